@@ -1,0 +1,1 @@
+"""A living etcd cluster: its processes married to what its members say."""

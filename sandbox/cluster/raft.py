@@ -1,0 +1,92 @@
+"""What the members' logs say about leadership, at once and without asking anybody."""
+
+from __future__ import annotations
+
+from sandbox.cluster.roster import Roster
+from sandbox.etcd.raftlog import Sign, SignKind
+from sandbox.model.event import Kind
+from sandbox.supervise.bus import Bus
+
+
+class RaftWatch:
+    """Turns the signs in the logs into `raft.*` events, each told once however many members log it.
+
+    `leader` is the process whose member leads as far as the logs say, `term` the highest term
+    that was seen.
+    """
+
+    def __init__(self, roster: Roster, bus: Bus) -> None:
+        self._roster = roster
+        self._bus = bus
+        self.leader: str | None = None
+        self.term = 0
+        self._elected: tuple[int, str] | None = None
+        self._lost: tuple[int, str] | None = None
+        self._transfer: tuple[str, str] | None = None
+
+    def take(self, process: str, sign: Sign) -> None:
+        """Note one sign in the log of `process`."""
+        term = sign.term or 0
+        match sign.kind:
+            case SignKind.BECAME_CANDIDATE:
+                self._candidate(process, sign)
+            case SignKind.BECAME_LEADER if sign.member_id is not None:
+                self._roster.learn(process, sign.member_id)
+                self._leads(sign.member_id, term)
+            case SignKind.ELECTED | SignKind.CHANGED_LEADER if sign.leader_id is not None:
+                self._leads(sign.leader_id, term)
+            case SignKind.LOST_LEADER if sign.leader_id is not None:
+                self._loses(sign.leader_id, term, process)
+            case SignKind.STEPPED_DOWN if sign.member_id is not None:
+                self._loses(sign.member_id, self.term, process)
+            case SignKind.TRANSFER_STARTED if sign.member_id and sign.leader_id:
+                self._transfer = (sign.member_id, sign.leader_id)
+            case _:
+                pass
+
+    def gone(self, process: str) -> None:
+        """The process has ended: it leads no more."""
+        if self.leader == process:
+            self.leader = None
+
+    def _candidate(self, process: str, sign: Sign) -> None:
+        self._bus.publish(
+            Kind.CANDIDATE,
+            self._name(process),
+            term=sign.term,
+            pre_vote=sign.pre_vote,
+        )
+
+    def _leads(self, member_id: str, term: int) -> None:
+        if term < self.term or self._elected == (term, member_id):
+            return
+        self._elected = (term, member_id)
+        self.term = term
+        self.leader = self._roster.process_of(member_id)
+        name = self._roster.name_of(member_id)
+        self._bus.publish(Kind.LEADER_ELECTED, name, term=term)
+        if self._transfer is not None and self._transfer[1] == member_id:
+            before = self._roster.name_of(self._transfer[0])
+            self._bus.publish(
+                Kind.LEADER_TRANSFERRED, name, term=term, **{"from": before, "to": name}
+            )
+        self._transfer = None
+
+    def _loses(self, member_id: str, term: int, seen_by: str) -> None:
+        if self._elected is None or self._elected[1] != member_id:
+            return
+        lost = self._elected
+        if self._lost == lost or term < lost[0]:
+            return
+        self._lost = lost
+        if self.leader == self._roster.process_of(member_id):
+            self.leader = None
+        self._bus.publish(
+            Kind.LEADER_LOST,
+            self._roster.name_of(member_id),
+            term=term,
+            seen_by=self._name(seen_by),
+        )
+
+    def _name(self, process: str) -> str:
+        return dict(self._roster.items())[process].name

@@ -1,0 +1,184 @@
+"""When a member is ready, and when the cluster is."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from sandbox.cluster.monitor import is_healthy
+from sandbox.cluster.roster import Roster
+from sandbox.errors import SandboxError, TimedOut
+from sandbox.etcd.raftlog import fatal_cause
+from sandbox.model.event import Event, Kind
+from sandbox.model.spec import ProcessSpec
+from sandbox.model.state import ProcessState
+from sandbox.supervise import lifecycle
+from sandbox.supervise.bus import Bus
+from sandbox.supervise.supervisor import TAIL_OF_EXIT, Supervisor
+
+if TYPE_CHECKING:
+    from sandbox.etcd.gateway import Gateway
+
+SIGN_DEADLINE_S = 1.0
+"""How long a member's log is trusted to tell before the member is asked anyway."""
+
+ASK_TIMEOUT_S = 0.25
+ASK_AGAIN_FIRST_S = 0.01
+ASK_AGAIN_LAST_S = 0.2
+
+
+class MemberReadiness:
+    """Finds out when each started member serves clients and knows a leader.
+
+    The log line that says so starts the question; a member whose log says nothing
+    (`--log-outputs` to a file) is asked from `SIGN_DEADLINE_S` on.
+    """
+
+    def __init__(self, supervisor: Supervisor, roster: Roster, gateway: Gateway) -> None:
+        self._supervisor = supervisor
+        self._roster = roster
+        self._gateway = gateway
+        self._signs: dict[str, asyncio.Event] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    def started(self, process: str) -> None:
+        """A member was executed."""
+        if process in self._roster:
+            self.forget(process)
+            self._signs[process] = asyncio.Event()
+            self._tasks[process] = asyncio.create_task(self._confirm(process))
+
+    def serves(self, process: str) -> None:
+        """The member's log says that it serves clients."""
+        if process in self._signs:
+            self._signs[process].set()
+
+    def forget(self, process: str) -> None:
+        """The member has ended."""
+        if (task := self._tasks.pop(process, None)) is not None:
+            task.cancel()
+
+    def close(self) -> None:
+        """Ask no more."""
+        for process in list(self._tasks):
+            self.forget(process)
+
+    async def _confirm(self, process: str) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._signs[process].wait(), SIGN_DEADLINE_S)
+        supervised = self._supervisor.processes[process]
+        client_url = dict(self._roster.items())[process].client_url
+        pause_s = ASK_AGAIN_FIRST_S
+        while supervised.state in (ProcessState.STARTING, ProcessState.PAUSED):
+            answer = await self._gateway.status(client_url, ASK_TIMEOUT_S)
+            if answer is not None and is_healthy(answer):
+                self._roster.learn(process, answer.member_id)
+                await supervised.feed(lifecycle.Ready())
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 1.5, ASK_AGAIN_LAST_S)
+
+
+class ClusterReadiness:
+    """Whether everything that was asked for at the start has come up, told once.
+
+    `began` counts from the first execution. A member that ends before it was ready decides
+    the question as well: its last lines go with the error.
+    """
+
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        wanted: tuple[ProcessSpec, ...],
+        bus: Bus,
+        on_leader: Callable[[], None],
+    ) -> None:
+        self._supervisor = supervisor
+        self._bus = bus
+        self._on_leader = on_leader
+        self._waiting = {process.name for process in wanted}
+        self._members = {process.name for process in wanted if process.member is not None}
+        self._can_be_ready = _has_quorum(wanted)
+        self._began = time.monotonic()
+        self._outcome: asyncio.Future[dict[str, object]] = (
+            asyncio.get_running_loop().create_future()
+        )
+        if not self._waiting:
+            self._decide({"ready": True, "ready_s": 0.0})
+
+    async def wait(self, timeout_s: float) -> dict[str, object]:
+        """`{"ready": true, "ready_s": 0.41}`, or why there is nothing to wait for.
+
+        Raises SandboxError for a member that ended, TimedOut when the time is over.
+        """
+        if not self._can_be_ready and not self._outcome.done():
+            return {
+                "ready": False,
+                "why": "too few members were started for a quorum: they serve when others join them",
+            }
+        try:
+            return await asyncio.wait_for(asyncio.shield(self._outcome), timeout_s)
+        except TimeoutError:
+            late = ", ".join(sorted(self._waiting))
+            raise TimedOut(
+                f"not ready within {timeout_s:g} s: {late}",
+                hint="it is left running: etcd-sandbox status and etcd-sandbox logs show why",
+            ) from None
+
+    def note(self, event: Event) -> None:
+        """Take in one event."""
+        process = event.fields.get("process")
+        if event.kind is Kind.LEADER_ELECTED:
+            self._on_leader()
+        elif process in self._waiting:
+            if event.kind is Kind.PROCESS_READY:
+                self._waiting.discard(str(process))
+                self._tell_when_ready()
+            elif event.kind is Kind.PROCESS_EXITED:
+                self._ended(str(process), event)
+
+    def _tell_when_ready(self) -> None:
+        if self._waiting or self._outcome.done():
+            return
+        ready_s = round(time.monotonic() - self._began, 3)
+        self._bus.publish(Kind.CLUSTER_READY, after_s=ready_s)
+        self._decide({"ready": True, "ready_s": ready_s})
+
+    def _ended(self, process: str, event: Event) -> None:
+        if process not in self._members:
+            # What runs beside the cluster may have done its work already.
+            self._waiting.discard(process)
+            self._tell_when_ready()
+            return
+        if self._outcome.done() or event.fields.get("expected"):
+            return
+        lines = self._supervisor.logbook.last_lines(process, TAIL_OF_EXIT)
+        error = SandboxError(
+            f"{event.member} ended while the cluster started ({how_it_ended(event)})",
+            hint=fatal_cause(lines) or "its last lines, above, say why",
+            detail=b"\n".join(lines).decode(errors="replace"),
+        )
+        self._outcome.set_exception(error)
+        # Nobody may be waiting for it: an exception that is never taken is not an error then.
+        self._outcome.exception()
+
+    def _decide(self, outcome: dict[str, object]) -> None:
+        self._outcome.set_result(outcome)
+
+
+def how_it_ended(event: Event) -> str:
+    """`killed by SIGKILL`, `exit status 1`, or why it could not be executed."""
+    fields = event.fields
+    if fields.get("error"):
+        return str(fields["error"])
+    return (
+        f"killed by {fields['signal']}" if fields.get("signal") else f"exit status {fields['code']}"
+    )
+
+
+def _has_quorum(wanted: tuple[ProcessSpec, ...]) -> bool:
+    members = [process.member for process in wanted if process.member is not None]
+    voters = max((len(member.initial_cluster) for member in members), default=0)
+    return not members or len(members) >= voters // 2 + 1

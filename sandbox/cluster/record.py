@@ -1,0 +1,76 @@
+"""The plan of a cluster on disk (`cluster.json`): what an `up` without input continues."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from pathlib import Path
+
+import msgspec
+
+from sandbox.cluster.preflight import has_data
+from sandbox.errors import InputError, SandboxError
+from sandbox.model.spec import ClusterSpec, SourceKind
+from sandbox.paths import ClusterPaths
+from sandbox.plan.identity import mismatch
+
+
+def write(paths: ClusterPaths, spec: ClusterSpec) -> None:
+    """Record the plan, whole or not at all."""
+    draft = paths.plan.with_name(paths.plan.name + ".new")
+    try:
+        draft.write_bytes(msgspec.json.format(msgspec.json.encode(spec), indent=2))
+        draft.replace(paths.plan)
+    except OSError as error:
+        raise SandboxError(
+            f"the plan cannot be recorded ({error.strerror})",
+            str(paths.plan),
+            "free some space, or set ETCD_SANDBOX_HOME to another disk",
+        ) from error
+
+
+def read(paths: ClusterPaths) -> ClusterSpec | None:
+    """The recorded plan; None when there is none that can be read."""
+    try:
+        return msgspec.json.decode(paths.plan.read_bytes(), type=ClusterSpec)
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
+def reconcile(paths: ClusterPaths, spec: ClusterSpec, *, fresh: bool) -> None:
+    """See to it that the data on disk belongs to `spec`: wipe it if asked, refuse it if it does not.
+
+    A Procfile's data stays where its commands put it: it is neither wiped nor refused here.
+    """
+    if fresh:
+        wipe(paths)
+        return
+    recorded = read(paths)
+    if recorded is None or SourceKind.PROCFILE in (recorded.source.kind, spec.source.kind):
+        return
+    if not any(has_data(process.member.data_dir) for process in recorded.members if process.member):
+        return
+    if difference := mismatch(recorded, spec):
+        raise InputError(
+            f"cluster {spec.name!r} has data of another plan: {difference}",
+            str(paths.data),
+            "--fresh wipes that data; etcd-sandbox up without options continues it; "
+            "-c NAME makes another cluster",
+        )
+
+
+def wipe(paths: ClusterPaths) -> None:
+    """Delete the data that is ours to delete: the cluster's own `data` directory."""
+    with contextlib.suppress(FileNotFoundError):
+        _remove(paths.data)
+
+
+def _remove(directory: Path) -> None:
+    try:
+        shutil.rmtree(directory)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise SandboxError(
+            f"old data cannot be deleted ({error.strerror})", str(error.filename)
+        ) from error

@@ -1,0 +1,244 @@
+"""The supervisor's side of the control API: Starlette routes over one cluster, served by uvicorn.
+
+`curl --unix-socket …/control.sock http://sandbox/v1/status` works as well.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from sandbox.cluster.cluster import Cluster
+from sandbox.control.wire import (
+    NOW_FRAME,
+    Verb,
+    error_to_wire,
+    lines_header,
+    skipped_frame,
+)
+from sandbox.errors import InputError, NotRunning, SandboxError, TimedOut
+from sandbox.model.spec import ClusterSpec
+from sandbox.signals import signal_number
+from sandbox.supervise.logbook import Chunk, Reader
+
+STREAMS_END_WITHIN_S = 1
+"""How long a stream may take to send its rest when the supervisor ends."""
+
+_log = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
+
+
+class ActBody(msgspec.Struct, forbid_unknown_fields=True):
+    """What a verb is done to."""
+
+    select: list[str]
+    signal: str | None = None
+    timeout_s: float = 30.0
+
+
+class ShutdownBody(msgspec.Struct, forbid_unknown_fields=True):
+    """How everything is ended."""
+
+    kill: bool = False
+    purge: bool = False
+
+
+class Routes:
+    """The routes over one cluster."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+
+    def application(self) -> Starlette:
+        """The ASGI application."""
+        return Starlette(
+            routes=[
+                Route("/v1/status", self.status),
+                Route("/v1/plan", self.plan),
+                Route("/v1/ready", self.ready),
+                Route("/v1/events", self.events),
+                Route("/v1/logs", self.logs),
+                Route("/v1/act/{verb}", self.act, methods=["POST"]),
+                Route("/v1/apply", self.apply, methods=["POST"]),
+                Route("/v1/shutdown", self.shutdown, methods=["POST"]),
+            ],
+            exception_handlers={SandboxError: _refused, Exception: _failed},
+        )
+
+    async def status(self, request: Request) -> Response:
+        """GET: the cluster now (schema 1); `hash=1` adds the members' hashes."""
+        return _json(await self._cluster.status(with_hash=_flag(request, "hash")))
+
+    async def plan(self, request: Request) -> Response:
+        """GET: the running ClusterSpec."""
+        return _json(self._cluster.spec)
+
+    async def ready(self, request: Request) -> Response:
+        """GET: waits up to `timeout_s` for what the start began."""
+        return _json(await self._cluster.ready(_number(request, "timeout_s", 30.0)))
+
+    async def act(self, request: Request) -> Response:
+        """POST: one verb to the selected processes."""
+        try:
+            verb = Verb(request.path_params["verb"])
+        except ValueError:
+            raise InputError(
+                f"no verb {request.path_params['verb']!r}", hint=f"verbs: {', '.join(Verb)}"
+            ) from None
+        body = await _body(request, ActBody)
+        number = signal_number(body.signal or "SIGKILL")
+        return _json(await self._cluster.act(verb, body.select, number, body.timeout_s))
+
+    async def apply(self, request: Request) -> Response:
+        """POST: make the running set match the ClusterSpec in the body; `dry_run=1` only compares."""
+        wanted = await _body(request, ClusterSpec)
+        return _json(await self._cluster.apply(wanted, dry_run=_flag(request, "dry_run")))
+
+    async def shutdown(self, request: Request) -> Response:
+        """POST: begin to stop everything."""
+        body = await _body(request, ShutdownBody)
+        self._cluster.shutdown(kill=body.kill, purge=body.purge)
+        return _json({"stopping": True})
+
+    async def events(self, request: Request) -> Response:
+        """GET: events as NDJSON, the last `tail`, and with `follow=1` what comes."""
+        tail = int(_number(request, "tail", -1))
+        follow = _flag(request, "follow")
+
+        async def lines() -> AsyncIterator[bytes]:
+            with self._cluster.bus.subscribe(None if tail < 0 else tail) as (past, queue):
+                yield b"".join(msgspec.json.encode(event.to_wire()) + b"\n" for event in past)
+                while follow and (event := await queue.get()) is not None:
+                    yield msgspec.json.encode(event.to_wire()) + b"\n"
+
+        return StreamingResponse(lines(), media_type="application/x-ndjson")
+
+    async def logs(self, request: Request) -> Response:
+        """GET: log lines as frames (`control.wire`), of `select`, from `tail` lines or `since_us` on."""
+        words = request.query_params.getlist("select")
+        processes = frozenset(await self._cluster.select(words, 0.0)) if words else None
+        tail, since_us = _number(request, "tail", -1), _number(request, "since_us", -1)
+        reader = self._cluster.logbook.reader(
+            processes,
+            tail=None if tail < 0 else int(tail),
+            since_us=None if since_us < 0 else int(since_us),
+        )
+        return StreamingResponse(
+            _frames(reader, follow=_flag(request, "follow")), media_type="application/octet-stream"
+        )
+
+
+async def _frames(reader: Reader, *, follow: bool) -> AsyncIterator[bytes]:
+    caught_up = False
+    try:
+        while True:
+            last = reader.at_end or not follow
+            for piece in reader.read():
+                if isinstance(piece, Chunk):
+                    size = len(piece.data)
+                    yield lines_header(piece.seq, piece.time_us, size, piece.process) + piece.data
+                else:
+                    yield skipped_frame(piece.lines)
+            if not caught_up:
+                caught_up = True
+                yield NOW_FRAME
+            if last:
+                return
+            await reader.wait()
+    finally:
+        reader.close()
+
+
+class ControlServer(uvicorn.Server):
+    """uvicorn, on a socket of our own, with the signals left to the supervisor."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        super().__init__(
+            uvicorn.Config(
+                Routes(cluster).application(),
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                http="h11",
+                ws="none",
+                timeout_graceful_shutdown=STREAMS_END_WITHIN_S,
+            )
+        )
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals alone: the supervisor handles them."""
+        yield
+
+
+def bind(path: Path) -> socket.socket:
+    """A listening Unix socket that only this user can connect to.
+
+    uvicorn would make its own 0666. The caller holds the cluster's lock, so a socket file that
+    is there already belongs to a dead supervisor.
+    """
+    path.unlink(missing_ok=True)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    mask = os.umask(0o177)
+    try:
+        listener.bind(str(path))
+    finally:
+        os.umask(mask)
+    listener.listen(128)
+    return listener
+
+
+def _json(value: object) -> Response:
+    return Response(msgspec.json.encode(value), media_type="application/json")
+
+
+async def _body(request: Request, kind: type[_T]) -> _T:
+    try:
+        return msgspec.json.decode(await request.body() or b"{}", type=kind)
+    except msgspec.MsgspecError as error:
+        raise InputError(f"the request cannot be used: {error}", str(request.url.path)) from None
+
+
+def _flag(request: Request, name: str) -> bool:
+    return request.query_params.get(name, "0") not in ("0", "", "false")
+
+
+def _number(request: Request, name: str, default: float) -> float:
+    text = request.query_params.get(name)
+    try:
+        return default if text is None else float(text)
+    except ValueError:
+        raise InputError(f"{name} must be a number, not {text!r}") from None
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    match error:
+        case InputError():
+            status = 400
+        case NotRunning():
+            status = 404
+        case TimedOut():
+            status = 504
+        case _:
+            status = 409
+    body = error_to_wire(error) if isinstance(error, SandboxError) else {}
+    return Response(msgspec.json.encode(body), status, media_type="application/json")
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    what = SandboxError(f"the supervisor failed at this: {type(error).__name__}: {error}")
+    return Response(msgspec.json.encode(error_to_wire(what)), 500, media_type="application/json")

@@ -1,0 +1,111 @@
+"""How values cross the control socket: plans and errors as JSON, log lines as frames.
+
+A log stream is a sequence of frames. Each begins with one line of ASCII:
+
+    L <seq> <time_us> <bytes> <process>   whole log lines follow, <bytes> long
+    S <lines>                             so many lines were rotated away before they were read
+    N                                     the reader has caught up; what follows is new
+
+`seq` numbers the lines of a cluster in their order of arrival, `time_us` is microseconds since
+the epoch when they arrived.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import BinaryIO
+
+from sandbox.errors import BY_EXIT_CODE, SandboxError
+
+
+class Verb(StrEnum):
+    """What can be done to selected processes."""
+
+    START = "start"
+    STOP = "stop"
+    RESTART = "restart"
+    KILL = "kill"
+    PAUSE = "pause"
+    RESUME = "resume"
+
+
+@dataclass(frozen=True, slots=True)
+class LinesFrame:
+    """Whole lines of one process, each ended by a newline, as the process wrote them."""
+
+    seq: int
+    time_us: int
+    process: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedFrame:
+    """So many lines are gone from the files before this reader came to them."""
+
+    lines: int
+
+
+@dataclass(frozen=True, slots=True)
+class NowFrame:
+    """Everything that was there when the stream was opened has been sent."""
+
+
+Frame = LinesFrame | SkippedFrame | NowFrame
+
+
+def lines_header(seq: int, time_us: int, size: int, process: str) -> bytes:
+    """The first line of a frame of log lines."""
+    return b"L %d %d %d %s\n" % (seq, time_us, size, process.encode())
+
+
+def skipped_frame(lines: int) -> bytes:
+    """A whole frame that tells of lost lines."""
+    return b"S %d\n" % lines
+
+
+NOW_FRAME = b"N\n"
+
+
+def read_frames(stream: BinaryIO) -> Iterator[Frame]:
+    """The frames of a log stream until its end; a frame cut off by the end is left out."""
+    while header := stream.readline():
+        match header.split():
+            case [b"L", seq, time_us, size, process]:
+                data = stream.read(int(size))
+                if len(data) < int(size):
+                    return
+                yield LinesFrame(int(seq), int(time_us), process.decode(), data)
+            case [b"S", lines]:
+                yield SkippedFrame(int(lines))
+            case _:
+                yield NowFrame()
+
+
+def error_to_wire(error: SandboxError) -> dict[str, object]:
+    """The body of an answer that tells of an error."""
+    return {
+        "error": {
+            "what": error.what,
+            "where": error.where,
+            "hint": error.hint,
+            "detail": error.detail,
+            "exit_code": error.exit_code,
+        }
+    }
+
+
+def error_from_wire(body: object) -> SandboxError:
+    """The exception for the body of an answer that is not a success."""
+    error = body.get("error") if isinstance(body, dict) else None
+    if not isinstance(error, dict):
+        return SandboxError(f"the supervisor answered with something unexpected: {body!r}"[:300])
+    kind = BY_EXIT_CODE.get(error.get("exit_code", 1), SandboxError)
+    return kind(
+        str(error.get("what", "")),
+        str(error.get("where", "")),
+        str(error.get("hint", "")),
+        str(error.get("detail", "")),
+    )

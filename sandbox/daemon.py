@@ -1,0 +1,180 @@
+"""The supervisor's process: wires everything together, and clears up after a dead one (`sweep`).
+
+Executed by the guard as `python -P -m sandbox.daemon OPTIONS-AS-JSON GUARD-FD` with the
+ClusterSpec as JSON on stdin.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import importlib
+import json
+import logging
+import os
+import select
+import signal
+import sys
+import uuid
+from pathlib import Path
+
+import msgspec
+
+from sandbox.cluster import preflight, record
+from sandbox.cluster.cluster import Cluster
+from sandbox.control.wire import error_to_wire
+from sandbox.errors import SandboxError
+from sandbox.model.spec import ClusterSpec
+from sandbox.paths import ClusterPaths
+from sandbox.supervise import ledger
+from sandbox.supervise.bus import Bus
+from sandbox.supervise.logbook import Logbook
+
+_log = logging.getLogger("sandbox.daemon")
+
+
+class Options(msgspec.Struct, forbid_unknown_fields=True):
+    """What the launcher says."""
+
+    root: Path
+    name: str
+    status_fd: int = -1
+    owned: bool = False
+    fresh: bool = False
+    sweep: bool = False
+
+
+class Guard:
+    """The supervisor's end of the pipe to its guard."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        os.set_inheritable(fd, False)
+
+    def __call__(self, line: str) -> None:
+        """Report one process group (`+123`) or its end (`-123`)."""
+        with contextlib.suppress(OSError):  # a dead guard: `watch` tells of it
+            os.write(self._fd, line.encode() + b"\n")
+
+    async def died(self) -> None:
+        """Return when the guard is gone: the other end of its pipe was closed."""
+        gone = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        poll = select.poll()
+        poll.register(self._fd, 0)
+
+        def look() -> None:
+            if poll.poll(0):
+                gone.set()
+            else:
+                self._timer = loop.call_later(1.0, look)
+
+        look()
+        await gone.wait()
+
+
+async def run(options: Options, spec: ClusterSpec, guard: Guard) -> int:
+    """Be the supervisor of `spec` until everything has ended; the exit code."""
+    paths = ClusterPaths(options.name, options.root)
+    run_id = uuid.uuid4().hex
+    ledger.sweep(paths.supervisor)
+    record.reconcile(paths, spec, fresh=options.fresh)
+    wanted = [item for item in spec.processes if not spec.wanted or item.name in spec.wanted]
+    preflight.check(spec, wanted)
+    record.write(paths, spec)
+
+    bus = Bus(paths.events)
+    logbook = Logbook(paths.logs)
+    book = ledger.Ledger(paths.supervisor, run_id)
+    cluster = Cluster(spec, paths, bus=bus, logbook=logbook, ledger=book, guard=guard, run=run_id)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        loop.add_signal_handler(number, cluster.shutdown)
+    cluster.begin()
+    # The members boot while the modules that only the control API needs are imported.
+    server_module = await asyncio.to_thread(importlib.import_module, "sandbox.control.server")
+    gateway_module = await asyncio.to_thread(importlib.import_module, "sandbox.etcd.gateway")
+    gateway = gateway_module.Gateway()
+    cluster.attach(gateway)
+    server = server_module.ControlServer(cluster)
+    listener = server_module.bind(paths.socket)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    # The socket listens already: a client that comes before uvicorn is up waits in its backlog.
+    _say(options.status_fd, {"pid": os.getpid()})
+    watching = asyncio.create_task(_end_without_guard(guard, cluster, options))
+    await cluster.ended.wait()
+    watching.cancel()
+    logbook.close()
+    bus.close()
+    server.should_exit = True
+    await serving
+    await gateway.aclose()
+    paths.socket.unlink(missing_ok=True)
+    book.close()
+    return cluster.exit_code
+
+
+async def _end_without_guard(guard: Guard, cluster: Cluster, options: Options) -> None:
+    await guard.died()
+    _log.error("the guard died")
+    if options.owned:
+        # Nobody is left who would see the owner go.
+        cluster.shutdown()
+
+
+def _say(fd: int, word: dict[str, object]) -> None:
+    with contextlib.suppress(OSError):
+        os.write(fd, json.dumps(word).encode() + b"\n")
+        os.close(fd)
+
+
+def _sweep(options: Options) -> int:
+    """Clear up after a dead supervisor, under the cluster's lock; prints the names as JSON."""
+    paths = ClusterPaths(options.name, options.root)
+    with paths.lock.open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            names: list[str] = []
+        else:
+            names = ledger.sweep(paths.supervisor)
+            paths.socket.unlink(missing_ok=True)
+    sys.stdout.write(json.dumps(names))
+    return 0
+
+
+def main() -> int:
+    """Run the supervisor, or the sweep."""
+    options = msgspec.json.decode(sys.argv[1], type=Options)
+    if options.sweep:
+        return _sweep(options)
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    for noisy in ("httpx", "httpcore", "uvicorn", "asyncio"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    os.set_inheritable(options.status_fd, False)
+    guard = Guard(int(sys.argv[2]))
+    content = sys.stdin.buffer.read()
+    os.chdir(options.root)
+    if not content:
+        return 1  # the launcher died before it handed the plan over
+    try:
+        spec = msgspec.json.decode(content, type=ClusterSpec)
+        return asyncio.run(run(options, spec, guard))
+    except SandboxError as error:
+        _say(options.status_fd, error_to_wire(error))
+        return error.exit_code
+    except OSError as error:
+        where = str(error.filename or options.root)
+        _say(
+            options.status_fd,
+            error_to_wire(SandboxError(f"the supervisor cannot work ({error.strerror})", where)),
+        )
+        _log.exception("cannot work")
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

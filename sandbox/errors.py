@@ -1,0 +1,61 @@
+"""Every error that reaches a user, and the exit code that it means.
+
+SandboxError            1  something failed
+├── InputError          2  a Procfile, profile, option or selector that cannot be used
+├── NotRunning          3  no such running cluster
+└── TimedOut            4  it did not happen in time
+"""
+
+from __future__ import annotations
+
+EXIT_DONE = 0
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_NOT_RUNNING = 3
+EXIT_TIMED_OUT = 4
+EXIT_INTERRUPTED = 130
+
+
+class SandboxError(Exception):
+    """What went wrong, where, and what to do about it.
+
+    `what` names the thing in one clause without a full stop, `where` is a place
+    (`Procfile:3`, a path, a port), `hint` is what the reader can do, and `detail`
+    is evidence to be shown as it is (log lines, for example).
+    """
+
+    exit_code = EXIT_FAILED
+
+    def __init__(self, what: str, where: str = "", hint: str = "", detail: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.where = where
+        self.hint = hint
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.what}, {self.where}" if self.where else self.what
+
+
+class InputError(SandboxError):
+    """The input cannot be used: nothing was started or changed."""
+
+    exit_code = EXIT_USAGE
+
+
+class NotRunning(SandboxError):
+    """No running cluster of that name."""
+
+    exit_code = EXIT_NOT_RUNNING
+
+
+class TimedOut(SandboxError):
+    """The work was begun, but did not reach its end in time."""
+
+    exit_code = EXIT_TIMED_OUT
+
+
+BY_EXIT_CODE: dict[int, type[SandboxError]] = {
+    kind.exit_code: kind for kind in (SandboxError, InputError, NotRunning, TimedOut)
+}
+"""How an error that crossed the control socket becomes an exception again."""

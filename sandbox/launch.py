@@ -1,0 +1,196 @@
+"""Starts a cluster's guard and supervisor as processes of their own, and clears up after dead ones."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from sandbox.control.wire import error_from_wire
+from sandbox.errors import SandboxError, TimedOut
+from sandbox.model.spec import ClusterSpec
+from sandbox.paths import ClusterPaths
+
+START_TIMEOUT_S = 30.0
+"""How long the supervisor may take to say that it serves its socket."""
+
+_GUARD = Path(__file__).parent / "supervise" / "guard.py"
+_DAEMON = (sys.executable, "-P", "-m", "sandbox.daemon")
+
+
+@dataclass(slots=True)
+class Launched:
+    """A supervisor that serves its socket, and its guard.
+
+    `guard` ends when everything has ended. `owner_fd` is the pipe that ties the cluster's life
+    to this process: when it is closed, in whatever way, the cluster stops. None if detached.
+    """
+
+    guard: subprocess.Popen[bytes]
+    owner_fd: int | None
+
+    def let_go(self) -> None:
+        """Close the pipe that ties the cluster's life to this process."""
+        if self.owner_fd is not None:
+            os.close(self.owner_fd)
+            self.owner_fd = None
+
+
+def launch(
+    spec: ClusterSpec,
+    paths: ClusterPaths,
+    *,
+    owned: bool,
+    fresh: bool = False,
+    inherited_fds: Sequence[int] = (),
+) -> Launched:
+    """Start guard and supervisor for `spec` and return once the control socket is served.
+
+    `owned` ties the cluster's life to this process. `fresh` wipes the data of an earlier
+    cluster first. `inherited_fds` are kept open as long as the cluster lives (port locks).
+    Raises what the supervisor finds in the way: a running cluster of that name, a taken port,
+    data of another member list, no room on the disk.
+    """
+    _make_state_directory(paths)
+    status_read, status_write = os.pipe()
+    spec_read, spec_write = os.pipe()
+    owner_read, owner_write = os.pipe() if owned else (-1, -1)
+    word = {
+        "root": str(paths.root),
+        "name": paths.name,
+        "status_fd": status_write,
+        "owned": owned,
+        "fresh": fresh,
+    }
+    supervisor = [*_DAEMON, json.dumps(word)]
+    grace_s = max((process.stop_timeout_s for process in spec.processes), default=10.0) + 5.0
+    options = {
+        "lock": str(paths.lock),
+        "status_fd": status_write,
+        "owner_fd": owner_read,
+        "grace_s": grace_s,
+    }
+    command = [sys.executable, "-I", "-S", str(_GUARD), json.dumps(options), *supervisor]
+    passed = [status_write, *inherited_fds, *([owner_read] if owned else [])]
+    with paths.supervisor_log.open("ab") as log:
+        guard = subprocess.Popen(
+            command,
+            stdin=spec_read,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            pass_fds=passed,
+        )
+    for fd in (status_write, spec_read, *([owner_read] if owned else [])):
+        os.close(fd)
+    launched = Launched(guard, owner_write if owned else None)
+    try:
+        _hand_over(spec_write, msgspec.json.encode(spec))
+        _await_word(status_read, paths)
+    except BaseException:
+        launched.let_go()
+        if not owned and guard.poll() is None:
+            guard.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            guard.wait(grace_s)
+        raise
+    finally:
+        os.close(status_read)
+    return launched
+
+
+def is_running(paths: ClusterPaths) -> bool:
+    """Whether a guard or a supervisor of this cluster lives: one of them holds the lock."""
+    try:
+        with paths.lock.open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def wait_until_gone(paths: ClusterPaths, timeout_s: float) -> None:
+    """Return when nothing of the cluster runs any more; raises TimedOut."""
+    deadline = time.monotonic() + timeout_s
+    while is_running(paths):
+        if time.monotonic() > deadline:
+            raise TimedOut(
+                f"cluster {paths.name!r} did not stop within {timeout_s:g} s",
+                hint="etcd-sandbox down --kill ends it at once",
+            )
+        time.sleep(0.005)
+
+
+def left_behind(paths: ClusterPaths) -> bool:
+    """Whether a supervisor of this cluster died without tidying up."""
+    return paths.supervisor.exists() and not is_running(paths)
+
+
+def sweep(paths: ClusterPaths) -> list[str]:
+    """End what a dead supervisor left running; the names of the processes that were ended."""
+    word = {"root": str(paths.root), "name": paths.name, "sweep": True}
+    done = subprocess.run(
+        [*_DAEMON, json.dumps(word)],
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    if done.returncode != 0:
+        raise SandboxError(
+            f"cannot clear what cluster {paths.name!r} left behind", hint=done.stderr.strip()[-500:]
+        )
+    return [str(name) for name in json.loads(done.stdout)]
+
+
+def _make_state_directory(paths: ClusterPaths) -> None:
+    try:
+        paths.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        paths.root.chmod(0o700)
+        with paths.supervisor_log.open("ab"):
+            pass
+    except OSError as error:
+        raise SandboxError(
+            f"cannot write the state directory ({error.strerror})",
+            str(error.filename or paths.root),
+            "set ETCD_SANDBOX_HOME to a directory that you can write and that has room",
+        ) from error
+
+
+def _hand_over(fd: int, content: bytes) -> None:
+    with contextlib.suppress(BrokenPipeError), open(fd, "wb") as pipe:
+        pipe.write(content)
+
+
+def _await_word(fd: int, paths: ClusterPaths) -> None:
+    import select
+
+    content = b""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while not content.endswith(b"\n"):
+        remaining = deadline - time.monotonic()
+        if remaining <= 0 or not select.select([fd], [], [], remaining)[0]:
+            raise TimedOut(
+                f"the supervisor did not start within {START_TIMEOUT_S:g} s",
+                hint=f"its log is {paths.supervisor_log}",
+            )
+        chunk = os.read(fd, 65536)
+        if not chunk:
+            raise SandboxError(
+                "the supervisor ended before it served its socket",
+                hint=f"its log is {paths.supervisor_log}",
+            )
+        content += chunk
+    word = json.loads(content)
+    if "error" in word:
+        raise error_from_wire(word)

@@ -1,0 +1,136 @@
+"""What is: the state of each process and member, and of the cluster they make."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ProcessState(StrEnum):
+    """Where a process is in its life; `failed` means that it could not be executed."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    EXITED = "exited"
+    BACKOFF = "backoff"
+    FAILED = "failed"
+    REMOVED = "removed"
+
+    @property
+    def alive(self) -> bool:
+        """There is an operating-system process behind it."""
+        return self in _ALIVE
+
+
+_ALIVE = frozenset(
+    {ProcessState.STARTING, ProcessState.RUNNING, ProcessState.PAUSED, ProcessState.STOPPING}
+)
+
+
+class Role(StrEnum):
+    """What a member that answers says of itself. `candidate`: it knows no leader."""
+
+    LEADER = "leader"
+    FOLLOWER = "follower"
+    CANDIDATE = "candidate"
+    LEARNER = "learner"
+    PROXY = "proxy"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exit:
+    """How a process ended: by `signal` (`SIGKILL`) or with `code`; `ts` is RFC 3339."""
+
+    code: int | None
+    signal: str | None
+    ts: str
+    error: str | None = None
+
+    def __str__(self) -> str:
+        if self.error is not None:
+            return self.error
+        return f"killed by {self.signal}" if self.signal else f"exit status {self.code}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessStatus:
+    """One process as `status` shows it. `cpu_percent` is of one core, since the last answer."""
+
+    name: str
+    pid: int | None
+    state: ProcessState
+    cpu_percent: float | None
+    rss_bytes: int | None
+    restarts: int
+    uptime_s: float | None
+    exit: Exit | None
+    command: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberStatus:
+    """One member as `status` shows it: its process and what it says of itself.
+
+    What a member says (role, health, term, revision, sizes, version) is None when it did
+    not answer in time; nothing of it is remembered from earlier answers.
+    """
+
+    name: str
+    process: str
+    id: str | None
+    pid: int | None
+    state: ProcessState
+    role: Role | None
+    healthy: bool
+    term: int | None
+    revision: int | None
+    raft_index: int | None
+    raft_applied_index: int | None
+    db_size_bytes: int | None
+    hash: int | None
+    version: str | None
+    client_url: str
+    peer_url: str
+    data_dir: str
+    cpu_percent: float | None
+    rss_bytes: int | None
+    restarts: int
+    uptime_s: float | None
+    exit: Exit | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quorum:
+    """How many voters there are, how many are needed, how many are healthy."""
+
+    voters: int
+    needed: int
+    healthy: int
+    ok: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SupervisorStatus:
+    """The supervisor itself."""
+
+    pid: int
+    version: str
+    uptime_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterStatus:
+    """`status --json`, schema 1. `leader` is the member name of the claimant with the highest term."""
+
+    schema: int
+    cluster: str
+    supervisor: SupervisorStatus
+    leader: str | None
+    term: int | None
+    quorum: Quorum
+    members: tuple[MemberStatus, ...]
+    processes: tuple[ProcessStatus, ...]
+    faults: tuple[dict[str, object], ...]

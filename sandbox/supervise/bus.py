@@ -1,0 +1,102 @@
+"""What happened, for everyone who asks: numbered, written down, and handed to each subscriber.
+
+Events are never dropped: a subscriber's queue grows until it is read. Registering a subscriber
+and taking its snapshot of the past happen without an `await` between, so nothing slips through.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sandbox.model.event import Event, Kind
+
+REMEMBERED_EVENTS = 10_000
+LARGEST_FILE_BYTES = 16 << 20
+"""Above this size the file is set aside (`events.jsonl.1`) when a supervisor starts."""
+
+_log = logging.getLogger(__name__)
+
+
+def timestamp() -> str:
+    """Now, as RFC 3339 in UTC with microseconds."""
+    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+class Bus:
+    """The events of one cluster, kept in `path` and in memory."""
+
+    def __init__(self, path: Path) -> None:
+        if path.exists() and path.stat().st_size > LARGEST_FILE_BYTES:
+            path.replace(path.with_name(path.name + ".1"))
+        self._seq = _last_seq(path)
+        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._past: deque[Event] = deque(maxlen=REMEMBERED_EVENTS)
+        self._queues: set[asyncio.Queue[Event | None]] = set()
+        self._listeners: list[Callable[[Event], None]] = []
+
+    def publish(self, kind: Kind, member: str | None = None, **fields: object) -> Event:
+        """Number the event, write it down, hand it on."""
+        self._seq += 1
+        event = Event(seq=self._seq, ts=timestamp(), kind=kind, member=member, fields=fields)
+        try:
+            os.write(self._fd, json.dumps(event.to_wire()).encode() + b"\n")
+        except OSError as error:
+            _log.warning("event %d is not written down: %s", event.seq, error)
+        self._past.append(event)
+        for queue in self._queues:
+            queue.put_nowait(event)
+        for listener in self._listeners:
+            listener(event)
+        return event
+
+    def listen(self, listener: Callable[[Event], None]) -> None:
+        """Call `listener` with every event, at once and in order."""
+        self._listeners.append(listener)
+
+    @contextmanager
+    def subscribe(
+        self, tail: int | None
+    ) -> Iterator[tuple[list[Event], asyncio.Queue[Event | None]]]:
+        """The last `tail` events (all that are remembered, if None) and a queue of what follows.
+
+        None in the queue means that there will be no more.
+        """
+        past = list(self._past)
+        if tail is not None:
+            past = past[max(0, len(past) - tail) :]
+        queue: asyncio.Queue[Event | None] = asyncio.Queue()
+        self._queues.add(queue)
+        try:
+            yield past, queue
+        finally:
+            self._queues.discard(queue)
+
+    def close(self) -> None:
+        """End every subscription."""
+        for queue in self._queues:
+            queue.put_nowait(None)
+        os.close(self._fd)
+
+
+def _last_seq(path: Path) -> int:
+    """The number of the last event in the file; 0 when there is none that can be read."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 65536))
+            lines = file.read().splitlines()
+    except OSError:
+        return 0
+    for line in reversed(lines):
+        try:
+            return int(json.loads(line)["seq"])
+        except (ValueError, KeyError, TypeError):
+            continue
+    return 0

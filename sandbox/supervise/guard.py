@@ -1,0 +1,200 @@
+"""The guard: a tiny parent of the supervisor that leaves nothing behind, whoever dies.
+
+It is executed by path with `python -I -S` (no site-packages, no imports of this project), so
+that it starts in 15 ms and stays small. It takes the cluster's lock, starts the supervisor,
+and waits. When the supervisor has ended, in whatever way, it kills every process group that
+the supervisor reported and, on Linux, where orphans come to it as a child subreaper, every
+descendant that is left. When the pipe from an owning `up` closes, it asks the supervisor to
+stop, and ends it after the grace period. The lock is free only when nothing is left.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import json
+import os
+import select
+import signal
+import sys
+import time
+
+PR_SET_CHILD_SUBREAPER = 36
+KILL_TIMEOUT_S = 5.0
+"""How long the end of a killed process is waited for: only one in an uninterruptible sleep takes longer."""
+
+
+def become_subreaper() -> None:
+    """On Linux, be the parent of every orphaned descendant."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def take_lock(path: str) -> int | None:
+    """An inheritable descriptor that holds the lock, or None when somebody else holds it."""
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+            raise
+        os.close(fd)
+        return None
+    os.set_inheritable(fd, True)
+    return fd
+
+
+def reap() -> dict[int, int]:
+    """Collect every child that has ended: pid → wait status."""
+    ended: dict[int, int] = {}
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return ended
+        if pid == 0:
+            return ended
+        ended[pid] = status
+
+
+def children() -> list[int]:
+    """The pids of this process's own children, zombies included (Linux only)."""
+    found = []
+    me = os.getpid()
+    for entry in os.listdir("/proc") if os.path.isdir("/proc/self") else ():  # noqa: PTH112, PTH208
+        if entry.isdigit():
+            try:
+                with open(f"/proc/{entry}/stat", "rb") as stat:  # noqa: PTH123
+                    fields = stat.read().rpartition(b")")[2].split()
+            except OSError:
+                continue
+            if int(fields[1]) == me:
+                found.append(int(entry))
+    return found
+
+
+def send(target: int, number: int, *, group: bool = False) -> bool:
+    """Whether there was somebody to signal."""
+    try:
+        (os.killpg if group else os.kill)(target, number)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # macOS says so of a group that has only zombies
+        return not group
+    return True
+
+
+def kill_everything(groups: set[int]) -> None:
+    """End every reported group and every descendant, and wait until they are gone."""
+    deadline = time.monotonic() + KILL_TIMEOUT_S
+    while time.monotonic() < deadline:
+        left = [group for group in groups if send(group, signal.SIGKILL, group=True)]
+        orphans = children()
+        for pid in orphans:
+            send(pid, signal.SIGKILL)
+        reap()
+        if not left and not orphans:
+            return
+        time.sleep(0.005)
+
+
+class Watch:
+    """What the guard knows while the supervisor lives."""
+
+    def __init__(self, supervisor: int, reports: int, owner: int, grace_s: float) -> None:
+        self.supervisor = supervisor
+        self.reports = reports
+        self.owner = owner
+        self.grace_s = grace_s
+        self.groups: set[int] = set()
+        self.kill_at: float | None = None
+        self._unfinished = b""
+
+    def until_supervisor_ends(self, wakeup: int) -> None:
+        """Return when the supervisor is gone, having asked or forced it where the owner went."""
+        sources = [self.reports, wakeup] + ([self.owner] if self.owner >= 0 else [])
+        while True:
+            timeout = None if self.kill_at is None else max(0.0, self.kill_at - time.monotonic())
+            ready = select.select(sources, [], [], timeout)[0]
+            if self.kill_at is not None and time.monotonic() >= self.kill_at:
+                send(self.supervisor, signal.SIGKILL)
+                self.kill_at = None
+            if wakeup in ready:
+                os.read(wakeup, 4096)
+            if self.owner in ready and not os.read(self.owner, 4096):
+                sources.remove(self.owner)
+                self.ask()
+            if self.reports in ready:
+                self._note(os.read(self.reports, 65536))
+            if self.supervisor in reap():
+                self._drain()
+                return
+
+    def ask(self) -> None:
+        """Ask the supervisor to stop everything; force it after the grace period."""
+        send(self.supervisor, signal.SIGTERM)
+        self.kill_at = time.monotonic() + self.grace_s
+
+    def _note(self, content: bytes) -> None:
+        *lines, self._unfinished = (self._unfinished + content).split(b"\n")
+        for line in lines:
+            (self.groups.add if line[:1] == b"+" else self.groups.discard)(int(line[1:]))
+
+    def _drain(self) -> None:
+        while select.select([self.reports], [], [], 0)[0] and (
+            content := os.read(self.reports, 65536)
+        ):
+            self._note(content)
+
+
+def start_supervisor(command: list[str], reports_write: int, passed: list[int]) -> int:
+    """Execute the supervisor in a session of its own, with the pipe's number as last argument; its pid."""
+    pid = os.fork()
+    if pid:
+        return pid
+    try:
+        os.setsid()
+        for fd in (reports_write, *passed):
+            os.set_inheritable(fd, True)
+        os.execv(command[0], [*command, str(reports_write)])
+    finally:
+        os._exit(127)
+
+
+def main() -> int:
+    """Run the guard: `guard.py OPTIONS-AS-JSON SUPERVISOR-COMMAND…`; the exit code is 1 when locked out."""
+    options, command = json.loads(sys.argv[1]), sys.argv[2:]
+    status_fd, owner_fd = options["status_fd"], options["owner_fd"]
+    lock = take_lock(options["lock"])
+    if lock is None:
+        word = {"error": {"what": "this cluster is running already", "exit_code": 1}}
+        word["error"]["hint"] = (
+            "etcd-sandbox status shows it; etcd-sandbox down stops it; -c NAME starts another"
+        )
+        os.write(status_fd, json.dumps(word).encode() + b"\n")
+        return 1
+    if owner_fd >= 0:
+        os.set_inheritable(owner_fd, False)
+    become_subreaper()
+    wakeup, wakeup_write = os.pipe()
+    os.set_blocking(wakeup_write, False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(wakeup_write, warn_on_full_buffer=False)
+    reports, reports_write = os.pipe()
+    supervisor = start_supervisor(command, reports_write, [status_fd])
+    os.close(reports_write)
+    os.close(status_fd)
+    nowhere = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nowhere, 0)
+    os.close(nowhere)
+    watch = Watch(supervisor, reports, owner_fd, options["grace_s"])
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: watch.ask())
+    watch.until_supervisor_ends(wakeup)
+    kill_everything(watch.groups)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,189 @@
+"""One child process: executing it, reading what it writes, signalling its group, seeing it end.
+
+The only module that touches pids and signals. It decides nothing: it reports.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import fnmatch
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+
+from sandbox.model.spec import ProcessSpec
+
+PIPE_BYTES = 1 << 20
+"""The size asked for a child's pipe (Linux), so that a burst does not make it wait for us."""
+
+READ_BYTES = 1 << 20
+
+LONGEST_LINE_BYTES = 64 << 20
+"""An unfinished line is held back until it ends, or until it is this long."""
+
+_F_SETPIPE_SZ = 1031
+_GROUP_POLL_S = 0.005
+_GROUP_POLL_LAST_S = 0.1
+
+
+def child_environment(spec: ProcessSpec, caller: Mapping[str, str]) -> dict[str, str]:
+    """What the child gets: the supervisor's own, less what is dropped, with the spec's laid over."""
+    kept = {
+        name: value
+        for name, value in caller.items()
+        if not any(fnmatch.fnmatchcase(name, pattern) for pattern in spec.env_drop)
+    }
+    return kept | spec.env
+
+
+class Output:
+    """The reading end of one child's pipe: hands on whole lines, and the last one as it is.
+
+    It outlives the child while a grandchild holds the pipe.
+    """
+
+    def __init__(self, fd: int, on_lines: Callable[[bytes], None]) -> None:
+        self._fd = fd
+        self._on_lines = on_lines
+        self._unfinished: list[bytes] = []
+        self._unfinished_bytes = 0
+        self._loop = asyncio.get_running_loop()
+        os.set_blocking(fd, False)
+        self._loop.add_reader(fd, self.read)
+
+    @property
+    def closed(self) -> bool:
+        """Nobody holds the writing end any more, and everything has been read."""
+        return self._fd < 0
+
+    def read(self) -> bool:
+        """Take one chunk; False when there is nothing to take now."""
+        if self.closed:
+            return False
+        try:
+            chunk = os.read(self._fd, READ_BYTES)
+        except BlockingIOError:
+            return False
+        except OSError:
+            chunk = b""
+        if not chunk:
+            self.close()
+            return False
+        end = chunk.rfind(b"\n") + 1
+        if end == 0:
+            self._keep(chunk)
+        elif end == len(chunk) and not self._unfinished:
+            self._on_lines(chunk)
+        else:
+            whole, rest = chunk[:end], chunk[end:]
+            if self._unfinished:
+                whole = b"".join((*self._unfinished, whole))
+                self._unfinished.clear()
+                self._unfinished_bytes = 0
+            self._on_lines(whole)
+            if rest:
+                self._keep(rest)
+        return True
+
+    def drain(self) -> None:
+        """Take everything that is there now, the unfinished last line included."""
+        while self.read():
+            pass
+        self._flush()
+
+    def close(self) -> None:
+        """Stop reading, handing on the unfinished last line."""
+        if not self.closed:
+            self._loop.remove_reader(self._fd)
+            os.close(self._fd)
+            self._fd = -1
+            self._flush()
+
+    def _keep(self, rest: bytes) -> None:
+        self._unfinished.append(rest)
+        self._unfinished_bytes += len(rest)
+        if self._unfinished_bytes > LONGEST_LINE_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._unfinished:
+            # The file is one of lines: the newline keeps the next start's first line apart.
+            line = b"".join((*self._unfinished, b"\n"))
+            self._unfinished.clear()
+            self._unfinished_bytes = 0
+            self._on_lines(line)
+
+
+class Child:
+    """A process that was executed, in a session and process group of its own."""
+
+    def __init__(self, process: asyncio.subprocess.Process, output: Output) -> None:
+        self._process = process
+        self.output = output
+        self.pid = process.pid
+
+    async def main_ended(self) -> int:
+        """Wait for the process itself; its wait code, negative for a signal. Its output is drained."""
+        code = await self._process.wait()
+        self.output.drain()
+        return code
+
+    async def group_gone(self) -> None:
+        """Wait until no process of the group is left."""
+        pause_s = _GROUP_POLL_S
+        while self.signal(0):
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 1.5, _GROUP_POLL_LAST_S)
+        self.output.drain()
+
+    def signal(self, number: int) -> bool:
+        """Signal the whole group; False when there is nobody left."""
+        try:
+            os.killpg(self.pid, number)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            # macOS answers so when only zombies are left in the group.
+            return sys.platform != "darwin"
+        return True
+
+
+async def execute(
+    spec: ProcessSpec, environment: Mapping[str, str], on_lines: Callable[[bytes], None]
+) -> Child:
+    """Execute `spec`; stdout and stderr go to one pipe, stdin is empty.
+
+    `on_lines` gets every chunk of whole lines. Raises OSError when it cannot be executed.
+    """
+    read_end, write_end = os.pipe()
+    try:
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(write_end, _F_SETPIPE_SZ, PIPE_BYTES)
+        process = await asyncio.create_subprocess_exec(
+            *spec.argv,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=write_end,
+            stderr=write_end,
+            cwd=spec.cwd,
+            env=dict(environment),
+            start_new_session=True,
+            # A child begins with no signal ignored, whatever our own parent had set.
+            restore_signals=True,
+        )
+    except BaseException:
+        os.close(read_end)
+        raise
+    finally:
+        os.close(write_end)
+    return Child(process, Output(read_end, on_lines))
+
+
+def signal_name(number: int) -> str:
+    """`SIGKILL` for 9; the number where it has no name."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

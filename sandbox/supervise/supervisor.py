@@ -1,0 +1,267 @@
+"""Many processes: carries out what `lifecycle` decides, one history per process at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
+
+from sandbox.model.event import Kind
+from sandbox.model.spec import ProcessSpec
+from sandbox.model.state import Exit, ProcessState
+from sandbox.supervise import lifecycle
+from sandbox.supervise.bus import Bus, timestamp
+from sandbox.supervise.ledger import MARK, Ledger
+from sandbox.supervise.lifecycle import Life
+from sandbox.supervise.logbook import Logbook
+from sandbox.supervise.process import Child, child_environment, execute, signal_name
+
+TAIL_OF_EXIT = 20
+"""How many last log lines the event of an unexpected exit can be asked for."""
+
+
+class Supervised:
+    """One process of the cluster: its spec, its life, its child while it has one."""
+
+    def __init__(self, spec: ProcessSpec, supervisor: Supervisor) -> None:
+        self.spec = spec
+        self.life = _new_life(spec)
+        self.exit: Exit | None = None
+        self._supervisor = supervisor
+        self._child: Child | None = None
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._changed = asyncio.Condition()
+        self._serial = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def name(self) -> str:
+        """The process's name."""
+        return self.spec.name
+
+    @property
+    def state(self) -> ProcessState:
+        """Where it is in its life."""
+        return self.life.state
+
+    @property
+    def uptime_s(self) -> float | None:
+        """Seconds since it was executed; None when it does not run."""
+        if not self.life.state.alive or self.life.started_at is None:
+            return None
+        return time.monotonic() - self.life.started_at
+
+    async def start(self) -> None:
+        """Have it running; returns once it was executed. Waits for a stop that is under way."""
+        async with self._serial:
+            await self._until_not(ProcessState.STOPPING)
+            await self.feed(lifecycle.Start())
+
+    async def stop(self, timeout_s: float | None = None) -> None:
+        """Have it ended in order, by force after the time; returns when its group is gone."""
+        async with self._serial:
+            await self._stop(timeout_s)
+
+    async def restart(self, timeout_s: float | None = None) -> None:
+        """Stop and start it, with nothing between."""
+        async with self._serial:
+            await self._stop(timeout_s)
+            await self.feed(lifecycle.Start())
+
+    async def crash(self, number: int) -> None:
+        """Signal the whole group now; never waits for another verb."""
+        await self.feed(lifecycle.Crash(number))
+
+    async def pause(self) -> None:
+        """Freeze it (SIGSTOP)."""
+        await self.feed(lifecycle.Pause())
+
+    async def resume(self) -> None:
+        """Let it go on (SIGCONT)."""
+        await self.feed(lifecycle.Resume())
+
+    def adopt(self, spec: ProcessSpec) -> None:
+        """Be this from the next start on; to be called while it rests."""
+        self.spec = spec
+        self.life = replace(self.life, restart=spec.restart, ready_at_start=spec.member is None)
+
+    async def wait_for(self, condition: Callable[[Life], bool]) -> None:
+        """Return once `condition` holds of its life."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: condition(self.life))
+
+    async def feed(self, event: lifecycle.Input) -> None:
+        """Let its life take one step, and do what follows from it."""
+        self.life, actions = lifecycle.step(self.life, event, time.monotonic())
+        for action in actions:
+            await self._do(action)
+        async with self._changed:
+            self._changed.notify_all()
+
+    async def _stop(self, timeout_s: float | None) -> None:
+        if not self.life.state.alive and self.life.state is not ProcessState.BACKOFF:
+            return
+        await self.feed(
+            lifecycle.Stop(self.spec.stop_timeout_s if timeout_s is None else timeout_s)
+        )
+        await self._until_not(ProcessState.STOPPING)
+
+    async def _until_not(self, state: ProcessState) -> None:
+        await self.wait_for(lambda life: life.state is not state)
+
+    async def _do(self, action: lifecycle.Action) -> None:
+        match action:
+            case lifecycle.Execute():
+                await self._execute()
+            case lifecycle.Signal(number):
+                if self._child is not None:
+                    self._child.signal(number)
+            case lifecycle.WaitPatiently(seconds):
+                self._set_timer("patience", seconds, lifecycle.PatienceEnded())
+            case lifecycle.WaitBackoff(seconds):
+                self._set_timer("backoff", seconds, lifecycle.BackoffEnded())
+            case lifecycle.Tell(what):
+                self._tell(what)
+
+    async def _execute(self) -> None:
+        on_lines = self._supervisor.lines_of(self.name)
+        environment = child_environment(self.spec, self._supervisor.environment)
+        try:
+            child = await execute(self.spec, environment, on_lines)
+        except (OSError, ValueError) as error:
+            why = f"cannot be executed: {getattr(error, 'strerror', None) or error}"
+            self.exit = Exit(code=None, signal=None, ts=timestamp(), error=why)
+            await self.feed(lifecycle.StartFailed(why))
+            return
+        self._child = child
+        self._supervisor.guard(f"+{child.pid}")
+        self._supervisor.ledger.add(self.name, child.pid)
+        await self.feed(lifecycle.Started(child.pid))
+        self._spawn(self._follow(child))
+
+    async def _follow(self, child: Child) -> None:
+        code = await child.main_ended()
+        self.exit = Exit(
+            code=code if code >= 0 else None,
+            signal=signal_name(-code) if code < 0 else None,
+            ts=timestamp(),
+        )
+        await self.feed(lifecycle.MainEnded(code))
+        await child.group_gone()
+        self._supervisor.guard(f"-{child.pid}")
+        self._supervisor.ledger.drop(self.name)
+        self._child = None
+        await self.feed(lifecycle.GroupGone())
+
+    def _set_timer(self, name: str, seconds: float | None, event: lifecycle.Input) -> None:
+        if (timer := self._timers.pop(name, None)) is not None:
+            timer.cancel()
+        if seconds is not None:
+            loop = asyncio.get_running_loop()
+            self._timers[name] = loop.call_later(seconds, lambda: self._spawn(self.feed(event)))
+
+    def _spawn(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _tell(self, what: str) -> None:
+        life, bus = self.life, self._supervisor.bus
+        member = self.spec.member.name if self.spec.member is not None else None
+        match what:
+            case "started":
+                bus.publish(Kind.PROCESS_STARTED, member, process=self.name, pid=life.pid)
+            case "ready":
+                ready_s = self.uptime_s or 0.0
+                bus.publish(
+                    Kind.PROCESS_READY,
+                    member,
+                    process=self.name,
+                    pid=life.pid,
+                    after_s=round(ready_s, 3),
+                )
+            case "exited":
+                exit_ = self.exit
+                bus.publish(
+                    Kind.PROCESS_EXITED,
+                    member,
+                    process=self.name,
+                    pid=life.pid,
+                    code=exit_.code if exit_ else None,
+                    signal=exit_.signal if exit_ else None,
+                    error=exit_.error if exit_ else None,
+                    expected=life.forgiven,
+                )
+            case "restarting":
+                bus.publish(
+                    Kind.PROCESS_RESTARTING,
+                    member,
+                    process=self.name,
+                    after_s=life.backoff_s / 2,
+                    restarts=life.restarts + 1,
+                )
+            case "paused":
+                bus.publish(Kind.FAULT_APPLIED, member, process=self.name, fault="pause")
+            case "resumed":
+                bus.publish(Kind.FAULT_HEALED, member, process=self.name, fault="pause")
+
+
+class Supervisor:
+    """The processes of one cluster, by name, in the order of the spec.
+
+    `on_lines(process, chunk)` is told of every chunk of whole lines after it was kept.
+    `guard` sends one line to the guard.
+    """
+
+    def __init__(
+        self,
+        specs: Iterable[ProcessSpec],
+        *,
+        bus: Bus,
+        logbook: Logbook,
+        ledger: Ledger,
+        guard: Callable[[str], None],
+        run: str,
+        on_lines: Callable[[str, bytes], None],
+    ) -> None:
+        self.bus = bus
+        self.logbook = logbook
+        self.ledger = ledger
+        self.guard = guard
+        self.environment = dict(os.environ) | {MARK: run}
+        self._on_lines = on_lines
+        self.processes: dict[str, Supervised] = {}
+        for spec in specs:
+            self.add(spec)
+
+    def add(self, spec: ProcessSpec) -> Supervised:
+        """Take over one more process; it is not started."""
+        self.processes[spec.name] = Supervised(spec, self)
+        return self.processes[spec.name]
+
+    def remove(self, name: str) -> None:
+        """Forget a process that has ended."""
+        del self.processes[name]
+
+    def arrange(self, names: Iterable[str]) -> None:
+        """Put the processes into this order."""
+        self.processes = {name: self.processes[name] for name in names}
+
+    def lines_of(self, name: str) -> Callable[[bytes], None]:
+        """Where the output of one process goes."""
+
+        def keep(lines: bytes) -> None:
+            self.logbook.append(name, lines)
+            self._on_lines(name, lines)
+
+        return keep
+
+    async def stop_all(self, names: Iterable[str], timeout_s: float | None = None) -> None:
+        """Stop these in parallel."""
+        await asyncio.gather(*(self.processes[name].stop(timeout_s) for name in names))
+
+
+def _new_life(spec: ProcessSpec) -> Life:
+    return Life(restart=spec.restart, ready_at_start=spec.member is None)

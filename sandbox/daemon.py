@@ -37,7 +37,7 @@ _log = logging.getLogger("sandbox.daemon")
 class Options(msgspec.Struct, forbid_unknown_fields=True):
     """What the launcher says."""
 
-    root: Path
+    root: str
     name: str
     status_fd: int = -1
     owned: bool = False
@@ -76,7 +76,7 @@ class Guard:
 
 async def run(options: Options, spec: ClusterSpec, guard: Guard) -> int:
     """Be the supervisor of `spec` until everything has ended; the exit code."""
-    paths = ClusterPaths(options.name, options.root)
+    paths = ClusterPaths(options.name, Path(options.root))
     run_id = uuid.uuid4().hex
     ledger.sweep(paths.supervisor)
     record.reconcile(paths, spec, fresh=options.fresh)
@@ -131,7 +131,7 @@ def _say(fd: int, word: dict[str, object]) -> None:
 
 def _sweep(options: Options) -> int:
     """Clear up after a dead supervisor, under the cluster's lock; prints the names as JSON."""
-    paths = ClusterPaths(options.name, options.root)
+    paths = ClusterPaths(options.name, Path(options.root))
     with paths.lock.open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

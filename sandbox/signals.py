@@ -1,20 +1,29 @@
-"""Signals by name and number, in the spellings that people type."""
+"""How signals are typed: `KILL`, `sigkill`, `9`."""
 
 from __future__ import annotations
 
 import signal
+from difflib import get_close_matches
 
 from sandbox.errors import InputError
 
 
+def signal_name(text: str) -> str:
+    """The full name (`SIGKILL`) of a signal given by name or number. Raises InputError."""
+    word = text.strip().upper()
+    if word.isdecimal():
+        try:
+            return signal.Signals(int(word)).name
+        except ValueError:
+            raise InputError(f"there is no signal {text}", hint="kill -l lists them") from None
+    name = word if word.startswith("SIG") else f"SIG{word}"
+    if name not in signal.Signals.__members__:
+        near = get_close_matches(name, list(signal.Signals.__members__), n=1)
+        hint = f"did you mean {near[0]}?" if near else "kill -l lists them"
+        raise InputError(f"there is no signal {text!r}", hint=hint)
+    return signal.Signals[name].name
+
+
 def signal_number(text: str) -> int:
-    """The number for `SIGKILL`, `kill`, `9`; InputError for what is no signal here."""
-    name = text.strip().upper()
-    try:
-        if name.isdigit():
-            return int(signal.Signals(int(name)))
-        return int(signal.Signals[name if name.startswith("SIG") else f"SIG{name}"])
-    except (KeyError, ValueError):
-        raise InputError(
-            f"{text!r} is no signal", hint="use a name (TERM, SIGKILL) or a number"
-        ) from None
+    """The number of a signal given by name or number. Raises InputError."""
+    return signal.Signals[signal_name(text)].value

@@ -143,12 +143,13 @@ class ControlClient:
         response = self._send("GET", path, query, None, None)
         if response.status >= 400:
             self._checked(response, response.read())
-        # http.client's own reader is buffered at 8 KiB: detach its socket file for a larger one.
-        with response, cast(BinaryIO, response.fp) as stream:
-            try:
-                yield stream
-            except ConnectionResetError as error:
-                raise self._gone() from error
+        try:
+            # Under HTTP/1.0 the rest of the connection is the body: read it without http.client.
+            yield cast(BinaryIO, response.fp)
+        except ConnectionResetError as error:
+            raise self._gone() from error
+        finally:
+            response.close()
 
     def _send(
         self,

@@ -1,0 +1,52 @@
+"""`apply`: make the running set match the input that it was made from, as that is now."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from sandbox.cli import diagnostics, output
+from sandbox.cli.inputoptions import here
+from sandbox.cli.settings import common, settings
+
+
+@click.command("apply")
+@click.option("--dry-run", is_flag=True, help="Say what would change; change nothing.")
+@common(data=True)
+def apply(dry_run: bool) -> None:
+    """Make the running set match the changed Procfile or profile.
+
+    What did not change is not touched. What changed is started anew, what came is started,
+    what went is stopped. A changed list of members is refused.
+    """
+    from sandbox.cli.choice import running
+    from sandbox.cli.inputs import plan_again
+    from sandbox.cli.preview import as_json
+
+    client = running()
+    planned = plan_again(client.plan(), client.paths, here())
+    for text in planned.spec.notes:
+        diagnostics.warn(text)
+    answer = client.apply(as_json(planned.spec), dry_run=dry_run)
+    if settings().json:
+        output.document(answer)
+        return
+    for line in told(answer, dry_run=dry_run):
+        output.line(line)
+    output.next_step("apply" if dry_run and answer["line"] else "status")
+
+
+def told(answer: dict[str, Any], *, dry_run: bool) -> list[str]:
+    """What was or would be done, a line for each kind."""
+    verbs = {"changed": "restarted", "came": "started", "went": "stopped"}
+    lines = [
+        f"{'would be ' if dry_run else ''}{verb}: {', '.join(answer[kind])}"
+        for kind, verb in verbs.items()
+        if answer[kind]
+    ]
+    if answer.get("members_changed"):
+        lines.append(
+            "the list of members differs: a running cluster does not take that from a file"
+        )
+    return lines or ["nothing to do: what runs is what the input says"]

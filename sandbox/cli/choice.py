@@ -1,0 +1,81 @@
+"""Which cluster a command means, and a client of it once what a dead one left has been cleared."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from sandbox.cli.diagnostics import note
+from sandbox.cli.settings import settings
+from sandbox.control.client import ControlClient, not_running
+from sandbox.errors import InputError, NotRunning
+from sandbox.paths import ClusterPaths, cluster_paths, known_clusters
+
+DEFAULT = "default"
+
+
+def named() -> str | None:
+    """The cluster that the user named, by `-c` or the environment."""
+    return settings().cluster or os.environ.get("ETCD_SANDBOX_CLUSTER") or None
+
+
+def paths_to_start() -> ClusterPaths:
+    """The cluster that a command is to bring up: the one named, else `default`."""
+    return cluster_paths(named() or DEFAULT)
+
+
+def running() -> ControlClient:
+    """A client of the running cluster that is meant: the one named, else the only one.
+
+    Raises NotRunning when it does not run, InputError when several run and none was named.
+    """
+    name = named()
+    paths = cluster_paths(name) if name else _only_one()
+    if not _listens(paths):
+        clear_leftovers(paths)
+        raise not_running(paths.name)
+    return ControlClient(paths)
+
+
+def clear_leftovers(paths: ClusterPaths) -> None:
+    """End what a dead supervisor of this cluster left running, and say so in one line."""
+    from sandbox.launch import left_behind, sweep
+
+    if not left_behind(paths):
+        return
+    ended = sweep(paths)
+    what = f"ended {', '.join(ended)}" if ended else "nothing of it was running any more"
+    note(f"the supervisor of cluster {paths.name!r} had died: {what}")
+
+
+def _only_one() -> ClusterPaths:
+    # The file of a supervisor is there while it lives and after it died without tidying up.
+    begun = [paths for paths in known_clusters() if paths.supervisor.exists()]
+    live = [paths for paths in begun if _listens(paths)]
+    for paths in begun:
+        if paths not in live:
+            clear_leftovers(paths)
+    if not live:
+        raise NotRunning(
+            "no cluster is running",
+            hint="etcd-sandbox up starts one; etcd-sandbox ls shows what there is",
+        )
+    if len(live) > 1:
+        names = ", ".join(paths.name for paths in live)
+        raise InputError(
+            f"several clusters are running: {names}",
+            hint=f"name the one that you mean: -c {live[0].name}",
+        )
+    return live[0]
+
+
+def _listens(paths: ClusterPaths) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(2.0)
+        try:
+            probe.connect(str(paths.socket))
+        except TimeoutError:
+            return True  # its queue is full: it is there, and busy
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,72 @@
+"""What the shell may complete: clusters, processes and members, profiles. Cheap, and never an error."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+
+import click
+from click.shell_completion import CompletionItem
+
+from sandbox.model.selector import RESOLVED_WORDS
+from sandbox.paths import ClusterPaths, cluster_paths, known_clusters
+
+
+def clusters(
+    context: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """The names of the clusters that have a state directory."""
+    with contextlib.suppress(Exception):
+        return _matching((paths.name for paths in known_clusters()), incomplete)
+    return []
+
+
+def selectors(
+    context: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """The names in the plan of the cluster that is meant, and the words for roles."""
+    with contextlib.suppress(Exception):
+        names: list[str] = []
+        for process in _plan(context).get("processes", ()):
+            names += [process["name"]]
+            if member := process.get("member"):
+                names += [member["name"]]
+        return _matching(dict.fromkeys([*names, *RESOLVED_WORDS]), incomplete)
+    return []
+
+
+def profiles(
+    context: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """The built-in profiles, and files."""
+    with contextlib.suppress(Exception):
+        from sandbox.config.profile import builtin_profiles
+
+        return [
+            *_matching(builtin_profiles(), incomplete),
+            CompletionItem(incomplete, type="file"),
+        ]
+    return []
+
+
+def _plan(context: click.Context) -> dict[str, object]:
+    # Read from the file, since a supervisor may be slow to answer.
+    from sandbox.cli.settings import settings
+
+    with context.scope(cleanup=False):
+        name = settings().cluster or os.environ.get("ETCD_SANDBOX_CLUSTER")
+    paths = cluster_paths(name) if name else _likely()
+    plan = json.loads(paths.plan.read_bytes())
+    assert isinstance(plan, dict)
+    return plan
+
+
+def _likely() -> ClusterPaths:
+    known = known_clusters()
+    begun = [paths for paths in known if paths.supervisor.exists()]
+    return (begun or known)[0]
+
+
+def _matching(names: object, incomplete: str) -> list[CompletionItem]:
+    return [CompletionItem(name) for name in names if str(name).startswith(incomplete)]  # type: ignore[attr-defined]

@@ -1,0 +1,171 @@
+"""The only place that writes to stderr and that decides about exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sandbox.cli.settings import settings
+from sandbox.errors import EXIT_INTERRUPTED, InputError, SandboxError
+
+if TYPE_CHECKING:
+    from sandbox.model.spec import ClusterSpec
+
+EXIT_BROKEN_PIPE = 141
+"""What a shell reports for a program that SIGPIPE ended: nobody reads the output any more."""
+
+
+def guarded(call: Callable[[], int]) -> int:
+    """The exit code of `call`, whatever it raises; what it raises has been shown."""
+    for stream in (sys.stdout, sys.stderr):
+        if reconfigure := getattr(stream, "reconfigure", None):
+            # A name that the terminal's encoding lacks is no reason to fail.
+            reconfigure(errors="backslashreplace")
+    try:
+        code = call()
+        sys.stdout.flush()
+        return code
+    except SandboxError as error:
+        return report(error)
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Python would complain once more when it flushes stdout at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return EXIT_BROKEN_PIPE
+    except click.ClickException as error:
+        return report(from_click(error))
+    except Exception as error:  # no traceback reaches a user
+        return report(_unexpected(error))
+
+
+def report(error: SandboxError) -> int:
+    """Show an error; the exit code that it means."""
+    _write(render(error, colour=_colour()))
+    return error.exit_code
+
+
+def render(error: SandboxError, *, colour: bool = False) -> str:
+    """An error as it is shown: the error, then its evidence, then the hint, blank lines between."""
+    mark, hint = (
+        ("\x1b[1;31merror:\x1b[0m", "\x1b[1;36mhint:\x1b[0m") if colour else ("error:", "hint:")
+    )
+    parts = [f"etcd-sandbox: {mark} {error}"]
+    if error.detail:
+        parts.append(error.detail.rstrip("\n"))
+    if error.hint:
+        parts.append(f"{hint} {error.hint}")
+    return "\n\n".join(parts) + "\n"
+
+
+def note(text: str) -> None:
+    """One line about what is being done; silent with -q."""
+    if not settings().quiet:
+        _write(f"etcd-sandbox: {text}\n")
+
+
+def warn(text: str) -> None:
+    """One line about something that is odd but does not stop the work."""
+    mark = "\x1b[1;33mwarning:\x1b[0m" if _colour() else "warning:"
+    _write(f"etcd-sandbox: {mark} {text}\n")
+
+
+def risk_notes(spec: ClusterSpec) -> None:
+    """A line for each etcd of the plan that is known to lose data."""
+    from sandbox.etcd.release import risk_note
+
+    versions = {
+        process.member.etcd.version: None
+        for process in spec.members
+        if process.member is not None and process.member.etcd is not None
+    }
+    for version in versions:
+        if text := risk_note(version):
+            note(text)
+
+
+def raw(data: bytes) -> None:
+    """Bytes onto stderr as they are; blocks as long as nobody reads it, raises OSError if nobody can."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(2, view) :]
+
+
+def one_line(error: SandboxError) -> str:
+    """An error as one line, where something else goes on around it."""
+    return f"{error} ({error.hint})" if error.hint else str(error)
+
+
+def from_click(error: click.ClickException) -> SandboxError:
+    """Click's own errors in our form."""
+    if not isinstance(error, click.UsageError):
+        return SandboxError(_lowered(error.format_message()))
+    possible = getattr(error, "possibilities", None)
+    if possible:
+        hint = f"did you mean {' or '.join(possible)}?"
+        what = error.message
+    else:
+        path = error.ctx.command_path if error.ctx is not None else "etcd-sandbox"
+        hint = f"{path} --help"
+        what = error.format_message()
+    return InputError(_lowered(what), hint=hint)
+
+
+def _lowered(text: str) -> str:
+    text = " ".join(text.split()).removesuffix(".")
+    return text[:1].lower() + text[1:]
+
+
+def _unexpected(error: Exception) -> SandboxError:
+    import traceback
+
+    text = "".join(traceback.format_exception(error))
+    kind = type(error).__name__
+    place = _keep(text)
+    return SandboxError(
+        f"unexpected {kind}: {error}"[:300].replace("\n", " "),
+        place,
+        "this is a mistake in etcd-sandbox: report it with that file, please",
+    )
+
+
+def _keep(text: str) -> str:
+    import tempfile
+
+    from sandbox.paths import state_home
+
+    name = time.strftime(f"crash-%Y%m%d-%H%M%S-{os.getpid()}.txt")
+    for directory in (state_home(), Path(tempfile.gettempdir())):
+        try:
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            (directory / name).write_text(text, errors="backslashreplace")
+        except OSError:
+            continue
+        return str(directory / name)
+    return "(its traceback could not be written anywhere)"
+
+
+def _colour() -> bool:
+    return (
+        not settings().no_color
+        and not os.environ.get("NO_COLOR")
+        and os.environ.get("TERM") != "dumb"
+        and sys.stderr.isatty()
+    )
+
+
+def _write(text: str) -> None:
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except OSError:
+        # Nobody reads stderr any more; the exit code still tells.
+        pass

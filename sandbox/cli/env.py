@@ -1,0 +1,57 @@
+"""`env`: the variables that etcdctl reads, as a shell would set them."""
+
+from __future__ import annotations
+
+import os
+import shlex
+
+import click
+
+from sandbox.cli import output
+from sandbox.cli.settings import common, settings
+from sandbox.errors import SandboxError
+
+SHELLS = ("bash", "zsh", "fish")
+
+
+@click.command("env")
+@click.option(
+    "--shell",
+    type=click.Choice(SHELLS),
+    help="For which shell; found from $SHELL if it is not given.",
+)
+@common(data=True)
+def env(shell: str | None) -> None:
+    """Print the variables that etcdctl reads: eval "$(etcd-sandbox env)", in fish: etcd-sandbox env | source"""
+    from sandbox.cli.choice import running
+    from sandbox.cli.endpoints import etcdctl_variables, members_of
+
+    client = running()
+    members = members_of(client.plan())
+    if not members:
+        raise SandboxError(f"cluster {client.paths.name!r} has no etcd member")
+    variables = etcdctl_variables(members)
+    if settings().json:
+        output.document(variables)
+    else:
+        output.line(assignments(variables, shell or detected()))
+
+
+def detected() -> str:
+    """The shell that $SHELL names, if it is one that we know, else bash (which sh understands)."""
+    name = os.path.basename(os.environ.get("SHELL", ""))  # noqa: PTH119 - a name, not a file
+    return name if name in SHELLS else "bash"
+
+
+def assignments(variables: dict[str, str], shell: str) -> str:
+    """The variables as a command of that shell."""
+    if shell == "fish":
+        return "; ".join(f"set -gx {name} {_fish(value)}" for name, value in variables.items())
+    return "export " + " ".join(f"{name}={shlex.quote(value)}" for name, value in variables.items())
+
+
+def _fish(value: str) -> str:
+    if shlex.quote(value) == value:
+        return value
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

@@ -1,0 +1,102 @@
+"""Types of options and arguments: what is typed becomes a value, or a usage error that says why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sandbox.errors import InputError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+
+class Span(click.ParamType[float]):
+    """A span of time, in seconds."""
+
+    name = "span"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        if isinstance(value, int | float):
+            return float(value)
+        from sandbox.cli.times import parse_span
+
+        return _converted(parse_span, value, self, param, ctx)
+
+
+class Moment(click.ParamType[int]):
+    """A moment, in microseconds since the epoch."""
+
+    name = "moment"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        from datetime import datetime
+
+        from sandbox.cli.times import parse_moment
+
+        now = datetime.now().astimezone()
+        moment = _converted(lambda text: parse_moment(text, now), value, self, param, ctx)
+        return int(moment.timestamp() * 1_000_000)
+
+
+class SignalName(click.ParamType[str]):
+    """A signal by name, with or without SIG, or by number; its full name."""
+
+    name = "signal"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from sandbox.signals import signal_name
+
+        return _converted(signal_name, str(value), self, param, ctx)
+
+
+class BasePort(click.ParamType["int | str"]):
+    """A port, or `auto`."""
+
+    name = "port"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | str:
+        if value == "auto" or isinstance(value, int):
+            return value  # type: ignore[no-any-return]
+        if not str(value).isdecimal() or not 1 <= int(value) <= 65535:
+            self.fail(f"{value!r} is neither a port (1 to 65535) nor 'auto'", param, ctx)
+        return int(value)
+
+
+SPAN, MOMENT, SIGNAL, BASE_PORT = Span(), Moment(), SignalName(), BasePort()
+
+
+def selectors(*, required: bool) -> Callable[[Any], Any]:
+    """The argument that takes selectors, completed with the names of the running cluster."""
+
+    def complete(
+        context: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        from sandbox.cli import completion
+
+        return completion.selectors(context, param, incomplete)
+
+    return click.argument(
+        "select", metavar="SEL...", nargs=-1, required=required, shell_complete=complete
+    )
+
+
+def _converted(
+    parse: Callable[[str], Any],
+    text: str,
+    kind: click.ParamType[Any],
+    param: click.Parameter | None,
+    ctx: click.Context | None,
+) -> Any:
+    try:
+        return parse(text)
+    except InputError as error:
+        kind.fail(f"{error} ({error.hint})" if error.hint else str(error), param, ctx)

@@ -1,0 +1,182 @@
+"""`run`: a command against a fresh cluster on free ports, and nothing left afterwards: for CI."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+import shutil
+import signal
+import subprocess
+from collections.abc import Sequence
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sandbox.cli import diagnostics
+from sandbox.cli.inputoptions import collect, here, input_options
+from sandbox.cli.params import SPAN
+from sandbox.cli.settings import common
+from sandbox.errors import InputError, SandboxError
+
+if TYPE_CHECKING:
+    from sandbox.cli.inputs import Planned
+    from sandbox.paths import ClusterPaths
+
+EXIT_NOT_EXECUTABLE = 126
+EXIT_NOT_FOUND = 127
+
+_NAME = re.compile(r"run-(\d+)-[0-9a-f]{4}\Z")
+
+
+class CommandNotExecutable(SandboxError):
+    """The command is there, but cannot be executed."""
+
+    exit_code = EXIT_NOT_EXECUTABLE
+
+
+class CommandNotFound(SandboxError):
+    """There is no such command."""
+
+    exit_code = EXIT_NOT_FOUND
+
+
+@click.command("run", context_settings={"allow_interspersed_args": False})
+@input_options()
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=SPAN,
+    default="30s",
+    show_default=True,
+    metavar="SPAN",
+    help="How long to wait until the cluster is ready.",
+)
+@click.argument("command", metavar="-- CMD...", nargs=-1, required=True, type=click.UNPROCESSED)
+@common()
+def run(timeout_s: float, command: tuple[str, ...], **given: Any) -> int:
+    """Run CMD against a fresh cluster of its own on free ports, then clean up.
+
+    CMD gets ETCDCTL_API, ETCDCTL_ENDPOINTS and ETCD_SANDBOX_CLUSTER; its exit code is ours.
+    """
+    from sandbox.cli.inputs import DEFAULT_MEMBERS, plan_up
+    from sandbox.cli.interrupts import interruptible
+    from sandbox.paths import cluster_paths
+
+    if given["procfile"] is not None:
+        raise InputError(
+            "run needs free ports and data of its own, and a Procfile names both itself",
+            hint="use -n or -p; or etcd-sandbox up -d, your command, and etcd-sandbox down",
+        )
+    if given["members"] is None and given["profile"] is None:
+        given["members"] = DEFAULT_MEMBERS
+    given["base_port"] = given["base_port"] or "auto"
+    _clear_abandoned()
+    paths = cluster_paths(f"run-{os.getpid()}-{secrets.token_hex(2)}")
+    with interruptible():
+        try:
+            planned = plan_up(collect(ephemeral=True, **given), paths, here())
+            diagnostics.note(planned.says)
+            return _run(planned, paths, command, timeout_s)
+        finally:
+            with _undisturbed():
+                _leave_nothing(paths)
+
+
+def _run(planned: Planned, paths: ClusterPaths, command: Sequence[str], timeout_s: float) -> int:
+    from sandbox.cli.endpoints import etcdctl_variables, members_of
+    from sandbox.cli.preview import as_json
+    from sandbox.cli.start import start_and_wait
+
+    start_and_wait(planned, paths, owned=True, timeout_s=timeout_s, leave_late=False)
+    variables = etcdctl_variables(members_of(as_json(planned.spec)))
+    env = {**os.environ, **variables, "ETCD_SANDBOX_CLUSTER": paths.name}
+    try:
+        child = subprocess.Popen(list(command), env=env)
+    except FileNotFoundError as error:
+        raise CommandNotFound("there is no such command", command[0]) from error
+    except OSError as error:
+        raise CommandNotExecutable(
+            f"the command cannot be executed ({error.strerror})", command[0]
+        ) from error
+    with _forwarding_to(child):
+        code = child.wait()
+    return 128 - code if code < 0 else code
+
+
+@contextlib.contextmanager
+def _forwarding_to(child: subprocess.Popen[bytes]) -> Any:
+    """The ending signals go to the command: it decides what they mean."""
+
+    def forward(number: int, frame: FrameType | None) -> None:
+        # The terminal's Ctrl-C has reached the command already.
+        if number != signal.SIGINT or not _in_front():
+            child.send_signal(number)
+
+    from sandbox.cli.interrupts import heeded
+
+    before = {number: signal.signal(number, forward) for number in heeded()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _in_front() -> bool:
+    """Whether this process is in the group that the terminal sends Ctrl-C to."""
+    try:
+        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
+    except OSError:
+        return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return False
+    finally:
+        os.close(terminal)
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Any:
+    """Within, the ending signals wait: tidying up takes a second at most."""
+    from sandbox.cli.interrupts import ENDING
+
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _leave_nothing(paths: ClusterPaths) -> None:
+    from sandbox.cli.start import stop_at_once
+
+    stop_at_once(paths)
+    shutil.rmtree(paths.root, ignore_errors=True)
+
+
+def _clear_abandoned() -> None:
+    """Remove what runs that were killed could not remove themselves."""
+    from sandbox.launch import is_running
+    from sandbox.paths import known_clusters
+
+    for paths in known_clusters():
+        found = _NAME.match(paths.name)
+        if found and not _alive(int(found[1])) and not is_running(paths):
+            from sandbox.cli.choice import clear_leftovers
+
+            clear_leftovers(paths)
+            shutil.rmtree(paths.root, ignore_errors=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

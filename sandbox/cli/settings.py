@@ -1,0 +1,92 @@
+"""The options that every command has, wherever on the line they were typed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+_KEY = "sandbox.cli.settings"
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+@dataclass(slots=True)
+class Settings:
+    """What the global options say. `cluster` is None unless `-c` was given."""
+
+    cluster: str | None = None
+    json: bool = False
+    no_color: bool = False
+    quiet: bool = False
+    verbose: bool = False
+
+
+def settings() -> Settings:
+    """The settings of the command line being run; the defaults outside of one."""
+    context = click.get_current_context(silent=True)
+    return Settings() if context is None else _of(context)
+
+
+def _of(context: click.Context) -> Settings:
+    found = context.meta.setdefault(_KEY, Settings())
+    assert isinstance(found, Settings)
+    return found
+
+
+def _note(context: click.Context, param: click.Parameter, value: Any) -> Any:
+    # An option that is absent here may have been given before the command: it must not reset it.
+    if value and param.name is not None:
+        setattr(_of(context), param.name, value)
+    return value
+
+
+def common(*, data: bool = False) -> Callable[[Decorated], Decorated]:
+    """Adds the global options to a command; `--json` only where there is data."""
+
+    def decorate(command: Decorated) -> Decorated:
+        for option in reversed(_options(data)):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def _options(data: bool) -> list[Callable[[Any], Any]]:
+    def flag(*names: str, help: str) -> Callable[[Any], Any]:  # noqa: A002 - click's own word
+        return click.option(
+            *names, is_flag=True, expose_value=False, callback=_note, is_eager=True, help=help
+        )
+
+    def complete(
+        context: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        from sandbox.cli.completion import clusters
+
+        return clusters(context, param, incomplete)
+
+    options = [
+        click.option(
+            "-c",
+            "--cluster",
+            metavar="NAME",
+            expose_value=False,
+            is_eager=True,
+            callback=_note,
+            shell_complete=complete,
+            help="The cluster that is meant (or $ETCD_SANDBOX_CLUSTER).",
+        )
+    ]
+    if data:
+        options.append(flag("--json", help="Print data as JSON."))
+    return [
+        *options,
+        flag("--no-color", help="No colours (or set $NO_COLOR)."),
+        flag("-q", "--quiet", help="Only data and errors: no notes, no next step."),
+        flag("-v", "--verbose", help="Say more about what is done."),
+    ]

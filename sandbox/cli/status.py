@@ -1,0 +1,138 @@
+"""`status`: the members and processes as they are now."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import click
+
+from sandbox.cli import output, shown
+from sandbox.cli.output import BAD, FAINT, GOOD, ODD, Cell, Painted
+from sandbox.cli.settings import common, settings
+from sandbox.control.client import ControlClient
+
+WATCH_EVERY_S = 1.0
+
+_STATE_COLOURS = {"running": GOOD, "exited": BAD, "failed": BAD, "stopped": FAINT, "removed": FAINT}
+_MEMBER_HEAD = (
+    "MEMBER PROCESS STATE ROLE TERM HEALTH PID VERSION REVISION DB CPU MEMORY RESTARTS UPTIME CLIENT"
+).split()
+_PROCESS_HEAD = ["PROCESS", "STATE", "PID", "CPU", "MEMORY", "RESTARTS", "UPTIME", "COMMAND"]
+_RIGHT = frozenset({"TERM", "PID", "REVISION", "DB", "CPU", "MEMORY", "RESTARTS", "UPTIME"})
+
+
+@click.command("status")
+@click.option("-w", "--watch", is_flag=True, help="Show it again every second until Ctrl-C.")
+@click.option("--hash", "with_hash", is_flag=True, help="Ask each member for the hash of its data.")
+@common(data=True)
+def status(watch: bool, with_hash: bool) -> None:
+    """Show the members: state, role, term, health, pid, version, sizes, restarts, addresses.
+
+    Everything is asked at once and now; what a member did not answer is shown as '-'.
+    """
+    from sandbox.cli.choice import running
+
+    client = running()
+    if watch:
+        _watch(client, with_hash)
+        return
+    answer = client.status(with_hash=with_hash)
+    if settings().json:
+        output.document(answer)
+        return
+    for line in lines(answer):
+        output.line(line)
+
+
+def _watch(client: ControlClient, with_hash: bool) -> None:
+    while True:
+        answer = client.status(with_hash=with_hash)
+        if settings().json:
+            output.record(answer)
+        elif output.is_terminal():
+            output.screen(lines(answer))
+        else:
+            for line in [*lines(answer), ""]:
+                output.line(line)
+            output.flush()
+        time.sleep(WATCH_EVERY_S)
+
+
+def lines(answer: dict[str, Any]) -> list[str]:
+    """`status --json` as a reader likes it: a headline, the members, the other processes."""
+    members, processes = answer["members"], answer["processes"]
+    shown_lines = [headline(answer)]
+    if members:
+        head = list(_MEMBER_HEAD)
+        if any(member.get("hash") is not None for member in members):
+            head.append("HASH")
+        rows = [_member(member, index, len(head)) for index, member in enumerate(members)]
+        shown_lines += ["", *output.table_lines(head, rows, _RIGHT)]
+    if processes:
+        rows = [_process(process, len(members) + i) for i, process in enumerate(processes)]
+        shown_lines += ["", *output.table_lines(_PROCESS_HEAD, rows, _RIGHT)]
+    for fault in answer.get("faults", ()):
+        shown_lines.append(_fault(fault))
+    return shown_lines
+
+
+def headline(answer: dict[str, Any]) -> str:
+    """One line: the cluster, its leader, whether a quorum is there."""
+    quorum = answer["quorum"]
+    parts = [f"cluster {answer['cluster']}"]
+    if answer["members"]:
+        leader, term = answer["leader"], answer["term"]
+        parts.append(f"leader {leader} (term {term})" if leader else "no leader")
+        there = "quorum" if quorum["ok"] else "no quorum"
+        parts.append(
+            f"{there}: {quorum['healthy']} of {quorum['voters']} healthy, {quorum['needed']} needed"
+        )
+    parts.append(f"up for {shown.span(answer['supervisor']['uptime_s'])}")
+    return " · ".join(parts)
+
+
+def _member(member: dict[str, Any], index: int, width: int) -> list[Cell]:
+    row: list[Cell] = [
+        output.of_process(member["name"], index),
+        member["process"],
+        _state(member),
+        Painted(shown.word(member["role"]), output.STRONG if member["role"] == "leader" else ""),
+        shown.word(member["term"]),
+        Painted("healthy", GOOD) if member["healthy"] else Painted("unhealthy", ODD),
+        shown.word(member["pid"]),
+        shown.word(member["version"]),
+        shown.word(member["revision"]),
+        shown.size(member["db_size_bytes"]),
+        shown.percent(member["cpu_percent"]),
+        shown.size(member["rss_bytes"]),
+        str(member["restarts"]),
+        shown.span(member["uptime_s"]),
+        member["client_url"],
+    ]
+    if width > len(row):
+        row.append(shown.word(member["hash"]))
+    return row
+
+
+def _process(process: dict[str, Any], index: int) -> list[Cell]:
+    return [
+        output.of_process(process["name"], index),
+        _state(process),
+        shown.word(process["pid"]),
+        shown.percent(process["cpu_percent"]),
+        shown.size(process["rss_bytes"]),
+        str(process["restarts"]),
+        shown.span(process["uptime_s"]),
+        process["command"],
+    ]
+
+
+def _state(process: dict[str, Any]) -> Painted:
+    state = process["state"]
+    end = shown.end(process["exit"]) if state in ("exited", "failed", "backoff") else ""
+    return Painted(f"{state}: {end}" if end else state, _STATE_COLOURS.get(state, ODD))
+
+
+def _fault(fault: dict[str, Any]) -> str:
+    return "fault: " + " ".join(f"{key}={value}" for key, value in fault.items())

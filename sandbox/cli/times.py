@@ -1,0 +1,49 @@
+"""How spans and moments are typed: `200ms`, `10m`, `1h30m`, `14:30`, RFC 3339."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+
+from sandbox.errors import InputError
+
+_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?\Z")
+
+
+def parse_span(text: str) -> float:
+    """Seconds of a span; a number without a unit is in seconds. Raises InputError."""
+    compact = text.strip().lower()
+    if re.fullmatch(r"\d+(\.\d+)?", compact):
+        return float(compact)
+    if not compact or _PART.sub("", compact):
+        raise InputError(
+            f"{text!r} is not a span of time", hint="write it like 30, 200ms, 10m or 1h30m"
+        )
+    return sum(float(count) * _UNITS_S[unit] for count, unit in _PART.findall(compact))
+
+
+def parse_moment(text: str, now: datetime) -> datetime:
+    """The moment that `text` names, seen from `now` (which has a time zone).
+
+    A span means so long ago; a time of the day is the last such time in `now`'s zone; an RFC 3339
+    moment without a zone is in `now`'s zone. Raises InputError.
+    """
+    stripped = text.strip()
+    if clock := _CLOCK.match(stripped):
+        hour, minute, second = (int(part or 0) for part in clock.groups())
+        moment = now.replace(hour=hour, minute=minute, second=second, microsecond=0)
+        return moment if moment <= now else moment - timedelta(days=1)
+    try:
+        return now - timedelta(seconds=parse_span(stripped))
+    except (InputError, OverflowError):
+        pass
+    try:
+        moment = datetime.fromisoformat(stripped)
+    except ValueError:
+        raise InputError(
+            f"{text!r} is not a moment",
+            hint="write it like 10m (ago), 2h, 14:30 or 2026-01-31T14:30:00Z",
+        ) from None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=now.tzinfo)

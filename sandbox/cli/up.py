@@ -1,0 +1,132 @@
+"""`up`: start a cluster, and own it or leave it running."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sandbox.cli import diagnostics, output
+from sandbox.cli.inputoptions import collect, here, input_options
+from sandbox.cli.params import SPAN
+from sandbox.cli.settings import common
+
+if TYPE_CHECKING:
+    from sandbox.cli.inputs import Planned
+    from sandbox.paths import ClusterPaths
+
+
+@click.command("up")
+@click.argument("wanted", metavar="[NAME]...", nargs=-1)
+@input_options()
+@click.option("-d", "--detach", is_flag=True, help="Return when the cluster is ready; it runs on.")
+@click.option("--plain", is_flag=True, help="Merged log lines, also on a terminal.")
+@click.option("--fresh", is_flag=True, help="Delete the cluster's old data first.")
+@click.option("--ephemeral", is_flag=True, help="Keep no data when the cluster stops.")
+@click.option(
+    "--exit-on-error",
+    is_flag=True,
+    help="End the cluster when a process fails, with its exit code.",
+)
+@click.option(
+    "--watch", is_flag=True, help="Apply edits of the Procfile or profile by itself, as they come."
+)
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=SPAN,
+    default="30s",
+    show_default=True,
+    metavar="SPAN",
+    help="How long to wait until the cluster is ready.",
+)
+@click.option("--dry-run", is_flag=True, help="Print what would run; start nothing.")
+@common(data=True)
+def up(
+    wanted: tuple[str, ...],
+    detach: bool,
+    plain: bool,
+    fresh: bool,
+    ephemeral: bool,
+    exit_on_error: bool,
+    watch: bool,
+    timeout_s: float,
+    dry_run: bool,
+    **given: Any,
+) -> None:
+    """Start a cluster: its members, and what is to run beside them.
+
+    With nothing named: ./Procfile, else the plan recorded for this cluster, else three members.
+    NAMEs start only these processes. Without -d the cluster stops when this command goes, in
+    whatever way; Ctrl-C stops everything, a second one kills at once.
+    """
+    from sandbox.cli import preview
+    from sandbox.cli.choice import clear_leftovers, paths_to_start
+    from sandbox.cli.inputs import plan_up, refuse_foreign_data
+
+    options = collect(wanted=wanted, ephemeral=ephemeral, exit_on_error=exit_on_error, **given)
+    paths, caller = paths_to_start(), here()
+    planned = plan_up(options, paths, caller)
+    for text in planned.spec.notes:
+        diagnostics.warn(text)
+    diagnostics.note(planned.says)
+    for option, asked in (("--fresh", fresh), ("--ephemeral", ephemeral)):
+        if asked:
+            refuse_foreign_data(planned.spec, option)
+    if dry_run:
+        preview.show(planned.spec)
+        return
+    diagnostics.risk_notes(planned.spec)
+    clear_leftovers(paths)
+    if detach:
+        _detached(planned, paths, fresh, timeout_s)
+        return
+    from sandbox.cli.foreground import Wishes, own
+
+    wishes = Wishes(fresh=fresh, apply_edits=watch, timeout_s=timeout_s)
+    output.leave(own(planned, paths, caller, wishes))
+
+
+def _detached(planned: Planned, paths: ClusterPaths, fresh: bool, timeout_s: float) -> None:
+    from sandbox.cli.interrupts import interruptible
+    from sandbox.cli.settings import settings
+    from sandbox.cli.start import start_and_wait
+    from sandbox.control.client import ControlClient
+
+    with interruptible():
+        answer, _ = start_and_wait(
+            planned, paths, owned=False, fresh=fresh, timeout_s=timeout_s, leave_late=True
+        )
+    if settings().json:
+        output.document(answer)
+        return
+    if why := answer.get("why"):
+        output.line(str(why))
+    else:
+        output.line(f"cluster {paths.name} ready in {answer['ready_s']:.2f} s")
+    _short_table(ControlClient(paths).status())
+    output.next_step("status")
+    output.next_step("kill leader")
+    output.next_step("down")
+
+
+def _short_table(answer: dict[str, Any]) -> None:
+    from sandbox.cli.shown import word
+
+    if members := answer["members"]:
+        output.table(
+            ["MEMBER", "PROCESS", "ROLE", "PID", "CLIENT"],
+            [
+                [
+                    output.of_process(member["name"], index),
+                    member["process"],
+                    word(member["role"]),
+                    word(member["pid"]),
+                    member["client_url"],
+                ]
+                for index, member in enumerate(members)
+            ],
+            {"PID"},
+        )
+    for process in answer["processes"]:
+        output.line(f"{process['name']}: {process['state']} (pid {word(process['pid'])})")

@@ -1,0 +1,53 @@
+"""Which names a process or member may have: each is a file's name and a word typed as a selector."""
+
+from __future__ import annotations
+
+import re
+
+from sandbox.errors import InputError
+from sandbox.model.selector import ROLE_WORDS
+
+OWN_NAME = "sandbox"
+"""The prefix of the sandbox's own lines among those of the processes."""
+
+_LENGTH_LIMIT = 63
+_MARKS = "._-+@%=,#~"
+_ALLOWED = f"use letters, digits and any of {' '.join(_MARKS)}, the first a letter, a digit or _"
+_GENERATED = re.compile(r"infra([1-9][0-9]*)")
+
+
+def check_name(name: str, where: str, kind: str = "process") -> None:
+    """Raises InputError, placed at `where`, when `name` cannot name a process or member."""
+    if not name:
+        raise InputError(f"a {kind}'s name is empty", where, _ALLOWED)
+    if name in ROLE_WORDS:
+        raise InputError(
+            f"{name!r} cannot name a {kind}: it selects processes by their role",
+            where,
+            f"choose a name that is none of {', '.join(ROLE_WORDS)}",
+        )
+    if name == OWN_NAME:
+        raise InputError(
+            f"{name!r} cannot name a {kind}: it marks etcd-sandbox's own lines",
+            where,
+            "choose another name",
+        )
+    if len(name) > _LENGTH_LIMIT:
+        raise InputError(
+            f"the {kind}'s name {name[:20]!r}… is longer than {_LENGTH_LIMIT} characters",
+            where,
+            "choose a shorter name",
+        )
+    if not (name[0].isalnum() or name[0] == "_") or not all(
+        letter.isalnum() or letter in _MARKS for letter in name
+    ):
+        raise InputError(f"{name!r} cannot name a {kind}", where, _ALLOWED)
+
+
+def process_name(member: str) -> str:
+    """The name of the process that runs a generated member: `etcd1` for `infra1`.
+
+    Any other member's process is called as the member.
+    """
+    numbered = _GENERATED.fullmatch(member)
+    return f"etcd{numbered[1]}" if numbered else member

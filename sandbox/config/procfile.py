@@ -1,0 +1,83 @@
+"""Reads a Procfile as goreman does, but names what goreman passes over in silence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sandbox.config.inputfile import decode_input
+from sandbox.config.names import check_name
+from sandbox.errors import InputError
+
+ENTRY_LIMIT = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One process of a Procfile; `line` counts from 1."""
+
+    name: str
+    command: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Procfile:
+    """The processes of a Procfile in its order. `where` is the file as a reader knows it.
+
+    `warnings` name file and line of what was skipped although it is no comment.
+    """
+
+    where: str
+    entries: tuple[Entry, ...]
+    warnings: tuple[str, ...] = ()
+
+    def place(self, entry: Entry) -> str:
+        """`FILE:LINE` of an entry."""
+        return f"{self.where}:{entry.line}"
+
+
+def parse_procfile(data: bytes, where: str) -> Procfile:
+    """The Procfile whose content is `data`.
+
+    The format is goreman's: `name: command`, split at the first colon. Raises InputError
+    with `where:LINE` for what cannot be run as it is meant.
+    """
+    text = decode_input(data, where, "Procfile")
+    entries: dict[str, Entry] = {}
+    warnings: list[str] = []
+    for number, raw in enumerate(text.split("\n"), start=1):
+        line = raw.strip()
+        if not line or line.startswith("#"):
+            continue
+        name, colon, command = line.partition(":")
+        place = f"{where}:{number}"
+        if not colon:
+            warnings.append(f"{place}: no ':' in this line, so it is skipped")
+            continue
+        if not (name := name.rstrip()):
+            warnings.append(f"{place}: no name before the ':', so this line is skipped")
+            continue
+        entry = Entry(name, command.lstrip(), number)
+        _check(entry, entries.get(name), place)
+        if len(entries) == ENTRY_LIMIT:
+            raise InputError(f"more than {ENTRY_LIMIT} processes are defined", place)
+        entries[name] = entry
+    if not entries:
+        raise InputError("no process is defined", where, "write one 'name: command' per line")
+    return Procfile(where, tuple(entries.values()), tuple(warnings))
+
+
+def _check(entry: Entry, earlier: Entry | None, place: str) -> None:
+    check_name(entry.name, place)
+    if earlier is not None:
+        raise InputError(
+            f"the process {entry.name!r} is defined twice, first in line {earlier.line}",
+            place,
+            "rename or remove one of them",
+        )
+    if not entry.command:
+        raise InputError(
+            f"the process {entry.name!r} has an empty command",
+            place,
+            "write the command behind the ':', or put a '#' before the line",
+        )

@@ -1,0 +1,161 @@
+"""Refuses profiles that are well formed but cannot be run, each with its line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import chain
+
+from sandbox.config.names import check_name, process_name
+from sandbox.config.profileshape import MEMBERS_LIMIT, Profile
+from sandbox.config.suggest import did_you_mean
+from sandbox.errors import InputError
+
+_PORT_LIMIT = 65535
+_STOP_TIMEOUT_LIMIT_S = 3600
+_LATER_BOOTSTRAPS = ("discovery", "dns")
+_LATER_RUNTIMES = ("podman", "docker")
+_PORTS_HINT = "set base_port and port_step in [cluster], or client_port in the [[member]]"
+_RESERVED_FLAGS = {
+    "name": "set the name in a [[member]]",
+    "data-dir": "leave it out: the data is kept in the cluster's state directory",
+    "listen-client-urls": _PORTS_HINT,
+    "advertise-client-urls": _PORTS_HINT,
+    "listen-peer-urls": _PORTS_HINT,
+    "initial-advertise-peer-urls": _PORTS_HINT,
+    "listen-metrics-urls": _PORTS_HINT,
+    "initial-cluster": "set members in [cluster], or list every [[member]]",
+    "initial-cluster-state": "leave it out: the members start as a new cluster",
+    "initial-cluster-token": "set token in [cluster]",
+    "config-file": "write each flag by its own name in [etcd]",
+}
+
+
+def check_profile(profile: Profile) -> None:
+    """Raises InputError for the first thing that keeps `profile` from running."""
+    for check in _CHECKS:
+        check(profile)
+
+
+def _check_cluster(profile: Profile) -> None:
+    cluster = profile.cluster
+    _one_of(profile, "bootstrap", cluster.bootstrap, "static", _LATER_BOOTSTRAPS)
+    _one_of(profile, "runtime", cluster.runtime, "process", _LATER_RUNTIMES)
+    if cluster.members is not None:
+        _in_range(profile, cluster.members, 1, MEMBERS_LIMIT, "cluster", "members")
+    _in_range(profile, cluster.base_port, 1, _PORT_LIMIT, "cluster", "base_port")
+    if cluster.port_step is not None:
+        _in_range(profile, cluster.port_step, 1, _PORT_LIMIT, "cluster", "port_step")
+    if cluster.token == "":
+        raise InputError(
+            "'token' is empty", profile.place("cluster", "token"), "leave it out for the default"
+        )
+
+
+def _one_of(profile: Profile, key: str, word: str, built: str, later: tuple[str, ...]) -> None:
+    if word == built:
+        return
+    place = profile.place("cluster", key)
+    if word in later:
+        raise InputError(
+            f"{key} {word!r} is not supported: this version supports only {built!r}",
+            place,
+            f'write {key} = "{built}", or leave it out',
+        )
+    raise InputError(
+        f"{key!r} cannot be {word!r}", place, did_you_mean(word, (built,), "choose one of")
+    )
+
+
+def _in_range(profile: Profile, value: int, low: int, high: int, *key: str | int) -> None:
+    if not low <= value <= high:
+        raise InputError(f"{key[-1]!r} must be {low} to {high}, not {value}", profile.place(*key))
+
+
+def _check_flags(profile: Profile) -> None:
+    keys: list[tuple[str | int, ...]] = [("etcd", flag) for flag in profile.etcd]
+    for index, member in enumerate(profile.members):
+        keys += [("member", index, "flags", flag) for flag in member.flags]
+    for key in keys:
+        flag, place = str(key[-1]), profile.place(*key)
+        if flag.startswith("discovery"):
+            raise InputError(
+                f"the etcd flag {flag!r} cannot be used: this version bootstraps members statically",
+                place,
+                "leave it out",
+            )
+        if hint := _RESERVED_FLAGS.get(flag):
+            raise InputError(f"the etcd flag {flag!r} is set by etcd-sandbox itself", place, hint)
+
+
+def _check_members(profile: Profile) -> None:
+    ports: dict[int, str] = {}
+    seen: set[str] = set()
+    if len(profile.members) > MEMBERS_LIMIT:
+        raise InputError(
+            f"a cluster has 1 to {MEMBERS_LIMIT} members, not {len(profile.members)}",
+            profile.place("member", MEMBERS_LIMIT),
+        )
+    for index, member in enumerate(profile.members):
+        place = profile.place("member", index, "name")
+        check_name(member.name, place, "member")
+        if member.name in seen:
+            raise InputError(f"two members are called {member.name!r}", place)
+        seen.add(member.name)
+        if member.name not in profile.member_names:
+            names = profile.member_names
+            raise InputError(
+                f"there is no member {member.name!r} to override",
+                place,
+                did_you_mean(member.name, names, "the members are"),
+            )
+        if (port := member.client_port) is not None:
+            _in_range(profile, port, 1, _PORT_LIMIT, "member", index, "client_port")
+            if other := ports.get(port):
+                raise InputError(
+                    f"the members {other!r} and {member.name!r} have one client_port, {port}",
+                    profile.place("member", index, "client_port"),
+                )
+            ports[port] = member.name
+
+
+def _check_processes(profile: Profile) -> None:
+    members = profile.member_names
+    taken = dict(
+        chain.from_iterable(((name, name), (process_name(name), name)) for name in members)
+    )
+    seen: set[str] = set()
+    for index, process in enumerate(profile.processes):
+        place = profile.place("process", index, "name")
+        check_name(process.name, place)
+        if process.name in seen:
+            raise InputError(f"two processes are called {process.name!r}", place)
+        if member := taken.get(process.name):
+            raise InputError(
+                f"the process name {process.name!r} belongs to the member {member!r}",
+                place,
+                "choose another name",
+            )
+        seen.add(process.name)
+        if not process.command.strip():
+            raise InputError(
+                f"the process {process.name!r} has an empty command",
+                profile.place("process", index, "command"),
+            )
+
+
+def _check_supervise(profile: Profile) -> None:
+    seconds = profile.supervise.stop_timeout_s
+    if not 0 < seconds <= _STOP_TIMEOUT_LIMIT_S:
+        raise InputError(
+            f"'stop_timeout_s' must be more than 0 and at most {_STOP_TIMEOUT_LIMIT_S}, not {seconds:g}",
+            profile.place("supervise", "stop_timeout_s"),
+        )
+
+
+_CHECKS: tuple[Callable[[Profile], None], ...] = (
+    _check_cluster,
+    _check_flags,
+    _check_members,
+    _check_processes,
+    _check_supervise,
+)

@@ -1,0 +1,120 @@
+"""The tables of a profile, as msgspec reads them, and the profile that they make together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import msgspec
+
+from sandbox.config.tomlplace import Key, places, spell
+from sandbox.model.spec import After, Restart
+
+Flag = str | int | float | bool
+"""The value of one etcd flag."""
+
+MEMBERS_LIMIT = 25
+DEFAULT_MEMBERS = 3
+
+
+class ClusterTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`[cluster]`. `members` None: the `[[member]]` entries are the membership, else 3."""
+
+    members: int | None = None
+    etcd: str = ""
+    bootstrap: str = "static"
+    runtime: str = "process"
+    base_port: int = 12379
+    port_step: int | None = None
+    token: str | None = None
+
+
+class MemberTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`[[member]]`: what one member has of its own."""
+
+    name: str
+    etcd: str = ""
+    client_port: int | None = None
+    flags: dict[str, Flag] = {}
+
+
+class ProcessTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`[[process]]`: what runs beside the cluster."""
+
+    name: str
+    command: str
+    after: After = After.START
+    restart: Restart = Restart.NEVER
+
+
+class SuperviseTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`[supervise]`: the restart policy of members, and the seconds from SIGTERM to SIGKILL."""
+
+    restart: Restart = Restart.NEVER
+    stop_timeout_s: float = 10.0
+
+
+class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A whole profile as TOML has it."""
+
+    description: str = ""
+    cluster: ClusterTable = ClusterTable()
+    etcd: dict[str, Flag] = {}
+    member: tuple[MemberTable, ...] = ()
+    process: tuple[ProcessTable, ...] = ()
+    supervise: SuperviseTable = SuperviseTable()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """A cluster as a profile describes it; without arguments, etcd's own defaults.
+
+    `where` is the file as a reader knows it and `text` its content, for places in errors.
+    """
+
+    where: str = ""
+    text: str = ""
+    description: str = ""
+    cluster: ClusterTable = field(default_factory=ClusterTable)
+    etcd: dict[str, Flag] = field(default_factory=dict)
+    members: tuple[MemberTable, ...] = ()
+    processes: tuple[ProcessTable, ...] = ()
+    supervise: SuperviseTable = field(default_factory=SuperviseTable)
+
+    def place(self, *key: str | int) -> str:
+        """`FILE:LINE` of a key or of the nearest table around it."""
+        return place_in(self.text, self.where, key)
+
+    @property
+    def lists_members(self) -> bool:
+        """The `[[member]]` entries are the membership, rather than overrides."""
+        return self.cluster.members is None and bool(self.members)
+
+    @property
+    def member_names(self) -> tuple[str, ...]:
+        """The names of the members, in order."""
+        if self.lists_members:
+            return tuple(member.name for member in self.members)
+        return generated_names(self.cluster.members or DEFAULT_MEMBERS)
+
+    def own(self, member: str) -> tuple[int, MemberTable]:
+        """A member's own entry and its index; an empty entry and -1 where there is none."""
+        for index, table in enumerate(self.members):
+            if table.name == member:
+                return index, table
+        return -1, MemberTable(name=member)
+
+
+def generated_names(count: int) -> tuple[str, ...]:
+    """`infra1`, `infra2`, … as etcd's documentation calls members."""
+    return tuple(f"infra{number}" for number in range(1, count + 1))
+
+
+def place_in(text: str, where: str, key: Key) -> str:
+    """`FILE:LINE` of a key in a valid TOML document; `FILE: KEY` where no line is known."""
+    if not where:
+        return ""
+    lines = places(text)
+    for length in range(len(key), 0, -1):
+        if line := lines.get(key[:length]):
+            return f"{where}:{line}"
+    return f"{where}: {spell(key)}" if key else where

@@ -1,0 +1,189 @@
+"""Asks members through etcd's JSON gateway, each question with a deadline of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+from dataclasses import dataclass
+from functools import lru_cache
+
+import httpx
+
+from sandbox.errors import InputError
+from sandbox.etcd.ids import hex_id
+
+_NOT_FOUND = 404
+_NO_SUCH_METHOD: dict[str, object] = {"code": 5}
+_ZERO_KEY = "AA=="
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusAnswer:
+    """What a member says of itself. `leader` is None while it knows none; IDs are unpadded hex."""
+
+    member_id: str
+    version: str
+    leader: str | None
+    term: int
+    revision: int
+    raft_index: int
+    raft_applied_index: int
+    db_size_bytes: int
+    is_learner: bool
+    errors: tuple[str, ...]
+
+    @property
+    def has_alarm(self) -> bool:
+        """An alarm (NOSPACE, CORRUPT) is up somewhere in the cluster."""
+        return any("alarm:" in error for error in self.errors)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberAnswer:
+    """An entry of the member list; without `name` and `client_urls` it has never started."""
+
+    id: str
+    name: str
+    peer_urls: tuple[str, ...]
+    client_urls: tuple[str, ...]
+    is_learner: bool
+
+
+class Gateway:
+    """One HTTP client for all members. Trouble with a member is an answer (None, False), never an exception."""
+
+    def __init__(self, client_cert: str = "", client_key: str = "") -> None:
+        """`client_cert` and `client_key` are paths, for members that ask for a certificate.
+
+        Raises InputError when they cannot be loaded. The members' own certificates are not
+        checked: all of them are on this machine.
+        """
+        # The transport alone: a client's redirects, cookies and URL joining cost 1 ms a question.
+        self._transport = httpx.AsyncHTTPTransport(
+            verify=_tls(client_cert, client_key),
+            trust_env=False,
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
+        )
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._transport.aclose()
+
+    async def status(self, client_url: str, timeout_s: float) -> StatusAnswer | None:
+        """The member's own view; None when it does not answer in time. Local and cheap."""
+        answer = await self._ask(client_url, "maintenance/status", "{}", timeout_s)
+        header = answer.get("header") if answer is not None else None
+        if answer is None or not isinstance(header, dict) or "member_id" not in header:
+            return None
+        leader = _number(answer, "leader")
+        errors = answer.get("errors")
+        return StatusAnswer(
+            member_id=hex_id(_number(header, "member_id")),
+            version=str(answer.get("version", "")),
+            leader=hex_id(leader) if leader else None,
+            term=_number(answer, "raftTerm") or _number(header, "raft_term"),
+            revision=_number(header, "revision"),
+            raft_index=_number(answer, "raftIndex"),
+            raft_applied_index=_number(answer, "raftAppliedIndex"),
+            db_size_bytes=_number(answer, "dbSize"),
+            is_learner=answer.get("isLearner") is True,
+            errors=tuple(str(error) for error in errors) if isinstance(errors, list) else (),
+        )
+
+    async def hash_kv(self, client_url: str, timeout_s: float, revision: int = 0) -> int | None:
+        """The hash of the keys up to `revision` (0: the latest); None when there is no answer.
+
+        Members without `hashkv` (3.4, early 3.5) give the hash of the whole database instead.
+        """
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + timeout_s
+        body = f'{{"revision":"{revision}"}}'
+        answer = await self._ask(client_url, "maintenance/hashkv", body, timeout_s)
+        if answer == _NO_SUCH_METHOD:
+            answer = await self._ask(client_url, "maintenance/hash", "{}", deadline - clock())
+        return _number(answer, "hash") if answer is not None and "header" in answer else None
+
+    async def linearizable_read(self, client_url: str, timeout_s: float) -> bool:
+        """Whether a read that needs a quorum succeeds in time. It changes nothing."""
+        body = f'{{"key":"{_ZERO_KEY}","count_only":true}}'
+        answer = await self._ask(client_url, "kv/range", body, timeout_s)
+        return answer is not None and "header" in answer
+
+    async def members(self, client_url: str, timeout_s: float) -> tuple[MemberAnswer, ...] | None:
+        """The member list as that member has it; None when it does not answer in time."""
+        answer = await self._ask(client_url, "cluster/member/list", "{}", timeout_s)
+        listed = answer.get("members") if answer is not None else None
+        if not isinstance(listed, list):
+            return None
+        return tuple(
+            MemberAnswer(
+                id=hex_id(_number(member, "ID")),
+                name=str(member.get("name", "")),
+                peer_urls=_texts(member, "peerURLs"),
+                client_urls=_texts(member, "clientURLs"),
+                is_learner=member.get("isLearner") is True,
+            )
+            for member in listed
+            if isinstance(member, dict)
+        )
+
+    async def _ask(
+        self, client_url: str, method: str, body: str, timeout_s: float
+    ) -> dict[str, object] | None:
+        """The answer's JSON object; None when there is none in time, or it is an error.
+
+        _NO_SUCH_METHOD when this etcd does not have it.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                request = _request(f"{client_url}/v3/{method}", body)
+                response = await self._transport.handle_async_request(request)
+                text = await response.aread()
+        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, OSError, ValueError):
+            return None
+        try:
+            answer = json.loads(text)
+        except (ValueError, RecursionError):
+            answer = None
+        if isinstance(answer, dict) and "code" not in answer:
+            return answer
+        # An unknown path is the one case that only the status tells: 3.4 answers it with text.
+        return _NO_SUCH_METHOD if response.status_code == _NOT_FOUND else None
+
+
+@lru_cache(maxsize=256)
+def _request(url: str, body: str) -> httpx.Request:
+    """A request can be sent again and again, and making one is a third of the work."""
+    return httpx.Request(
+        "POST", url, content=body.encode(), headers={"content-type": "application/json"}
+    )
+
+
+def _tls(client_cert: str, client_key: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    if client_cert:
+        try:
+            context.load_cert_chain(client_cert, client_key or None)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise InputError(
+                f"the client certificate cannot be used ({reason})", client_cert
+            ) from error
+    return context
+
+
+def _number(answer: dict[str, object], key: str) -> int:
+    """A 64-bit number comes as text, and not at all when it is zero."""
+    value = answer.get(key, 0)
+    try:
+        return int(value) if isinstance(value, (int, str)) else 0
+    except ValueError:
+        return 0
+
+
+def _texts(answer: dict[str, object], key: str) -> tuple[str, ...]:
+    values = answer.get(key)
+    return tuple(str(value) for value in values) if isinstance(values, list) else ()

@@ -1,0 +1,92 @@
+"""One line of etcd's log in whichever form: zap's JSON, 3.4's capnslog in its two shapes, or Go's own text."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+
+_CAPNSLOG = re.compile(
+    rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6} ([A-Z]) \| ([\w/.-]+): (.*)\Z", re.DOTALL
+)
+_RAFT_LOGGER = re.compile(rb"raft\d{4}/\d\d/\d\d \d\d:\d\d:\d\d ([A-Z]+): (.*)\Z", re.DOTALL)
+_JSON_LEVEL = re.compile(rb'\{"level":"([a-z]+)"')
+
+_LEVELS = {
+    b"T": "debug",
+    b"D": "debug",
+    b"I": "info",
+    b"N": "info",
+    b"W": "warn",
+    b"E": "error",
+    b"C": "fatal",
+    b"DEBUG": "debug",
+    b"INFO": "info",
+    b"WARN": "warn",
+    b"WARNING": "warn",
+    b"ERROR": "error",
+    b"PANIC": "panic",
+    b"FATAL": "fatal",
+    b"debug": "debug",
+    b"info": "info",
+    b"warn": "warn",
+    b"error": "error",
+    b"dpanic": "panic",
+    b"panic": "panic",
+    b"fatal": "fatal",
+}
+"""How each form spells its levels. capnslog ends the process after C (critical)."""
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """What a line says: `package` is capnslog's, `fields` are the JSON object's other keys."""
+
+    level: str | None
+    message: str
+    package: str = ""
+    fields: dict[str, object] = field(default_factory=dict)
+
+    def text(self, key: str) -> str:
+        """The field `key` if it is text, else empty."""
+        value = self.fields.get(key)
+        return value if isinstance(value, str) else ""
+
+
+def read_line(line: bytes) -> LogLine | None:
+    """The line in full; None when it is neither JSON with a message nor a capnslog line."""
+    line = line.rstrip(b"\r\n")
+    if line.startswith(b"{"):
+        return _read_json(line)
+    if found := _CAPNSLOG.match(line):
+        return LogLine(_LEVELS.get(found[1]), _decode(found[3]), _decode(found[2]))
+    if found := _RAFT_LOGGER.match(line):
+        return LogLine(_LEVELS.get(found[1]), _decode(found[2]), "raft")
+    return None
+
+
+def level_of(line: bytes) -> str | None:
+    """debug, info, warn, error, panic or fatal; None for a line that has no level."""
+    if line.startswith(b"{"):
+        if found := _JSON_LEVEL.match(line):
+            return _LEVELS.get(found[1])
+        read = read_line(line)
+        return read.level if read is not None else None
+    found = _CAPNSLOG.match(line) or _RAFT_LOGGER.match(line)
+    return _LEVELS.get(found[1]) if found else None
+
+
+def _read_json(line: bytes) -> LogLine | None:
+    try:
+        read = json.loads(_decode(line))
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(read, dict) or not isinstance(read.get("msg"), str):
+        return None
+    level = read.get("level")
+    spelled = level.encode("utf-8", "replace") if isinstance(level, str) else b""
+    return LogLine(_LEVELS.get(spelled), read["msg"], fields=read)
+
+
+def _decode(text: bytes) -> str:
+    return text.decode("utf-8", "replace")

@@ -1,0 +1,208 @@
+"""Plans the processes of a Procfile: run as goreman runs them, with the etcd members among them known."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sandbox.config.procfile import Entry, Procfile
+from sandbox.errors import InputError
+from sandbox.etcd.flags import MemberFlags, read_flags, unknown_flags, value_problems
+from sandbox.etcd.ids import member_id
+from sandbox.model.selector import ROLE_WORDS
+from sandbox.model.spec import ClusterSpec, EtcdBinary, MemberSpec, ProcessSpec, Source
+from sandbox.plan.shell import EtcdInvocation, etcd_invocation, shell_argv
+from sandbox.plan.wanted import check_distinct, resolve_wanted
+
+DEFAULT_PORT_BASE = 5000
+PORT_STEP = 100
+"""PORT of the entries, as goreman sets it: 5000, 5100, …"""
+
+_PORT_LIMIT = 65535
+
+
+def plan_procfile(
+    name: str,
+    source: Source,
+    procfile: Procfile,
+    *,
+    cwd: str,
+    caller_env: Mapping[str, str],
+    choose_etcd: Callable[[str], EtcdBinary],
+    which: Callable[[str], str | None],
+    read_file: Callable[[str], str],
+    env_overlay: Mapping[str, str] | None = None,
+    port_base: int = DEFAULT_PORT_BASE,
+    set_ports: bool = True,
+    etcd: str = "",
+    wanted: Sequence[str] = (),
+    exit_on_error: bool = False,
+) -> ClusterSpec:
+    """The cluster `name` that `procfile` describes; `cwd` is absolute.
+
+    `env_overlay` is what `.env` files add to `caller_env`. `which` looks a program up on PATH,
+    `choose_etcd` finds an etcd by path, version or "" for the best, `read_file` gives the text
+    of etcd's `--config-file` by its absolute path. A bare `etcd` that is not on PATH, or any
+    when `etcd` is given, is replaced by the one chosen. What etcd would complain about is a
+    note. Raises InputError for names used twice, and for a wanted member without an etcd.
+    """
+    if not 0 <= port_base <= _PORT_LIMIT:
+        raise InputError(f"the port base must be 0 to {_PORT_LIMIT}, not {port_base}")
+    plan = _Plan(
+        procfile=procfile,
+        cwd=cwd,
+        caller_env=caller_env,
+        choose_etcd=choose_etcd,
+        which=which,
+        read_file=read_file,
+        etcd=etcd,
+        wanted=frozenset(wanted),
+    )
+    overlay = dict(env_overlay or {})
+    processes = []
+    for index, entry in enumerate(procfile.entries):
+        port = {"PORT": str(port_base + PORT_STEP * index)} if set_ports else {}
+        processes.append(plan.process(entry, overlay | port))
+    last_port = port_base + PORT_STEP * (len(procfile.entries) - 1)
+    if set_ports and last_port > _PORT_LIMIT:
+        plan.notes.append(
+            f"{procfile.where}: PORT of the last process is {last_port}: no such port"
+        )
+    check_distinct(processes, {entry.name: procfile.place(entry) for entry in procfile.entries})
+    plan.notes += _shared_addresses(processes)
+    return ClusterSpec(
+        name=name,
+        source=source,
+        processes=tuple(processes),
+        token=next((each.member.token for each in processes if each.member), ""),
+        wanted=resolve_wanted(wanted, processes),
+        exit_on_error=exit_on_error,
+        notes=(*procfile.warnings, *plan.notes),
+    )
+
+
+@dataclass(slots=True, kw_only=True)
+class _Plan:
+    """What holds for all entries, and the notes gathered on the way."""
+
+    procfile: Procfile
+    cwd: str
+    caller_env: Mapping[str, str]
+    choose_etcd: Callable[[str], EtcdBinary]
+    which: Callable[[str], str | None]
+    read_file: Callable[[str], str]
+    etcd: str
+    wanted: frozenset[str]
+    chosen: dict[str, EtcdBinary] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def process(self, entry: Entry, env: dict[str, str]) -> ProcessSpec:
+        command, member = entry.command, None
+        process_env = {**self.caller_env, **env}
+        invocation = etcd_invocation(command, process_env)
+        if invocation is not None:
+            flags = read_flags(
+                invocation.argv,
+                invocation.environment(process_env),
+                lambda path: self.read_file(self._absolute(path)),
+            )
+            own_place = self.which("etcd") if invocation.bare and not self.etcd else ""
+            binary = self._binary(entry, flags.name, invocation, own_place)
+            if binary is not None and invocation.bare and not own_place:
+                command = invocation.with_program(command, binary.path)
+                if not self.etcd:
+                    self.notes.append(
+                        f"{self.procfile.place(entry)}: etcd is not on PATH, "
+                        f"{entry.name} runs {binary.path} ({binary.version}, {binary.origin})"
+                    )
+            self._judge(entry, flags, binary)
+            member = self._member(flags, binary)
+        return ProcessSpec(
+            name=entry.name,
+            argv=shell_argv(command),
+            shown=entry.command,
+            cwd=self.cwd,
+            env=env,
+            member=member,
+        )
+
+    def _absolute(self, path: str) -> str:
+        return posixpath.normpath(posixpath.join(self.cwd, path))
+
+    def _binary(
+        self, entry: Entry, member: str, invocation: EtcdInvocation, own_place: str | None
+    ) -> EtcdBinary | None:
+        """The etcd that the entry runs; None where an entry that is not wanted has none."""
+        wish = self._absolute(invocation.program)
+        if invocation.bare:
+            wish = own_place or self.etcd
+        try:
+            if wish not in self.chosen:
+                self.chosen[wish] = self.choose_etcd(wish)
+        except InputError as error:
+            if self.wanted and not self.wanted & {entry.name, member}:
+                return None
+            raise InputError(
+                str(error), self.procfile.place(entry), error.hint, error.detail
+            ) from error
+        return self.chosen[wish]
+
+    def _judge(self, entry: Entry, flags: MemberFlags, binary: EtcdBinary | None) -> None:
+        """Refuses a member's name that no command could mean; notes what etcd will not take."""
+        place = self.procfile.place(entry)
+        if flags.name in ROLE_WORDS:
+            raise InputError(
+                f"{flags.name!r} cannot name a member: it selects processes by their role",
+                place,
+                "choose another --name",
+            )
+        self.notes += [f"{place}: {entry.name}: {problem}" for problem in flags.problems]
+        if binary is not None:
+            self.notes += [
+                f"{place}: etcd {binary.version} does not know the flag {problem.flag!r} of "
+                f"{entry.name}: {problem.hint}"
+                for problem in unknown_flags(tuple(flags.raw), binary.version)
+            ]
+        self.notes += [
+            f"{place}: {problem.flag} of {entry.name}: {problem.hint}"
+            for problem in value_problems(flags)
+        ]
+
+    def _member(self, flags: MemberFlags, binary: EtcdBinary | None) -> MemberSpec:
+        known = flags.discovery is None and flags.initial_cluster_state == "new"
+        peer_urls = flags.initial_advertise_peer_urls
+        client_urls = flags.advertise_client_urls or flags.listen_client_urls
+        return MemberSpec(
+            name=flags.name,
+            id=member_id(peer_urls, flags.token) if known else None,
+            client_url=client_urls[0] if client_urls else "",
+            peer_url=peer_urls[0] if peer_urls else "",
+            metrics_url=flags.listen_metrics_urls[0] if flags.listen_metrics_urls else None,
+            listen_urls=(
+                *flags.listen_client_urls,
+                *flags.listen_peer_urls,
+                *flags.listen_metrics_urls,
+            ),
+            data_dir=self._absolute(flags.data_dir),
+            data_owned=False,
+            token=flags.token,
+            initial_cluster=tuple(f"{member}={url}" for member, url in flags.initial_cluster),
+            etcd=binary,
+            client_cert=flags.client_cert_file or flags.cert_file,
+            client_key=flags.client_key_file or flags.key_file,
+        )
+
+
+def _shared_addresses(processes: Sequence[ProcessSpec]) -> list[str]:
+    """What two members would both listen on, or both keep their data in."""
+    notes: list[str] = []
+    owners: dict[str, str] = {}
+    for process in processes:
+        if process.member is None:
+            continue
+        for thing in dict.fromkeys((*process.member.listen_urls, process.member.data_dir)):
+            owner = owners.setdefault(thing, process.name)
+            if owner != process.name:
+                notes.append(f"{owner} and {process.name} both use {thing}")
+    return notes

@@ -1,0 +1,70 @@
+"""The command line of a member that is ours, and the flags that its etcd would not take."""
+
+from __future__ import annotations
+
+from sandbox.config.profileshape import Flag, Profile
+from sandbox.config.tomlplace import Key
+from sandbox.errors import InputError
+from sandbox.etcd.flags import compose, read_flags, unknown_flags, value_problems
+from sandbox.model.spec import EtcdBinary, MemberSpec
+
+_TIMERS = ("election-timeout", "heartbeat-interval")
+
+
+def member_argv(member: MemberSpec, profile: Profile) -> tuple[str, ...]:
+    """What is executed for `member`: the flags that make the cluster, then those of `profile`.
+
+    Raises InputError, placed in the profile, for a flag that the member's etcd does not know
+    and for a value with which it would end at once.
+    """
+    assert member.etcd is not None
+    own = profile.own(member.name)[1].flags
+    _check_known(member, member.etcd, profile)
+    flags: dict[str, Flag] = {
+        "name": member.name,
+        "data-dir": member.data_dir,
+        "listen-client-urls": member.client_url,
+        "advertise-client-urls": member.client_url,
+        "listen-peer-urls": member.peer_url,
+        "initial-advertise-peer-urls": member.peer_url,
+        "listen-metrics-urls": member.metrics_url or "",
+        "initial-cluster": ",".join(member.initial_cluster),
+        "initial-cluster-state": "new",
+        "initial-cluster-token": member.token,
+        "logger": "zap",
+        "log-outputs": "stderr",
+    }
+    argv = compose(member.etcd.path, flags | profile.etcd | own)
+    _check_values(member, argv, profile)
+    return argv
+
+
+def _keys(profile: Profile, member: str, flag: str) -> list[Key]:
+    """Where the profile gives `flag` for `member`, the winning place first."""
+    index, own = profile.own(member)
+    keys: list[Key] = [("member", index, "flags", flag)] if flag in own.flags else []
+    return [*keys, ("etcd", flag)] if flag in profile.etcd else keys
+
+
+def _check_known(member: MemberSpec, binary: EtcdBinary, profile: Profile) -> None:
+    given = profile.etcd | profile.own(member.name)[1].flags
+    for problem in unknown_flags(given, binary.version):
+        raise InputError(
+            f"etcd {binary.version} of {member.name} does not know the flag {problem.flag!r}",
+            profile.place(*_keys(profile, member.name, problem.flag)[0]),
+            problem.hint,
+        )
+
+
+def _check_values(member: MemberSpec, argv: tuple[str, ...], profile: Profile) -> None:
+    read = read_flags(argv[1:], {}, _no_config_file)
+    keys = [key for flag in _TIMERS for key in _keys(profile, member.name, flag)]
+    place = profile.place(*keys[0]) if keys else profile.where
+    for problem in value_problems(read):
+        raise InputError(f"{problem.flag} of {member.name} cannot work", place, problem.hint)
+    for text in read.problems:
+        raise InputError(f"{member.name} would not start: {text}", profile.where)
+
+
+def _no_config_file(path: str) -> str:
+    raise FileNotFoundError(path)

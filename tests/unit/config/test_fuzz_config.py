@@ -1,0 +1,80 @@
+"""Twenty thousand odd inputs for each parser: only our own errors come out.
+
+Four inputs are made of each of Hypothesis's examples, whose own cost is many times a parser's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sandbox.config.procfile import parse_procfile
+from sandbox.config.profile import parse_profile
+from sandbox.errors import InputError
+
+Parsed = TypeVar("Parsed")
+
+MANY = settings(
+    max_examples=5_000,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+
+PROCFILE_PIECES = (
+    "web: python app.py", "etcd1: etcd --name infra1", "# comment: x", ":", "a", " ", "\n", "\n",
+    "\r\n", "\t", "\ufeff", "leader: x", "sandbox:", "web:", "/", "\x00", "\x1b[31m", "\x85", "-a: b",
+    "é: ü", "\u2028", "a: b: c", "'\"`$(", "..: x", "a" * 70,
+)  # fmt: skip
+PROFILE_PIECES = (
+    "[cluster]", "[etcd]", "[[member]]", "[[process]]", "[supervise]", "[member.flags]",
+    "members = 3", "base_port = 12379", "port_step = 1", 'name = "infra1"', 'name = "a"',
+    'etcd = "3.5"', "flags = { snapshot-count = 100 }", 'command = "x"', 'after = "ready"',
+    'restart = "always"', "stop_timeout_s = 1.5", "heartbeat-interval = 10", 'bootstrap = "dns"',
+    'token = "a\\u0000"', "description = '''\n#'''", "member = [1]", "process = [{}]", "x.y.z = 1",
+    "=", "{", "}", "[", "]", ",", '"', "'", '"""', "#", "\n", "\n", "\n", "nan", "1979-05-27", "0x" + "f" * 99,
+    "9" * 4400, "\x00", "é", "cluster = 1", "etcd = 5", "[" * 450, "members = -1", "true", "\r", "\ufeff",
+)  # fmt: skip
+
+
+def inputs(data: bytes, pieces: tuple[str, ...]) -> Iterator[bytes]:
+    """The bytes raw, as text, as a choice of lines put together, and those lines damaged."""
+    yield data
+    yield data.decode("latin-1").encode()
+    lines = "\n".join(pieces[byte % len(pieces)] for byte in data[:10]).encode()
+    yield lines
+    at = int.from_bytes(data[:2], "big") % (len(lines) + 1)
+    yield lines[:at] + data[-3:] + lines[at + 1 :]
+
+
+def outcome(parse: Callable[[bytes, str], Parsed], data: bytes) -> Parsed | InputError:
+    """What a parser makes of `data`; any other error is the test's failure."""
+    try:
+        return parse(data, "FILE")
+    except InputError as error:
+        return error
+
+
+@MANY
+@given(st.binary(max_size=40))
+def test_a_procfile_is_read_or_refused(data: bytes) -> None:
+    for text in inputs(data, PROCFILE_PIECES):
+        found = outcome(parse_procfile, text)
+        if isinstance(found, InputError):
+            assert found.where.startswith("FILE")
+        else:
+            assert all(entry.name and entry.command for entry in found.entries)
+
+
+@MANY
+@given(st.binary(max_size=40))
+def test_a_profile_is_read_or_refused(data: bytes) -> None:
+    for text in inputs(data, PROFILE_PIECES):
+        found = outcome(parse_profile, text)
+        if isinstance(found, InputError):
+            assert found.where.startswith("FILE")
+        else:
+            assert 1 <= len(found.member_names) <= 25

@@ -1,0 +1,207 @@
+"""Log files and the order of arrival, without processes."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from sandbox.supervise.logbook import SEGMENTS_KEPT, Chunk, Gap, Logbook, Reader
+
+
+class Clock:
+    """Microseconds that move only when told to."""
+
+    def __init__(self) -> None:
+        self.now_us = 1_000_000
+
+    def __call__(self) -> int:
+        return self.now_us
+
+
+def text_of(pieces: list[Chunk | Gap], process: str | None = None) -> bytes:
+    return b"".join(
+        piece.data
+        for piece in pieces
+        if isinstance(piece, Chunk) and process in (None, piece.process)
+    )
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def book(tmp_path: Path, clock: Clock) -> Logbook:
+    return Logbook(tmp_path / "logs", now_us=clock)
+
+
+def test_lines_come_back_in_the_order_of_their_arrival(book: Logbook) -> None:
+    book.append("a", b"1\n2\n")
+    book.append("b", b"3\n")
+    book.append("a", b"4\n\n5\n")
+    pieces = list(book.reader().read())
+    assert [
+        (piece.seq, piece.process, piece.data) for piece in pieces if isinstance(piece, Chunk)
+    ] == [(0, "a", b"1\n2\n"), (2, "b", b"3\n"), (3, "a", b"4\n\n5\n")]
+
+
+def test_a_reader_goes_on_where_it_was_also_inside_a_growing_chunk(book: Logbook) -> None:
+    reader = book.reader()
+    book.append("a", b"1\n")
+    assert text_of(list(reader.read())) == b"1\n"
+    book.append("a", b"2\n")
+    book.append("b", b"3\n")
+    assert text_of(list(reader.read())) == b"2\n3\n"
+    assert list(reader.read()) == []
+
+
+def test_chunks_far_apart_in_time_stay_apart(book: Logbook, clock: Clock) -> None:
+    book.append("a", b"1\n")
+    clock.now_us += 60_000
+    book.append("a", b"2\n")
+    times = [piece.time_us for piece in book.reader().read() if isinstance(piece, Chunk)]
+    assert times == [1_000_000, 1_060_000]
+
+
+@pytest.mark.parametrize(
+    ("tail", "expected"), [(0, b""), (1, b"6\n"), (3, b"4\n5\n6\n"), (5, b"2\n3\n4\n5\n6\n"), (99, b"1\n2\n3\n4\n5\n6\n")]
+)
+def test_a_tail_is_cut_to_the_line(book: Logbook, tail: int, expected: bytes) -> None:
+    book.append("a", b"1\n2\n3\n")
+    book.append("b", b"4\n")
+    book.append("a", b"5\n6\n")
+    assert text_of(list(book.reader(tail=tail).read())) == expected
+
+
+def test_a_tail_counts_only_the_wanted_processes(book: Logbook) -> None:
+    book.append("a", b"1\n2\n")
+    book.append("b", b"3\n4\n5\n")
+    reader = book.reader(frozenset({"a"}), tail=1)
+    assert text_of(list(reader.read())) == b"2\n"
+
+
+def test_a_reader_can_begin_at_a_time(book: Logbook, clock: Clock) -> None:
+    book.append("a", b"old\n")
+    clock.now_us += 5_000_000
+    book.append("a", b"new\n")
+    assert text_of(list(book.reader(since_us=clock.now_us).read())) == b"new\n"
+
+
+def test_the_last_lines_of_one_process(book: Logbook) -> None:
+    book.append("a", b"1\n2\n")
+    book.append("b", b"x\n")
+    book.append("a", b"3\n")
+    assert book.last_lines("a", 2) == [b"2", b"3"]
+    assert book.last_lines("nobody", 2) == []
+
+
+def small_book(tmp_path: Path) -> Logbook:
+    return Logbook(tmp_path / "logs", segment_bytes=100)
+
+
+def test_rotation_keeps_whole_lines_and_the_newest_files(tmp_path: Path) -> None:
+    book = small_book(tmp_path)
+    for number in range(60):
+        book.append("a", b"line %04d\n" % number)
+        book.append("b", b"x\n")
+    names = sorted(path.name for path in (tmp_path / "logs").iterdir() if "a.log" in path.name)
+    assert names == ["a.log", *(f"a.log.{n}" for n in range(1, SEGMENTS_KEPT + 1))]
+    kept = b"".join(
+        (tmp_path / "logs" / name).read_bytes() for name in ["a.log.3", "a.log.2", "a.log.1", "a.log"]
+    )
+    lines = kept.splitlines()
+    assert lines == [b"line %04d" % number for number in range(60 - len(lines), 60)]
+
+
+def test_a_reader_overtaken_by_rotation_is_told_how_much_it_lost(tmp_path: Path) -> None:
+    book = small_book(tmp_path)
+    reader = book.reader()
+    total = 100
+    for number in range(total):
+        book.append("a", b"line %04d\n" % number)
+    pieces = list(reader.read())
+    lost = sum(piece.lines for piece in pieces if isinstance(piece, Gap))
+    seen = text_of(pieces).splitlines()
+    assert lost > 0
+    assert lost + len(seen) == total
+    assert seen[-1] == b"line 0099"
+
+
+def test_a_reader_that_was_up_to_date_counts_only_what_it_missed(tmp_path: Path) -> None:
+    book = small_book(tmp_path)
+    reader = book.reader()
+    book.append("a", b"seen\n")
+    assert text_of(list(reader.read())) == b"seen\n"
+    for number in range(100):
+        book.append("a", b"line %04d\n" % number)
+    pieces = list(reader.read())
+    lost = sum(piece.lines for piece in pieces if isinstance(piece, Gap))
+    assert lost + len(text_of(pieces).splitlines()) == 100
+
+
+def test_the_index_has_a_limit_and_forgetting_is_told(tmp_path: Path, clock: Clock) -> None:
+    book = Logbook(tmp_path / "logs", index_entries=100, now_us=clock)
+    reader = book.reader()
+    for number in range(250):
+        book.append("ab"[number % 2], b"%d\n" % number)
+    assert book.end_entry - book.first_entry <= 100
+    pieces = list(reader.read())
+    lost = sum(piece.lines for piece in pieces if isinstance(piece, Gap))
+    assert lost + len(text_of(pieces).splitlines()) == 250
+
+
+def test_lines_that_find_the_disk_full_are_counted_and_told_of(
+    book: Logbook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import errno
+
+    from sandbox.supervise import logbook
+
+    book.append("a", b"before\n")
+    real = logbook._write_all
+
+    def full(fd: int, content: bytes) -> None:
+        real(fd, content[:3])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(logbook, "_write_all", full)
+    book.append("a", b"lost 1\nlost 2\n")
+    book.append("a", b"lost 3\n")
+    monkeypatch.undo()
+    book.append("a", b"after\n")
+    assert text_of(list(book.reader().read())) == (
+        b"before\n... 3 lines lost: the disk was full ...\nafter\n"
+    )
+
+
+def test_a_waiting_reader_is_woken_by_a_line_and_by_the_end(book: Logbook) -> None:
+    async def story() -> list[bytes]:
+        reader = book.reader()
+        seen = []
+        waiting = asyncio.ensure_future(reader.wait())
+        await asyncio.sleep(0)
+        book.append("a", b"1\n")
+        await asyncio.wait_for(waiting, 5)
+        seen.append(text_of(list(reader.read())))
+        waiting = asyncio.ensure_future(reader.wait())
+        await asyncio.sleep(0)
+        book.append("a", b"last\n")
+        book.close()
+        await asyncio.wait_for(waiting, 5)
+        assert reader.at_end
+        seen.append(text_of(list(reader.read())))
+        return seen
+
+    assert asyncio.run(story()) == [b"1\n", b"last\n"]
+
+
+def test_a_new_logbook_goes_on_in_the_old_files(tmp_path: Path) -> None:
+    Logbook(tmp_path / "logs").append("a", b"first run\n")
+    book = Logbook(tmp_path / "logs")
+    book.append("a", b"second run\n")
+    reader: Reader = book.reader()
+    assert text_of(list(reader.read())) == b"second run\n"
+    assert (tmp_path / "logs" / "a.log").read_bytes() == b"first run\nsecond run\n"

@@ -23,7 +23,7 @@ import msgspec
 
 from sandbox.cluster import preflight, record
 from sandbox.cluster.cluster import Cluster
-from sandbox.control.wire import error_to_wire
+from sandbox.control.wire import error_to_wire, keep_freed_memory
 from sandbox.errors import SandboxError
 from sandbox.model.spec import ClusterSpec
 from sandbox.paths import ClusterPaths
@@ -149,6 +149,7 @@ def main() -> int:
     options = msgspec.json.decode(sys.argv[1], type=Options)
     if options.sweep:
         return _sweep(options)
+    keep_freed_memory()
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )

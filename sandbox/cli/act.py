@@ -136,7 +136,8 @@ def _told(verb: Verb, target: dict[str, Any], signal: str | None) -> str:
         text = f"sent {signal} to {name} (pid {pid})"
     elif verb is Verb.KILL:
         text = f"killed {name} (pid {pid}, {signal or 'SIGKILL'})"
-    elif verb is Verb.START or pid is None:
+    elif verb is Verb.RESTART or pid is None:
+        # The pid is the one before: of a process that is no more.
         text = f"{_DONE[verb]} {name}"
     else:
         text = f"{_DONE[verb]} {name} (pid {pid})"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+from collections.abc import Iterable
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -50,7 +52,7 @@ def profiles(
     return []
 
 
-def _plan(context: click.Context) -> dict[str, object]:
+def _plan(context: click.Context) -> dict[str, Any]:
     # Read from the file, since a supervisor may be slow to answer.
     from sandbox.cli.settings import settings
 
@@ -68,5 +70,5 @@ def _likely() -> ClusterPaths:
     return (begun or known)[0]
 
 
-def _matching(names: object, incomplete: str) -> list[CompletionItem]:
-    return [CompletionItem(name) for name in names if str(name).startswith(incomplete)]  # type: ignore[attr-defined]
+def _matching(names: Iterable[str], incomplete: str) -> list[CompletionItem]:
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]

@@ -26,7 +26,7 @@ from sandbox.cli.settings import settings
 from sandbox.cli.streams import EventStream, LogStream, Speaker
 from sandbox.control.client import ControlClient
 from sandbox.errors import EXIT_FAILED, EXIT_INTERRUPTED, NotRunning, SandboxError, TimedOut
-from sandbox.launch import Launched, launch, wait_until_gone
+from sandbox.launch import Launched, launch, sweep, wait_until_gone
 from sandbox.model.event import Kind
 from sandbox.paths import ClusterPaths
 
@@ -134,7 +134,7 @@ class _Foreground:
             for _ in range(self._signals.taken()):
                 self._asked += 1
                 now = time.monotonic()
-                _in_background(lambda kill=self._asked > 1: self._shut_down(kill))
+                _in_background(self._kill_all if self._asked > 1 else self._stop_all)
                 if self._asked == 1:
                     alarms.append((now + NAMED_AFTER_S, self._name_the_late))
                 elif self._asked == 2:
@@ -151,6 +151,8 @@ class _Foreground:
             return EXIT_INTERRUPTED
         ended = self._events.ended if self._events.ended is not None else _told_end(self._paths)
         if ended is None:
+            with contextlib.suppress(SandboxError):
+                sweep(self._paths)
             self._complain(
                 SandboxError(
                     "the supervisor ended unexpectedly; everything was stopped",
@@ -181,7 +183,13 @@ class _Foreground:
                 # Its last lines were shown among the others just now.
                 self._complain(SandboxError(error.what, error.where, error.hint))
 
-    def _shut_down(self, kill: bool) -> None:
+    def _stop_all(self) -> None:
+        self._shut_down(kill=False)
+
+    def _kill_all(self) -> None:
+        self._shut_down(kill=True)
+
+    def _shut_down(self, *, kill: bool) -> None:
         try:
             self._client.shutdown(kill=kill)
         except SandboxError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -179,19 +180,19 @@ def _continued(
 
 def _replayed(source: Source, given: Options, paths: ClusterPaths, caller: Caller) -> Planned:
     """The plan of a recorded source; options that were `given` now win over the recorded ones."""
-    recorded = dict(source.options)
+    recorded: dict[str, Any] = dict(source.options)
     cwd = recorded.pop("cwd", None)
     known = {field.name for field in fields(Options)}
     values = {name: value for name, value in recorded.items() if name in known}
     if isinstance(values.get("env_files"), list):
-        values["env_files"] = tuple(values["env_files"])  # type: ignore[arg-type]
+        values["env_files"] = tuple(values["env_files"])
     plain = Options()
     values |= {
         field.name: getattr(given, field.name)
         for field in fields(Options)
         if getattr(given, field.name) != getattr(plain, field.name)
     }
-    options = Options(**values)  # type: ignore[arg-type]
+    options = Options(**values)
     if source.kind is SourceKind.PROCFILE:
         options = replace(options, procfile=source.path)
     elif source.kind is SourceKind.PROFILE:
@@ -216,21 +217,36 @@ def _from_procfile(options: Options, paths: ClusterPaths, caller: Caller) -> Pla
         )
     path = _find(str(options.procfile), options, caller)
     shown = _shown(path, caller)
+    choose = _chooser(options, caller)
+
+    def which(program: str) -> str | None:
+        return shutil.which(program, path=caller.env.get("PATH"))
+
+    def choose_etcd(wish: str) -> EtcdBinary:
+        found = choose(wish)
+        if wish in ("", options.etcd):
+            return found
+        # The path is not an option's but that of the Procfile's command.
+        return replace(found, origin="on PATH" if wish == which("etcd") else f"as {shown} says")
+
     procfile = parse_procfile(read_input(path, "Procfile"), shown)
     spec = plan_procfile(
         paths.name,
         _source(SourceKind.PROCFILE, str(path), options, caller),
         procfile,
-        choose_etcd=_chooser(options, caller),
+        choose_etcd=choose_etcd,
         cwd=str(_root(options, caller)),
         caller_env=caller.env,
         env_overlay=_env_overlay(options, caller),
+        which=which,
+        read_file=_read_config_file,
+        etcd=options.etcd or "",
         set_ports=options.set_ports,
         port_base=options.port_base,
         wanted=options.wanted,
-        ephemeral=options.ephemeral,
         exit_on_error=options.exit_on_error,
     )
+    spec = replace(spec, ephemeral=options.ephemeral)
     return Planned(spec, f"using {shown} ({_contents(spec)}){_etcd_words(spec)}")
 
 
@@ -333,6 +349,10 @@ def _env_overlay(options: Options, caller: Caller) -> dict[str, str]:
         for path, shown in ((path, _shown(path, caller)) for path in files)
     ]
     return load_env(texts, caller.env)
+
+
+def _read_config_file(path: str) -> str:
+    return decode_input(read_input(Path(path), "config file of etcd"), path, "config file of etcd")
 
 
 def _chooser(options: Options, caller: Caller) -> ChooseEtcd:

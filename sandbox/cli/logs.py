@@ -66,7 +66,8 @@ def logs(
         select, follow=follow, tail=tail if keep is None else None, since_us=since_us
     )
     for frame in frames if keep is None else matching(frames, keep, tail):
-        output.raw(merger.frame(frame))
+        for piece in merger.frame(frame):
+            output.raw(piece)
 
 
 def matching(frames: Iterator[Frame], keep: Keep, tail: int | None) -> Iterator[Frame]:

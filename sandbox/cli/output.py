@@ -51,6 +51,11 @@ def line(text: Cell = "") -> None:
     sys.stdout.write(_paint(text, colour()) + "\n")
 
 
+def text(whole: str) -> None:
+    """Text of several lines, as it is."""
+    sys.stdout.write(whole)
+
+
 def pieces(*texts: Cell) -> None:
     """One line of several pieces, each with its own colour."""
     paint = colour()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -11,6 +11,9 @@ from sandbox.errors import InputError
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
+
+
+Converted = TypeVar("Converted")
 
 
 class Span(click.ParamType[float]):
@@ -90,12 +93,12 @@ def selectors(*, required: bool) -> Callable[[Any], Any]:
 
 
 def _converted(
-    parse: Callable[[str], Any],
+    parse: Callable[[str], Converted],
     text: str,
     kind: click.ParamType[Any],
     param: click.Parameter | None,
     ctx: click.Context | None,
-) -> Any:
+) -> Converted:
     try:
         return parse(text)
     except InputError as error:

@@ -15,9 +15,23 @@ from sandbox.control.client import ControlClient
 WATCH_EVERY_S = 1.0
 
 _STATE_COLOURS = {"running": GOOD, "exited": BAD, "failed": BAD, "stopped": FAINT, "removed": FAINT}
-_MEMBER_HEAD = (
-    "MEMBER PROCESS STATE ROLE TERM HEALTH PID VERSION REVISION DB CPU MEMORY RESTARTS UPTIME CLIENT"
-).split()
+_MEMBER_HEAD = [
+    "MEMBER",
+    "PROCESS",
+    "STATE",
+    "ROLE",
+    "TERM",
+    "HEALTH",
+    "PID",
+    "VERSION",
+    "REVISION",
+    "DB",
+    "CPU",
+    "MEMORY",
+    "RESTARTS",
+    "UPTIME",
+    "CLIENT",
+]
 _PROCESS_HEAD = ["PROCESS", "STATE", "PID", "CPU", "MEMORY", "RESTARTS", "UPTIME", "COMMAND"]
 _RIGHT = frozenset({"TERM", "PID", "REVISION", "DB", "CPU", "MEMORY", "RESTARTS", "UPTIME"})
 

@@ -48,14 +48,17 @@ def who(event: Event) -> str:
 
 
 def _exited(event: Event) -> str:
-    word = "stopped" if event.get("expected") and not event.get("error") else "exited"
     if event.get("error"):
         return f"{who(event)} could not be run: {event['error']}"
-    return f"{who(event)} {word}: {end(event)}"
+    if not event.get("expected"):
+        return f"{who(event)} exited: {end(event)}"
+    by = f" by {event['signal']}" if event.get("signal") else f": {end(event)}"
+    return f"{who(event)} stopped{by}"
 
 
-def _with_term(text: str) -> Callable[[Event], str]:
-    return lambda event: f"{who(event)} {text}{_term(event)}"
+def _candidate(event: Event) -> str:
+    stands = "asks whether it could win" if event.get("pre_vote") else "stands for election"
+    return f"{who(event)} {stands}{_term(event)}"
 
 
 def _transferred(event: Event) -> str:
@@ -110,8 +113,8 @@ _SENTENCES: dict[str, Callable[[Event], str]] = {
         f"{who(event)} starts again in {event.get('after_s', 0):.1f} s"
     ),
     Kind.LEADER_LOST: _lost,
-    Kind.CANDIDATE: _with_term("stands for election"),
-    Kind.LEADER_ELECTED: _with_term("leads"),
+    Kind.CANDIDATE: _candidate,
+    Kind.LEADER_ELECTED: lambda event: f"{who(event)} leads{_term(event)}",
     Kind.LEADER_TRANSFERRED: _transferred,
     Kind.MEMBER_REMOVED: lambda event: f"{who(event)} was removed from the cluster",
     Kind.FAULT_APPLIED: _fault({"pause": "paused", "": "has the fault"}),

@@ -59,14 +59,15 @@ class LogStream(threading.Thread):
         self._merger = merger
         self._since_us = since_us
         self._complain = complain
-        self._frames = 0
+        self._pieces = 0
 
     def run(self) -> None:
         """Write until the end of the stream."""
         try:
             for frame in self._client.logs(follow=True, since_us=self._since_us):
-                output.raw(self._merger.frame(frame))
-                self._frames += 1
+                for piece in self._merger.frame(frame):
+                    output.raw(piece)
+                    self._pieces += 1
         except SandboxError:
             # The supervisor is gone; whoever waits for it tells so.
             return
@@ -76,8 +77,8 @@ class LogStream(threading.Thread):
     def finish(self, stalled_s: float) -> None:
         """Wait for the end of the stream as long as it moves; a blocked reader is not waited for."""
         seen = -1
-        while self.is_alive() and seen != self._frames:
-            seen = self._frames
+        while self.is_alive() and seen != self._pieces:
+            seen = self._pieces
             self.join(stalled_s)
 
 

@@ -335,10 +335,10 @@ class Cluster:
 
     # Listening.
 
-    def _on_lines(self, process: str, chunk: bytes) -> None:
+    def _on_lines(self, process: str, chunk: memoryview) -> None:
         if process not in self._roster:
             return
-        for sign in scan(chunk):
+        for sign in scan(bytes(chunk)):
             match sign.kind:
                 case SignKind.PEER_SERVING:
                     self._serving.tell(process)

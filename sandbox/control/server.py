@@ -148,8 +148,10 @@ async def _frames(reader: Reader, *, follow: bool) -> AsyncIterator[bytes]:
             last = reader.at_end or not follow
             for piece in reader.read():
                 if isinstance(piece, Chunk):
-                    size = len(piece.data)
-                    yield lines_header(piece.seq, piece.time_us, size, piece.process) + piece.data
+                    yield (
+                        lines_header(piece.seq, piece.time_us, len(piece.data), piece.process)
+                        + piece.data
+                    )
                 else:
                     yield skipped_frame(piece.lines)
             if not caught_up:

@@ -74,12 +74,15 @@ class Gateway:
         """The member's own view; None when it does not answer in time. Local and cheap."""
         answer = await self._ask(client_url, "maintenance/status", "{}", timeout_s)
         header = answer.get("header") if answer is not None else None
-        if answer is None or not isinstance(header, dict) or "member_id" not in header:
+        if answer is None or not isinstance(header, dict):
+            return None
+        member = _number(header, "member_id")
+        if not member:
             return None
         leader = _number(answer, "leader")
         errors = answer.get("errors")
         return StatusAnswer(
-            member_id=hex_id(_number(header, "member_id")),
+            member_id=hex_id(member),
             version=str(answer.get("version", "")),
             leader=hex_id(leader) if leader else None,
             term=_number(answer, "raftTerm") or _number(header, "raft_term"),
@@ -137,7 +140,7 @@ class Gateway:
         """
         try:
             async with asyncio.timeout(timeout_s):
-                request = _request(f"{client_url}/v3/{method}", body)
+                request = _request(f"{client_url}/v3/{method}", body, timeout_s)
                 response = await self._transport.handle_async_request(request)
                 text = await response.aread()
         except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, OSError, ValueError):
@@ -153,10 +156,18 @@ class Gateway:
 
 
 @lru_cache(maxsize=256)
-def _request(url: str, body: str) -> httpx.Request:
-    """A request can be sent again and again, and making one is a third of the work."""
+def _request(url: str, body: str, timeout_s: float) -> httpx.Request:
+    """A request can be sent again and again, and making one is a third of the work.
+
+    Connecting is given up before the deadline of the whole, because a TLS handshake that is
+    cancelled from outside would leave its socket open for good (httpcore 1.0).
+    """
     return httpx.Request(
-        "POST", url, content=body.encode(), headers={"content-type": "application/json"}
+        "POST",
+        url,
+        content=body.encode(),
+        headers={"content-type": "application/json"},
+        extensions={"timeout": {"connect": 0.8 * timeout_s}},
     )
 
 

@@ -6,7 +6,7 @@ import re
 
 Version = tuple[int, ...]
 
-_NUMBER = re.compile(r"v?(\d{1,9}(?:\.\d{1,9}){0,2})(?:[-+.].*)?\Z", re.ASCII | re.DOTALL)
+_NUMBER = re.compile(r"v?(\d{1,9}(?:\.\d{1,9}){0,2})(?:[-+].*)?\Z", re.ASCII | re.DOTALL)
 
 
 def parse(text: str) -> Version:

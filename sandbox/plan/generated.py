@@ -142,7 +142,7 @@ def _member_names(profile: Profile, count: int | None) -> tuple[str, ...]:
         return generated_names(count)
     if count > len(profile.members):
         raise InputError(
-            f"the profile lists {len(profile.members)} members by name, fewer than {count}",
+            f"the profile lists the members by name: {len(profile.members)} of them, not {count}",
             profile.place("member", 0),
             f"add a [[member]] for each, or set members = {count} in [cluster]",
         )

@@ -55,7 +55,9 @@ def member_ports(
     highest = _PORT_LIMIT - (PORTS_PER_MEMBER - 1) - step * (count - 1)
     if base_port > highest:
         raise InputError(
-            f"the ports of {count} members from {base_port} on, {step} apart, pass {_PORT_LIMIT}",
+            f"with the base port {base_port} and a step of {step}, ports of the {count} members pass {_PORT_LIMIT}"
+            if count > 1
+            else f"with the base port {base_port}, ports of the member pass {_PORT_LIMIT}",
             hint=f"use a base port of at most {highest}"
             if highest > 0
             else f"use a step of at most {(_PORT_LIMIT - PORTS_PER_MEMBER) // (count - 1)}",
@@ -81,19 +83,23 @@ def profile_ports(
         planned = [ports_from(port) for port in own if port is not None]
     taken: dict[int, str] = {}
     for name, each in zip(names, planned, strict=True):
-        place = profile.place("member", profile.own(name)[0], "client_port")
         for port in range(each.client, each.client + PORTS_PER_MEMBER):
             if port > _PORT_LIMIT:
                 raise InputError(
                     f"the ports of {name} from {each.client} on pass {_PORT_LIMIT}",
-                    place,
+                    _place(profile, name),
                     _IN_A_ROW,
                 )
             if port in taken:
                 raise InputError(
                     f"the members {taken[port]!r} and {name!r} would share the port {port}",
-                    place,
+                    _place(profile, name) or _place(profile, taken[port]),
                     _IN_A_ROW,
                 )
             taken[port] = name
     return tuple(planned)
+
+
+def _place(profile: Profile, member: str) -> str:
+    index, own = profile.own(member)
+    return "" if own.client_port is None else profile.place("member", index, "client_port")

@@ -2,7 +2,8 @@
 
 The order is kept in memory as a compact index of chunks, 40 bytes each; chunks of one process
 that follow each other closely become one. Readers read the bytes from the files, at their own
-pace: whoever is overtaken by rotation is told how many lines were lost to them.
+pace: whoever is overtaken by rotation is told how many lines were lost to them. Lines are
+counted only then, and for a tail: counting all of them would cost more than writing them.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ SEGMENTS_KEPT = 3
 
 INDEX_ENTRIES = 500_000
 MERGE_WINDOW_US = 50_000
-CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 256 << 10
 
 _log = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ class _File:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Whole lines of one process. `seq` is the number of the first of them, in order of arrival."""
+    """Whole lines of one process; `seq` numbers the chunks of a cluster in order of arrival."""
 
     seq: int
     time_us: int
@@ -79,18 +80,16 @@ class Logbook:
         self._now_us = now_us
         self._files: list[_File] = []
         self._by_name: dict[str, int] = {}
-        self._lines = 0
         self._first = 0  # the number of the oldest entry that is still held
-        self._seq = array("q")
         self._time_us = array("q")
         self._file = array("q")
         self._segment = array("q")
         self._offset = array("q")
         self._length = array("q")
-        self._readers: set[asyncio.Event] = set()
+        self._readers: set[Reader] = set()
         self.closed = False
 
-    def append(self, process: str, lines: bytes) -> None:
+    def append(self, process: str, lines: bytes | memoryview) -> None:
         """Keep whole lines that `process` wrote just now."""
         number = self._by_name.get(process)
         if number is None:
@@ -101,7 +100,8 @@ class Logbook:
         segment = file.segments[-1]
         try:
             if file.lost_lines:
-                lines = b"... %d lines lost: the disk was full ...\n" % file.lost_lines + lines
+                notice = b"... %d lines lost: the disk was full ...\n" % file.lost_lines
+                lines = notice + lines
             _write_all(segment.fd, lines)
         except OSError as error:
             self._lose(file, lines, error)
@@ -109,13 +109,13 @@ class Logbook:
         file.lost_lines = 0
         self._note(number, segment, lines)
         for reader in self._readers:
-            reader.set()
+            reader.changed.set()
 
     def last_lines(self, process: str, count: int) -> list[bytes]:
         """The last lines of one process, without their newlines."""
         number = self._by_name.get(process)
         found: list[bytes] = []
-        for entry in range(len(self._seq) - 1, -1, -1):
+        for entry in range(len(self._file) - 1, -1, -1):
             if self._file[entry] == number:
                 found[:0] = self._bytes_of(entry, 0).splitlines()
                 if len(found) >= count:
@@ -136,7 +136,7 @@ class Logbook:
         """No more will be written; readers that wait are let go."""
         self.closed = True
         for reader in self._readers:
-            reader.set()
+            reader.changed.set()
 
     # What readers use.
 
@@ -148,21 +148,21 @@ class Logbook:
     @property
     def end_entry(self) -> int:
         """One past the number of the newest entry."""
-        return self._first + len(self._seq)
+        return self._first + len(self._file)
 
-    def watch(self, changed: asyncio.Event) -> None:
-        """Set `changed` whenever something is appended."""
-        self._readers.add(changed)
+    def watch(self, reader: Reader) -> None:
+        """Set `reader.changed` when something is appended, call `lose` before something goes."""
+        self._readers.add(reader)
 
-    def unwatch(self, changed: asyncio.Event) -> None:
+    def unwatch(self, reader: Reader) -> None:
         """Undo `watch`."""
-        self._readers.discard(changed)
+        self._readers.discard(reader)
 
     def entry(self, number: int, skip_bytes: int) -> Chunk:
         """The chunk of that entry from `skip_bytes` on."""
         index = number - self._first
         return Chunk(
-            self._seq[index],
+            number,
             self._time_us[index],
             self._files[self._file[index]].name,
             self._bytes_of(index, skip_bytes),
@@ -171,11 +171,6 @@ class Logbook:
     def entry_process(self, number: int) -> str:
         """Whose lines that entry holds."""
         return self._files[self._file[number - self._first]].name
-
-    def entry_seq(self, number: int) -> int:
-        """The number of that entry's first line; past the end, of the next line to come."""
-        index = number - self._first
-        return self._seq[index] if index < len(self._seq) else self._lines
 
     def entry_time_us(self, number: int) -> int:
         """When that entry's lines arrived."""
@@ -195,13 +190,12 @@ class Logbook:
         self._by_name[process] = len(self._files) - 1
         return self._by_name[process]
 
-    def _note(self, number: int, segment: _Segment, lines: bytes) -> None:
+    def _note(self, number: int, segment: _Segment, lines: bytes | memoryview) -> None:
         now_us = self._now_us()
-        count = lines.count(b"\n")
         offset = segment.size
         segment.size += len(lines)
         if (
-            self._seq
+            self._file
             and self._file[-1] == number
             and self._segment[-1] == segment.number
             and now_us - self._time_us[-1] < MERGE_WINDOW_US
@@ -209,15 +203,13 @@ class Logbook:
         ):
             self._length[-1] += len(lines)
         else:
-            self._seq.append(self._lines)
             self._time_us.append(now_us)
             self._file.append(number)
             self._segment.append(segment.number)
             self._offset.append(offset)
             self._length.append(len(lines))
-            if len(self._seq) > self._index_entries:
-                self._forget(len(self._seq) // 10)
-        self._lines += count
+            if len(self._file) > self._index_entries:
+                self._forget(len(self._file) // 10)
 
     def _rotate(self, file: _File) -> None:
         for number in range(SEGMENTS_KEPT, 0, -1):
@@ -228,28 +220,46 @@ class Logbook:
         fd = _open_segment(file.path)
         file.segments.append(_Segment(file.segments[-1].number + 1, fd, 0))
         while len(file.segments) > SEGMENTS_KEPT + 1:
-            os.close(file.segments.pop(0).fd)
+            self._drop(file)
+
+    def _drop(self, file: _File) -> None:
+        """Give up the oldest segment of a file, telling the readers that have not come to it."""
+        number, segment = self._by_name[file.name], file.segments[0].number
+
+        def goes(index: int) -> bool:
+            return self._file[index] == number and self._segment[index] == segment
+
+        self._warn(goes, len(self._file))
+        os.close(file.segments.pop(0).fd)
         # Entries at the front that only point to what is gone are of no use to anybody.
         useless = 0
-        while useless < len(self._seq) and not self._is_held(useless):
+        while useless < len(self._file) and not self._is_held(useless):
             useless += 1
         if useless:
-            self._forget(useless)
+            self._delete(useless)
 
     def _forget(self, entries: int) -> None:
+        self._warn(lambda index: index < entries and self._is_held(index), entries)
+        self._delete(entries)
+
+    def _warn(self, goes: Callable[[int], bool], end: int) -> None:
+        for reader in self._readers:
+            begin = max(0, reader.entry - self._first)
+            reader.lose([self._first + index for index in range(begin, end) if goes(index)])
+
+    def _delete(self, entries: int) -> None:
         for column in self._columns():
             del column[:entries]
         self._first += entries
 
     def _columns(self) -> Iterator[array[int]]:
-        yield from (self._seq, self._time_us, self._file)
-        yield from (self._segment, self._offset, self._length)
+        yield from (self._time_us, self._file, self._segment, self._offset, self._length)
 
-    def _lose(self, file: _File, lines: bytes, error: OSError) -> None:
+    def _lose(self, file: _File, lines: bytes | memoryview, error: OSError) -> None:
         if not file.lost_lines:
             _log.error("lines of %s are lost: %s: %s", file.name, file.path, error.strerror)
         already = 1 if file.lost_lines else 0  # the notice itself is not a line of the process
-        file.lost_lines += lines.count(b"\n") - already
+        file.lost_lines += bytes(lines).count(b"\n") - already
         # A partial write must not leave half a line before the next one.
         segment = file.segments[-1]
         os.ftruncate(segment.fd, segment.size)
@@ -270,7 +280,7 @@ class Logbook:
 
 
 class Reader:
-    """One viewer's place in a logbook."""
+    """One viewer's place in a logbook: the entry it is at and how much of that it has read."""
 
     def __init__(
         self,
@@ -281,49 +291,54 @@ class Reader:
     ) -> None:
         self._book = book
         self._processes = processes
-        self._changed = asyncio.Event()
-        self._entry = book.first_entry
+        self.changed = asyncio.Event()
+        self.entry = book.first_entry
         self._done_bytes = 0
         self._cut_lines = 0
+        self._lost_lines = 0
         if since_us is not None:
-            while self._entry < book.end_entry and book.entry_time_us(self._entry) < since_us:
-                self._entry += 1
+            while self.entry < book.end_entry and book.entry_time_us(self.entry) < since_us:
+                self.entry += 1
         if tail is not None:
             self._go_back(tail)
-        self._next_seq = book.entry_seq(self._entry)
-        book.watch(self._changed)
+        book.watch(self)
 
     def close(self) -> None:
         """Give up the place."""
-        self._book.unwatch(self._changed)
+        self._book.unwatch(self)
 
     def read(self) -> Iterator[Chunk | Gap]:
         """Everything that is there now and was not read before."""
         book = self._book
-        self._changed.clear()
+        self.changed.clear()
         while True:
-            if self._entry < book.first_entry:
-                lost = book.entry_seq(book.first_entry) - self._next_seq
-                self._entry, self._done_bytes = book.first_entry, 0
-                self._next_seq = book.entry_seq(self._entry)
+            if self._lost_lines:
+                lost, self._lost_lines = self._lost_lines, 0
                 yield Gap(lost)
-            if self._entry >= book.end_entry:
+            if self.entry < book.first_entry:
+                self.entry, self._done_bytes = book.first_entry, 0
+            if self.entry >= book.end_entry:
                 return
-            length = book.entry_length(self._entry)
-            if self._done_bytes < length and self._is_wanted(self._entry):
-                chunk = book.entry(self._entry, self._done_bytes)
-                done, self._done_bytes = self._done_bytes, length
+            number, done = self.entry, self._done_bytes
+            length = book.entry_length(number)
+            if number + 1 < book.end_entry:
+                self.entry, self._done_bytes = number + 1, 0
+            else:
+                # The newest entry may still grow: stay on it.
+                self._done_bytes = length
+            if done < length and self._is_wanted(number):
+                chunk = book.entry(number, done)
                 if chunk.data:
                     yield self._trimmed(chunk)
-                elif done == 0:
-                    yield Gap(book.entry_seq(self._entry + 1) - book.entry_seq(self._entry))
-            if self._entry + 1 >= book.end_entry:
-                # The newest entry may still grow: stay on it.
-                self._done_bytes = book.entry_length(self._entry)
-                self._next_seq = book.entry_seq(self._entry + 1)
+            if self.entry == number:
                 return
-            self._entry, self._done_bytes = self._entry + 1, 0
-            self._next_seq = book.entry_seq(self._entry)
+
+    def lose(self, entries: list[int]) -> None:
+        """Count the lines of these entries, which are about to go, as lost to this reader."""
+        for number in entries:
+            if self._is_wanted(number):
+                done = self._done_bytes if number == self.entry else 0
+                self._lost_lines += self._book.entry(number, done).data.count(b"\n")
 
     @property
     def at_end(self) -> bool:
@@ -333,18 +348,18 @@ class Reader:
     async def wait(self) -> None:
         """Wait for more, or for the end."""
         if not self._book.closed:
-            await self._changed.wait()
+            await self.changed.wait()
 
     def _is_wanted(self, entry: int) -> bool:
         return self._processes is None or self._book.entry_process(entry) in self._processes
 
     def _go_back(self, lines: int) -> None:
-        start, self._entry = self._entry, self._book.end_entry
+        start, self.entry = self.entry, self._book.end_entry
         missing = lines
-        while missing > 0 and self._entry > start:
-            self._entry -= 1
-            if self._is_wanted(self._entry):
-                missing -= self._book.entry(self._entry, 0).data.count(b"\n")
+        while missing > 0 and self.entry > start:
+            self.entry -= 1
+            if self._is_wanted(self.entry):
+                missing -= self._book.entry(self.entry, 0).data.count(b"\n")
         self._cut_lines = max(0, -missing)
 
     def _trimmed(self, chunk: Chunk) -> Chunk:
@@ -361,7 +376,7 @@ def _open_segment(path: Path) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
 
 
-def _write_all(fd: int, content: bytes) -> None:
+def _write_all(fd: int, content: bytes | memoryview) -> None:
     written = os.write(fd, content)
     while written < len(content):
         written += os.write(fd, content[written:])

@@ -19,8 +19,7 @@ from sandbox.model.spec import ProcessSpec
 PIPE_BYTES = 1 << 20
 """The size asked for a child's pipe (Linux), so that a burst does not make it wait for us."""
 
-READ_BYTES = 1 << 20
-
+BUFFER_BYTES = 256 << 10
 LONGEST_LINE_BYTES = 64 << 20
 """An unfinished line is held back until it ends, or until it is this long."""
 
@@ -42,14 +41,15 @@ def child_environment(spec: ProcessSpec, caller: Mapping[str, str]) -> dict[str,
 class Output:
     """The reading end of one child's pipe: hands on whole lines, and the last one as it is.
 
-    It outlives the child while a grandchild holds the pipe.
+    It outlives the child while a grandchild holds the pipe. `on_lines` gets a view of the
+    buffer that the next read will overwrite: no line is copied on its way to the file.
     """
 
-    def __init__(self, fd: int, on_lines: Callable[[bytes], None]) -> None:
+    def __init__(self, fd: int, on_lines: Callable[[memoryview], None]) -> None:
         self._fd = fd
         self._on_lines = on_lines
-        self._unfinished: list[bytes] = []
-        self._unfinished_bytes = 0
+        self._buffer = bytearray(BUFFER_BYTES)
+        self._held = 0  # bytes of an unfinished line, at the buffer's front
         self._loop = asyncio.get_running_loop()
         os.set_blocking(fd, False)
         self._loop.add_reader(fd, self.read)
@@ -60,33 +60,23 @@ class Output:
         return self._fd < 0
 
     def read(self) -> bool:
-        """Take one chunk; False when there is nothing to take now."""
+        """Take what is there, as much as the buffer holds; False when there is nothing now."""
         if self.closed:
             return False
-        try:
-            chunk = os.read(self._fd, READ_BYTES)
-        except BlockingIOError:
-            return False
-        except OSError:
-            chunk = b""
-        if not chunk:
+        with memoryview(self._buffer) as view:
+            try:
+                taken = os.readv(self._fd, [view[self._held :]])
+            except BlockingIOError:
+                return False
+            except OSError:
+                taken = 0
+            if taken:
+                self._take(view, self._held + taken)
+        if not taken:
             self.close()
-            return False
-        end = chunk.rfind(b"\n") + 1
-        if end == 0:
-            self._keep(chunk)
-        elif end == len(chunk) and not self._unfinished:
-            self._on_lines(chunk)
-        else:
-            whole, rest = chunk[:end], chunk[end:]
-            if self._unfinished:
-                whole = b"".join((*self._unfinished, whole))
-                self._unfinished.clear()
-                self._unfinished_bytes = 0
-            self._on_lines(whole)
-            if rest:
-                self._keep(rest)
-        return True
+        elif self._held == len(self._buffer):
+            self._make_room()
+        return taken > 0
 
     def drain(self) -> None:
         """Take everything that is there now, the unfinished last line included."""
@@ -102,19 +92,25 @@ class Output:
             self._fd = -1
             self._flush()
 
-    def _keep(self, rest: bytes) -> None:
-        self._unfinished.append(rest)
-        self._unfinished_bytes += len(rest)
-        if self._unfinished_bytes > LONGEST_LINE_BYTES:
+    def _take(self, view: memoryview, filled: int) -> None:
+        end = self._buffer.rfind(b"\n", self._held, filled) + 1
+        if end:
+            self._on_lines(view[:end])
+            view[: filled - end] = view[end:filled]
+        self._held = filled - end
+
+    def _make_room(self) -> None:
+        if self._held >= LONGEST_LINE_BYTES:
             self._flush()
+        else:
+            self._buffer.extend(bytes(len(self._buffer)))
 
     def _flush(self) -> None:
-        if self._unfinished:
+        if self._held:
             # The file is one of lines: the newline keeps the next start's first line apart.
-            line = b"".join((*self._unfinished, b"\n"))
-            self._unfinished.clear()
-            self._unfinished_bytes = 0
-            self._on_lines(line)
+            line = bytes(self._buffer[: self._held]) + b"\n"
+            self._held = 0
+            self._on_lines(memoryview(line))
 
 
 class Child:
@@ -152,11 +148,11 @@ class Child:
 
 
 async def execute(
-    spec: ProcessSpec, environment: Mapping[str, str], on_lines: Callable[[bytes], None]
+    spec: ProcessSpec, environment: Mapping[str, str], on_lines: Callable[[memoryview], None]
 ) -> Child:
     """Execute `spec`; stdout and stderr go to one pipe, stdin is empty.
 
-    `on_lines` gets every chunk of whole lines. Raises OSError when it cannot be executed.
+    `on_lines` gets every chunk of whole lines, valid until it returns. Raises OSError when it cannot be executed.
     """
     read_end, write_end = os.pipe()
     try:

@@ -211,7 +211,8 @@ class Supervised:
 class Supervisor:
     """The processes of one cluster, by name, in the order of the spec.
 
-    `on_lines(process, chunk)` is told of every chunk of whole lines after it was kept.
+    `on_lines(process, chunk)` is told of every chunk of whole lines after it was kept; the chunk is
+    valid until it returns.
     `guard` sends one line to the guard.
     """
 
@@ -224,7 +225,7 @@ class Supervisor:
         ledger: Ledger,
         guard: Callable[[str], None],
         run: str,
-        on_lines: Callable[[str, bytes], None],
+        on_lines: Callable[[str, memoryview], None],
     ) -> None:
         self.bus = bus
         self.logbook = logbook
@@ -249,10 +250,10 @@ class Supervisor:
         """Put the processes into this order."""
         self.processes = {name: self.processes[name] for name in names}
 
-    def lines_of(self, name: str) -> Callable[[bytes], None]:
+    def lines_of(self, name: str) -> Callable[[memoryview], None]:
         """Where the output of one process goes."""
 
-        def keep(lines: bytes) -> None:
+        def keep(lines: memoryview) -> None:
             self.logbook.append(name, lines)
             self._on_lines(name, lines)
 

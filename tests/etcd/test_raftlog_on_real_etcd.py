@@ -9,7 +9,7 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 from urllib.error import URLError
@@ -20,6 +20,7 @@ from sandbox.etcd.ids import member_id
 from sandbox.etcd.raftlog import Sign, SignKind, fatal_cause, level_of, scan
 from sandbox.model.spec import EtcdBinary
 from tests import etcd_versions
+from tests.etcd.ports import free_ports
 
 DEADLINE_S = 30.0
 TOKEN = "raftlog"
@@ -35,6 +36,15 @@ FORMS = [
 ]
 
 T = TypeVar("T")
+
+
+def eventually(ask: Callable[[], T | None], what: str) -> T:
+    deadline = time.monotonic() + DEADLINE_S
+    while time.monotonic() < deadline:
+        if answer := ask():
+            return answer
+        time.sleep(0.02)
+    pytest.fail(f"not within {DEADLINE_S:.0f} s: {what}")
 
 
 class Member:
@@ -93,22 +103,11 @@ class Member:
     def saw(self, kind: SignKind, after: int = 0) -> Sign | None:
         return next((sign for sign in self.signs()[after:] if sign.kind is kind), None)
 
+    def wait_for(self, kind: SignKind, after: int = 0) -> Sign:
+        return eventually(lambda: self.saw(kind, after), f"{self.name}: {kind}")
 
-def eventually(ask: Callable[[], T | None], what: str) -> T:
-    deadline = time.monotonic() + DEADLINE_S
-    while time.monotonic() < deadline:
-        if answer := ask():
-            return answer
-        time.sleep(0.02)
-    pytest.fail(f"not within {DEADLINE_S:.0f} s: {what}")
-
-
-def free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+    def wait_until_it_answers(self) -> None:
+        eventually(lambda: answers(self.peer_url), f"{self.name} answers peers")
 
 
 @contextmanager
@@ -142,16 +141,16 @@ def test_a_single_member_serves_leads_and_is_stopped(
 ) -> None:
     with members(series, 1, tmp_path) as (member,):
         member.start([member], logger)
-        eventually(lambda: member.saw(SignKind.PEER_SERVING), "the peer port serves")
-        eventually(lambda: answers(member.peer_url), "the peer port answers")
-        eventually(lambda: member.saw(SignKind.CLIENT_SERVING), "the client port serves")
-        published = eventually(lambda: member.saw(SignKind.PUBLISHED), "published")
+        member.wait_for(SignKind.PEER_SERVING)
+        member.wait_until_it_answers()
+        member.wait_for(SignKind.CLIENT_SERVING)
+        published = member.wait_for(SignKind.PUBLISHED)
         assert published.member_id in (member.id, None)
-        candidate = eventually(lambda: member.saw(SignKind.BECAME_CANDIDATE), "a candidate")
+        candidate = member.wait_for(SignKind.BECAME_CANDIDATE)
         assert candidate.member_id == member.id
-        leader = eventually(lambda: member.saw(SignKind.BECAME_LEADER), "a leader")
+        leader = member.wait_for(SignKind.BECAME_LEADER)
         assert (leader.member_id, leader.leader_id, leader.term) == (member.id, member.id, 2)
-        elected = eventually(lambda: member.saw(SignKind.ELECTED), "elected")
+        elected = member.wait_for(SignKind.ELECTED)
         assert (elected.member_id, elected.leader_id, elected.term) == (member.id, member.id, 2)
 
         member.signal(signal.SIGTERM)
@@ -170,31 +169,20 @@ def test_a_leader_that_is_killed_is_lost_and_another_is_elected(
     series: str, logger: str, tmp_path: Path
 ) -> None:
     with members(series, 3, tmp_path) as cluster:
-        for member in cluster:
-            member.start(cluster, logger)
-            eventually(lambda member=member: answers(member.peer_url), "the peer port answers")
-        leader = eventually(
-            lambda: next((each for each in cluster if each.saw(SignKind.BECAME_LEADER)), None),
-            "a leader",
-        )
+        start_all(cluster, logger)
+        leader = eventually(lambda: settled_leader(cluster), "one leader")
         followers = [member for member in cluster if member is not leader]
         for member in followers:
-            elected = eventually(lambda member=member: member.saw(SignKind.ELECTED), "elected")
+            elected = member.wait_for(SignKind.ELECTED)
             assert elected.leader_id == leader.id
         before = {member.name: len(member.signs()) for member in followers}
         leader.signal(signal.SIGKILL)
         leader.wait()
         for member in followers:
             seen = before[member.name]
-            lost = eventually(
-                lambda member=member, seen=seen: member.saw(SignKind.LOST_LEADER, seen),
-                "the leader is lost",
-            )
+            lost = member.wait_for(SignKind.LOST_LEADER, seen)
             assert (lost.member_id, lost.leader_id) == (member.id, leader.id)
-            elected = eventually(
-                lambda member=member, seen=seen: member.saw(SignKind.ELECTED, seen),
-                "another leader",
-            )
+            elected = member.wait_for(SignKind.ELECTED, seen)
             assert elected.leader_id in {each.id for each in followers}
             assert (elected.term or 0) > 2
         candidates = [
@@ -213,17 +201,16 @@ def test_a_paused_leader_learns_of_the_change_and_a_stopped_one_hands_over(
     series: str, logger: str, tmp_path: Path
 ) -> None:
     with members(series, 3, tmp_path) as cluster:
-        for member in cluster:
-            member.start(cluster, logger)
-            eventually(lambda member=member: answers(member.peer_url), "the peer port answers")
-        paused = eventually(
-            lambda: next((each for each in cluster if each.saw(SignKind.BECAME_LEADER)), None),
-            "a leader",
-        )
-        others = [member for member in cluster if member is not paused]
+        start_all(cluster, logger)
+        paused = eventually(lambda: settled_leader(cluster), "one leader")
+        before = {member.name: len(member.signs()) for member in cluster if member is not paused}
         paused.signal(signal.SIGSTOP)
-        leader = eventually(
-            lambda: next((each for each in others if each.saw(SignKind.BECAME_LEADER)), None),
+        eventually(
+            lambda: any(
+                member.saw(SignKind.BECAME_LEADER, before[member.name])
+                for member in cluster
+                if member is not paused
+            ),
             "another leader",
         )
         seen = len(paused.signs())
@@ -239,12 +226,24 @@ def test_a_paused_leader_learns_of_the_change_and_a_stopped_one_hands_over(
 
         leading = eventually(lambda: settled_leader(cluster), "one leader")
         leading.signal(signal.SIGTERM)
-        started = eventually(lambda: leading.saw(SignKind.TRANSFER_STARTED), "a transfer")
+        started = leading.wait_for(SignKind.TRANSFER_STARTED)
         assert (started.member_id, started.old_leader_id) == (leading.id, leading.id)
-        finished = eventually(lambda: leading.saw(SignKind.TRANSFER_FINISHED), "its end")
+        finished = leading.wait_for(SignKind.TRANSFER_FINISHED)
         assert finished.leader_id == started.leader_id
         assert finished.leader_id in {member.id for member in cluster if member is not leading}
         leading.wait()
+
+
+def start_all(cluster: list[Member], logger: str) -> None:
+    """Start one after the other, and wait until all of them serve clients.
+
+    Before that, a signal ends an etcd at once, without a word.
+    """
+    for member in cluster:
+        member.start(cluster, logger)
+        member.wait_until_it_answers()
+    for member in cluster:
+        member.wait_for(SignKind.CLIENT_SERVING)
 
 
 def settled_leader(cluster: list[Member]) -> Member | None:

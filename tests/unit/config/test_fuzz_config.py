@@ -40,14 +40,45 @@ PROFILE_PIECES = (
 )  # fmt: skip
 
 
-def inputs(data: bytes, pieces: tuple[str, ...]) -> Iterator[bytes]:
-    """The bytes raw, as text, as a choice of lines put together, and those lines damaged."""
-    yield data
-    yield data.decode("latin-1").encode()
-    lines = "\n".join(pieces[byte % len(pieces)] for byte in data[:10]).encode()
-    yield lines
-    at = int.from_bytes(data[:2], "big") % (len(lines) + 1)
-    yield lines[:at] + data[-3:] + lines[at + 1 :]
+VALID_PROCFILE = b"""\
+# comment
+etcd1: etcd --name infra1
+
+web: python app.py --port $PORT
+db.2: a | b
+"""
+VALID_PROFILE = b"""\
+description = "three"
+[cluster]
+members = 3
+base_port = 12379
+token = "t"
+[etcd]
+heartbeat-interval = 100
+[[member]]
+name = "infra3"
+client_port = 40000
+flags = { snapshot-count = 100, pre-vote = true }
+[[process]]
+name = "app"
+command = "python app.py"
+after = "ready"
+[supervise]
+restart = "never"
+stop_timeout_s = 10
+"""
+
+
+def inputs(data: bytes, pieces: tuple[str, ...], valid: bytes) -> Iterator[bytes]:
+    """The bytes as text, a choice of lines, and a valid document with a line or bytes replaced."""
+    yield data.decode("latin-1").encode() if data[:1] < b"\x80" else data
+    yield "\n".join(pieces[byte % len(pieces)] for byte in data[:6]).encode()
+    lines = valid.split(b"\n")
+    for byte, piece in zip(data[:2], data[2:4], strict=False):
+        lines[byte % len(lines)] = pieces[piece % len(pieces)].encode()
+    yield b"\n".join(lines)
+    at = int.from_bytes(data[:2], "big") % len(valid)
+    yield valid[:at] + data[2:5] + valid[at + len(data) % 4 :]
 
 
 def outcome(parse: Callable[[bytes, str], Parsed], data: bytes) -> Parsed | InputError:
@@ -61,7 +92,7 @@ def outcome(parse: Callable[[bytes, str], Parsed], data: bytes) -> Parsed | Inpu
 @MANY
 @given(st.binary(max_size=40))
 def test_a_procfile_is_read_or_refused(data: bytes) -> None:
-    for text in inputs(data, PROCFILE_PIECES):
+    for text in inputs(data, PROCFILE_PIECES, VALID_PROCFILE):
         found = outcome(parse_procfile, text)
         if isinstance(found, InputError):
             assert found.where.startswith("FILE")
@@ -72,7 +103,7 @@ def test_a_procfile_is_read_or_refused(data: bytes) -> None:
 @MANY
 @given(st.binary(max_size=40))
 def test_a_profile_is_read_or_refused(data: bytes) -> None:
-    for text in inputs(data, PROFILE_PIECES):
+    for text in inputs(data, PROFILE_PIECES, VALID_PROFILE):
         found = outcome(parse_profile, text)
         if isinstance(found, InputError):
             assert found.where.startswith("FILE")

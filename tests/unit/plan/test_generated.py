@@ -199,19 +199,25 @@ def test_what_is_left_aside_is_noted() -> None:
         (
             "[[member]]\nname='a'",
             {"members": 2},
-            "the profile lists 1 members by name, fewer than 2, p.toml:1",
+            "the profile lists the members by name: 1 of them, not 2, p.toml:1",
             "add a [[member]] for each, or set members = 2 in [cluster]",
         ),
         (
             "",
             {"members": 3, "base_port": 50000},
-            "the ports of 3 members from 50000 on, 10000 apart, pass 65535",
+            "with the base port 50000 and a step of 10000, ports of the 3 members pass 65535",
             "use a base port of at most 45532",
         ),
         (
             "[cluster]\nmembers=2\n[[member]]\nname='infra2'\nclient_port=12381",
             {},
             "the members 'infra1' and 'infra2' would share the port 12381, p.toml:5",
+            "each member takes 4 ports in a row, from its client port on",
+        ),
+        (
+            "[cluster]\nmembers=2\n[[member]]\nname='infra1'\nclient_port=22382",
+            {},
+            "the members 'infra1' and 'infra2' would share the port 22382, p.toml:5",
             "each member takes 4 ports in a row, from its client port on",
         ),
         (

@@ -45,7 +45,7 @@ def test_lines_come_back_in_the_order_of_their_arrival(book: Logbook) -> None:
     pieces = list(book.reader().read())
     assert [
         (piece.seq, piece.process, piece.data) for piece in pieces if isinstance(piece, Chunk)
-    ] == [(0, "a", b"1\n2\n"), (2, "b", b"3\n"), (3, "a", b"4\n\n5\n")]
+    ] == [(0, "a", b"1\n2\n"), (1, "b", b"3\n"), (2, "a", b"4\n\n5\n")]
 
 
 def test_a_reader_goes_on_where_it_was_also_inside_a_growing_chunk(book: Logbook) -> None:

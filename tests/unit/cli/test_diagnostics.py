@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import pytest
+
+from sandbox.cli import main
+from sandbox.cli.diagnostics import guarded, render
+from sandbox.errors import InputError, NotRunning, SandboxError, TimedOut
+from tests.unit.cli.conftest import Ran
+
+
+def raising(error: BaseException) -> Callable[[], int]:
+    def call() -> int:
+        raise error
+
+    return call
+
+
+def test_an_error_is_what_and_where_then_its_evidence_then_the_hint() -> None:
+    error = SandboxError("it broke", "Procfile:3", "mend it", "line 1\nline 2\n")
+    assert render(error) == (
+        "etcd-sandbox: error: it broke, Procfile:3\n\nline 1\nline 2\n\nhint: mend it\n"
+    )
+
+
+def test_an_error_without_hint_is_one_line() -> None:
+    assert render(SandboxError("it broke")) == "etcd-sandbox: error: it broke\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (SandboxError("a"), 1),
+        (InputError("a"), 2),
+        (NotRunning("a"), 3),
+        (TimedOut("a"), 4),
+        (KeyboardInterrupt(), 130),
+        (click.Abort(), 130),
+        (click.UsageError("a"), 2),
+    ],
+)
+def test_each_error_has_its_exit_code(error: BaseException, code: int) -> None:
+    assert guarded(raising(error)) == code
+
+
+def test_an_unexpected_error_is_one_line_that_names_a_file_with_the_traceback(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert guarded(raising(ZeroDivisionError("division by zero"))) == 1
+    shown = capsys.readouterr().err
+    [file] = home.glob("crash-*.txt")
+    first = shown.splitlines()[0]
+    assert first == f"etcd-sandbox: error: unexpected ZeroDivisionError: division by zero, {file}"
+    assert "Traceback" not in shown
+    assert "Traceback" in file.read_text()
+
+
+def test_an_unknown_command_is_refused_with_the_nearest_one(cli: Callable[..., Ran]) -> None:
+    ran = cli("statsu")
+    assert ran.code == 2
+    assert ran.err == (
+        "etcd-sandbox: error: there is no command 'statsu'\n\nhint: did you mean 'status'?\n"
+    )
+
+
+def test_an_unknown_option_is_refused_with_the_nearest_one(cli: Callable[..., Ran]) -> None:
+    ran = cli("up", "--ephemerl")
+    assert ran.code == 2
+    assert "no such option '--ephemerl'" in ran.err.lower().replace(":", "")
+    assert "--ephemeral" in ran.err.split("hint:")[1]
+
+
+def test_a_missing_argument_is_told_in_our_form(cli: Callable[..., Ran]) -> None:
+    ran = cli("kill")
+    assert ran.code == 2
+    assert ran.err.startswith("etcd-sandbox: error: missing argument 'SEL...'\n\nhint: ")
+    assert "etcd-sandbox kill --help" in ran.err
+
+
+def test_json_is_refused_where_there_is_no_data(cli: Callable[..., Ran]) -> None:
+    ran = cli("--json", "run", "--", "true")
+    assert ran.code == 2
+    assert "'run' has no --json" in ran.err
+
+
+def test_on_windows_one_sentence_names_wsl(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(os, "name", "nt")
+    with pytest.raises(SystemExit) as caught:
+        main.main()
+    monkeypatch.undo()
+    assert caught.value.code == 1
+    text = capsys.readouterr().err
+    assert "WSL" in text
+    assert text.count("\n") == 1
+
+
+def test_an_output_that_nobody_reads_ends_quietly(capfd: pytest.CaptureFixture[str]) -> None:
+    kept = os.dup(1)
+    try:
+        assert guarded(raising(BrokenPipeError())) == 141
+        sys.stdout.flush()
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+    assert capfd.readouterr().err == ""

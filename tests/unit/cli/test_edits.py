@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from sandbox.cli.edits import EditWatch
+from sandbox.cli.inputs import Caller, Options, plan_up
+from sandbox.control.client import ControlClient
+from sandbox.model.spec import EtcdBinary
+from tests.unit.cli.conftest import FakeSupervisor
+
+Begin = Callable[..., FakeSupervisor]
+
+
+def no_etcd(wish: str) -> EtcdBinary:
+    raise AssertionError("no etcd is needed")
+
+
+class Edited:
+    """A running Procfile, and what is said about its edits."""
+
+    def __init__(self, supervisor: Begin, *, apply: bool) -> None:
+        self.file = Path("Procfile")
+        self.file.write_text("web: sleep 1\n")
+        self.fake = supervisor(apply={"line": "web changed", "members_changed": False})
+        caller = Caller(cwd=Path.cwd(), env={"PATH": "/nowhere"}, choose_etcd=no_etcd)
+        spec = plan_up(Options(), self.fake.paths, caller).spec
+        self.fake.answers["/v1/plan"] = msgspec.to_builtins(spec)
+        self.said: list[str] = []
+        self.watch = EditWatch(
+            ControlClient(self.fake.paths), self.file, caller, self.said.append, apply=apply
+        )
+
+    def applied(self) -> list[dict[str, Any]]:
+        return [asked.query for asked in self.fake.asked if asked.path == "/v1/apply"]
+
+
+def test_an_edit_is_told_once_and_changes_nothing(supervisor: Begin) -> None:
+    edited = Edited(supervisor, apply=False)
+    edited.file.write_text("web: sleep 2\n")
+    edited.watch.look()
+    edited.watch.look()
+    assert edited.said == ["Procfile changed: web changed; etcd-sandbox apply makes it so"]
+    assert edited.applied() == [{"dry_run": ["1"]}, {"dry_run": ["1"]}]
+
+
+def test_with_watch_an_edit_is_applied(supervisor: Begin) -> None:
+    edited = Edited(supervisor, apply=True)
+    edited.watch.look()
+    assert edited.said == ["Procfile changed: web changed; done"]
+    assert edited.applied() == [{"dry_run": ["1"]}, {}]
+
+
+@pytest.mark.parametrize("apply", [False, True])
+def test_a_file_that_is_wrong_is_one_line_and_changes_nothing(
+    supervisor: Begin, apply: bool
+) -> None:
+    edited = Edited(supervisor, apply=apply)
+    edited.file.write_text("web: sleep 1\nweb: sleep 2\n")
+    edited.watch.look()
+    [line] = edited.said
+    assert line.startswith(
+        "Procfile changed, but cannot be used: the process 'web' is defined twice"
+    )
+    assert "Procfile:2" in line
+    assert edited.applied() == []
+
+
+def test_an_edit_that_changes_nothing_is_not_told(supervisor: Begin) -> None:
+    edited = Edited(supervisor, apply=True)
+    edited.fake.answers["/v1/apply"] = {"line": "", "members_changed": False}
+    edited.watch.look()
+    assert edited.said == []
+    assert edited.applied() == [{"dry_run": ["1"]}]
+
+
+def test_a_changed_list_of_members_is_never_applied(supervisor: Begin) -> None:
+    edited = Edited(supervisor, apply=True)
+    line = "etcd4 came (member list changed: etcd-sandbox down first)"
+    edited.fake.answers["/v1/apply"] = {"line": line, "members_changed": True}
+    edited.watch.look()
+    assert edited.said == [f"Procfile changed: {line}"]
+    assert edited.applied() == [{"dry_run": ["1"]}]

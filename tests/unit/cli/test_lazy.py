@@ -1,0 +1,68 @@
+"""What a command imports: each of these costs tens of milliseconds at every start."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+
+from sandbox.cli.root import COMMANDS
+from tests.unit.cli.conftest import FakeSupervisor, member, status_answer
+
+HEAVY = {
+    "anyio",
+    "asyncio",
+    "dotenv",
+    "httpx",
+    "msgspec",
+    "platformdirs",
+    "psutil",
+    "rich",
+    "sandbox.config",
+    "sandbox.etcd",
+    "sandbox.launch",
+    "sandbox.plan",
+    "starlette",
+    "subprocess",
+    "textual",
+    "tomli",
+    "uvicorn",
+    "watchfiles",
+    "yaml",
+}
+
+_PROBE = """
+import json, sys
+from sandbox.cli.main import run
+code = run(sys.argv[1:])
+print("MODULES" + json.dumps([code, sorted(sys.modules)]))
+"""
+
+
+def modules_of(*args: str) -> tuple[int, set[str]]:
+    ran = subprocess.run(
+        [sys.executable, "-P", "-c", _PROBE, *args],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+    code, modules = json.loads(ran.stdout.rpartition("MODULES")[2])
+    return code, set(modules)
+
+
+def test_status_imports_nothing_heavy(supervisor: Callable[..., FakeSupervisor]) -> None:
+    supervisor(status=status_answer(member("infra1", role="leader"), member("infra2")))
+    code, modules = modules_of("status")
+    assert code == 0
+    assert "sandbox.control.client" in modules
+    assert sorted(HEAVY & modules) == []
+
+
+def test_the_list_of_commands_imports_none_of_them() -> None:
+    code, modules = modules_of("--help")
+    assert code == 0
+    commands = {entry[0].partition(":")[0] for entry in COMMANDS.values()}
+    assert sorted(commands & modules) == []

@@ -1,0 +1,179 @@
+"""`status`, `logs`, `events`, `ls`: what they print."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from sandbox.cli.status import lines
+from sandbox.control.wire import NOW_FRAME, lines_header, skipped_frame
+from tests.unit.cli.conftest import FakeSupervisor, Ran, member, plan_answer, status_answer
+
+Begin = Callable[..., FakeSupervisor]
+
+NOON_US = 1_700_000_000_000_000
+
+
+def frame(process: str, data: bytes, seq: int = 1) -> bytes:
+    return lines_header(seq, NOON_US, len(data), process) + data
+
+
+def test_status_lines_up_its_columns() -> None:
+    killed = member(
+        "infra2",
+        state="exited",
+        role=None,
+        healthy=False,
+        pid=None,
+        revision=None,
+        exit={"code": None, "signal": "SIGKILL", "ts": ""},
+    )
+    shown = lines(status_answer(member("infra1", role="leader"), killed))
+    assert shown[0] == (
+        "cluster default · leader infra1 (term 2) · quorum: 3 of 3 healthy, 2 needed · up for 1m01s"
+    )
+    head, first, second = shown[2:5]
+    for column in ("STATE", "ROLE", "HEALTH", "CLIENT"):
+        at = head.index(column)
+        assert first[at - 1] == second[at - 1] == " "
+        assert first[at] != " "
+        assert second[at] != " "
+    assert "exited: killed by SIGKILL" in second
+    assert "20.0 KiB" in first
+    assert "1m15s" in first
+
+
+def test_status_without_leader_or_quorum_says_so() -> None:
+    quorum = {"voters": 3, "needed": 2, "healthy": 1, "ok": False}
+    shown = lines(status_answer(member(), leader=None, term=None, quorum=quorum))
+    assert "no leader · no quorum: 1 of 3 healthy, 2 needed" in shown[0]
+
+
+def test_status_of_processes_alone_has_no_members() -> None:
+    process = {
+        "name": "web",
+        "state": "running",
+        "pid": 7,
+        "cpu_percent": None,
+        "rss_bytes": None,
+        "restarts": 2,
+        "uptime_s": 1.0,
+        "exit": None,
+        "command": "sleep 100",
+    }
+    text = "\n".join(lines(status_answer(processes=[process])))
+    assert "MEMBER" not in text
+    assert "quorum" not in text
+    assert "sleep 100" in text
+
+
+def test_status_json_is_the_answer_itself(supervisor: Begin, cli: Callable[..., Ran]) -> None:
+    answer = status_answer(member())
+    fake = supervisor(status=answer)
+    assert json.loads(cli("status", "--json", "--hash").out) == answer
+    assert fake.asked[-1].query == {"hash": ["1"]}
+
+
+def test_no_colour_where_stdout_is_no_terminal(supervisor: Begin, cli: Callable[..., Ran]) -> None:
+    supervisor(status=status_answer(member()))
+    assert "\x1b" not in cli("status").out
+
+
+def test_logs_are_merged_with_their_bytes_unchanged(
+    supervisor: Begin, cli: Callable[..., Ran]
+) -> None:
+    stream = frame("etcd1", b"one\n\n") + frame("web", b"two\n") + NOW_FRAME + skipped_frame(3)
+    fake = supervisor(plan=plan_answer("infra1"), logs=stream)
+    out = cli("logs", "web", "leader", "-n", "5").out.splitlines()
+    assert [line[9:] for line in out[:3]] == ["etcd1   | one", "etcd1   | ", "web     | two"]
+    assert out[3] == "… 3 lines skipped …"
+    query = fake.asked[-1].query
+    assert (query["select"], query["tail"], query["follow"]) == (["web", "leader"], ["5"], ["0"])
+
+
+def test_logs_since_a_moment_are_asked_for_in_microseconds(
+    supervisor: Begin, cli: Callable[..., Ran]
+) -> None:
+    fake = supervisor(plan=plan_answer("infra1"), logs=b"")
+    assert cli("logs", "--since", "2023-11-14T22:13:20Z").code == 0
+    assert fake.asked[-1].query["since_us"] == [str(NOON_US)]
+
+
+def test_the_last_lines_that_match_are_counted_after_the_matching(
+    supervisor: Begin, cli: Callable[..., Ran]
+) -> None:
+    past = b"".join(b"%d %s\n" % (i, b"even" if i % 2 == 0 else b"odd") for i in range(10))
+    stream = frame("web", past) + NOW_FRAME + frame("web", b"10 even\n11 odd\n")
+    fake = supervisor(plan=plan_answer("infra1"), logs=stream)
+    out = cli("logs", "-n", "2", "-f", "--grep", "ev.n$").out.splitlines()
+    assert [line.split("| ")[1] for line in out] == ["6 even", "8 even", "10 even"]
+    assert "tail" not in fake.asked[-1].query
+
+
+@pytest.mark.parametrize(
+    ("level", "kept"),
+    [("debug", "dwei"), ("info", "wei"), ("WARN", "we"), ("error", "e"), ("fatal", "")],
+)
+def test_a_level_keeps_what_is_at_least_so_grave(
+    supervisor: Begin, cli: Callable[..., Ran], level: str, kept: str
+) -> None:
+    names = {"d": "debug", "w": "warn", "e": "error", "i": "info"}
+    past = b"".join(
+        b'{"level":"%s","msg":"%s"}\n' % (word.encode(), letter.encode())
+        for letter, word in names.items()
+    )
+    supervisor(plan=plan_answer("infra1"), logs=frame("etcd1", past + b"no level\n") + NOW_FRAME)
+    out = cli("logs", "--level", level).out.splitlines()
+    assert [json.loads(line.split("| ")[1])["msg"] for line in out] == list(kept)
+
+
+def test_a_bad_regular_expression_is_a_usage_error(cli: Callable[..., Ran]) -> None:
+    ran = cli("logs", "--grep", "(")
+    assert ran.code == 2
+    assert "is not a regular expression" in ran.err
+
+
+EVENTS: list[dict[str, Any]] = [
+    {"seq": 1, "ts": "2026-01-31T12:00:00.250000Z", "kind": "cluster.ready", "after_s": 0.4},
+    {"seq": 2, "ts": "2026-01-31T12:00:01.000000Z", "kind": "raft.leader_elected", "member": "a"},
+]
+
+
+def test_events_are_sentences_with_a_clock(supervisor: Begin, cli: Callable[..., Ran]) -> None:
+    supervisor(events="\n".join(map(json.dumps, EVENTS)).encode())
+    first, second = cli("events").out.splitlines()
+    assert first.endswith(":00.250 cluster ready in 0.40 s")
+    assert second.endswith(" a leads")
+
+
+def test_events_as_json_are_the_lines_of_the_file(
+    supervisor: Begin, cli: Callable[..., Ran]
+) -> None:
+    fake = supervisor(events="\n".join(map(json.dumps, EVENTS)).encode())
+    out = cli("events", "--json", "-n", "9").out.splitlines()
+    assert [json.loads(line) for line in out] == EVENTS
+    assert fake.asked[-1].query == {"follow": ["0"], "tail": ["9"]}
+
+
+def test_ls_tells_of_clusters_by_their_recorded_plans(
+    supervisor: Begin, cli: Callable[..., Ran]
+) -> None:
+    fake = supervisor("old")
+    fake.paths.supervisor.unlink()
+    plan = plan_answer("infra1", "infra2") | {"source": {"kind": "profile", "path": "/p/two.toml"}}
+    plan["processes"][1]["member"]["etcd"] = {"version": "3.6.16"}
+    fake.paths.plan.write_text(json.dumps(plan))
+    [cluster] = json.loads(cli("ls", "--json").out)["clusters"]
+    assert cluster["state"] == "stopped"
+    assert cluster["members"] == ["infra1", "infra2"]
+    assert cluster["ports"] == [12379, 22379]
+    out = cli("ls").out.splitlines()
+    assert out[1].split() == ["old", "stopped", "2", "1", "12379,22379", "/p/two.toml", "3.6.16"]
+
+
+def test_ls_without_clusters_names_the_next_step(cli: Callable[..., Ran]) -> None:
+    assert cli("ls").out == "no clusters yet\nnext: etcd-sandbox up\n"
+    assert cli("ls", "-q").out == "no clusters yet\n"

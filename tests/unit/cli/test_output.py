@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import os
+import threading
+
+import pytest
+
+from sandbox.cli import output
+from sandbox.cli.output import Painted, of_process, table_lines
+
+
+def test_columns_are_as_wide_as_their_widest_cell() -> None:
+    lines = table_lines(["NAME", "PID"], [["a", "1"], ["longer", Painted("12345", "31")]], {"PID"})
+    assert lines == ["NAME      PID", "a           1", "longer  12345"]
+
+
+def test_colour_does_not_count_as_width(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output, "colour", lambda: True)
+    lines = table_lines(["A", "B"], [[Painted("x", "31"), "y"], ["long", "z"]])
+    assert lines[1] == "\x1b[31mx\x1b[0m     y"
+    assert lines[2] == "long  z"
+
+
+@pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
+def test_the_environment_can_do_without_colour(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    assert output.colour()
+    monkeypatch.setenv(name, value)
+    assert not output.colour()
+
+
+def test_a_process_keeps_its_colour_and_never_gets_that_of_errors() -> None:
+    assert of_process("a", 0).sgr == of_process("b", len(output.PALETTE)).sgr
+    assert output.BAD not in output.PALETTE
+
+
+def test_pieces_of_two_threads_are_never_mixed(monkeypatch: pytest.MonkeyPatch) -> None:
+    read, write = os.pipe()
+    kept = os.dup(1)
+    os.dup2(write, 1)
+    os.close(write)
+    try:
+        # Far more than a pipe holds, so that writing stops in the middle of pieces.
+        writers = [
+            threading.Thread(target=output.raw, args=(letter * 300_000 + b"\n",))
+            for letter in (b"a", b"b", b"c")
+        ]
+        for writer in writers:
+            writer.start()
+        received = b""
+        while received.count(b"\n") < len(writers):
+            received += os.read(read, 65536)
+        for writer in writers:
+            writer.join()
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(read)
+    assert sorted(set(line) for line in received.splitlines()) == [{97}, {98}, {99}]

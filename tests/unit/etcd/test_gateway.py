@@ -1,0 +1,250 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from sandbox.errors import InputError
+from sandbox.etcd.gateway import Gateway, MemberAnswer, StatusAnswer
+
+STATUS_35 = (
+    '{"header":{"cluster_id":"684134793809231317","member_id":"3517084396909456240","revision":"1",'
+    '"raft_term":"2"},"version":"3.5.1","dbSize":"20480","leader":"3517084396909456240",'
+    '"raftIndex":"8","raftTerm":"2","raftAppliedIndex":"7","dbSizeInUse":"16384"}'
+)
+STATUS_WITHOUT_LEADER = (
+    '{"header":{"member_id":"61975869722018820","revision":"1","raft_term":"2"},"version":"3.6.14",'
+    '"dbSize":"20480","raftIndex":"8","raftTerm":"2","raftAppliedIndex":"8","isLearner":true,'
+    '"errors":["etcdserver: no leader","memberID:61975869722018820 alarm:NOSPACE "]}'
+)
+MEMBERS = (
+    '{"header":{},"members":[{"ID":"3517084396909456240","name":"infra1",'
+    '"peerURLs":["http://127.0.0.1:2"],"clientURLs":["http://127.0.0.1:1"]},'
+    '{"ID":"61975869722018820","peerURLs":["http://127.0.0.1:4"],"isLearner":true}]}'
+)
+
+Answer = tuple[int, str]
+NEVER: Answer = (0, "")
+
+
+class FakeMember:
+    """Answers each path with what it was told; counts connections."""
+
+    def __init__(self, answers: dict[str, Answer]) -> None:
+        self.answers = answers
+        self.asked: list[tuple[str, str]] = []
+        self.connections = 0
+        self.url = ""
+        self.serving: set[asyncio.Task[None]] = set()
+
+    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.serving.add(asyncio.ensure_future(self.serve(reader, writer)))
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        try:
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode()
+                length = int(head.lower().split("content-length:")[1].split("\r\n")[0])
+                body = (await reader.readexactly(length)).decode()
+                path = head.split()[1]
+                self.asked.append((path, body))
+                status, text = self.answers.get(path, (404, "Not Found"))
+                if status == 0:
+                    await reader.read()
+                    return
+                writer.write(
+                    f"HTTP/1.1 {status} X\r\nContent-Length: {len(text)}\r\n\r\n{text}".encode()
+                )
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return
+        finally:
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+
+
+@asynccontextmanager
+async def fake_member(**answers: Answer) -> AsyncIterator[FakeMember]:
+    member = FakeMember({f"/v3/{name.replace('__', '/')}": said for name, said in answers.items()})
+    server = await asyncio.start_server(member.accept, "127.0.0.1", 0)
+    async with server:
+        member.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield member
+    await asyncio.gather(*member.serving)
+
+
+def asking(question: Callable[[Gateway, FakeMember], Awaitable[None]], **answers: Answer) -> None:
+    async def run() -> None:
+        gateway = Gateway()
+        async with fake_member(**answers) as member:
+            try:
+                await question(gateway, member)
+            finally:
+                await gateway.aclose()
+
+    asyncio.run(run())
+
+
+def test_a_leader_says_who_it_is() -> None:
+    async def question(gateway: Gateway, member: FakeMember) -> None:
+        assert await gateway.status(member.url, 5) == StatusAnswer(
+            member_id="30cf319feadb6b70",
+            version="3.5.1",
+            leader="30cf319feadb6b70",
+            term=2,
+            revision=1,
+            raft_index=8,
+            raft_applied_index=7,
+            db_size_bytes=20480,
+            is_learner=False,
+            errors=(),
+        )
+        assert member.asked == [("/v3/maintenance/status", "{}")]
+
+    asking(question, maintenance__status=(200, STATUS_35))
+
+
+def test_a_member_without_leader_says_so_and_names_its_alarms() -> None:
+    async def question(gateway: Gateway, member: FakeMember) -> None:
+        answer = await gateway.status(member.url, 5)
+        assert answer is not None
+        assert (answer.member_id, answer.leader) == ("dc2eb9a36d4404", None)
+        assert answer.is_learner
+        assert answer.has_alarm
+        assert answer.errors[0] == "etcdserver: no leader"
+
+    asking(question, maintenance__status=(200, STATUS_WITHOUT_LEADER))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        (200, ""),
+        (200, "not JSON"),
+        (200, "[]"),
+        (200, '{"header":7}'),
+        (200, '{"header":{"member_id":"x"}}'),
+        (503, '{"error":"x","code":14,"message":"x"}'),
+        (412, '{"error":"x","message":"x","code":9}'),
+        (404, "Not Found"),
+        (200, "[" * 100_000),
+    ],
+)
+def test_an_answer_that_is_none_counts_as_no_answer(said: Answer) -> None:
+    async def question(gateway: Gateway, member: FakeMember) -> None:
+        assert await gateway.status(member.url, 5) is None
+        assert not await gateway.linearizable_read(member.url, 5)
+        assert await gateway.members(member.url, 5) is None
+        assert await gateway.hash_kv(member.url, 5) is None
+
+    asking(question, maintenance__status=said)
+
+
+def test_a_member_that_hangs_is_given_up_in_time_and_its_connections_with_it() -> None:
+    async def question(gateway: Gateway, member: FakeMember) -> None:
+        clock = asyncio.get_running_loop().time
+        begun = clock()
+        reads = [gateway.linearizable_read(member.url, 0.1) for _ in range(50)]
+        assert await asyncio.gather(*reads, gateway.status(member.url, 0.1)) == [False] * 50 + [
+            None
+        ]
+        assert clock() - begun < 2
+
+    asking(question, kv__range=NEVER, maintenance__status=NEVER)
+
+
+def test_a_member_that_is_not_there_is_no_error() -> None:
+    async def question(gateway: Gateway, member: FakeMember) -> None:
+        for url in ("http://127.0.0.1:1", "nonsense", "http://[::1", "https://" + member.url[7:]):
+            assert await gateway.status(url, 1) is None
+
+    asking(question)
+
+
+def test_connections_are_used_again() -> None:
+    async def question(gateway: Gateway, member: FakeMember) -> None:
+        for _ in range(5):
+            assert await gateway.status(member.url, 5) is not None
+        assert member.connections == 1
+
+    asking(question, maintenance__status=(200, STATUS_35))
+
+
+def test_the_proxy_of_the_environment_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
+
+    async def question(gateway: Gateway, member: FakeMember) -> None:
+        assert await gateway.status(member.url, 5) is not None
+
+    asking(question, maintenance__status=(200, STATUS_35))
+
+
+def test_the_hash_of_the_keys_is_asked_for_a_revision() -> None:
+    async def question(gateway: Gateway, member: FakeMember) -> None:
+        assert await gateway.hash_kv(member.url, 5, revision=7) == 1082189866
+        assert member.asked == [("/v3/maintenance/hashkv", '{"revision":"7"}')]
+
+    asking(question, maintenance__hashkv=(200, '{"header":{},"hash":1082189866}'))
+
+
+@pytest.mark.parametrize(
+    "missing", [(404, "Not Found\n"), (404, '{"code":5,"message":"Not Found"}')]
+)
+def test_without_hashkv_the_hash_of_the_database_is_taken(missing: Answer) -> None:
+    async def question(gateway: Gateway, member: FakeMember) -> None:
+        assert await gateway.hash_kv(member.url, 5) == 5
+        assert [path for path, _ in member.asked] == [
+            "/v3/maintenance/hashkv",
+            "/v3/maintenance/hash",
+        ]
+
+    asking(question, maintenance__hashkv=missing, maintenance__hash=(200, '{"header":{},"hash":5}'))
+
+
+def test_a_read_succeeds_only_with_a_header() -> None:
+    async def question(gateway: Gateway, member: FakeMember) -> None:
+        assert await gateway.linearizable_read(member.url, 5)
+        member.answers["/v3/kv/range"] = (
+            503,
+            '{"code":14,"message":"etcdserver: request timed out"}',
+        )
+        assert not await gateway.linearizable_read(member.url, 5)
+
+    asking(question, kv__range=(200, '{"header":{"revision":"1"}}'))
+
+
+def test_the_member_list_is_read() -> None:
+    async def question(gateway: Gateway, member: FakeMember) -> None:
+        assert await gateway.members(member.url, 5) == (
+            MemberAnswer(
+                id="30cf319feadb6b70",
+                name="infra1",
+                peer_urls=("http://127.0.0.1:2",),
+                client_urls=("http://127.0.0.1:1",),
+                is_learner=False,
+            ),
+            MemberAnswer(
+                id="dc2eb9a36d4404",
+                name="",
+                peer_urls=("http://127.0.0.1:4",),
+                client_urls=(),
+                is_learner=True,
+            ),
+        )
+
+    asking(question, cluster__member__list=(200, MEMBERS))
+
+
+def test_a_client_certificate_that_cannot_be_loaded_is_an_error(tmp_path: Path) -> None:
+    broken = tmp_path / "c.pem"
+    broken.write_text("nothing")
+    for path in (broken, tmp_path / "none.pem"):
+        with pytest.raises(InputError) as caught:
+            Gateway(str(path), str(path))
+        assert caught.value.where == str(path)

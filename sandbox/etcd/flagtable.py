@@ -62,7 +62,7 @@ _KNOWN_SINCE = {
     "3.5.5-3.7": "experimental-compact-hash-check-enabled experimental-compact-hash-check-time",
     "3.5.11-3.7": "experimental-distributed-tracing-sampling-rate",
     "3.5.14-3.7": "experimental-stop-grpc-service-on-defrag experimental-snapshot-catchup-entries",
-    "3.5-3.7": "experimental-compaction-sleep-interval",
+    "3.5.16-3.7": "experimental-compaction-sleep-interval",
     "3.6-3.7": "experimental-warning-unary-request-duration",
     "3.6-": """
         bootstrap-defrag-threshold-megabytes compact-hash-check-time compaction-batch-limit
@@ -79,7 +79,7 @@ _KNOWN_SINCE = {
 }
 
 _VALUELESS_NAMES = """
-    client-cert-auth debug discovery-insecure-skip-tls-verify discovery-insecure-transport
+    auto-tls client-cert-auth debug discovery-insecure-skip-tls-verify discovery-insecure-transport
     enable-distributed-tracing enable-grpc-gateway enable-log-rotation enable-pprof enable-v2
     experimental-compact-hash-check-enabled experimental-enable-distributed-tracing
     experimental-enable-lease-checkpoint experimental-enable-lease-checkpoint-persist

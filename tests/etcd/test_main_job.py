@@ -1,0 +1,304 @@
+"""The main job on real etcd, each version: bring up, look, break, bring back, take down."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from sandbox.model.spec import EtcdBinary
+from tests.conftest import SandboxCommand, until
+
+WELL_KNOWN = {
+    "infra1": ("8211f1d0f64f3269", 12379),
+    "infra2": ("91bc3c398fb3c146", 22379),
+    "infra3": ("fd422379fda50e48", 32379),
+}
+EXAMPLE = Path(__file__).parents[2] / "Procfile.example"
+
+
+@pytest.fixture
+def on_etcd(sandbox_command: SandboxCommand, etcd_binary: EtcdBinary) -> SandboxCommand:
+    """The command, with the etcd of this round."""
+    sandbox_command.env["ETCD_SANDBOX_ETCD"] = etcd_binary.path
+    sandbox_command.env["PATH"] = os.pathsep.join(
+        [str(Path(etcd_binary.path).parent), sandbox_command.env["PATH"]]
+    )
+    return sandbox_command
+
+
+def status(command: SandboxCommand, *more: str) -> dict[str, Any]:
+    answer: dict[str, Any] = json.loads(command("status", "--json", *more).stdout)
+    return answer
+
+
+def member(command: SandboxCommand, name: str) -> dict[str, Any]:
+    return next(entry for entry in status(command)["members"] if entry["name"] == name)
+
+
+def put(command: SandboxCommand, key: str, value: str, *on: str) -> None:
+    assert command("ctl", *on, "put", key, value).stdout.strip() == "OK"
+
+
+def get(command: SandboxCommand, key: str, *on: str) -> str:
+    return command("ctl", *on, "get", key, "--print-value-only").stdout.strip()
+
+
+def bring_up_members(command: SandboxCommand) -> None:
+    command("up", "-n", "3", "-d")
+
+
+def bring_up_procfile(command: SandboxCommand) -> None:
+    shutil.copy(EXAMPLE, command.cwd / "Procfile")
+    command("up", "-d")
+
+
+@pytest.mark.parametrize("bring_up", [bring_up_members, bring_up_procfile])
+def test_the_well_known_cluster_comes_up(
+    on_etcd: SandboxCommand,
+    etcd_binary: EtcdBinary,
+    well_known_ports: None,
+    bring_up: Callable[[SandboxCommand], None],
+) -> None:
+    bring_up(on_etcd)
+    listed = on_etcd("ctl", "member", "list").stdout.splitlines()
+    assert sorted(line.split(", ")[:3] for line in listed) == [
+        [id_, "started", name] for name, (id_, _) in WELL_KNOWN.items()
+    ]
+    health = on_etcd("ctl", "endpoint", "health")
+    lines = (health.stdout + health.stderr).splitlines()
+    assert len([line for line in lines if "is healthy" in line]) == 3
+    shown = status(on_etcd)
+    assert {entry["name"]: entry["id"] for entry in shown["members"]} == {
+        name: id_ for name, (id_, _) in WELL_KNOWN.items()
+    }
+    assert {entry["version"] for entry in shown["members"]} == {etcd_binary.version}
+    on_etcd("down")
+    for _, port in WELL_KNOWN.values():
+        with pytest.raises(OSError, match="refused"):
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/version", timeout=5)
+
+
+def test_a_killed_member_stays_dead_and_comes_back_with_its_data(on_etcd: SandboxCommand) -> None:
+    on_etcd("up", "-n", "3", "-d", "--base-port", "auto")
+    put(on_etcd, "before", "1")
+    pid = member(on_etcd, "infra2")["pid"]
+
+    killed = on_etcd("kill", "infra2")
+
+    assert f"pid {pid}" in killed.stdout
+    assert "SIGKILL" in killed.stdout
+    assert "next: etcd-sandbox start infra2" in killed.stdout
+    assert not psutil.pid_exists(pid)
+    dead = member(on_etcd, "infra2")
+    assert (dead["state"], dead["exit"]["signal"], dead["pid"]) == ("exited", "SIGKILL", None)
+    until(lambda: status(on_etcd)["leader"], 20)
+    put(on_etcd, "while dead", "2", "--on", "infra1")
+    assert status(on_etcd)["quorum"] == {"voters": 3, "needed": 2, "healthy": 2, "ok": True}
+
+    on_etcd("start", "infra2")
+
+    back = member(on_etcd, "infra2")
+    assert (back["state"], back["healthy"], back["restarts"]) == ("running", True, 1)
+    assert get(on_etcd, "while dead", "--on", "infra2") == "2"
+    until(lambda: len({entry["raft_index"] for entry in status(on_etcd)["members"]}) == 1, 20)
+
+
+def test_the_leader_can_be_killed_by_its_role_and_another_follows(on_etcd: SandboxCommand) -> None:
+    on_etcd("up", "-n", "3", "-d", "--base-port", "auto")
+    before = status(on_etcd)
+    answer = json.loads(on_etcd("kill", "leader", "--json").stdout)
+    assert [target["member"] for target in answer["targets"]] == [before["leader"]]
+    assert answer["targets"][0]["was_leader"] is True
+    until(lambda: status(on_etcd)["leader"] not in (None, before["leader"]), 20)
+    assert status(on_etcd)["term"] > before["term"]
+    kinds = [json.loads(line)["kind"] for line in on_etcd("events", "--json").stdout.splitlines()]
+    told = [kind for kind in kinds if kind.startswith(("raft.leader", "process.exited"))]
+    assert told == [
+        "raft.leader_elected",
+        "process.exited",
+        "raft.leader_lost",
+        "raft.leader_elected",
+    ]
+
+
+def test_followers_members_and_ids_select(on_etcd: SandboxCommand) -> None:
+    on_etcd("up", "-n", "3", "-d", "--base-port", "auto")
+    shown = status(on_etcd)
+    followers = [entry["name"] for entry in shown["members"] if entry["role"] == "follower"]
+
+    def targets(*args: str) -> list[str]:
+        answer = json.loads(on_etcd(*args, "--json").stdout)
+        return [target["member"] for target in answer["targets"]]
+
+    assert targets("pause", "followers") == followers
+    assert targets("resume", followers[0], followers[1]) == followers
+    assert targets("stop", shown["members"][0]["id"]) == ["infra1"]
+    assert targets("start", "etcd1") == ["infra1"]
+    assert targets("restart", "all") == ["infra1", "infra2", "infra3"]
+    wrong = on_etcd("kill", "infra9", code=2)
+    assert "infra9" in wrong.stderr
+    assert "infra1 (etcd1)" in wrong.stderr
+
+
+def test_a_paused_member_does_not_answer_and_goes_on_after_it(on_etcd: SandboxCommand) -> None:
+    on_etcd("up", "-n", "3", "-d", "--base-port", "auto")
+    on_etcd("pause", "infra3")
+    paused = member(on_etcd, "infra3")
+    assert (paused["state"], paused["role"], paused["healthy"]) == ("paused", None, False)
+    assert status(on_etcd)["faults"] == [{"kind": "pause", "process": "etcd3"}]
+    on_etcd("resume", "infra3")
+    until(lambda: member(on_etcd, "infra3")["healthy"], 20)
+
+
+def test_lost_and_regained_quorum_is_told(on_etcd: SandboxCommand) -> None:
+    on_etcd("up", "-n", "3", "-d", "--base-port", "auto")
+    on_etcd("kill", "infra1", "infra2")
+    until(lambda: not status(on_etcd)["quorum"]["ok"], 20)
+
+    def kinds() -> list[str]:
+        lines = on_etcd("events", "--json").stdout.splitlines()
+        return [json.loads(line)["kind"] for line in lines]
+
+    until(lambda: "cluster.quorum_lost" in kinds(), 20)
+    on_etcd("start", "all")
+    until(lambda: "cluster.quorum_regained" in kinds(), 20)
+    assert status(on_etcd)["quorum"]["healthy"] == 3
+
+
+def test_the_plan_is_continued_with_its_data_and_another_is_refused(
+    on_etcd: SandboxCommand,
+) -> None:
+    on_etcd("up", "-n", "3", "-d", "--base-port", "23379")
+    put(on_etcd, "kept", "yes")
+    on_etcd("down")
+    again = on_etcd("up", "-d")
+    assert "recorded" in again.stderr
+    assert get(on_etcd, "kept") == "yes"
+    on_etcd("down")
+    refused = on_etcd("up", "-n", "5", "-d", code=2)
+    assert "--fresh" in refused.stderr
+    on_etcd("up", "-n", "1", "-d", "--fresh", "--base-port", "23379")
+    assert get(on_etcd, "kept") == ""
+    on_etcd("down", "--purge")
+    assert not (on_etcd.home / "default").exists()
+
+
+def test_the_status_has_the_promised_shape(
+    on_etcd: SandboxCommand, etcd_binary: EtcdBinary
+) -> None:
+    on_etcd("up", "-n", "1", "-d", "--base-port", "auto")
+    shown = status(on_etcd, "--hash")
+    assert list(shown) == [
+        "schema", "cluster", "supervisor", "leader", "term", "quorum", "members", "processes", "faults",
+    ]  # fmt: skip
+    assert shown["schema"] == 1
+    assert list(shown["supervisor"]) == ["pid", "version", "uptime_s"]
+    only = shown["members"][0]
+    assert list(only) == [
+        "name", "process", "id", "pid", "state", "role", "healthy", "term", "revision", "raft_index",
+        "raft_applied_index", "db_size_bytes", "hash", "version", "client_url", "peer_url", "data_dir",
+        "cpu_percent", "rss_bytes", "restarts", "uptime_s", "exit",
+    ]  # fmt: skip
+    assert (only["name"], only["process"], only["state"]) == ("infra1", "etcd1", "running")
+    assert (only["role"], only["healthy"], only["exit"]) == ("leader", True, None)
+    assert isinstance(only["hash"], int)
+    assert only["version"] == etcd_binary.version
+    assert only["rss_bytes"] > 10_000_000
+
+
+def test_five_members_and_a_process_beside_them(on_etcd: SandboxCommand, tmp_path: Path) -> None:
+    profile = tmp_path / "with-app.toml"
+    profile.write_text(
+        "[cluster]\nmembers = 5\n[etcd]\nheartbeat-interval = 50\nelection-timeout = 500\n"
+        '[[process]]\nname = "app"\ncommand = "echo started after the leader; sleep 300"\nafter = "ready"\n'
+    )
+    on_etcd("up", "-p", str(profile), "-d", "--base-port", "auto")
+    shown = status(on_etcd)
+    assert shown["quorum"] == {"voters": 5, "needed": 3, "healthy": 5, "ok": True}
+    until(lambda: status(on_etcd)["processes"][0]["state"] == "running", 10)
+    lines = [json.loads(line) for line in on_etcd("events", "--json").stdout.splitlines()]
+    elected = next(n for n, event in enumerate(lines) if event["kind"] == "raft.leader_elected")
+    app = next(n for n, event in enumerate(lines) if event.get("process") == "app")
+    assert elected < app
+    until(lambda: "started after the leader" in on_etcd("logs", "app").stdout, 10)
+
+
+def test_run_gives_the_command_a_fresh_cluster_and_its_exit_code(
+    on_etcd: SandboxCommand, tmp_path: Path
+) -> None:
+    script = tmp_path / "client.sh"
+    script.write_text(
+        'set -e\netcdctl put key value\netcdctl get key --print-value-only\necho "$ETCDCTL_ENDPOINTS"\nexit 7\n'
+    )
+    done = on_etcd("run", "-n", "3", "--", "sh", str(script), code=7)
+    lines = done.stdout.split()
+    assert lines[:2] == ["OK", "value"]
+    assert len(lines[2].split(",")) == 3
+    assert list(on_etcd.home.iterdir()) == []
+    on_etcd.assert_nothing_left()
+
+
+def test_the_environment_makes_etcdctl_reach_the_cluster(
+    on_etcd: SandboxCommand,
+) -> None:
+    on_etcd("up", "-n", "1", "-d", "--base-port", "auto")
+    exported = on_etcd("env", "--shell", "bash").stdout
+    done = subprocess.run(
+        ["bash", "-c", f"{exported}\netcdctl endpoint status -w json"],
+        env=on_etcd.env,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(done.stdout)[0]["Status"]["leader"]
+
+
+def test_a_member_that_ends_during_the_start_shows_its_last_lines(
+    on_etcd: SandboxCommand, tmp_path: Path
+) -> None:
+    profile = tmp_path / "bad.toml"
+    profile.write_text(
+        '[cluster]\nmembers = 3\n[[member]]\nname = "infra2"\nflags = { auto-compaction-mode = "nonsense" }\n'
+    )
+    done = on_etcd("up", "-p", str(profile), "-d", "--base-port", "auto", code=1)
+    assert "infra2 ended while the cluster started" in done.stderr
+    assert "nonsense" in done.stderr
+    on_etcd.assert_nothing_left()
+
+
+def test_ports_that_are_taken_are_named_with_their_holder(on_etcd: SandboxCommand) -> None:
+    on_etcd("-c", "one", "up", "-n", "1", "-d", "--base-port", "auto")
+    url = json.loads(on_etcd("-c", "one", "status", "--json").stdout)["members"][0]
+    port = url["client_url"].rpartition(":")[2]
+    done = on_etcd("-c", "two", "up", "-n", "1", "-d", "--base-port", port, code=1)
+    assert f"port {port} of infra1 is taken by etcd (pid {url['pid']})" in done.stderr
+    assert "--base-port auto" in done.stderr
+
+
+def test_a_graceful_down_takes_followers_first(on_etcd: SandboxCommand) -> None:
+    on_etcd("up", "-n", "3", "-d", "--base-port", "auto")
+    leader = status(on_etcd)["leader"]
+    events = on_etcd.home / "default" / "events.jsonl"
+    on_etcd("down")
+    told = [json.loads(line) for line in events.read_text().splitlines()]
+    exits = [event for event in told if event["kind"] == "process.exited"]
+    assert [event["expected"] for event in exits] == [True] * 3
+    assert exits[-1]["member"] == leader
+    assert {event["signal"] for event in exits} == {"SIGTERM"}
+
+
+def test_sigterm_from_outside_is_an_end_that_is_told(on_etcd: SandboxCommand) -> None:
+    on_etcd("up", "-n", "3", "-d", "--base-port", "auto")
+    os.kill(member(on_etcd, "infra1")["pid"], signal.SIGTERM)
+    until(lambda: member(on_etcd, "infra1")["state"] == "exited", 20)
+    assert member(on_etcd, "infra1")["exit"]["signal"] == "SIGTERM"

@@ -33,6 +33,9 @@ class SandboxCommand:
         self.cwd = cwd
         dropped = ("ETCD", "GOREMAN", "NO_COLOR", "FORCE_COLOR")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
+        if path := os.environ.get("PYTHONPATH"):
+            # It may be relative, and the command runs somewhere else.
+            kept["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, path.split(os.pathsep)))
         self.env = {**kept, "ETCD_SANDBOX_HOME": str(home), "COLUMNS": "200", **extra}
 
     def __call__(

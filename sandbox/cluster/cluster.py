@@ -83,6 +83,7 @@ class Cluster:
         )
         self._monitor: Monitor | None = None
         self._member_readiness: MemberReadiness | None = None
+        self._serve_clients: set[str] = set()
         self._tasks: set[asyncio.Task[object]] = set()
         self._shutting_down: asyncio.Task[None] | None = None
         self._ending_hard = False
@@ -104,6 +105,8 @@ class Cluster:
         for name, process in self._supervisor.processes.items():
             if process.state is ProcessState.STARTING and process.life.pid is not None:
                 self._member_readiness.started(name)
+                if name in self._serve_clients:
+                    self._member_readiness.serves(name)
         self._spawn(self._monitor.watch(self.spec.name))
 
     async def ready(self, timeout_s: float) -> dict[str, object]:
@@ -338,12 +341,14 @@ class Cluster:
     def _on_lines(self, process: str, chunk: memoryview) -> None:
         if process not in self._roster:
             return
-        for sign in scan(bytes(chunk)):
+        starting = self._supervisor.processes[process].state is ProcessState.STARTING
+        for sign in scan(bytes(chunk), starting=starting):
             match sign.kind:
-                case SignKind.PEER_SERVING:
+                case SignKind.BOOTSTRAPPED | SignKind.PEER_SERVING:
                     self._serving.tell(process)
                 case SignKind.CLIENT_SERVING | SignKind.PUBLISHED:
                     self._serving.tell(process)
+                    self._serve_clients.add(process)
                     if self._member_readiness is not None:
                         self._member_readiness.serves(process)
                 case SignKind.REMOVED:
@@ -358,6 +363,7 @@ class Cluster:
             self._member_readiness.started(str(process))
         elif event.kind is Kind.PROCESS_EXITED:
             self._raft.gone(str(process))
+            self._serve_clients.discard(str(process))
             if self._member_readiness is not None:
                 self._member_readiness.forget(str(process))
             self._end_on_error(event)

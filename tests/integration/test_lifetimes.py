@@ -1,0 +1,373 @@
+"""Whatever ends a cluster, and in whatever way: no process is left behind and no port stays held."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.conftest import SandboxCommand, until
+from tests.programs import Holders, holders
+
+SLACK_S = 5.0
+"""Beyond the stop timeout: for a loaded machine."""
+
+
+class Up:
+    """`up --plain` in the foreground, its stdout and stderr in files."""
+
+    def __init__(self, sandbox: SandboxCommand, *args: str) -> None:
+        self.out, self.err = sandbox.cwd / "up.out", sandbox.cwd / "up.err"
+        with self.out.open("wb") as out, self.err.open("wb") as err:
+            self.process = sandbox.popen("up", "--plain", *args, stdout=out, stderr=err)
+        self.pid = self.process.pid
+
+    def send(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def ended(self, within_s: float = 30.0) -> int:
+        try:
+            return self.process.wait(within_s)
+        except subprocess.TimeoutExpired:
+            pytest.fail(f"up still runs; stderr: {self.err.read_text()}")
+
+
+@contextmanager
+def up(sandbox: SandboxCommand, *args: str) -> Iterator[Up]:
+    started = Up(sandbox, *args)
+    try:
+        yield started
+    finally:
+        started.process.kill()
+        started.process.wait()
+
+
+def supervisor_pid(sandbox: SandboxCommand, cluster: str = "default") -> int:
+    return int(json.loads((sandbox.home / cluster / "supervisor.json").read_bytes())["pid"])
+
+
+def guard_pid(sandbox: SandboxCommand, cluster: str = "default") -> int:
+    return psutil.Process(supervisor_pid(sandbox, cluster)).ppid()
+
+
+def kill_both(sandbox: SandboxCommand) -> None:
+    """Kill guard and supervisor so that neither sees the other go."""
+    guard, supervisor = guard_pid(sandbox), supervisor_pid(sandbox)
+    os.kill(supervisor, signal.SIGSTOP)
+    os.kill(guard, signal.SIGKILL)
+    os.kill(supervisor, signal.SIGKILL)
+
+
+def sigint(started: Up) -> None:
+    started.send(signal.SIGINT)
+
+
+def sigint_twice(started: Up) -> None:
+    started.send(signal.SIGINT)
+    until(lambda: "stopped by SIGTERM" in started.out.read_text(), evidence=started.out.read_text)
+    started.send(signal.SIGINT)
+
+
+ENDINGS: dict[str, tuple[Callable[[Up], None], int]] = {
+    "Ctrl-C": (sigint, 130),
+    "Ctrl-C twice": (sigint_twice, 130),
+    "SIGTERM": (lambda started: started.send(signal.SIGTERM), 130),
+    "SIGHUP": (lambda started: started.send(signal.SIGHUP), 130),
+    "SIGKILL": (lambda started: started.send(signal.SIGKILL), -signal.SIGKILL),
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_nothing_is_left_when_up_is_ended_by(ending: str, sandbox_command: SandboxCommand) -> None:
+    act, code = ENDINGS[ending]
+    held = holders(sandbox_command)
+    with up(sandbox_command, *held.args) as started:
+        held.until_all_hold()
+        act(started)
+        assert started.ended() == code
+        if code == 130:
+            # `up` goes last.
+            assert sandbox_command.ours() == []
+        sandbox_command.assert_nothing_left(1.0 + SLACK_S)
+    held.assert_free()
+
+
+def test_a_second_ctrl_c_does_not_wait_for_the_stop_timeout(
+    sandbox_command: SandboxCommand,
+) -> None:
+    held = holders(sandbox_command, stop_timeout_s=50)
+    with up(sandbox_command, *held.args) as started:
+        held.until_all_hold()
+        sigint_twice(started)
+        assert started.ended(20) == 130
+        assert sandbox_command.ours() == []
+
+
+def test_two_stubborn_processes_take_one_stop_timeout_and_are_named(
+    sandbox_command: SandboxCommand,
+) -> None:
+    timeout_s = 4.0
+    held = holders(
+        sandbox_command, {"deaf1": "ignores", "deaf2": "ignores"}, stop_timeout_s=timeout_s
+    )
+    with up(sandbox_command, *held.args) as started:
+        held.until_all_hold()
+        began = time.monotonic()
+        started.send(signal.SIGINT)
+        until(lambda: "waiting for" in started.err.read_text(), 10, started.err.read_text)
+        named_after_s = time.monotonic() - began
+        assert started.ended() == 130
+        took_s = time.monotonic() - began
+    assert 2.0 <= named_after_s < timeout_s
+    assert timeout_s <= took_s < 2 * timeout_s
+    (line,) = [line for line in started.err.read_text().splitlines() if "waiting for" in line]
+    assert "deaf1 (pid " in line
+    assert "deaf2 (pid " in line
+
+
+@pytest.mark.parametrize("victim", ["supervisor", "guard", "both"])
+def test_nothing_is_left_of_a_cluster_that_up_owns_when_they_are_killed(
+    victim: str, sandbox_command: SandboxCommand
+) -> None:
+    held = holders(sandbox_command)
+    with up(sandbox_command, *held.args) as started:
+        held.until_all_hold()
+        if victim == "both":
+            kill_both(sandbox_command)
+        else:
+            pid = (supervisor_pid if victim == "supervisor" else guard_pid)(sandbox_command)
+            os.kill(pid, signal.SIGKILL)
+        assert started.ended() == 1
+        assert sandbox_command.ours() == []
+        assert "Traceback" not in started.err.read_text()
+    held.assert_free()
+
+
+def test_nothing_is_left_when_up_and_the_guard_are_killed(sandbox_command: SandboxCommand) -> None:
+    held = holders(sandbox_command)
+    with up(sandbox_command, *held.args) as started:
+        held.until_all_hold()
+        os.kill(guard_pid(sandbox_command), signal.SIGKILL)
+        started.send(signal.SIGKILL)
+        started.ended()
+        sandbox_command.assert_nothing_left(1.0 + SLACK_S)
+    held.assert_free()
+
+
+def detached(sandbox: SandboxCommand, **more: float) -> Holders:
+    held = holders(sandbox, **more)
+    sandbox("up", "-d", *held.args)
+    held.until_all_hold()
+    return held
+
+
+def test_down_leaves_nothing(sandbox_command: SandboxCommand) -> None:
+    held = detached(sandbox_command)
+    sandbox_command("down")
+    assert sandbox_command.ours() == []
+    held.assert_free()
+
+
+def test_killing_a_detached_supervisor_leaves_nothing(sandbox_command: SandboxCommand) -> None:
+    held = detached(sandbox_command)
+    os.kill(supervisor_pid(sandbox_command), signal.SIGKILL)
+    # No stop timeout: there is nobody left who could stop anything in order.
+    sandbox_command.assert_nothing_left(SLACK_S)
+    held.assert_free()
+    assert "died" in sandbox_command("ls").stdout
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+@pytest.mark.parametrize("target", [supervisor_pid, guard_pid])
+def test_a_signal_to_supervisor_or_guard_stops_a_detached_cluster(
+    target: Callable[[SandboxCommand], int], number: int, sandbox_command: SandboxCommand
+) -> None:
+    held = holders(sandbox_command, {"polite": ""})
+    sandbox_command("up", "-d", *held.args)
+    held.until_all_hold()
+    os.kill(target(sandbox_command), number)
+    sandbox_command.assert_nothing_left(SLACK_S)
+    held.assert_free()
+    assert "stopped" in sandbox_command("ls").stdout
+
+
+def test_a_detached_cluster_survives_its_guard_and_is_cleared_whole_by_down(
+    sandbox_command: SandboxCommand,
+) -> None:
+    held = detached(sandbox_command)
+    os.kill(guard_pid(sandbox_command), signal.SIGKILL)
+    status = json.loads(sandbox_command("status", "--json").stdout)
+    assert [p["state"] for p in status["processes"]] == ["running"] * 3
+    sandbox_command("down")
+    assert sandbox_command.ours() == []
+    held.assert_free()
+
+
+@pytest.mark.parametrize(
+    ("args", "code"), [(("status",), 3), (("up", "-d"), 0), (("down", "--purge"), 0)]
+)
+def test_the_next_command_clears_what_guard_and_supervisor_left(
+    args: tuple[str, ...], code: int, sandbox_command: SandboxCommand
+) -> None:
+    held = detached(sandbox_command)
+    left = {process.pid for process in sandbox_command.ours()}
+    kill_both(sandbox_command)
+    until(lambda: len(sandbox_command.ours()) == 5, 5)  # the holders, and two parents of them
+    more = held.args if args[0] == "up" else ()
+    done = sandbox_command(*args, *more, code=code)
+    assert not left & {process.pid for process in sandbox_command.ours()}
+    assert "had died: ended deaf, family, runaway" in done.stderr
+    if args[0] == "up":
+        held.until_all_hold()
+    else:
+        held.assert_free()
+
+
+def test_a_sweep_spares_a_program_that_has_the_pid_now(sandbox_command: SandboxCommand) -> None:
+    held = detached(sandbox_command)
+    ledger = sandbox_command.home / "default" / "supervisor.json"
+    content = json.loads(ledger.read_bytes())
+    kill_both(sandbox_command)
+    with subprocess.Popen(
+        [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True
+    ) as foreign:
+        try:
+            # The pids of the supervisor and of a process that has ended went to another program.
+            content["pid"] = foreign.pid
+            content["processes"]["gone"] = {
+                "pid": foreign.pid,
+                "started": psutil.Process(foreign.pid).create_time() - 3,
+            }
+            ledger.write_text(json.dumps(content))
+            sandbox_command("status", code=3)
+            held.assert_free()
+            assert foreign.poll() is None
+        finally:
+            foreign.kill()
+
+
+def test_a_ledger_that_makes_no_sense_is_no_obstacle(sandbox_command: SandboxCommand) -> None:
+    held = holders(sandbox_command, {"polite": ""})
+    root = sandbox_command.home / "default"
+    root.mkdir()
+    for content in ("", "{", "[]", '{"run": 1, "processes": {"a": {"pid": "x"}}}', "\x00" * 100):
+        (root / "supervisor.json").write_text(content)
+        sandbox_command("up", "-d", *held.args)
+        held.until_all_hold()
+        sandbox_command("down")
+        held.assert_free()
+        for log in (root / "logs").iterdir():
+            log.unlink()
+
+
+SLOW_START = """
+import os, signal, sys, time
+if os.fork() == 0:
+    os.setsid()
+    time.sleep(3600)
+print("up", flush=True)
+time.sleep(3600)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("detach", [False, True])
+def test_a_signal_at_any_moment_of_the_start_leaves_nothing(
+    detach: bool, number: int, sandbox_command: SandboxCommand
+) -> None:
+    (sandbox_command.cwd / "start.py").write_text(SLOW_START)
+    (sandbox_command.cwd / "Procfile").write_text(
+        "".join(f"p{n}: {sys.executable} -S -E start.py\n" for n in range(20))
+    )
+    how = ["-d"] if detach else ["--plain"]
+    marks = (
+        lambda root: (root / "supervisor.log").exists(),
+        lambda root: (root / "supervisor.json").exists(),
+        lambda root: (root / "logs" / "p0.log").exists(),
+        lambda root: (root / "logs" / "p9.log").exists(),
+    )
+    root: Path = sandbox_command.home / "default"
+    for mark in marks:
+        for path in (*root.glob("logs/*"), root / "supervisor.log"):
+            path.unlink(missing_ok=True)
+        process = sandbox_command.popen("up", *how)
+        until(lambda mark=mark: mark(root) or process.poll() is not None)  # type: ignore[misc]
+        process.send_signal(number)
+        out, err = process.communicate(timeout=20)
+        if not (detach and process.returncode == 0):  # ready before the signal came
+            assert process.returncode == 130, err
+            assert sandbox_command.ours() == [], (out, err)
+        else:
+            sandbox_command("down")
+        assert b"Traceback" not in err
+
+
+FLOOD = """
+import os, sys
+print("main", flush=True)
+if os.fork():
+    os._exit(3)
+while True:
+    os.write(1, b"x" * 4095 + b"\\n")
+"""
+
+
+def test_a_grandchild_that_floods_the_pipe_holds_nobody_up(
+    sandbox_command: SandboxCommand,
+) -> None:
+    (sandbox_command.cwd / "flood.py").write_text(FLOOD)
+    (sandbox_command.cwd / "Procfile").write_text(
+        "".join(f"flood{n}: exec {sys.executable} -S -E flood.py\n" for n in range(2))
+    )
+    sandbox_command("up", "-d")
+
+    def states() -> set[str]:
+        status = json.loads(sandbox_command("status", "--json").stdout)
+        return {process["state"] for process in status["processes"]}
+
+    until(lambda: states() == {"exited"}, 20)
+    sandbox_command("down")
+    assert sandbox_command.ours() == []
+
+
+def test_a_cluster_whose_processes_have_all_ended_stays_and_starts_again(
+    sandbox_command: SandboxCommand,
+) -> None:
+    (sandbox_command.cwd / "Procfile").write_text("a: echo ran >> runs\nb: false\n")
+    with up(sandbox_command) as started:
+        until(
+            lambda: "b exited" in started.out.read_text() or "b ended" in started.out.read_text(),
+            evidence=started.out.read_text,
+        )
+        sandbox_command("start", "all")
+        until(lambda: (sandbox_command.cwd / "runs").read_text() == "ran\nran\n")
+        assert started.process.poll() is None
+        started.send(signal.SIGINT)
+        assert started.ended() == 130
+
+
+@pytest.mark.parametrize(("script", "code"), [("exit 7", 7), ("kill -SEGV $$", 128 + 11)])
+def test_exit_on_error_ends_everything_with_the_exit_code_of_the_process(
+    script: str, code: int, sandbox_command: SandboxCommand
+) -> None:
+    held = holders(sandbox_command, {"polite": ""})
+    with (sandbox_command.cwd / "holders.toml").open("a") as profile:
+        profile.write(
+            "[[process]]\nname = 'fails'\n"
+            f"command = '''while ! test -e fail; do sleep 0.02; done; {script}'''\n"
+        )
+    with up(sandbox_command, *held.args, "fails", "--exit-on-error") as started:
+        held.until_all_hold()
+        (sandbox_command.cwd / "fail").touch()
+        assert started.ended() == code
+        assert sandbox_command.ours() == []
+    held.assert_free()

@@ -25,13 +25,15 @@ class Bench:
     quick: bool
 
     def rounds(self, full: int, quick: int) -> Iterator[int]:
-        """The numbers of the rounds, told on stderr as they come."""
+        """The numbers of the rounds, told on a terminal as they come."""
         total = quick if self.quick else full
         for number in range(total):
-            sys.stderr.write(f"\r  round {number + 1} of {total} ")
-            sys.stderr.flush()
+            if sys.stderr.isatty():
+                sys.stderr.write(f"\r  round {number + 1} of {total}\x1b[K")
+                sys.stderr.flush()
             yield number
-        sys.stderr.write("\r\x1b[K")
+        if sys.stderr.isatty():
+            sys.stderr.write("\r\x1b[K")
 
 
 def rotated(cases: Sequence[T], number: int) -> list[T]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import time
@@ -67,7 +66,7 @@ class Product:
         return time.monotonic() - began
 
     def spawn(self, *args: str, stdout: int | None = None) -> subprocess.Popen[bytes]:
-        """Start one command and leave it running."""
+        """Start one command and leave it running; a pipe from it is unbuffered."""
         return subprocess.Popen(
             [self.command, *args],
             env=self.env,
@@ -75,6 +74,7 @@ class Product:
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=subprocess.DEVNULL,
+            bufsize=0,
         )
 
     def status(self, name: str) -> dict[str, Any]:
@@ -118,5 +118,5 @@ class Product:
     def remove_all(self) -> None:
         """End whatever an interrupted benchmark left running."""
         if self.home.is_dir():
-            for name in os.listdir(self.home):
-                self.remove(name)
+            for directory in self.home.iterdir():
+                self.remove(directory.name)

@@ -49,9 +49,7 @@ def measure(bench: Bench) -> list[Row]:
     for number in bench.rounds(full=5, quick=1):
         for tool in rotated(tools, number):
             runs[tool.name].append(_run(bench, tool))
-    rates = {
-        name: tuple(run.arrived / run.wall_s for run in done) for name, done in runs.items()
-    }
+    rates = {name: tuple(run.arrived / run.wall_s for run in done) for name, done in runs.items()}
     cpus = {name: tuple(run.cpu_s for run in done) for name, done in runs.items()}
     rows = []
     for tool in bench.tools:

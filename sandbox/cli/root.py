@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
 
 import click
 
@@ -64,21 +63,9 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        name, command, rest = (
-            super().resolve_command(ctx, args)
-            if self._known(args, ctx)
-            else (
-                None,
-                None,
-                [],
-            )
-        )
-        if command is None and not ctx.resilient_parsing:
+        if args[0] not in COMMANDS and not ctx.resilient_parsing:
             raise _no_such_command(args[0])
-        return name, command, rest
-
-    def invoke(self, ctx: click.Context) -> object:
-        return super().invoke(ctx)
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         width = max(map(len, COMMANDS))
@@ -87,10 +74,6 @@ class LazyGroup(click.Group):
                 formatter.write_dl(
                     [(name.ljust(width), line) for name, (_, line) in commands.items()]
                 )
-
-    @staticmethod
-    def _known(args: Sequence[str], ctx: click.Context) -> bool:
-        return args[0] in COMMANDS or ctx.resilient_parsing
 
 
 def load(name: str) -> click.Command:

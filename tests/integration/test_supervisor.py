@@ -250,7 +250,10 @@ async def test_a_pause_freezes_and_a_resume_lets_go_on(root: Path) -> None:
     [
         (lambda path: None, "No such file"),
         (lambda path: path.write_bytes(b"not a program"), "Permission denied"),
-        (lambda path: (path.write_bytes(b"\x7fELF\x02\x01\x01" + bytes(60)), path.chmod(0o755)), "Exec format error"),
+        (
+            lambda path: (path.write_bytes(b"\x7fELF\x02\x01\x01" + bytes(60)), path.chmod(0o755)),
+            "Exec format error",
+        ),
         (lambda path: path.mkdir(), "Permission denied"),
     ],
 )
@@ -272,7 +275,12 @@ def test_what_cannot_be_executed_has_failed_and_says_why(
 
 @played
 async def test_children_get_no_descriptors_and_a_clean_environment(root: Path) -> None:
-    spec = shell("a", "ls /proc/self/fd | tr '\\n' ' '; env | grep -c SECRET; echo $EXTRA", env_drop=("SECRET*",), env={"EXTRA": "there"})
+    spec = shell(
+        "a",
+        "ls /proc/self/fd | tr '\\n' ' '; env | grep -c SECRET; echo $EXTRA",
+        env_drop=("SECRET*",),
+        env={"EXTRA": "there"},
+    )
     os.environ["SECRET_1"] = "x"
     try:
         async with world(root, spec) as w:

@@ -61,15 +61,20 @@ class Guard:
         with contextlib.suppress(OSError):  # a dead guard: `watch` tells of it
             os.write(self._fd, line.encode() + b"\n")
 
-    async def died(self) -> None:
-        """Return when the guard is gone: the other end of its pipe was closed."""
-        gone = asyncio.Event()
-        loop = asyncio.get_running_loop()
+    @property
+    def is_dead(self) -> bool:
+        """Whether the other end of its pipe was closed."""
         poll = select.poll()
         poll.register(self._fd, 0)
+        return bool(poll.poll(0))
+
+    async def died(self) -> None:
+        """Return when the guard is gone."""
+        gone = asyncio.Event()
+        loop = asyncio.get_running_loop()
 
         def look() -> None:
-            if poll.poll(0):
+            if self.is_dead:
                 gone.set()
             else:
                 self._timer = loop.call_later(1.0, look)
@@ -114,6 +119,9 @@ async def run(options: Options, spec: ClusterSpec, guard: Guard) -> int:
     await serving
     await gateway.aclose()
     paths.socket.unlink(missing_ok=True)
+    if guard.is_dead or sys.platform != "linux":
+        # Nobody else ends those who left their process group (elsewhere the guard cannot).
+        await asyncio.to_thread(ledger.sweep, paths.supervisor)
     book.close()
     return cluster.exit_code
 

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -43,6 +44,11 @@ class Launched:
         if self.owner_fd is not None:
             os.close(self.owner_fd)
             self.owner_fd = None
+
+    def force(self) -> None:
+        """Have everything killed at once."""
+        if self.guard.poll() is None:
+            self.guard.send_signal(signal.SIGQUIT)
 
 
 def launch(
@@ -98,10 +104,11 @@ def launch(
         _await_word(status_read, paths)
     except BaseException:
         launched.let_go()
-        if not owned and guard.poll() is None:
-            guard.terminate()
+        launched.force()
         with contextlib.suppress(subprocess.TimeoutExpired):
             guard.wait(grace_s)
+        if left_behind(paths):
+            sweep(paths)
         raise
     finally:
         os.close(status_read)

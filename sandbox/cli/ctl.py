@@ -42,13 +42,14 @@ def ctl(on: tuple[str, ...], args: tuple[str, ...]) -> None:
     chosen = _selected(client, members, on) if on else members
     program = etcdctl(chosen)
     variables = unshadowed(etcdctl_variables(chosen), args)
+    inherited = {name: value for name, value in os.environ.items() if name != "ETCDCTL_API"}
     if settings().verbose:
         words = [f"{name}={value}" for name, value in variables.items()] + [program, *args]
         diagnostics.note(shlex.join(words))
     # Go takes a broken pipe for fatal only where SIGPIPE has its default meaning.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
-        os.execve(program, [program, *args], {**os.environ, **variables})
+        os.execve(program, [program, *args], {**inherited, **variables})
     except OSError as error:
         raise SandboxError(f"etcdctl cannot be executed ({error.strerror})", program) from error
 

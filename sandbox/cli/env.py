@@ -30,7 +30,8 @@ def env(shell: str | None) -> None:
     members = members_of(client.plan())
     if not members:
         raise SandboxError(f"cluster {client.paths.name!r} has no etcd member")
-    variables = etcdctl_variables(members)
+    # For the etcdctl of a shell, which may be an old one.
+    variables = {"ETCDCTL_API": "3", **etcdctl_variables(members)}
     if settings().json:
         output.document(variables)
     else:

@@ -145,6 +145,8 @@ class _Foreground:
 
     def _outcome(self) -> int:
         if self._launched.guard.returncode != 0:
+            with contextlib.suppress(SandboxError):
+                sweep(self._paths)
             self._complain(SandboxError("the guard was killed; everything was stopped"))
             return EXIT_FAILED
         if self._asked:

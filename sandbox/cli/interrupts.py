@@ -45,14 +45,15 @@ def interruptible() -> Iterator[None]:
 
 
 class EndSignals:
-    """The ending signals: raised as Interrupted while `raising`, later read from `fd` one byte each.
+    """The ending signals, to be read from `fd`, one byte each; while `raising`, a second one raises Interrupted.
 
     Reading them lets the main thread decide what a second one means, whatever other threads
-    are blocked in.
+    are blocked in. While it is still starting things, the first one waits to be read.
     """
 
     def __init__(self) -> None:
         self.raising = True
+        self._came_before = False
         self.fd, self._write = os.pipe()
         os.set_blocking(self._write, False)
         os.set_blocking(self.fd, False)
@@ -72,5 +73,6 @@ class EndSignals:
         return sum(number in ENDING for number in numbers)
 
     def _came(self, number: int, frame: FrameType | None) -> None:
-        if self.raising:
+        if self.raising and self._came_before:
             raise Interrupted(number)
+        self._came_before = True

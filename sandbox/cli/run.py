@@ -59,7 +59,7 @@ class CommandNotFound(SandboxError):
 def run(timeout_s: float, command: tuple[str, ...], **given: Any) -> int:
     """Run CMD against a fresh cluster of its own on free ports, then clean up.
 
-    CMD gets ETCDCTL_API, ETCDCTL_ENDPOINTS and ETCD_SANDBOX_CLUSTER; its exit code is ours.
+    CMD gets ETCDCTL_ENDPOINTS and ETCD_SANDBOX_CLUSTER; its exit code is ours.
     """
     from sandbox.cli.inputs import DEFAULT_MEMBERS, plan_up
     from sandbox.cli.interrupts import interruptible

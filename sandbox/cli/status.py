@@ -149,4 +149,5 @@ def _state(process: dict[str, Any]) -> Painted:
 
 
 def _fault(fault: dict[str, Any]) -> str:
-    return "fault: " + " ".join(f"{key}={value}" for key, value in fault.items())
+    name = fault.get("member") or fault["process"]
+    return f"fault: {name} is paused; etcd-sandbox resume {name}"

@@ -92,9 +92,9 @@ def _ready(event: Event) -> str:
 
 def _quorum(text: str) -> Callable[[Event], str]:
     def tell(event: Event) -> str:
-        healthy, voters, needed = (event.get(key) for key in ("healthy", "voters", "needed"))
-        known = healthy is not None and voters is not None and needed is not None
-        return text + (f": {healthy} of {voters} up, {needed} needed" if known else "")
+        up, voters, needed = (event.get(key) for key in ("up", "voters", "needed"))
+        known = up is not None and voters is not None and needed is not None
+        return text + (f": {up} of {voters} up, {needed} needed" if known else "")
 
     return tell
 

@@ -116,7 +116,11 @@ class Monitor:
                 if name not in self._roster
             ),
             faults=tuple(
-                {"kind": "pause", "process": process.name}
+                {
+                    "kind": "pause",
+                    "process": process.name,
+                    "member": process.spec.member.name if process.spec.member else None,
+                }
                 for process in self._supervisor.processes.values()
                 if process.state is ProcessState.PAUSED
             ),
@@ -142,17 +146,18 @@ class Monitor:
         members = [
             (process, self._supervisor.processes[process]) for process, _ in self._roster.items()
         ]
-        healthy = sum(is_healthy(answer) for answer in answers.values() if not answer.is_learner)
+        # A quorum that holds an election is none the less there: who answers counts, not who leads.
+        up = sum(not answer.is_learner for answer in answers.values())
         voters = sum(
             1
             for name, process in members
             if process.state is not ProcessState.REMOVED
             and not (name in answers and answers[name].is_learner)
         )
-        has_quorum = voters > 0 and healthy >= voters // 2 + 1
+        has_quorum = voters > 0 and up >= voters // 2 + 1
         if self._had_quorum is not None and has_quorum is not self._had_quorum:
             kind = Kind.QUORUM_REGAINED if has_quorum else Kind.QUORUM_LOST
-            self._bus.publish(kind, voters=voters, needed=voters // 2 + 1, healthy=healthy)
+            self._bus.publish(kind, voters=voters, needed=voters // 2 + 1, up=up)
         if has_quorum or self._had_quorum is not None:
             self._had_quorum = has_quorum
 

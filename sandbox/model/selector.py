@@ -63,6 +63,10 @@ def needs_roles(words: Sequence[str]) -> bool:
 
 def _resolve_one(word: str, candidates: Sequence[Candidate]) -> list[str]:
     members = [candidate for candidate in candidates if candidate.member is not None]
+    if word in ("leader", "followers", "members") and not members:
+        raise InputError(
+            f"{word!r} means members, and this cluster has none", hint=_known(candidates)
+        )
     match word:
         case "all":
             return [candidate.process for candidate in candidates]
@@ -97,8 +101,8 @@ def _resolve_one(word: str, candidates: Sequence[Candidate]) -> list[str]:
 
 
 def _nothing_matches(word: str, candidates: Sequence[Candidate]) -> str:
-    if word in ("members", "followers"):
-        return f"{word!r} matches nothing: the cluster has no {word} that answer"
+    if word == "followers":
+        return "'followers' matches nothing: no follower answers"
     return f"no process, member or member ID is called {word!r}"
 
 

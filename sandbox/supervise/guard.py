@@ -5,7 +5,8 @@ that it starts in 15 ms and stays small. It takes the cluster's lock, starts the
 and waits. When the supervisor has ended, in whatever way, it kills every process group that
 the supervisor reported and, on Linux, where orphans come to it as a child subreaper, every
 descendant that is left. When the pipe from an owning `up` closes, it asks the supervisor to
-stop, and ends it after the grace period. The lock is free only when nothing is left.
+stop, and ends it after the grace period; SIGTERM, SIGINT and SIGHUP ask for the same, SIGQUIT
+ends everything at once. The lock is free only when nothing is left.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import sys
 import time
 
 PR_SET_CHILD_SUBREAPER = 36
+ASKING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 KILL_TIMEOUT_S = 5.0
 """How long the end of a killed process is waited for: only one in an uninterruptible sleep takes longer."""
 
@@ -136,6 +138,10 @@ class Watch:
         send(self.supervisor, signal.SIGTERM)
         self.kill_at = time.monotonic() + self.grace_s
 
+    def force(self) -> None:
+        """End the supervisor now; what is left of its processes follows."""
+        send(self.supervisor, signal.SIGKILL)
+
     def _note(self, content: bytes) -> None:
         *lines, self._unfinished = (self._unfinished + content).split(b"\n")
         for line in lines:
@@ -154,6 +160,7 @@ def start_supervisor(command: list[str], reports_write: int, passed: list[int]) 
     if pid:
         return pid
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {*ASKING, signal.SIGQUIT})
         os.setsid()
         for fd in (reports_write, *passed):
             os.set_inheritable(fd, True)
@@ -182,6 +189,8 @@ def main() -> int:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(wakeup_write, warn_on_full_buffer=False)
     reports, reports_write = os.pipe()
+    # Until it is known whom to pass them on to: a guard that dies now would leave a supervisor.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {*ASKING, signal.SIGQUIT})
     supervisor = start_supervisor(command, reports_write, [status_fd])
     os.close(reports_write)
     os.close(status_fd)
@@ -189,8 +198,10 @@ def main() -> int:
     os.dup2(nowhere, 0)
     os.close(nowhere)
     watch = Watch(supervisor, reports, owner_fd, options["grace_s"])
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in ASKING:
         signal.signal(number, lambda *_: watch.ask())
+    signal.signal(signal.SIGQUIT, lambda *_: watch.force())
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {*ASKING, signal.SIGQUIT})
     watch.until_supervisor_ends(wakeup)
     kill_everything(watch.groups)
     return 0

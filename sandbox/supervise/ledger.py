@@ -113,18 +113,15 @@ def sweep(path: Path) -> list[str]:
 
 
 def _left(held: dict[str, Held], run: str) -> list[psutil.Process]:
-    """The live processes of a run: by pid and start time, by group, or by the mark it gave them."""
-    groups = {entry.pid: entry.started for entry in held.values()}
+    """The live processes of a run: by pid and start time, or by the mark it gave them."""
+    begun = {entry.pid: entry.started for entry in held.values()}
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, ProcessLookupError):
             if process.status() == psutil.STATUS_ZOMBIE or process.pid == os.getpid():
                 continue
-            started = groups.get(process.pid)
-            if started is not None:
-                if abs(process.create_time() - started) < _START_TOLERANCE_S:
-                    found.append(process)
-            elif _marked(process, run):
+            started = begun.get(process.pid, -1.0)
+            if abs(process.create_time() - started) < _START_TOLERANCE_S or _marked(process, run):
                 found.append(process)
     return found
 

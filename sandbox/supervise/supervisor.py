@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import replace
 
 from sandbox.model.event import Kind
@@ -57,7 +57,7 @@ class Supervised:
         """Have it running; returns once it was executed. Waits for a stop that is under way."""
         async with self._serial:
             await self._until_not(ProcessState.STOPPING)
-            await self.feed(lifecycle.Start())
+            await self._execute_whole()
 
     async def stop(self, timeout_s: float | None = None) -> None:
         """Have it ended in order, by force after the time; returns when its group is gone."""
@@ -68,7 +68,7 @@ class Supervised:
         """Stop and start it, with nothing between."""
         async with self._serial:
             await self._stop(timeout_s)
-            await self.feed(lifecycle.Start())
+            await self._execute_whole()
 
     async def crash(self, number: int) -> None:
         """Signal the whole group now; never waits for another verb."""
@@ -99,6 +99,10 @@ class Supervised:
             await self._do(action)
         async with self._changed:
             self._changed.notify_all()
+
+    async def _execute_whole(self) -> None:
+        # Cancelled half-way, it would be executing for ever, and no stop would come to an end.
+        await asyncio.shield(self._spawn(self.feed(lifecycle.Start())))
 
     async def _stop(self, timeout_s: float | None) -> None:
         if not self.life.state.alive and self.life.state is not ProcessState.BACKOFF:
@@ -162,10 +166,11 @@ class Supervised:
             loop = asyncio.get_running_loop()
             self._timers[name] = loop.call_later(seconds, lambda: self._spawn(self.feed(event)))
 
-    def _spawn(self, work: Awaitable[None]) -> None:
-        task = asyncio.ensure_future(work)
+    def _spawn(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     def _tell(self, what: str) -> None:
         life, bus = self.life, self._supervisor.bus

@@ -31,8 +31,9 @@ def error_of(done: subprocess.CompletedProcess[str]) -> str:
     """The error as a user reads it; never a traceback, never on stdout."""
     assert done.stdout == ""
     assert "Traceback" not in done.stderr
-    assert done.stderr.startswith("etcd-sandbox: error: ")
-    return done.stderr
+    _, found, error = done.stderr.partition("etcd-sandbox: error: ")
+    assert found, done.stderr
+    return error
 
 
 def test_no_etcd_at_all_names_the_ways_to_get_one(
@@ -51,7 +52,13 @@ def test_no_etcd_at_all_names_the_ways_to_get_one(
     )
     (tmp_path / "bin").mkdir()
     done = sandbox_command(
-        "up", "-n", "1", "-d", code=2, PATH=str(tmp_path / "bin"), PYTHONPATH=str(hide)
+        "up",
+        "-n",
+        "1",
+        "-d",
+        code=2,
+        PATH=str(tmp_path / "bin"),
+        PYTHONPATH=os.pathsep.join([str(hide), os.environ.get("PYTHONPATH", "")]),
     )
     error = error_of(done)
     assert "no etcd" in error
@@ -77,11 +84,11 @@ def something_else(path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "says"),
     [
-        (wrong_architecture, "another machine"),
+        (wrong_architecture, "not for this machine"),
         (not_executable, "not executable"),
-        (something_else, "is not an etcd"),
+        (something_else, "this is not etcd"),
         (lambda path: None, "no such file"),
-        (lambda path: path.mkdir(), "directory"),
+        (lambda path: path.mkdir(), "no program"),
     ],
 )
 def test_a_binary_that_cannot_be_used_is_named_with_the_reason(
@@ -98,7 +105,7 @@ PROCFILES: dict[str, tuple[bytes, str, str]] = {
     "a duplicate name": (b"web: sleep 1\n\nweb: sleep 2\n", "Procfile:3", "web"),
     "an empty command": (b"web: sleep 1\ndb:\n", "Procfile:2", "db"),
     "no entry": (b"# nothing\n\n", "Procfile", "no process"),
-    "a binary file": (b"\x7fELF\x00\x00\x01\x02", "Procfile", "not a text file"),
+    "a binary file": (b"\x7fELF\x00\x00\x01\x02", "Procfile", "binary file"),
     "invalid UTF-8": (b"web: sleep 1\ndb: echo \xff\xfe\n", "Procfile:2", "UTF-8"),
     "100,000 entries": (
         b"".join(b"p%d: sleep 1\n" % n for n in range(100_000)),
@@ -241,7 +248,7 @@ def test_a_selector_that_matches_nothing_names_what_there_is(
     error = error_of(sandbox_command("stop", "wbe", code=2))
     assert "'wbe'" in error
     assert "web, db" in error
-    assert "leader" in error_of(sandbox_command("kill", "leader", "--timeout", "1s", code=1))
+    assert "leader" in error_of(sandbox_command("kill", "leader", "--timeout", "1s", code=2))
     assert "SIGKIL" in error_of(sandbox_command("kill", "web", "--signal", "SIGKIL", code=2))
 
 

@@ -60,7 +60,7 @@ SENTENCES: list[tuple[Kind, dict[str, Any], str]] = [
     (Kind.CLUSTER_READY, {"after_s": 0.412}, "cluster ready in 0.41 s"),
     (
         Kind.QUORUM_LOST,
-        {"healthy": 1, "voters": 3, "needed": 2},
+        {"up": 1, "voters": 3, "needed": 2},
         "quorum lost: 1 of 3 up, 2 needed",
     ),
     (Kind.QUORUM_REGAINED, {}, "quorum regained"),

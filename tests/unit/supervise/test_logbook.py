@@ -67,7 +67,14 @@ def test_chunks_far_apart_in_time_stay_apart(book: Logbook, clock: Clock) -> Non
 
 
 @pytest.mark.parametrize(
-    ("tail", "expected"), [(0, b""), (1, b"6\n"), (3, b"4\n5\n6\n"), (5, b"2\n3\n4\n5\n6\n"), (99, b"1\n2\n3\n4\n5\n6\n")]
+    ("tail", "expected"),
+    [
+        (0, b""),
+        (1, b"6\n"),
+        (3, b"4\n5\n6\n"),
+        (5, b"2\n3\n4\n5\n6\n"),
+        (99, b"1\n2\n3\n4\n5\n6\n"),
+    ],
 )
 def test_a_tail_is_cut_to_the_line(book: Logbook, tail: int, expected: bytes) -> None:
     book.append("a", b"1\n2\n3\n")
@@ -110,7 +117,8 @@ def test_rotation_keeps_whole_lines_and_the_newest_files(tmp_path: Path) -> None
     names = sorted(path.name for path in (tmp_path / "logs").iterdir() if "a.log" in path.name)
     assert names == ["a.log", *(f"a.log.{n}" for n in range(1, SEGMENTS_KEPT + 1))]
     kept = b"".join(
-        (tmp_path / "logs" / name).read_bytes() for name in ["a.log.3", "a.log.2", "a.log.1", "a.log"]
+        (tmp_path / "logs" / name).read_bytes()
+        for name in ["a.log.3", "a.log.2", "a.log.1", "a.log"]
     )
     lines = kept.splitlines()
     assert lines == [b"line %04d" % number for number in range(60 - len(lines), 60)]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import importlib
 import json
 import logging
@@ -30,6 +29,7 @@ from sandbox.model.spec import ClusterSpec
 from sandbox.paths import ClusterPaths
 from sandbox.supervise import ledger
 from sandbox.supervise.bus import Bus
+from sandbox.supervise.guard import take_lock
 from sandbox.supervise.logbook import Logbook
 
 if TYPE_CHECKING:
@@ -157,14 +157,11 @@ def _say(fd: int, word: dict[str, object]) -> None:
 def _sweep(options: Options) -> int:
     """Clear up after a dead supervisor, under the cluster's lock; prints the names as JSON."""
     paths = ClusterPaths(options.name, Path(options.root))
-    with paths.lock.open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            names: list[str] = []
-        else:
-            names = ledger.sweep(paths.supervisor)
-            paths.socket.unlink(missing_ok=True)
+    names: list[str] = []
+    if (lock := take_lock(str(paths.lock))) is not None:
+        names = ledger.sweep(paths.supervisor)
+        paths.socket.unlink(missing_ok=True)
+        os.close(lock)
     sys.stdout.write(json.dumps(names))
     return 0
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +46,8 @@ def private_runtime_dir() -> Path:
 
     Raises InputError when somebody else owns it.
     """
+    import tempfile
+
     directory = Path(tempfile.gettempdir()) / f"etcd-sandbox-{os.getuid()}"
     try:
         directory.mkdir(mode=0o700, exist_ok=True)
@@ -108,6 +108,8 @@ class ClusterPaths:
         path = self.root / "control.sock"
         if len(os.fsencode(path)) <= SOCKET_PATH_LIMIT:
             return path
+        import hashlib
+
         digest = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:16]
         return private_runtime_dir() / f"{digest}.sock"
 

@@ -39,7 +39,7 @@ def apply(dry_run: bool) -> None:
 
 def told(answer: dict[str, Any], *, dry_run: bool) -> list[str]:
     """What was or would be done, a line for each kind."""
-    verbs = {"changed": "restarted", "came": "started", "went": "stopped"}
+    verbs = {"changed": "changed", "came": "started", "went": "stopped"}
     lines = [
         f"{'would be ' if dry_run else ''}{verb}: {', '.join(answer[kind])}"
         for kind, verb in verbs.items()

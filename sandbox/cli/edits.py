@@ -14,6 +14,8 @@ from sandbox.errors import SandboxError
 DEBOUNCE_MS = 200
 """An editor's several writes within this time are one edit."""
 
+FIRST_LOOK_MS = 1000
+
 
 class EditWatch(threading.Thread):
     """Tells `say` about each edit of `path`; with `apply`, makes the running set match."""
@@ -46,10 +48,16 @@ class EditWatch(threading.Thread):
             debounce=DEBOUNCE_MS,
             recursive=False,
             raise_interrupt=False,
+            rust_timeout=FIRST_LOOK_MS,
+            yield_on_timeout=True,
         )
+        looked = False
         try:
-            for _ in changes:
-                self.look()
+            for changed in changes:
+                # The first look also finds an edit that was made before the watch began.
+                if changed or not looked:
+                    self.look()
+                looked = True
         except OSError as error:
             self._say(f"edits of {self._path.name} are not seen any more ({error.strerror})")
 

@@ -13,9 +13,8 @@ frames), `time_us` is microseconds since the epoch when it began to arrive.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from sandbox.errors import BY_EXIT_CODE, SandboxError
 
@@ -31,8 +30,7 @@ class Verb(StrEnum):
     RESUME = "resume"
 
 
-@dataclass(frozen=True, slots=True)
-class LinesFrame:
+class LinesFrame(NamedTuple):
     """Whole lines of one process, each ended by a newline, as the process wrote them."""
 
     seq: int
@@ -41,15 +39,13 @@ class LinesFrame:
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class SkippedFrame:
+class SkippedFrame(NamedTuple):
     """So many lines are gone from the files before this reader came to them."""
 
     lines: int
 
 
-@dataclass(frozen=True, slots=True)
-class NowFrame:
+class NowFrame(NamedTuple):
     """Everything that was there when the stream was opened has been sent."""
 
 
@@ -73,7 +69,7 @@ _LARGEST_KEPT_BYTES = 4 << 20
 
 def read_frames(stream: BinaryIO) -> Iterator[Frame]:
     """The frames of a log stream until its end; a frame cut off by the end is left out."""
-    while header := stream.readline():
+    while (header := stream.readline()).endswith(b"\n"):
         match header.split():
             case [b"L", seq, time_us, size, process]:
                 data = stream.read(int(size))
@@ -82,7 +78,7 @@ def read_frames(stream: BinaryIO) -> Iterator[Frame]:
                 yield LinesFrame(int(seq), int(time_us), process.decode(), data)
             case [b"S", lines]:
                 yield SkippedFrame(int(lines))
-            case _:
+            case [b"N"]:
                 yield NowFrame()
 
 

@@ -23,6 +23,9 @@ import time
 
 PR_SET_CHILD_SUBREAPER = 36
 ASKING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+LOCK_PATIENCE_S = 0.25
+"""Who only looks whether a cluster runs holds its lock for an instant; that is not running."""
+
 KILL_TIMEOUT_S = 5.0
 """How long the end of a killed process is waited for: only one in an uninterruptible sleep takes longer."""
 
@@ -36,15 +39,20 @@ def become_subreaper() -> None:
 def take_lock(path: str) -> int | None:
     """An inheritable descriptor that holds the lock, or None when somebody else holds it."""
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-            raise
-        os.close(fd)
-        return None
-    os.set_inheritable(fd, True)
-    return fd
+    deadline = time.monotonic() + LOCK_PATIENCE_S
+    while True:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                raise
+        else:
+            os.set_inheritable(fd, True)
+            return fd
+        if time.monotonic() > deadline:
+            os.close(fd)
+            return None
+        time.sleep(0.005)
 
 
 def reap() -> dict[int, int]:

@@ -12,6 +12,8 @@ import fnmatch
 import os
 import signal
 import sys
+import termios
+from array import array
 from collections.abc import Callable, Mapping
 
 from sandbox.model.spec import ProcessSpec
@@ -59,15 +61,15 @@ class Output:
         """Nobody holds the writing end any more, and everything has been read."""
         return self._fd < 0
 
-    def read(self) -> bool:
-        """Take what is there, as much as the buffer holds; False when there is nothing now."""
+    def read(self) -> int:
+        """Take what is there, as much as the buffer holds; how many bytes that was."""
         if self.closed:
-            return False
+            return 0
         with memoryview(self._buffer) as view:
             try:
                 taken = os.readv(self._fd, [view[self._held :]])
             except BlockingIOError:
-                return False
+                return 0
             except OSError:
                 taken = 0
             if taken:
@@ -76,12 +78,16 @@ class Output:
             self.close()
         elif self._held == len(self._buffer):
             self._make_room()
-        return taken > 0
+        return taken
 
     def drain(self) -> None:
-        """Take everything that is there now, the unfinished last line included."""
-        while self.read():
-            pass
+        """Take everything that is there now, the unfinished last line included.
+
+        Not what comes meanwhile: a grandchild that writes without end would hold everybody up.
+        """
+        left = 0 if self.closed else _bytes_in(self._fd)
+        while left > 0 and (taken := self.read()):
+            left -= taken
         self._flush()
 
     def close(self) -> None:
@@ -111,6 +117,13 @@ class Output:
             line = bytes(self._buffer[: self._held]) + b"\n"
             self._held = 0
             self._on_lines(memoryview(line))
+
+
+def _bytes_in(fd: int) -> int:
+    """How many bytes wait in a pipe."""
+    count = array("i", [0])
+    fcntl.ioctl(fd, termios.FIONREAD, count)
+    return count[0]
 
 
 class Child:

@@ -226,7 +226,7 @@ def test_apply_tells_what_it_did() -> None:
     from sandbox.cli.apply import told
 
     answer = {"changed": ["web"], "came": ["db", "api"], "went": [], "members_changed": False}
-    assert told(answer, dry_run=False) == ["restarted: web", "started: db, api"]
-    assert told(answer, dry_run=True) == ["would be restarted: web", "would be started: db, api"]
+    assert told(answer, dry_run=False) == ["changed: web", "started: db, api"]
+    assert told(answer, dry_run=True) == ["would be changed: web", "would be started: db, api"]
     nothing: dict[str, Any] = {"changed": [], "came": [], "went": []}
     assert told(nothing, dry_run=False) == ["nothing to do: what runs is what the input says"]

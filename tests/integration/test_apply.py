@@ -1,0 +1,146 @@
+"""Edits of a Procfile while it runs: told by `up`, carried out by `apply` or by `up --watch`."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import etcd_versions
+from tests.conftest import SandboxCommand, until
+
+BEFORE = "web: sleep 301\ndb: sleep 302\nold: sleep 303\n"
+AFTER = "web: sleep 301\ndb: sleep 402\nnew: sleep 404\n"
+
+
+def processes(command: SandboxCommand) -> dict[str, dict[str, Any]]:
+    answer = json.loads(command("status", "--json").stdout)
+    return {process["name"]: process for process in answer["processes"]}
+
+
+@contextmanager
+def foreground(command: SandboxCommand, *more: str) -> Iterator[Path]:
+    """`up` in the foreground until the block ends; its output is in the file."""
+    out = command.cwd / "out"
+    with out.open("wb") as file:
+        up = command.popen("up", "--plain", *more, stdout=file, stderr=subprocess.STDOUT)
+        try:
+            until(lambda: "cluster ready" in out.read_text(), 20, out.read_text)
+            yield out
+        finally:
+            up.send_signal(signal.SIGINT)
+            assert up.wait(20) == 130
+
+
+def test_an_edit_is_told_and_apply_touches_only_what_changed(
+    sandbox_command: SandboxCommand,
+) -> None:
+    procfile = sandbox_command.cwd / "Procfile"
+    procfile.write_text(BEFORE)
+    with foreground(sandbox_command) as out:
+        before = processes(sandbox_command)
+
+        procfile.write_text(AFTER)
+
+        until(lambda: "db changed, new came, old went" in out.read_text(), 20, out.read_text)
+        line = next(line for line in out.read_text().splitlines() if "db changed" in line)
+        assert "Procfile changed" in line
+        assert "etcd-sandbox apply" in line
+        assert processes(sandbox_command).keys() == before.keys()
+
+        applied = sandbox_command("apply")
+
+        assert applied.stdout.splitlines()[:3] == ["changed: db", "started: new", "stopped: old"]
+        after = processes(sandbox_command)
+        assert list(after) == ["web", "db", "new"]
+        assert after["web"]["pid"] == before["web"]["pid"]
+        assert after["db"]["pid"] != before["db"]["pid"]
+        assert after["db"]["command"] == "sleep 402"
+        assert {process["state"] for process in after.values()} == {"running"}
+        assert "nothing" in sandbox_command("apply").stdout
+
+
+def test_watch_applies_edits_by_itself_also_by_rename(sandbox_command: SandboxCommand) -> None:
+    procfile = sandbox_command.cwd / "Procfile"
+    procfile.write_text(BEFORE)
+    with foreground(sandbox_command, "--watch"):
+        draft = sandbox_command.cwd / "Procfile~"
+        draft.write_text(AFTER)
+        draft.replace(procfile)  # as editors do
+        until(lambda: list(processes(sandbox_command)) == ["web", "db", "new"], 20)
+
+
+def test_a_wrong_edit_is_told_in_one_line_and_changes_nothing(
+    sandbox_command: SandboxCommand,
+) -> None:
+    procfile = sandbox_command.cwd / "Procfile"
+    procfile.write_text(BEFORE)
+    with foreground(sandbox_command, "--watch") as out:
+        before = processes(sandbox_command)
+        procfile.write_text("web: sleep 1\nweb: sleep 2\n")
+        until(lambda: "Procfile:2" in out.read_text(), 20, out.read_text)
+        assert processes(sandbox_command).keys() == before.keys()
+        refused = sandbox_command("apply", code=2)
+        assert "Procfile:2" in refused.stderr
+
+
+def test_a_stopped_process_that_changed_stays_stopped(sandbox_command: SandboxCommand) -> None:
+    procfile = sandbox_command.cwd / "Procfile"
+    procfile.write_text(BEFORE)
+    sandbox_command("up", "-d")
+    sandbox_command("stop", "db")
+    procfile.write_text(AFTER)
+    sandbox_command("apply")
+    assert processes(sandbox_command)["db"]["state"] == "stopped"
+    sandbox_command("start", "db")
+    assert processes(sandbox_command)["db"]["command"] == "sleep 402"
+
+
+def test_the_member_list_of_a_running_cluster_is_not_applied(
+    sandbox_command: SandboxCommand,
+) -> None:
+    binary = next(filter(None, map(etcd_versions.find, etcd_versions.SERIES)), None)
+    if binary is None:
+        pytest.skip("there is no etcd on this machine")
+    sandbox_command.env["ETCD_SANDBOX_ETCD"] = binary.path
+    profile = sandbox_command.cwd / "p.toml"
+    profile.write_text("[cluster]\nmembers = 1\n[etcd]\nsnapshot-count = 1000\n")
+    sandbox_command("up", "-d", "-p", "./p.toml", "--base-port", "auto")
+    status = json.loads(sandbox_command("status", "--json").stdout)
+
+    profile.write_text("[cluster]\nmembers = 3\n")
+    refused = sandbox_command("apply", code=1)
+    assert "member list" in refused.stderr
+    assert "--fresh" in refused.stderr
+
+    profile.write_text("[cluster]\nmembers = 1\n[etcd]\nsnapshot-count = 2000\n")
+    assert "changed: etcd1" in sandbox_command("apply").stdout
+    again = json.loads(sandbox_command("status", "--json").stdout)["members"][0]
+    assert again["healthy"]
+    assert again["pid"] != status["members"][0]["pid"]
+    cmdline = Path(f"/proc/{again['pid']}/cmdline")
+    if cmdline.exists():
+        assert b"--snapshot-count=2000" in cmdline.read_bytes()
+
+
+def test_a_process_of_the_plan_that_was_not_wanted_can_be_started_later(
+    sandbox_command: SandboxCommand,
+) -> None:
+    (sandbox_command.cwd / "Procfile").write_text(BEFORE)
+    sandbox_command("up", "-d", "web")
+    assert {name: p["state"] for name, p in processes(sandbox_command).items()} == {
+        "web": "running", "db": "stopped", "old": "stopped",
+    }  # fmt: skip
+    sandbox_command("start", "db")
+    assert processes(sandbox_command)["db"]["state"] == "running"
+    assert (
+        os.getpgid(processes(sandbox_command)["db"]["pid"])
+        == processes(sandbox_command)["db"]["pid"]
+    )

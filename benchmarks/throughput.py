@@ -29,6 +29,7 @@ MARK = b" for the benchmark "
 
 PRODUCER = Path(__file__).with_name("producer.py")
 START_WITHIN_S = 30.0
+SETTLE_S = 1.5
 STILL_S = 0.5
 """Nothing was appended for so long after the producers had written all: the output is whole."""
 
@@ -121,7 +122,7 @@ def _run(bench: Bench, tool: Tool) -> Run:
         with tool.running(procfile, bench.product, output) as process:
             _wait_for(lambda: _all(directory, "waits"), START_WITHIN_S)
             # Let the tool finish its own start, and the disk what earlier rounds left to it.
-            time.sleep(0.5)
+            time.sleep(SETTLE_S)
             os.sync()
             own = [one for one in processes.family(process.pid) if not _is_producer(one)]
             cpu_before_s = processes.cpu_s(own)

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import socket
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,8 +35,13 @@ from sandbox.model.spec import ClusterSpec
 from sandbox.signals import signal_number
 from sandbox.supervise.logbook import Chunk, Reader
 
-STREAMS_END_WITHIN_S = 1
-"""How long a stream may take to send its rest when the supervisor ends."""
+LAST_WORDS_WITHIN_S = 5.0
+"""How long the log streams may take to send their rest when the supervisor ends…"""
+
+STALLED_S = 0.5
+"""…and how long at most without one of them getting on: nobody waits for a viewer that is stopped."""
+
+REQUESTS_END_WITHIN_S = 1
 
 _log = logging.getLogger(__name__)
 
@@ -56,11 +63,29 @@ class ShutdownBody(msgspec.Struct, forbid_unknown_fields=True):
     purge: bool = False
 
 
+class Streams:
+    """The log streams that are open, and how many pieces they have sent by now."""
+
+    def __init__(self) -> None:
+        self.open = 0
+        self.sent = 0
+
+    async def end(self) -> None:
+        """Return when all have ended, or none gets on any more, or the time is over."""
+        over = time.monotonic() + LAST_WORDS_WITHIN_S
+        sent, stalled = self.sent, time.monotonic() + STALLED_S
+        while self.open and time.monotonic() < min(over, stalled):
+            await asyncio.sleep(0.01)
+            if self.sent != sent:
+                sent, stalled = self.sent, time.monotonic() + STALLED_S
+
+
 class Routes:
     """The routes over one cluster."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, streams: Streams) -> None:
         self._cluster = cluster
+        self._streams = streams
 
     def application(self) -> Starlette:
         """The ASGI application."""
@@ -137,16 +162,19 @@ class Routes:
             since_us=None if since_us < 0 else int(since_us),
         )
         return StreamingResponse(
-            _frames(reader, follow=_flag(request, "follow")), media_type="application/octet-stream"
+            _frames(reader, self._streams, follow=_flag(request, "follow")),
+            media_type="application/octet-stream",
         )
 
 
-async def _frames(reader: Reader, *, follow: bool) -> AsyncIterator[bytes]:
+async def _frames(reader: Reader, streams: Streams, *, follow: bool) -> AsyncIterator[bytes]:
     caught_up = False
+    streams.open += 1
     try:
         while True:
             last = reader.at_end or not follow
             for piece in reader.read():
+                streams.sent += 1
                 if isinstance(piece, Chunk):
                     yield (
                         lines_header(piece.seq, piece.time_us, len(piece.data), piece.process)
@@ -161,6 +189,7 @@ async def _frames(reader: Reader, *, follow: bool) -> AsyncIterator[bytes]:
                 return
             await reader.wait()
     finally:
+        streams.open -= 1
         reader.close()
 
 
@@ -168,17 +197,23 @@ class ControlServer(uvicorn.Server):
     """uvicorn, on a socket of our own, with the signals left to the supervisor."""
 
     def __init__(self, cluster: Cluster) -> None:
+        self._streams = Streams()
         super().__init__(
             uvicorn.Config(
-                Routes(cluster).application(),
+                Routes(cluster, self._streams).application(),
                 log_config=None,
                 access_log=False,
                 lifespan="off",
                 http="h11",
                 ws="none",
-                timeout_graceful_shutdown=STREAMS_END_WITHIN_S,
+                timeout_graceful_shutdown=REQUESTS_END_WITHIN_S,
             )
         )
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End, but let every viewer that gets on have the last lines."""
+        await self._streams.end()
+        await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -155,9 +155,7 @@ def test_a_paused_member_does_not_answer_and_goes_on_after_it(on_etcd: SandboxCo
     on_etcd("pause", "infra3")
     paused = member(on_etcd, "infra3")
     assert (paused["state"], paused["role"], paused["healthy"]) == ("paused", None, False)
-    assert status(on_etcd)["faults"] == [
-        {"kind": "pause", "process": "etcd3", "member": "infra3"}
-    ]
+    assert status(on_etcd)["faults"] == [{"kind": "pause", "process": "etcd3", "member": "infra3"}]
     on_etcd("resume", "infra3")
     until(lambda: member(on_etcd, "infra3")["healthy"], 20)
 

@@ -25,6 +25,7 @@ def main() -> int:
     options = _parser().parse_args()
     if options.inside is not None:
         return _measure(options)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory(prefix="etcd-sandbox-bench-") as directory:
         place = Path(directory).resolve()
         sys.stderr.write("building and installing the wheel\n")
@@ -33,6 +34,8 @@ def main() -> int:
         except BuildFailed as error:
             sys.stderr.write(f"{error}\n")
             return 1
+        except KeyboardInterrupt:
+            return 130
         return _again_inside(python, place)
 
 

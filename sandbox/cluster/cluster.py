@@ -10,13 +10,14 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from sandbox.cluster import ordering, preflight, record
+from sandbox.cluster import ordering, record
 from sandbox.cluster.monitor import Monitor
 from sandbox.cluster.raft import RaftWatch
 from sandbox.cluster.readiness import ClusterReadiness, MemberReadiness, how_it_ended
 from sandbox.cluster.roster import Roster
-from sandbox.errors import SandboxError, TimedOut
-from sandbox.etcd.raftlog import SignKind, fatal_cause, scan
+from sandbox.cluster.verbs import Verbs
+from sandbox.errors import SandboxError
+from sandbox.etcd.raftlog import SignKind, scan
 from sandbox.model.event import Event, Kind
 from sandbox.model.selector import NoLeader, needs_roles, resolve
 from sandbox.model.spec import After, ClusterSpec, ProcessSpec
@@ -27,7 +28,7 @@ from sandbox.supervise import lifecycle
 from sandbox.supervise.bus import Bus
 from sandbox.supervise.ledger import Ledger
 from sandbox.supervise.logbook import Logbook
-from sandbox.supervise.supervisor import TAIL_OF_EXIT, Supervised, Supervisor
+from sandbox.supervise.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,6 +76,7 @@ class Cluster:
             run=run,
             on_lines=self._on_lines,
         )
+        self._verbs = Verbs(self._supervisor, self._roster, self._serving)
         wanted = tuple(process for process in spec.processes if self._is_wanted(process))
         self._at_ready = [process for process in wanted if process.after is After.READY]
         self._at_start = [process for process in wanted if process.after is After.START]
@@ -130,7 +132,7 @@ class Cluster:
             try:
                 return resolve(words, candidates)
             except NoLeader:
-                if not self._quorum_runs() or time.monotonic() > deadline:
+                if not self._verbs.quorum_runs() or time.monotonic() > deadline:
                     raise
                 await asyncio.sleep(LEADER_POLL_S)
 
@@ -141,100 +143,10 @@ class Cluster:
     ) -> dict[str, object]:
         """Do one verb to the selected processes; what became of each (see `ControlClient.act`)."""
         names = await self.select(words, timeout_s)
-        leader = self._raft.leader
-        processes = [self._supervisor.processes[name] for name in names]
-        before = {
-            process.name: (process.state, process.life.pid, process.life.starts)
-            for process in processes
-        }
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._do(verb, processes, leader, signal_number)
-        except TimeoutError:
-            late = ", ".join(process.name for process in processes)
-            raise TimedOut(f"{verb} {late} did not finish within {timeout_s:g} s") from None
+        done = await self._verbs.act(verb, names, self._raft.leader, signal_number, timeout_s)
         if self._monitor is not None:
             self._monitor.look_soon()
-        targets = []
-        for process in processes:
-            state, pid, starts = before[process.name]
-            member = process.spec.member
-            targets.append(
-                {
-                    "process": process.name,
-                    "member": member.name if member is not None else None,
-                    "pid": pid if pid is not None else process.life.pid,
-                    "before": state,
-                    "state": process.state,
-                    "was_leader": process.name == leader and state.alive,
-                    "done": process.state is not state
-                    or process.life.starts != starts
-                    or (verb == "kill" and pid is not None),
-                    "exit": str(process.exit) if process.exit and not process.state.alive else None,
-                }
-            )
-        return {"verb": verb, "targets": targets}
-
-    async def _do(
-        self, verb: str, processes: list[Supervised], leader: str | None, signal_number: int
-    ) -> None:
-        match verb:
-            case "start":
-                await self._start(processes)
-            case "stop":
-                await ordering.stop(
-                    self._supervisor, self._roster, [process.name for process in processes], leader
-                )
-            case "restart" if len(processes) == 1:
-                await processes[0].restart()
-                await self._up(processes)
-            case "restart":
-                names = [process.name for process in processes]
-                await ordering.stop(self._supervisor, self._roster, names, leader)
-                await self._start(processes)
-            case "kill":
-                await asyncio.gather(*(self._kill(process, signal_number) for process in processes))
-            case "pause":
-                await asyncio.gather(*(process.pause() for process in processes))
-            case "resume":
-                await asyncio.gather(*(process.resume() for process in processes))
-
-    async def _start(self, processes: list[Supervised]) -> None:
-        resting = [process.spec for process in processes if not process.state.alive]
-        for spec in resting:
-            preflight.check_ports(spec)
-            preflight.check_data_directory(spec)
-        stopping = [process for process in processes if process.state is ProcessState.STOPPING]
-        await asyncio.gather(*(process.start() for process in stopping))
-        await ordering.start(self._supervisor, self._serving, resting)
-        await self._up(processes)
-
-    async def _up(self, processes: list[Supervised]) -> None:
-        """Wait until the processes are ready, as far as that can happen by itself."""
-        await asyncio.gather(*(self._one_up(process) for process in processes))
-
-    async def _one_up(self, process: Supervised) -> None:
-        while process.state is ProcessState.STARTING and self._quorum_runs():
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(
-                    process.wait_for(lambda life: life.state is not ProcessState.STARTING), 0.5
-                )
-        if process.state in (ProcessState.EXITED, ProcessState.FAILED, ProcessState.BACKOFF):
-            lines = self.logbook.last_lines(process.name, TAIL_OF_EXIT)
-            if process.spec.member is None and process.state is not ProcessState.FAILED:
-                return
-            raise SandboxError(
-                f"{process.name} ended at its start ({process.exit})",
-                hint=fatal_cause(lines) or "its last lines, above, say why" if lines else "",
-                detail=b"\n".join(lines).decode(errors="replace"),
-            )
-
-    async def _kill(self, process: Supervised, number: int) -> None:
-        await process.crash(number)
-        if number == signal.SIGKILL:
-            await process.wait_for(
-                lambda life: life.pid is None or life.main_ended or not life.state.alive
-            )
+        return done
 
     # Following the plan.
 
@@ -283,7 +195,7 @@ class Cluster:
                 self._supervisor.add(spec)
             self._roster.add(spec)
             if runs:
-                await self._start([self._supervisor.processes[name]])
+                await self._verbs.start([self._supervisor.processes[name]])
         self._supervisor.arrange(process.name for process in wanted.processes)
         record.write(self._paths, wanted)
 
@@ -394,13 +306,6 @@ class Cluster:
         if self._at_ready:
             waiting, self._at_ready = self._at_ready, []
             self._spawn(ordering.start(self._supervisor, self._serving, waiting))
-
-    def _quorum_runs(self) -> bool:
-        members = [self._supervisor.processes[name] for name, _ in self._roster.items()]
-        alive = sum(
-            process.state in (ProcessState.STARTING, ProcessState.RUNNING) for process in members
-        )
-        return alive >= len(members) // 2 + 1
 
     def _is_wanted(self, process: ProcessSpec) -> bool:
         return not self.spec.wanted or process.name in self.spec.wanted

@@ -169,7 +169,7 @@ def test_a_viewer_that_is_stopped_slows_no_child_and_loses_nothing(
     sandbox_command: SandboxCommand,
 ) -> None:
     rounds = 6
-    writers(sandbox_command, "a", 200_000, rounds)
+    writers(sandbox_command, "a", 100_000, rounds)
     sandbox_command("up", "-d")
     view = sandbox_command.cwd / "logs.out"
     alone = [go(sandbox_command, number) for number in range(rounds // 2)]
@@ -181,7 +181,7 @@ def test_a_viewer_that_is_stopped_slows_no_child_and_loses_nothing(
         viewer.send_signal(signal.SIGSTOP)
         seen = view.stat().st_size
         stopped = [go(sandbox_command, number) for number in range(rounds // 2, rounds)]
-        assert view.stat().st_size - seen < 4 << 20  # it was indeed stopped
+        assert view.stat().st_size - seen < 2 << 20  # it was indeed stopped
         viewer.send_signal(signal.SIGCONT)
         until(lambda: b"last words of a\n" in tail(view))
     assert min(stopped) < 4 * min(alone), (alone, stopped)
@@ -191,7 +191,7 @@ def test_a_viewer_that_is_stopped_slows_no_child_and_loses_nothing(
 def test_a_full_pipe_slows_no_child_loses_nothing_and_signals_still_work(
     sandbox_command: SandboxCommand,
 ) -> None:
-    writers(sandbox_command, "a", 200_000, 4)
+    writers(sandbox_command, "a", 100_000, 4)
     with running(sandbox_command.popen("up", "--plain")) as up:
         assert up.stdout is not None
         content: list[bytes] = []
@@ -219,7 +219,7 @@ def test_a_full_pipe_slows_no_child_loses_nothing_and_signals_still_work(
 def test_signals_still_work_while_nobody_reads_stdout(
     signals: int, sandbox_command: SandboxCommand
 ) -> None:
-    writers(sandbox_command, "a", 200_000)
+    writers(sandbox_command, "a", 100_000)
     stay(sandbox_command)
     with running(sandbox_command.popen("up", "--plain")) as up:
         go(sandbox_command, 0)
@@ -233,7 +233,7 @@ def test_signals_still_work_while_nobody_reads_stdout(
 def test_a_viewer_that_moves_gets_everything_though_the_cluster_ends(
     sandbox_command: SandboxCommand,
 ) -> None:
-    writers(sandbox_command, "a", 1_000_000, code=5)
+    writers(sandbox_command, "a", 600_000, code=5)
     view = sandbox_command.cwd / "up.out"
     with running(sandbox_command.popen("up", "--plain", "--exit-on-error")) as up:
         go(sandbox_command, 0)
@@ -241,7 +241,7 @@ def test_a_viewer_that_moves_gets_everything_though_the_cluster_ends(
         with view.open("wb") as out:
             while piece := os.read(up.stdout.fileno(), 1 << 16):
                 out.write(piece)
-                time.sleep(0.002)  # a viewer that is slower than the child
+                time.sleep(0.004)  # a viewer that is slower than the child
         assert up.wait(20) == 5
     assert_whole(sandbox_command, "a", view)
 

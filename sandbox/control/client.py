@@ -20,8 +20,6 @@ from sandbox.paths import ClusterPaths
 ANSWER_TIMEOUT_S = 10.0
 """How long a plain question may take; what waits for a cluster adds its own time to this."""
 
-STREAM_BUFFER_BYTES = 1 << 20
-
 
 class _UnixConnection(http.client.HTTPConnection):
     # HTTP/1.0, so that a stream's body is its bytes as they are, ended by the connection's end.

@@ -194,7 +194,7 @@ async def _frames(reader: Reader, streams: Streams, *, follow: bool) -> AsyncIte
 
 
 class ControlServer(uvicorn.Server):
-    """uvicorn, on a socket of our own, with the signals left to the supervisor."""
+    """uvicorn on a socket of our own; the signals and the end are the supervisor's to decide."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._streams = Streams()
@@ -203,22 +203,32 @@ class ControlServer(uvicorn.Server):
                 Routes(cluster, self._streams).application(),
                 log_config=None,
                 access_log=False,
+                date_header=False,
+                server_header=False,
                 lifespan="off",
                 http="h11",
                 ws="none",
                 timeout_graceful_shutdown=REQUESTS_END_WITHIN_S,
             )
         )
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End, but let every viewer that gets on have the last lines."""
-        await self._streams.end()
-        await super().shutdown(sockets)
+        self._cluster_ended = cluster.ended
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Leave the signals alone: the supervisor handles them."""
         yield
+
+    async def main_loop(self) -> None:
+        """Serve until the cluster has ended, without uvicorn's ten looks a second."""
+        await self._cluster_ended.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End, but let every viewer that gets on have the last lines; with nobody there, at once."""
+        await self._streams.end()
+        if self.server_state.connections:
+            await super().shutdown(sockets)
+        for server in self.servers:
+            server.close()
 
 
 def bind(path: Path) -> socket.socket:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,8 +16,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests import etcd_versions
 from tests.conftest import SandboxCommand, until
-from tests.programs import Holders, holders
+from tests.programs import Holders, can_be_bound, holders
 
 SLACK_S = 5.0
 """Beyond the stop timeout: for a loaded machine."""
@@ -170,8 +172,8 @@ def test_nothing_is_left_when_up_and_the_guard_are_killed(sandbox_command: Sandb
     held.assert_free()
 
 
-def detached(sandbox: SandboxCommand, **more: float) -> Holders:
-    held = holders(sandbox, **more)
+def detached(sandbox: SandboxCommand) -> Holders:
+    held = holders(sandbox)
     sandbox("up", "-d", *held.args)
     held.until_all_hold()
     return held
@@ -283,7 +285,7 @@ def test_a_signal_at_any_moment_of_the_start_leaves_nothing(
         "".join(f"p{n}: setsid sleep 3600 & echo up; exec sleep 3600\n" for n in range(10))
     )
     how = ["-d"] if detach else ["--plain"]
-    marks = (
+    marks: tuple[Callable[[Path], bool], ...] = (
         lambda root: (root / "supervisor.log").exists(),
         lambda root: (root / "supervisor.json").exists(),
         lambda root: (root / "logs" / "p0.log").exists(),
@@ -294,7 +296,8 @@ def test_a_signal_at_any_moment_of_the_start_leaves_nothing(
         for path in (*root.glob("logs/*"), root / "supervisor.log"):
             path.unlink(missing_ok=True)
         process = sandbox_command.popen("up", *how)
-        until(lambda mark=mark: mark(root) or process.poll() is not None)  # type: ignore[misc]
+        while not mark(root) and process.poll() is None:
+            time.sleep(0.002)
         process.send_signal(number)
         out, err = process.communicate(timeout=20)
         if not (detach and process.returncode == 0):  # ready before the signal came
@@ -352,3 +355,34 @@ def test_exit_on_error_ends_everything_with_the_exit_code_of_the_process(
         assert started.ended() == code
         assert sandbox_command.ours() == []
     held.assert_free()
+
+
+@pytest.fixture(scope="module")
+def etcd_path() -> str:
+    """The newest etcd of this machine."""
+    series = etcd_versions.here()
+    if not series:
+        pytest.skip(etcd_versions.missing("3.5"))
+    binary = etcd_versions.find(series[-1])
+    assert binary is not None
+    return binary.path
+
+
+@pytest.mark.parametrize("victim", ["up, by Ctrl-C", "up", "supervisor"])
+def test_no_etcd_is_left(victim: str, etcd_path: str, sandbox_command: SandboxCommand) -> None:
+    with up(sandbox_command, "-n", "3", "--base-port", "auto", "--etcd", etcd_path) as started:
+        started.until_ready()
+        plan = json.loads((sandbox_command.home / "default" / "cluster.json").read_bytes())
+        ports = sorted(set(map(int, re.findall(r"http://127\.0\.0\.1:(\d+)", json.dumps(plan)))))
+        assert len(ports) == 9
+        assert not any(map(can_be_bound, ports))
+        match victim:
+            case "supervisor":
+                os.kill(supervisor_pid(sandbox_command), signal.SIGKILL)
+            case "up":
+                started.send(signal.SIGKILL)
+            case _:
+                started.send(signal.SIGINT)
+        started.ended()
+        sandbox_command.assert_nothing_left(10)
+    assert all(map(can_be_bound, ports))

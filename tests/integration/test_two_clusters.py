@@ -156,11 +156,11 @@ def test_other_users_cannot_reach_the_control_socket(
         home = home / ("d" * 100) / ("e" * 100)
         home.mkdir(parents=True)
         assert len(os.fsencode(home)) > 200 > SOCKET_PATH_LIMIT
-    env = {"ETCD_SANDBOX_HOME": str(home)}
+    sandbox_command.env["ETCD_SANDBOX_HOME"] = str(home)
     (sandbox_command.cwd / "Procfile").write_text("a: exec sleep 1000\n")
     mask = os.umask(0)
     try:
-        sandbox_command("up", "-d", **env)
+        sandbox_command("up", "-d")
     finally:
         os.umask(mask)
     try:
@@ -170,7 +170,7 @@ def test_other_users_cannot_reach_the_control_socket(
         assert stat.S_IMODE(door.stat().st_mode) == 0o600
         for directory in {door.parent, paths.root, paths.logs}:
             assert stat.S_IMODE(directory.stat().st_mode) == 0o700
-        assert json.loads(sandbox_command("status", "--json", **env).stdout)["cluster"] == "default"
+        assert json.loads(sandbox_command("status", "--json").stdout)["cluster"] == "default"
         assert connect_as(os.getuid(), door) == "connected"
         if os.getuid() == 0:
             assert connect_as(NOBODY, door).startswith("PermissionError")
@@ -179,7 +179,7 @@ def test_other_users_cannot_reach_the_control_socket(
             assert connect_as(NOBODY, door).startswith("PermissionError")
             door.parent.chmod(0o700)
     finally:
-        sandbox_command("down", **env)
+        sandbox_command("down")
     assert not door.exists()
 
 

@@ -134,11 +134,8 @@ async def _end_without_guard(guard: Guard, cluster: Cluster, options: Options) -
 
 
 def _load_gateway(spec: ClusterSpec) -> Gateway:
-    """The gateway, with everything imported that its first question would import (80 ms)."""
     from sandbox.etcd.gateway import Gateway
 
-    with contextlib.suppress(ImportError):
-        importlib.import_module("anyio._backends._asyncio")
     members = [process.member for process in spec.members if process.member is not None]
     cert, key = next(
         ((member.client_cert, member.client_key) for member in members if member.client_cert),
@@ -174,7 +171,7 @@ def main() -> int:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    for noisy in ("httpx", "httpcore", "uvicorn", "asyncio"):
+    for noisy in ("uvicorn", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     os.set_inheritable(options.status_fd, False)
     guard = Guard(int(sys.argv[2]))

@@ -213,6 +213,7 @@ class Cluster:
             self._spawn(self._kill_all())
 
     async def _end(self) -> None:
+        self._readiness.give_up()
         if self._member_readiness is not None:
             self._member_readiness.close()
         for task in list(self._tasks):

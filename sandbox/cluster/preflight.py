@@ -129,7 +129,8 @@ def _address(url: str) -> tuple[str, int] | None:
 def _taken(host: str, port: int, member: str) -> SandboxError:
     holder = _holder(port)
     by = f" by {holder[0]} (pid {holder[1]})" if holder else ""
-    mend = f"end it with: kill {holder[1]}; or" if holder else "end what holds it, or"
+    # From 32768 up Linux gives ports to outgoing connections, whose ends linger without a holder.
+    mend = f"end it with: kill {holder[1]}; or" if holder else "try again in a minute, or"
     return SandboxError(
         f"port {port} of {member} is taken{by}",
         f"{host}:{port}",

@@ -127,6 +127,11 @@ class ClusterReadiness:
                 hint="it is left running: etcd-sandbox status and etcd-sandbox logs show why",
             ) from None
 
+    def give_up(self) -> None:
+        """The cluster is being stopped: whoever waits is told so."""
+        if not self._outcome.done():
+            self._fail(SandboxError("the cluster was stopped before it was ready"))
+
     def note(self, event: Event) -> None:
         """Take in one event."""
         process = event.fields.get("process")
@@ -160,6 +165,9 @@ class ClusterReadiness:
             hint=fatal_cause(lines) or "its last lines, above, say why",
             detail=b"\n".join(lines).decode(errors="replace"),
         )
+        self._fail(error)
+
+    def _fail(self, error: SandboxError) -> None:
         self._outcome.set_exception(error)
         # Nobody may be waiting for it: an exception that is never taken is not an error then.
         self._outcome.exception()

@@ -6,9 +6,9 @@ import asyncio
 import json
 import ssl
 from dataclasses import dataclass
-from functools import lru_cache
+from urllib.parse import urlsplit
 
-import httpx
+import h11
 
 from sandbox.errors import InputError
 from sandbox.etcd.ids import hex_id
@@ -16,6 +16,7 @@ from sandbox.etcd.ids import hex_id
 _NOT_FOUND = 404
 _NO_SUCH_METHOD: dict[str, object] = {"code": 5}
 _ZERO_KEY = "AA=="
+_READ_BYTES = 65536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +52,11 @@ class MemberAnswer:
 
 
 class Gateway:
-    """One HTTP client for all members. Trouble with a member is an answer (None, False), never an exception."""
+    """One HTTP client for all members. Trouble with a member is an answer (None, False), never an exception.
+
+    h11 over asyncio's streams instead of httpx: a question costs a quarter, and nothing heavy is
+    imported while the members of a new cluster need the processor themselves.
+    """
 
     def __init__(self, client_cert: str = "", client_key: str = "") -> None:
         """`client_cert` and `client_key` are paths, for members that ask for a certificate.
@@ -59,16 +64,19 @@ class Gateway:
         Raises InputError when they cannot be loaded. The members' own certificates are not
         checked: all of them are on this machine.
         """
-        # The transport alone: a client's redirects, cookies and URL joining cost 1 ms a question.
-        self._transport = httpx.AsyncHTTPTransport(
-            verify=_tls(client_cert, client_key),
-            trust_env=False,
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
-        )
+        self._client_cert = client_cert
+        self._client_key = client_key
+        self._tls: ssl.SSLContext | None = None
+        if client_cert:
+            self._tls = _tls(client_cert, client_key)
+        self._idle: dict[tuple[str, int], list[_Connection]] = {}
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._transport.aclose()
+        for idle in self._idle.values():
+            for connection in idle:
+                connection.close()
+        self._idle.clear()
 
     async def status(self, client_url: str, timeout_s: float) -> StatusAnswer | None:
         """The member's own view; None when it does not answer in time. Local and cheap."""
@@ -140,10 +148,8 @@ class Gateway:
         """
         try:
             async with asyncio.timeout(timeout_s):
-                request = _request(f"{client_url}/v3/{method}", body, timeout_s)
-                response = await self._transport.handle_async_request(request)
-                text = await response.aread()
-        except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, OSError, ValueError):
+                status, text = await self._post(f"{client_url}/v3/{method}", body.encode())
+        except (TimeoutError, OSError, ValueError, h11.ProtocolError, asyncio.IncompleteReadError):
             return None
         try:
             answer = json.loads(text)
@@ -152,23 +158,100 @@ class Gateway:
         if isinstance(answer, dict) and "code" not in answer:
             return answer
         # An unknown path is the one case that only the status tells: 3.4 answers it with text.
-        return _NO_SUCH_METHOD if response.status_code == _NOT_FOUND else None
+        return _NO_SUCH_METHOD if status == _NOT_FOUND else None
+
+    async def _post(self, url: str, body: bytes) -> tuple[int, bytes]:
+        parts = urlsplit(url)
+        secure = parts.scheme == "https"
+        if parts.hostname is None or parts.scheme not in ("http", "https"):
+            raise ValueError(url)
+        address = (parts.hostname, parts.port or (443 if secure else 80))
+        idle = self._idle.setdefault(address, [])
+        # A kept connection may have died with its member: only then is a second one worth a try.
+        if idle:
+            connection = idle.pop()
+            try:
+                return await self._exchange(connection, idle, parts.path, body)
+            except (OSError, h11.ProtocolError, asyncio.IncompleteReadError):
+                pass
+        connection = await _connect(*address, self._context() if secure else None)
+        return await self._exchange(connection, idle, parts.path, body)
+
+    @staticmethod
+    async def _exchange(
+        connection: _Connection, idle: list[_Connection], path: str, body: bytes
+    ) -> tuple[int, bytes]:
+        try:
+            status, answer = await connection.post(path, body)
+        except BaseException:
+            connection.close()
+            raise
+        if connection.reusable:
+            idle.append(connection)
+        else:
+            connection.close()
+        return status, answer
+
+    def _context(self) -> ssl.SSLContext:
+        if self._tls is None:
+            self._tls = _tls(self._client_cert, self._client_key)
+        return self._tls
 
 
-@lru_cache(maxsize=256)
-def _request(url: str, body: str, timeout_s: float) -> httpx.Request:
-    """A request can be sent again and again, and making one is a third of the work.
+class _Connection:
+    """One connection to one member, for one question at a time."""
 
-    Connecting is given up before the deadline of the whole, because a TLS handshake that is
-    cancelled from outside would leave its socket open for good (httpcore 1.0).
-    """
-    return httpx.Request(
-        "POST",
-        url,
-        content=body.encode(),
-        headers={"content-type": "application/json"},
-        extensions={"timeout": {"connect": 0.8 * timeout_s}},
-    )
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._host = host
+        self._http = h11.Connection(h11.CLIENT)
+
+    @property
+    def reusable(self) -> bool:
+        """Another question may be asked here."""
+        return self._http.our_state is h11.IDLE
+
+    async def post(self, path: str, body: bytes) -> tuple[int, bytes]:
+        """The status and the whole body of the answer."""
+        request = h11.Request(
+            method="POST",
+            target=path,
+            headers=[
+                ("Host", self._host),
+                ("Content-Type", "application/json"),
+                ("Content-Length", str(len(body))),
+            ],
+        )
+        sent = (request, h11.Data(data=body), h11.EndOfMessage())
+        self._writer.write(b"".join(self._http.send(event) or b"" for event in sent))
+        status, content = 0, []
+        while True:
+            event = self._http.next_event()
+            if event is h11.NEED_DATA:
+                self._http.receive_data(await self._reader.read(_READ_BYTES))
+            elif isinstance(event, h11.Response):
+                status = event.status_code
+            elif isinstance(event, h11.Data):
+                content.append(bytes(event.data))
+            elif isinstance(event, h11.EndOfMessage):
+                break
+            elif isinstance(event, h11.ConnectionClosed):
+                raise ConnectionResetError("closed before the answer was whole")
+        if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
+            self._http.start_next_cycle()
+        return status, b"".join(content)
+
+    def close(self) -> None:
+        """Give the connection up, without waiting for the other side."""
+        self._writer.transport.abort()
+
+
+async def _connect(host: str, port: int, context: ssl.SSLContext | None) -> _Connection:
+    reader, writer = await asyncio.open_connection(host, port, ssl=context)
+    return _Connection(reader, writer, f"{host}:{port}")
 
 
 def _tls(client_cert: str, client_key: str) -> ssl.SSLContext:

@@ -120,10 +120,14 @@ def _left(held: dict[str, Held], run: str) -> list[psutil.Process]:
         with contextlib.suppress(psutil.Error, ProcessLookupError):
             if process.status() == psutil.STATUS_ZOMBIE or process.pid == os.getpid():
                 continue
-            started = begun.get(process.pid, -1.0)
-            if abs(process.create_time() - started) < _START_TOLERANCE_S or _marked(process, run):
+            if _is_same(process, begun) or _marked(process, run):
                 found.append(process)
     return found
+
+
+def _is_same(process: psutil.Process, begun: dict[int, float]) -> bool:
+    started = begun.get(process.pid)
+    return started is not None and abs(process.create_time() - started) < _START_TOLERANCE_S
 
 
 def _marked(process: psutil.Process, run: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
 from collections.abc import Callable, Coroutine, Iterable
@@ -17,6 +18,8 @@ from sandbox.supervise.ledger import MARK, Ledger
 from sandbox.supervise.lifecycle import Life
 from sandbox.supervise.logbook import Logbook
 from sandbox.supervise.process import Child, child_environment, execute, signal_name
+
+_log = logging.getLogger(__name__)
 
 TAIL_OF_EXIT = 20
 """How many last log lines the event of an unexpected exit can be asked for."""
@@ -34,7 +37,7 @@ class Supervised:
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._changed = asyncio.Condition()
         self._serial = asyncio.Lock()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Future[None]] = set()
 
     @property
     def name(self) -> str:
@@ -169,8 +172,13 @@ class Supervised:
     def _spawn(self, work: Coroutine[object, object, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._done)
         return task
+
+    def _done(self, task: asyncio.Future[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("the supervision of %s failed", self.name, exc_info=error)
 
     def _tell(self, what: str) -> None:
         life, bus = self.life, self._supervisor.bus
@@ -260,7 +268,11 @@ class Supervisor:
 
         def keep(lines: memoryview) -> None:
             self.logbook.append(name, lines)
-            self._on_lines(name, lines)
+            try:
+                self._on_lines(name, lines)
+            except Exception:
+                # Whoever looks at the lines must not keep them from being read.
+                _log.exception("lines of %s could not be looked at", name)
 
         return keep
 

@@ -116,6 +116,8 @@ def test_a_second_ctrl_c_does_not_wait_for_the_stop_timeout(
         sigint_twice(started)
         assert started.ended(20) == 130
         assert sandbox_command.ours() == []
+    # By its supervisor, which came to its own end, rather than by the guard over its dead body.
+    assert "cluster stopped" in started.out.read_text()
 
 
 def test_two_stubborn_processes_take_one_stop_timeout_and_are_named(

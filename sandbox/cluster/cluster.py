@@ -76,7 +76,9 @@ class Cluster:
             run=run,
             on_lines=self._on_lines,
         )
-        self._verbs = Verbs(self._supervisor, self._roster, self._serving)
+        self._verbs = Verbs(
+            self._supervisor, self._roster, self._serving, lambda: self._raft.leader
+        )
         wanted = tuple(process for process in spec.processes if self._is_wanted(process))
         self._at_ready = [process for process in wanted if process.after is After.READY]
         self._at_start = [process for process in wanted if process.after is After.START]
@@ -143,7 +145,7 @@ class Cluster:
     ) -> dict[str, object]:
         """Do one verb to the selected processes; what became of each (see `ControlClient.act`)."""
         names = await self.select(words, timeout_s)
-        done = await self._verbs.act(verb, names, self._raft.leader, signal_number, timeout_s)
+        done = await self._verbs.act(verb, names, signal_number, timeout_s)
         if self._monitor is not None:
             self._monitor.look_soon()
         return done
@@ -224,8 +226,9 @@ class Cluster:
                 self._spawn(self._kill_all())
                 await self._supervisor.stop_all(names)
             else:
+                known = await self._leader_for_stop()
                 await ordering.stop(
-                    self._supervisor, self._roster, names, await self._leader_for_stop()
+                    self._supervisor, self._roster, names, lambda: self._raft.leader or known
                 )
             if self.spec.ephemeral or self._purge:
                 await asyncio.to_thread(record.wipe, self._paths)

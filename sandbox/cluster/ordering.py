@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from sandbox.cluster.preflight import has_data
 from sandbox.cluster.roster import Roster
@@ -74,32 +74,43 @@ async def stop(
     supervisor: Supervisor,
     roster: Roster,
     names: Iterable[str],
-    leader: str | None,
+    leader: Callable[[], str | None],
     timeout_s: float | None = None,
 ) -> None:
-    """Stop these: followers and other processes together, then the leader, within one timeout."""
+    """Stop these: followers and other processes together, then the leader, within one timeout.
+
+    `leader` is asked again before each step. While nobody is known to lead, members go one by
+    one: whoever wins meanwhile can hand over to a member that stays.
+    """
     names = list(names)
-    members = [name for name in names if name in roster]
-    if leader not in members or len(members) < 2:
-        await supervisor.stop_all(names, timeout_s)
-        return
     began = time.monotonic()
-    others = asyncio.ensure_future(
-        supervisor.stop_all((name for name in names if name != leader), timeout_s)
-    )
-    followers = [
-        asyncio.ensure_future(
-            supervisor.processes[name].wait_for(lambda life: not life.state.alive)
+    left = [name for name in names if name in roster and supervisor.processes[name].state.alive]
+    stops = [_begin(supervisor, [name for name in names if name not in left], timeout_s, began)]
+    while left:
+        leads = leader()
+        followers = [name for name in left if name != leads]
+        batch = left[:1] if leads is None else followers or left
+        left = [name for name in left if name not in batch]
+        stops.append(_begin(supervisor, batch, timeout_s, began))
+        if left:
+            await asyncio.wait(stops[-1:], timeout=FOLLOWERS_DEADLINE_S)
+    await asyncio.gather(*stops)
+
+
+def _begin(
+    supervisor: Supervisor, names: list[str], timeout_s: float | None, began: float
+) -> asyncio.Future[list[None]]:
+    """Stop these together, with what is left of each one's time since `began`."""
+    gone_s = time.monotonic() - began
+    processes = [supervisor.processes[name] for name in names]
+    return asyncio.gather(
+        *(
+            process.stop(
+                max(
+                    LEAST_PATIENCE_S,
+                    (process.spec.stop_timeout_s if timeout_s is None else timeout_s) - gone_s,
+                )
+            )
+            for process in processes
         )
-        for name in members
-        if name != leader
-    ]
-    # Let the stops begin before their ends are waited for.
-    await asyncio.sleep(0)
-    await asyncio.wait(followers, timeout=FOLLOWERS_DEADLINE_S)
-    for follower in followers:
-        follower.cancel()
-    process = supervisor.processes[leader]
-    patience_s = process.spec.stop_timeout_s if timeout_s is None else timeout_s
-    left_s = max(LEAST_PATIENCE_S, patience_s - (time.monotonic() - began))
-    await asyncio.gather(others, process.stop(left_s))
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sandbox.cluster import ordering, preflight
 from sandbox.cluster.roster import Roster
@@ -20,16 +20,22 @@ _LOOK_AGAIN_S = 0.5
 class Verbs:
     """The verbs over the processes of one cluster."""
 
-    def __init__(self, supervisor: Supervisor, roster: Roster, serving: ordering.Serving) -> None:
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        roster: Roster,
+        serving: ordering.Serving,
+        leader: Callable[[], str | None],
+    ) -> None:
         self._supervisor = supervisor
         self._roster = roster
         self._serving = serving
+        self._leader = leader
 
     async def act(
         self,
         verb: str,
         names: Sequence[str],
-        leader: str | None,
         signal_number: int,
         timeout_s: float,
     ) -> dict[str, object]:
@@ -38,11 +44,12 @@ class Verbs:
         Raises TimedOut when it is not done in time, SandboxError for a member that ended at
         its start.
         """
+        leader = self._leader()
         processes = [self._supervisor.processes[name] for name in names]
         before = [(process.state, process.life.pid, process.life.starts) for process in processes]
         try:
             async with asyncio.timeout(timeout_s):
-                await self._do(verb, processes, leader, signal_number)
+                await self._do(verb, processes, signal_number)
         except TimeoutError:
             raise TimedOut(
                 f"{verb} {', '.join(names)} did not finish within {timeout_s:g} s"
@@ -86,22 +93,19 @@ class Verbs:
         )
         return alive >= len(members) // 2 + 1
 
-    async def _do(
-        self, verb: str, processes: list[Supervised], leader: str | None, signal_number: int
-    ) -> None:
+    async def _do(self, verb: str, processes: list[Supervised], signal_number: int) -> None:
         match verb:
             case "start":
                 await self.start(processes)
             case "stop":
-                await ordering.stop(
-                    self._supervisor, self._roster, [process.name for process in processes], leader
-                )
+                names = [process.name for process in processes]
+                await ordering.stop(self._supervisor, self._roster, names, self._leader)
             case "restart" if len(processes) == 1:
                 await processes[0].restart()
                 await self._up(processes)
             case "restart":
                 names = [process.name for process in processes]
-                await ordering.stop(self._supervisor, self._roster, names, leader)
+                await ordering.stop(self._supervisor, self._roster, names, self._leader)
                 await self.start(processes)
             case "kill":
                 await asyncio.gather(*(self._kill(process, signal_number) for process in processes))

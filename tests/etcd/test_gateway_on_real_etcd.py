@@ -91,7 +91,7 @@ def test_a_paused_member_is_given_up_and_answers_again_when_it_goes_on(
             await serving(gateway, client)
             process.send_signal(signal.SIGSTOP)
             # The signal is sent at once and taken a moment later, thread by thread.
-            os.waitid(os.P_PID, process.pid, os.WSTOPPED)
+            await asyncio.to_thread(os.waitid, os.P_PID, process.pid, os.WSTOPPED)
             assert await gateway.status(client, 0.15) is None
             assert not await gateway.linearizable_read(client, 0.15)
             process.send_signal(signal.SIGCONT)

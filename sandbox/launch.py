@@ -107,8 +107,12 @@ def launch(
         launched.force()
         with contextlib.suppress(subprocess.TimeoutExpired):
             guard.wait(grace_s)
-        if left_behind(paths):
-            sweep(paths)
+        if guard.returncode is not None and guard.returncode < 0:
+            # It was killed, so nobody clears up after the supervisor.
+            with contextlib.suppress(TimedOut):
+                wait_until_gone(paths, grace_s)
+            if left_behind(paths):
+                sweep(paths)
         raise
     finally:
         os.close(status_read)

@@ -9,14 +9,12 @@ import socket
 import stat
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
 import psutil
 import pytest
 
-from sandbox.launch import is_running
 from sandbox.paths import SOCKET_PATH_LIMIT, ClusterPaths
 from tests.conftest import SandboxCommand, until
 from tests.programs import holders
@@ -82,26 +80,33 @@ def test_of_many_ups_at_once_one_wins(sandbox_command: SandboxCommand) -> None:
     assert sandbox_command.ours() == []
 
 
+LOOK = """
+import fcntl, sys
+lock = open(sys.argv[1], "rb")
+while True:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        continue
+    fcntl.flock(lock, fcntl.LOCK_UN)
+"""
+"""What every command does that asks whether a cluster runs, over and over."""
+
+
 def test_looking_whether_it_runs_keeps_nobody_from_starting(
     sandbox_command: SandboxCommand,
 ) -> None:
     (sandbox_command.cwd / "Procfile").write_text("a: exec sleep 1000\n")
-    paths = ClusterPaths("default", sandbox_command.home / "default")
-    over = threading.Event()
-
-    def look() -> None:
-        while not over.is_set():
-            is_running(paths)
-
-    looker = threading.Thread(target=look)
-    looker.start()
-    try:
-        for _ in range(3):
-            sandbox_command("up", "-d")
-            sandbox_command("down", "--kill")
-    finally:
-        over.set()
-        looker.join()
+    lock = ClusterPaths("default", sandbox_command.home / "default").lock
+    lock.parent.mkdir()
+    lock.touch()
+    with subprocess.Popen([sys.executable, "-S", "-E", "-c", LOOK, str(lock)]) as looker:
+        try:
+            for _ in range(4):
+                sandbox_command("up", "-d")
+                sandbox_command("down", "--kill")
+        finally:
+            looker.kill()
 
 
 def test_a_stale_socket_and_ledger_are_recovered(sandbox_command: SandboxCommand) -> None:
@@ -112,7 +117,8 @@ def test_a_stale_socket_and_ledger_are_recovered(sandbox_command: SandboxCommand
     pid = int(json.loads((root / "supervisor.json").read_bytes())["pid"])
     os.kill(pid, signal.SIGKILL)
     sandbox_command.assert_nothing_left()
-    assert stat.S_ISSOCK((root / "control.sock").stat().st_mode)
+    door = root / "control.sock"
+    assert stat.S_ISSOCK(door.stat().st_mode)
     assert (root / "supervisor.json").exists()
     refused = sandbox_command("status", code=3)
     assert "Traceback" not in refused.stderr
@@ -120,6 +126,12 @@ def test_a_stale_socket_and_ledger_are_recovered(sandbox_command: SandboxCommand
     sandbox_command("status")
     sandbox_command("down", "--kill")
     held.assert_free()
+    # The socket alone, as when a full disk swallowed the ledger.
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as stale:
+        stale.bind(str(door))
+    assert not (root / "supervisor.json").exists()
+    sandbox_command("up", "-d", *held.args)
+    sandbox_command("status")
 
 
 CONNECT = """

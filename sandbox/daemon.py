@@ -32,6 +32,9 @@ from sandbox.supervise.bus import Bus
 from sandbox.supervise.guard import take_lock
 from sandbox.supervise.logbook import Logbook
 
+EXECUTED_WITHIN_S = 0.5
+"""How long the control API is held back for the members' execution."""
+
 if TYPE_CHECKING:
     from sandbox.etcd.gateway import Gateway
 
@@ -100,11 +103,18 @@ async def run(options: Options, spec: ClusterSpec, guard: Guard) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, cluster.shutdown)
-    cluster.begin()
-    # The members boot while the modules that only questions and answers need are imported.
+    starting = cluster.begin()
+    # What only questions and answers need is imported while the members work. The larger part
+    # waits until they are executed: before, they need the processors; then they await an election.
     gateway = await asyncio.to_thread(_load_gateway, spec)
     cluster.attach(gateway)
+    await asyncio.wait({starting}, timeout=EXECUTED_WITHIN_S)
+    # The importing thread gives way ten times as often: a member's sign is answered in
+    # several steps, each of which would wait 5 ms for its turn.
+    usual_s = sys.getswitchinterval()
+    sys.setswitchinterval(usual_s / 10)
     server_module = await asyncio.to_thread(importlib.import_module, "sandbox.control.server")
+    sys.setswitchinterval(usual_s)
     server = server_module.ControlServer(cluster)
     listener = server_module.bind(paths.socket)
     serving = asyncio.create_task(server.serve(sockets=[listener]))

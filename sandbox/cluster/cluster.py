@@ -96,11 +96,11 @@ class Cluster:
 
     # Beginning.
 
-    def begin(self) -> None:
-        """Execute what is wanted, in the fastest order; returns at once."""
+    def begin(self) -> asyncio.Task[object]:
+        """Execute what is wanted, in the fastest order; the task ends when all are executed."""
         if not self._at_start:
             self._start_the_rest()
-        self._spawn(ordering.start(self._supervisor, self._serving, self._at_start))
+        return self._spawn(ordering.start(self._supervisor, self._serving, self._at_start))
 
     def attach(self, gateway: Gateway) -> None:
         """Ask the members from now on."""
@@ -320,10 +320,11 @@ class Cluster:
             raise SandboxError("the supervisor is still starting", hint="try again in a second")
         return self._monitor
 
-    def _spawn(self, work: object) -> None:
+    def _spawn(self, work: object) -> asyncio.Task[object]:
         task: asyncio.Task[object] = asyncio.ensure_future(work)  # type: ignore[call-overload]
         self._tasks.add(task)
         task.add_done_callback(self._finished)
+        return task
 
     def _finished(self, task: asyncio.Task[object]) -> None:
         self._tasks.discard(task)

@@ -1,0 +1,73 @@
+"""What real etcd makes happen is told as events, on each version."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.model.spec import EtcdBinary
+from tests.conftest import SandboxCommand, until
+
+
+@pytest.fixture
+def on_etcd(sandbox_command: SandboxCommand, etcd_binary: EtcdBinary) -> SandboxCommand:
+    """The command, with the etcd of this round."""
+    sandbox_command.env["ETCD_SANDBOX_ETCD"] = etcd_binary.path
+    return sandbox_command
+
+
+def events(command: SandboxCommand, kind: str) -> list[dict[str, Any]]:
+    told = [json.loads(line) for line in command("events", "--json").stdout.splitlines()]
+    return [event for event in told if event["kind"] == kind]
+
+
+def members(command: SandboxCommand) -> dict[str, dict[str, Any]]:
+    answer = json.loads(command("status", "--json").stdout)
+    return {member["name"]: member for member in answer["members"]}
+
+
+def test_a_stopped_leader_hands_over_and_both_are_named(on_etcd: SandboxCommand) -> None:
+    on_etcd("up", "-n", "3", "-d", "--base-port", "auto")
+    (first,) = events(on_etcd, "raft.leader_elected")
+    on_etcd("stop", "leader")
+    until(lambda: events(on_etcd, "raft.leader_transferred"), 20)
+    (transfer,) = events(on_etcd, "raft.leader_transferred")
+    assert transfer["from"] == first["member"]
+    assert transfer["to"] == transfer["member"] != first["member"]
+    assert transfer["term"] == first["term"] + 1
+    assert len(events(on_etcd, "raft.leader_elected")) == 2
+
+
+def test_an_alarm_is_raised_when_the_space_is_used_up_and_cleared_by_hand(
+    on_etcd: SandboxCommand, tmp_path: Path
+) -> None:
+    profile = tmp_path / "small.toml"
+    profile.write_text("[cluster]\nmembers = 1\n[etcd]\nquota-backend-bytes = 2097152\n")
+    on_etcd("up", "-p", str(profile), "-d", "--base-port", "auto")
+    value = "x" * 60_000
+    for number in range(60):
+        if on_etcd("ctl", "put", f"key{number}", value, code=None).returncode != 0:
+            break
+    else:
+        pytest.fail("60 values of 60 kB fit into 2 MiB")
+    until(lambda: events(on_etcd, "alarm.raised"), 20)
+    assert events(on_etcd, "alarm.raised")[0]["alarm"] == "NOSPACE"
+    assert members(on_etcd)["infra1"]["healthy"] is False
+    on_etcd("ctl", "alarm", "disarm")
+    until(lambda: events(on_etcd, "alarm.cleared"), 20)
+    assert members(on_etcd)["infra1"]["healthy"] is True
+
+
+def test_a_member_that_was_removed_is_removed_and_not_crashed(on_etcd: SandboxCommand) -> None:
+    on_etcd("up", "-n", "3", "-d", "--base-port", "auto")
+    gone = members(on_etcd)["infra3"]
+    # etcd refuses until all peers have been connected for five seconds.
+    until(lambda: on_etcd("ctl", "member", "remove", gone["id"], code=None).returncode == 0, 30)
+    until(lambda: members(on_etcd)["infra3"]["state"] == "removed", 20)
+    assert members(on_etcd)["infra3"]["exit"]["code"] == 0
+    assert [event["member"] for event in events(on_etcd, "member.removed")] == ["infra3"]
+    quorum = json.loads(on_etcd("status", "--json").stdout)["quorum"]
+    assert quorum == {"voters": 2, "needed": 2, "healthy": 2, "ok": True}

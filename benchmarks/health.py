@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from urllib.parse import urlsplit
 
-ASK_EVERY_S = 0.005
+ASK_EVERY_S = 0.01
 ANSWER_WITHIN_S = 1.0
 
 

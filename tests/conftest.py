@@ -31,6 +31,7 @@ class SandboxCommand:
     def __init__(self, home: Path, cwd: Path, extra: dict[str, str]) -> None:
         self.home = home
         self.cwd = cwd
+        self.series = ""  # of the etcd that it runs, where the test is about that
         dropped = ("ETCD", "GOREMAN", "NO_COLOR", "FORCE_COLOR")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
         if path := os.environ.get("PYTHONPATH"):

@@ -25,15 +25,15 @@ def choose(wish: str) -> EtcdBinary:
 def plan(text: str | bytes, **options: Any) -> ClusterSpec:
     data = text if isinstance(text, bytes) else text.encode()
     settings: dict[str, Any] = {
-        "cwd": "/work",
+        "cwd": "/project",
         "caller_env": {"HOME": "/home/me"},
         "choose_etcd": choose,
         "which": {"etcd": "/usr/bin/etcd"}.get,
-        "read_file": lambda path: {"/work/conf.yml": "name: c1\n"}[path],
+        "read_file": lambda path: {"/project/conf.yml": "name: c1\n"}[path],
     }
     return plan_procfile(
         "default",
-        Source(kind=SourceKind.PROCFILE, path="/work/P"),
+        Source(kind=SourceKind.PROCFILE, path="/project/P"),
         parse_procfile(data, "P"),
         **settings | options,
     )
@@ -56,7 +56,11 @@ def test_processes_run_as_goreman_runs_them() -> None:
     web, pipe = spec.processes
     assert web.argv == ("/bin/sh", "-c", "exec python app.py")
     assert pipe.argv == ("/bin/sh", "-c", "a | b")
-    assert (web.shown, web.cwd, web.env) == ("python app.py", "/work", {"A": "1", "PORT": "5000"})
+    assert (web.shown, web.cwd, web.env) == (
+        "python app.py",
+        "/project",
+        {"A": "1", "PORT": "5000"},
+    )
     assert pipe.env["PORT"] == "5100"
     assert (web.env_drop, web.restart, web.member) == ((), Restart.NEVER, None)
     assert (spec.token, spec.notes) == ("", ())
@@ -79,7 +83,7 @@ def test_the_example_has_the_well_known_members() -> None:
         ("etcd2", "infra2", "91bc3c398fb3c146", "http://127.0.0.1:22379", "http://127.0.0.1:22380"),
         ("etcd3", "infra3", "fd422379fda50e48", "http://127.0.0.1:32379", "http://127.0.0.1:32380"),
     ]
-    assert [m.data_dir for _, m in members] == [f"/work/infra{n}.etcd" for n in (1, 2, 3)]
+    assert [m.data_dir for _, m in members] == [f"/project/infra{n}.etcd" for n in (1, 2, 3)]
     assert not any(m.data_owned for _, m in members)
     assert spec.token == "etcd-cluster-1"
     assert spec.notes == ()
@@ -88,15 +92,15 @@ def test_the_example_has_the_well_known_members() -> None:
 @pytest.mark.parametrize(
     ("command", "name", "data_dir"),
     [
-        ("etcd", "default", "/work/default.etcd"),
-        ("etcd --name x", "x", "/work/x.etcd"),
+        ("etcd", "default", "/project/default.etcd"),
+        ("etcd --name x", "x", "/project/x.etcd"),
         ("etcd -name=x --data-dir ../d", "x", "/d"),
         ("ETCD_NAME=x etcd --data-dir /var/d/", "x", "/var/d"),
-        ("env -i ETCD_NAME=x ETCD_DATA_DIR=d etcd", "x", "/work/d"),
-        ("etcd --name x$PORT", "x5000", "/work/x5000.etcd"),
-        ("etcd --name $WHO", "me", "/work/me.etcd"),
-        ("etcd --name x 2>&1 | tee log", "x", "/work/x.etcd"),
-        ("etcd --config-file conf.yml", "c1", "/work/c1.etcd"),
+        ("env -i ETCD_NAME=x ETCD_DATA_DIR=d etcd", "x", "/project/d"),
+        ("etcd --name x$PORT", "x5000", "/project/x5000.etcd"),
+        ("etcd --name $WHO", "me", "/project/me.etcd"),
+        ("etcd --name x 2>&1 | tee log", "x", "/project/x.etcd"),
+        ("etcd --config-file conf.yml", "c1", "/project/c1.etcd"),
     ],
 )
 def test_a_members_name_and_data_are_read_from_its_command(
@@ -148,13 +152,13 @@ def test_the_etcd_that_the_caller_asked_for_replaces_a_bare_one() -> None:
     assert spec.processes[1].argv[2] == "exec bin/etcd --name y"
     assert [p.member.etcd.path for p in spec.members if p.member and p.member.etcd] == [
         "/mine/etcd",
-        "/work/bin/etcd",
+        "/project/bin/etcd",
     ]
 
 
 def test_a_missing_etcd_is_an_error_unless_its_member_is_not_wanted() -> None:
     text = "a: sleep 1\ne: missing/etcd --name x"
-    assert refusal(text) == ("there is no such file, /work/missing/etcd, P:2", "check the path")
+    assert refusal(text) == ("there is no such file, /project/missing/etcd, P:2", "check the path")
     assert refusal(text, wanted=["x"])[0].endswith("P:2")
     found = plan(text, wanted=["a"]).processes[1].member
     assert found is not None
@@ -174,7 +178,7 @@ def test_what_etcd_would_complain_about_is_noted_with_its_line() -> None:
     assert any(
         note.startswith("P:3: etcd 3.5.1 does not know the flag 'naem' of b") for note in spec.notes
     )
-    assert "a and b both use /work/a.etcd" in spec.notes
+    assert "a and b both use /project/a.etcd" in spec.notes
     assert "a and b both use http://localhost:2380" in spec.notes
 
 

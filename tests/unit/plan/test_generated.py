@@ -39,7 +39,7 @@ def plan(profile: str | Profile = "", **options: Any) -> ClusterSpec:
         profile,
         choose_etcd=choose,
         data_root=Path("/state/data"),
-        cwd="/work",
+        cwd="/project",
         caller_env=options.pop("caller_env", {}),
         **options,
     )
@@ -76,7 +76,7 @@ def test_three_members_are_composed_as_etcds_own_procfile_has_them() -> None:
         "--log-outputs=stderr",
     )
     assert first.shown == " ".join(first.argv)
-    assert (first.cwd, first.env, first.env_drop) == ("/work", {}, ENV_DROP)
+    assert (first.cwd, first.env, first.env_drop) == ("/project", {}, ENV_DROP)
     assert (first.restart, first.stop_timeout_s, first.after) == (Restart.NEVER, 10, After.START)
     assert first.member is not None
     assert first.member.initial_cluster == peers
@@ -160,7 +160,12 @@ def test_processes_beside_the_cluster_run_under_the_shells_rule() -> None:
     )
     app, pipe = spec.processes[3:]
     assert app.argv == ("/bin/sh", "-c", "exec python app.py")
-    assert (app.shown, app.cwd, app.env, app.env_drop) == ("python app.py", "/work", {"A": "1"}, ())
+    assert (app.shown, app.cwd, app.env, app.env_drop) == (
+        "python app.py",
+        "/project",
+        {"A": "1"},
+        (),
+    )
     assert (app.after, app.restart, app.member) == (After.READY, Restart.ON_FAILURE, None)
     assert pipe.argv == ("/bin/sh", "-c", "a | b")
     assert (pipe.after, pipe.restart) == (After.START, Restart.NEVER)

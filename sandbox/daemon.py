@@ -92,8 +92,7 @@ async def run(options: Options, spec: ClusterSpec, guard: Guard) -> int:
     run_id = uuid.uuid4().hex
     ledger.sweep(paths.supervisor)
     record.reconcile(paths, spec, fresh=options.fresh)
-    wanted = [item for item in spec.processes if not spec.wanted or item.name in spec.wanted]
-    preflight.check(spec, wanted)
+    preflight.check(spec.wanted_processes)
     record.write(paths, spec)
 
     bus = Bus(paths.events)

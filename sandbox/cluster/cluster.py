@@ -20,7 +20,7 @@ from sandbox.errors import SandboxError
 from sandbox.etcd.raftlog import SignKind, scan
 from sandbox.model.event import Event, Kind
 from sandbox.model.selector import NoLeader, needs_roles, resolve
-from sandbox.model.spec import After, ClusterSpec, ProcessSpec
+from sandbox.model.spec import After, ClusterSpec
 from sandbox.model.state import ClusterStatus, ProcessState
 from sandbox.paths import ClusterPaths
 from sandbox.plan.changes import Changes, compare
@@ -79,7 +79,7 @@ class Cluster:
         self._verbs = Verbs(
             self._supervisor, self._roster, self._serving, lambda: self._raft.leader
         )
-        wanted = tuple(process for process in spec.processes if self._is_wanted(process))
+        wanted = spec.wanted_processes
         self._at_ready = [process for process in wanted if process.after is After.READY]
         self._at_start = [process for process in wanted if process.after is After.START]
         self._readiness = ClusterReadiness(
@@ -269,7 +269,7 @@ class Cluster:
                         self._member_readiness.serves(process)
                 case SignKind.REMOVED:
                     self._spawn(self._supervisor.processes[process].feed(lifecycle.Removed()))
-                    self.bus.publish(Kind.MEMBER_REMOVED, dict(self._roster.items())[process].name)
+                    self.bus.publish(Kind.MEMBER_REMOVED, self._roster.member(process).name)
                 case _:
                     self._raft.take(process, sign)
 
@@ -310,9 +310,6 @@ class Cluster:
         if self._at_ready:
             waiting, self._at_ready = self._at_ready, []
             self._spawn(ordering.start(self._supervisor, self._serving, waiting))
-
-    def _is_wanted(self, process: ProcessSpec) -> bool:
-        return not self.spec.wanted or process.name in self.spec.wanted
 
     @property
     def _asker(self) -> Monitor:

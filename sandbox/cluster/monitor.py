@@ -164,7 +164,7 @@ class Monitor:
     def _notice_alarms(self, process: str, answer: StatusAnswer) -> None:
         now = tuple(sorted(error for error in answer.errors if "alarm:" in error))
         before = self._alarms.get(process, ())
-        name = dict(self._roster.items())[process].name
+        name = self._roster.member(process).name
         for alarm in set(now) - set(before):
             self._bus.publish(Kind.ALARM_RAISED, name, alarm=_alarm_name(alarm))
         for alarm in set(before) - set(now):

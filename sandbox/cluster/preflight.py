@@ -14,13 +14,13 @@ from urllib.parse import urlsplit
 import psutil
 
 from sandbox.errors import InputError, SandboxError
-from sandbox.model.spec import ClusterSpec, ProcessSpec
+from sandbox.model.spec import ProcessSpec
 
 WAL_BYTES = 130_000_000
 """What a new member takes on disk: two preallocated WAL segments of 64,000,000 bytes, and some."""
 
 
-def check(spec: ClusterSpec, wanted: Iterable[ProcessSpec]) -> None:
+def check(wanted: Iterable[ProcessSpec]) -> None:
     """Raise the first thing that is in the way of starting `wanted`."""
     members = [process for process in wanted if process.member is not None]
     for process in members:

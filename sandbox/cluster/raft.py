@@ -89,4 +89,4 @@ class RaftWatch:
         )
 
     def _name(self, process: str) -> str:
-        return dict(self._roster.items())[process].name
+        return self._roster.member(process).name

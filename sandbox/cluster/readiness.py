@@ -70,7 +70,7 @@ class MemberReadiness:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._signs[process].wait(), SIGN_DEADLINE_S)
         supervised = self._supervisor.processes[process]
-        client_url = dict(self._roster.items())[process].client_url
+        client_url = self._roster.member(process).client_url
         pause_s = ASK_AGAIN_FIRST_S
         while supervised.state in (ProcessState.STARTING, ProcessState.PAUSED):
             answer = await self._gateway.status(client_url, ASK_TIMEOUT_S)

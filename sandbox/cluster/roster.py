@@ -37,6 +37,10 @@ class Roster:
         """Process names and members, in the order of the cluster."""
         return self._members.items()
 
+    def member(self, process: str) -> MemberSpec:
+        """The member that this process is; KeyError for a process that is none."""
+        return self._members[process]
+
     def __len__(self) -> int:
         return len(self._members)
 

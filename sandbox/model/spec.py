@@ -120,6 +120,13 @@ class ClusterSpec:
         """The processes that are etcd servers, in the order of the input."""
         return tuple(process for process in self.processes if process.member is not None)
 
+    @property
+    def wanted_processes(self) -> tuple[ProcessSpec, ...]:
+        """The processes that `up` starts, in the order of the input."""
+        return tuple(
+            process for process in self.processes if not self.wanted or process.name in self.wanted
+        )
+
     def process(self, name: str) -> ProcessSpec | None:
         """The process of that process name."""
         return next((process for process in self.processes if process.name == name), None)

@@ -16,6 +16,7 @@ class Unit(StrEnum):
     PERCENT = "% of a core"
     MEGABYTES = "MB"
     LINES_PER_SECOND = "lines/s"
+    PUTS_PER_SECOND = "puts/s"
     RATIO = "×"
 
 
@@ -105,6 +106,8 @@ def spell(value: float, unit: Unit) -> str:
             return f"{value:.1f} MB"
         case Unit.LINES_PER_SECOND:
             return f"{round(value, -3):,.0f}"
+        case Unit.PUTS_PER_SECOND:
+            return f"{value:,.0f}"
         case Unit.RATIO:
             return f"{value:.2f} ×"
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from installation import BuildFailed, install
 
-NAMES = ("ready", "command", "down", "throughput", "status", "idle", "crash")
+NAMES = ("ready", "command", "down", "throughput", "status", "idle", "crash", "links", "dashboard")
 
 
 def main() -> int:

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import processes
-from installation import clean_environment
+from peers import GOREMAN, compiled
 from product import Product
 
 NOT_HERE = "not available here"
 PRODUCT = "etcd-sandbox"
-GOREMAN_MODULE = "github.com/mattn/goreman@latest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,7 @@ class Tool:
 
 def compared(product: Product, place: Path) -> list[Tool]:
     """This tool and the others; those that are not to be had are there without a command."""
-    goreman = _goreman(place)
+    goreman = compiled(GOREMAN, place)
     honcho = shutil.which("honcho", path=str(product.bin))
     return [
         Tool(PRODUCT, (product.command, "up", "--plain", "-f")),
@@ -82,24 +81,3 @@ def version(tool: Tool) -> str:
     )
     text = (done.stdout or done.stderr).strip()
     return text.splitlines()[0].split()[-1].strip("()") if text else "unknown version"
-
-
-def _goreman(place: Path) -> str:
-    if found := shutil.which("goreman"):
-        return found
-    go = shutil.which("go")
-    if not go:
-        return ""
-    gopath = subprocess.run([go, "env", "GOPATH"], capture_output=True, text=True, check=False)
-    installed = Path(gopath.stdout.strip()) / "bin" / "goreman"
-    if installed.is_file():
-        return str(installed)
-    directory = place / "go"
-    env = {**clean_environment(), "GOPATH": str(directory), "GOBIN": str(directory / "bin")}
-    # Without this the module cache is read-only and could not be cleaned up.
-    env["GOFLAGS"] = f"{env.get('GOFLAGS', '')} -modcacherw".strip()
-    subprocess.run(
-        [go, "install", GOREMAN_MODULE], env=env, cwd=place, capture_output=True, check=False
-    )
-    built = directory / "bin" / "goreman"
-    return str(built) if built.is_file() else ""

@@ -1,3 +1,49 @@
 """etcd-sandbox: run a real etcd cluster on one machine, break it on purpose, understand what happens."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sandbox.api.async_cluster import AsyncCluster
+    from sandbox.api.cluster import Cluster
+    from sandbox.errors import InputError, NotRunning, SandboxError, TimedOut
+    from sandbox.model.verdict import Verdict
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "AsyncCluster",
+    "Cluster",
+    "InputError",
+    "NotRunning",
+    "SandboxError",
+    "TimedOut",
+    "Verdict",
+    "__version__",
+]
+
+_PLACES = {
+    "AsyncCluster": "sandbox.api.async_cluster",
+    "Cluster": "sandbox.api.cluster",
+    "InputError": "sandbox.errors",
+    "NotRunning": "sandbox.errors",
+    "SandboxError": "sandbox.errors",
+    "TimedOut": "sandbox.errors",
+    "Verdict": "sandbox.model.verdict",
+}
+
+
+if not TYPE_CHECKING:  # a type checker knows the names by the imports above
+
+    def __getattr__(name: str) -> object:
+        """The Python API, imported when it is asked for: every command imports this package."""
+        from importlib import import_module
+
+        if name not in _PLACES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(_PLACES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -27,9 +27,10 @@ from sandbox.control.wire import error_to_wire, keep_freed_memory
 from sandbox.errors import SandboxError
 from sandbox.model.spec import ClusterSpec
 from sandbox.paths import ClusterPaths
-from sandbox.supervise import ledger
+from sandbox.supervise import ledger, leftcontainers
 from sandbox.supervise.bus import Bus
 from sandbox.supervise.guard import take_lock
+from sandbox.supervise.leftcontainers import containers_of, make_room
 from sandbox.supervise.logbook import Logbook
 
 EXECUTED_WITHIN_S = 0.5
@@ -42,13 +43,17 @@ _log = logging.getLogger("sandbox.daemon")
 
 
 class Options(msgspec.Struct, forbid_unknown_fields=True):
-    """What the launcher says."""
+    """What the launcher says. `owned` until the owner leaves the cluster to itself (SIGUSR1).
+
+    `restored` is a directory with data that the members are to begin with.
+    """
 
     root: str
     name: str
     status_fd: int = -1
     owned: bool = False
     fresh: bool = False
+    restored: str = ""
     sweep: bool = False
 
 
@@ -90,10 +95,27 @@ async def run(options: Options, spec: ClusterSpec, guard: Guard) -> int:
     """Be the supervisor of `spec` until everything has ended; the exit code."""
     paths = ClusterPaths(options.name, Path(options.root))
     run_id = uuid.uuid4().hex
-    ledger.sweep(paths.supervisor)
-    record.reconcile(paths, spec, fresh=options.fresh)
+    clear_leftovers(paths)
+    if not options.restored and not options.fresh:
+        record.refuse_other_data(paths, spec)
+    contained = containers_of(spec.processes)
+    make_room(contained, paths.root)
     preflight.check(spec.wanted_processes)
+    preflight.check_links(spec.processes)
+    preflight.check_discovery(spec)
+    preflight.check_names(spec)
+    # Old data goes when nothing is in the way of new any more.
+    if options.restored:
+        record.take_over(paths, Path(options.restored), fresh=options.fresh)
+    elif options.fresh:
+        record.wipe(paths)
     record.write(paths, spec)
+    at_death = [
+        json.dumps(leftcontainers.command_for(engine, paths.root))
+        for engine in dict.fromkeys(each.engine for each in contained)
+    ]
+    for command in at_death:
+        guard(f"+{command}")
 
     bus = Bus(paths.events)
     logbook = Logbook(paths.logs)
@@ -102,6 +124,8 @@ async def run(options: Options, spec: ClusterSpec, guard: Guard) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, cluster.shutdown)
+    released = asyncio.Event()
+    loop.add_signal_handler(signal.SIGUSR1, released.set)
     starting = cluster.begin()
     # What only questions and answers need is imported while the members work. The larger part
     # waits until they are executed: before, they need the processors; then they await an election.
@@ -119,7 +143,7 @@ async def run(options: Options, spec: ClusterSpec, guard: Guard) -> int:
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     # The socket listens already: a client that comes before uvicorn is up waits in its backlog.
     _say(options.status_fd, {"pid": os.getpid()})
-    watching = asyncio.create_task(_end_without_guard(guard, cluster, options))
+    watching = asyncio.create_task(_end_without_guard(guard, cluster, options, released))
     await cluster.ended.wait()
     watching.cancel()
     logbook.close()
@@ -130,14 +154,43 @@ async def run(options: Options, spec: ClusterSpec, guard: Guard) -> int:
     if guard.is_dead or sys.platform != "linux":
         # Nobody else ends those who left their process group (elsewhere the guard cannot).
         await asyncio.to_thread(ledger.sweep, paths.supervisor)
+    if any(each.network for each in contained):
+        await asyncio.to_thread(_clear_containers, spec, paths)
+    for command in at_death:
+        guard(f"-{command}")
     book.close()
     return cluster.exit_code
 
 
-async def _end_without_guard(guard: Guard, cluster: Cluster, options: Options) -> None:
+def clear_leftovers(paths: ClusterPaths) -> list[str]:
+    """End what a supervisor that died left running; the names of what was ended.
+
+    To be called by whoever holds the cluster's lock.
+    """
+    died = paths.supervisor.exists()
+    recorded = record.read(paths) if died else None
+    names = [] if recorded is None else _clear_containers(recorded, paths)
+    return list(dict.fromkeys([*names, *ledger.sweep(paths.supervisor)]))
+
+
+def _clear_containers(spec: ClusterSpec, paths: ClusterPaths) -> list[str]:
+    """Remove the containers and networks of a plan; the names of the processes that ran in them."""
+    contained = {each.container.name: each.name for each in spec.processes if each.container}
+    found = []
+    for engine in {each.container.engine for each in spec.processes if each.container}:
+        try:
+            found += leftcontainers.clear(engine, paths.root)
+        except SandboxError as error:
+            _log.error("%s", error)
+    return [contained.get(name, name) for name in found]
+
+
+async def _end_without_guard(
+    guard: Guard, cluster: Cluster, options: Options, released: asyncio.Event
+) -> None:
     await guard.died()
     _log.error("the guard died")
-    if options.owned:
+    if options.owned and not released.is_set():
         # Nobody is left who would see the owner go.
         cluster.shutdown()
 
@@ -164,7 +217,7 @@ def _sweep(options: Options) -> int:
     paths = ClusterPaths(options.name, Path(options.root))
     names: list[str] = []
     if (lock := take_lock(str(paths.lock))) is not None:
-        names = ledger.sweep(paths.supervisor)
+        names = clear_leftovers(paths)
         paths.socket.unlink(missing_ok=True)
         os.close(lock)
     sys.stdout.write(json.dumps(names))
@@ -185,6 +238,9 @@ def main() -> int:
     os.set_inheritable(options.status_fd, False)
     guard = Guard(int(sys.argv[2]))
     content = sys.stdin.buffer.read()
+    if path := os.environ.get("PYTHONPATH"):
+        # It may be relative, and the links' process is executed from another directory.
+        os.environ["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, path.split(os.pathsep)))
     os.chdir(options.root)
     if not content:
         return 1  # the launcher died before it handed the plan over

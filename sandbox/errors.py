@@ -32,6 +32,10 @@ class SandboxError(Exception):
         self.where = where
         self.hint = hint
         self.detail = detail
+        # For a traceback, which shows notes as well.
+        for note in (detail.rstrip("\n"), f"hint: {hint}" if hint else ""):
+            if note:
+                self.add_note(note)
 
     def __str__(self) -> str:
         return f"{self.what}, {self.where}" if self.where else self.what

@@ -24,6 +24,8 @@ from sandbox.paths import ClusterPaths
 START_TIMEOUT_S = 30.0
 """How long the supervisor may take to say that it serves its socket."""
 
+_FORCE_AGAIN_S = 0.5
+
 _GUARD = Path(__file__).parent / "supervise" / "guard.py"
 _DAEMON = (sys.executable, "-P", "-m", "sandbox.daemon")
 
@@ -45,6 +47,12 @@ class Launched:
             os.close(self.owner_fd)
             self.owner_fd = None
 
+    def release(self) -> None:
+        """Let the cluster live on when this process goes."""
+        if self.owner_fd is not None:
+            os.write(self.owner_fd, b"stay\n")
+            self.let_go()
+
     def force(self) -> None:
         """Have everything killed at once."""
         if self.guard.poll() is None:
@@ -57,12 +65,14 @@ def launch(
     *,
     owned: bool,
     fresh: bool = False,
+    restored: Path | None = None,
     inherited_fds: Sequence[int] = (),
 ) -> Launched:
     """Start guard and supervisor for `spec` and return once the control socket is served.
 
     `owned` ties the cluster's life to this process. `fresh` wipes the data of an earlier
-    cluster first. `inherited_fds` are kept open as long as the cluster lives (port locks).
+    cluster first. `restored` holds data that the members are to begin with: it becomes the
+    cluster's own once nothing is in the way. `inherited_fds` are kept open as long as the cluster lives (port locks).
     Raises what the supervisor finds in the way: a running cluster of that name, a taken port,
     data of another member list, no room on the disk.
     """
@@ -76,6 +86,7 @@ def launch(
         "status_fd": status_write,
         "owned": owned,
         "fresh": fresh,
+        "restored": str(restored or ""),
     }
     supervisor = [*_DAEMON, json.dumps(word)]
     grace_s = max((process.stop_timeout_s for process in spec.processes), default=10.0) + 5.0
@@ -102,11 +113,13 @@ def launch(
     try:
         _hand_over(spec_write, msgspec.json.encode(spec))
         _await_word(status_read, paths)
-    except BaseException:
+    except BaseException as error:
         launched.let_go()
-        launched.force()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            guard.wait(grace_s)
+        if isinstance(error, SandboxError) and not isinstance(error, TimedOut):
+            # It said itself what is in the way, and is ending.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                guard.wait(grace_s)
+        _force(launched, grace_s)
         if guard.returncode is not None and guard.returncode < 0:
             # It was killed, so nobody clears up after the supervisor.
             with contextlib.suppress(TimedOut):
@@ -162,6 +175,15 @@ def sweep(paths: ClusterPaths) -> list[str]:
             f"cannot clear what cluster {paths.name!r} left behind", hint=done.stderr.strip()[-500:]
         )
     return [str(name) for name in json.loads(done.stdout)]
+
+
+def _force(launched: Launched, grace_s: float) -> None:
+    """End it all. Until the guard handles the signal, one may be lost: a caller may ignore it."""
+    deadline = time.monotonic() + grace_s
+    while launched.guard.poll() is None and time.monotonic() < deadline:
+        launched.force()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            launched.guard.wait(_FORCE_AGAIN_S)
 
 
 def _make_state_directory(paths: ClusterPaths) -> None:

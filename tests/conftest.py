@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -15,8 +17,17 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.plugin import by_hand
+
+pytest_plugins = by_hand()
+
 COMMAND_TIMEOUT_S = 60
 GONE_WITHIN_S = 20
+
+for _number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+    # Under nohup or in a shell's background they are ignored, and so they would be by every child.
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, signal.SIG_DFL)
 
 
 def command() -> list[str]:
@@ -81,6 +92,15 @@ class SandboxCommand:
                     found.append(process)
             except psutil.Error:
                 continue
+        return found
+
+    def ours_with(self, word: str) -> list[psutil.Process]:
+        """Those of them that have the word in their command line."""
+        found = []
+        for process in self.ours():
+            with contextlib.suppress(psutil.Error):  # some come and go
+                if word in process.cmdline():
+                    found.append(process)
         return found
 
     def assert_nothing_left(self, within_s: float = GONE_WITHIN_S) -> None:

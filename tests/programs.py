@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tests.conftest import SandboxCommand, until
+from tests.etcd.ports import free_ports
 
 HOLDER = """
 import os, signal, socket, sys, time
@@ -42,13 +43,6 @@ STUBBORN = {
     "runaway": "forks escapes ignores",
 }
 """A child that ignores SIGTERM, one with a grandchild that does, one whose grandchild left the group."""
-
-
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def can_be_bound(port: int) -> bool:
@@ -99,7 +93,7 @@ def holders(
     etcd.parent.mkdir(exist_ok=True)
     etcd.write_text("#!/bin/sh\necho 'etcd Version: 3.5.21'\n")
     etcd.chmod(0o755)
-    ports = {name: free_port() for name in how}
+    ports = dict(zip(how, free_ports(len(how)), strict=True))
     tables = [
         f'[cluster]\nmembers = 1\netcd = "{etcd}"\n[supervise]\nstop_timeout_s = {stop_timeout_s}\n'
     ]

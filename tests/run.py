@@ -4,9 +4,9 @@
     python3 tests/run.py PATH…      the tests at these paths only
 
 It makes `.venv` beside the checkout's files, installs the project with real etcd 3.5.1 into it,
-adds Debian's etcd 3.4 and tmux where it may (root on Debian or Ubuntu), and compiles the etcd
-3.6 and 3.7 of the day where Go is present. Tests of what is not there are skipped and say why;
-with ETCD_SANDBOX_TESTS_REQUIRE_ALL set they fail instead.
+adds Debian's etcd 3.4, tmux, Chromium, podman and dnsmasq where it may (root on Debian or Ubuntu), and compiles
+the etcd 3.6 and 3.7 of the day where Go is present. Tests of what is not there are skipped and
+say why; with ETCD_SANDBOX_TESTS_REQUIRE_ALL set they fail instead.
 """
 
 from __future__ import annotations
@@ -21,7 +21,19 @@ ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 
-DEBIAN = {"etcd": "etcd-server", "etcdctl": "etcd-client", "tmux": "tmux", "ps": "procps"}
+DEBIAN = {
+    "etcd": "etcd-server",
+    "etcdctl": "etcd-client",
+    "tmux": "tmux",
+    "ps": "procps",
+    "chromium": "chromium",
+    "podman": "podman",
+    "runc": "runc",
+    "/usr/lib/podman/netavark": "netavark",
+    "/usr/lib/podman/aardvark-dns": "aardvark-dns",
+    "dnsmasq": "dnsmasq-base",
+    "dig": "bind9-dnsutils",
+}
 """Programs that the tests use, and Debian's packages that have them."""
 
 CHECKS = (
@@ -47,7 +59,8 @@ def main() -> int:
     if not chosen:
         for name, *arguments in CHECKS:
             run(str(VENV / "bin" / name), *arguments)
-    workers = ("-n", str(max(2, os.cpu_count() or 2)), "--dist", "worksteal")
+    # Half of the time a test waits for an election or a process: more workers than processors.
+    workers = ("-n", str(max(3, 3 * (os.cpu_count() or 2) // 2)), "--dist", "worksteal")
     return run(str(PYTHON), "-m", "pytest", *workers, *chosen, check=False)
 
 
@@ -55,7 +68,7 @@ def install_python_packages() -> None:
     """The project, editable, with its extras, in `.venv`."""
     if not PYTHON.exists():
         run(sys.executable, "-m", "venv", str(VENV))
-    run(str(PYTHON), "-m", "pip", "install", "--quiet", "--editable", ".[etcd,test]")
+    run(str(PYTHON), "-m", "pip", "install", "--quiet", "--editable", ".[etcd,test,web]")
 
 
 def install_system_packages() -> None:

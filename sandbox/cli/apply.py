@@ -21,8 +21,8 @@ def apply(dry_run: bool) -> None:
     what went is stopped. A changed list of members is refused.
     """
     from sandbox.cli.choice import running
-    from sandbox.cli.inputs import plan_again
     from sandbox.cli.preview import as_json
+    from sandbox.inputs import plan_again
 
     client = running()
     planned = plan_again(client.plan(), client.paths, here())
@@ -34,7 +34,8 @@ def apply(dry_run: bool) -> None:
         return
     for line in told(answer, dry_run=dry_run):
         output.line(line)
-    output.next_step("apply" if dry_run and answer["line"] else "status")
+    fits = dry_run and answer["line"] and not answer.get("refused")
+    output.next_step("apply" if fits else "status")
 
 
 def told(answer: dict[str, Any], *, dry_run: bool) -> list[str]:
@@ -45,8 +46,6 @@ def told(answer: dict[str, Any], *, dry_run: bool) -> list[str]:
         for kind, verb in verbs.items()
         if answer[kind]
     ]
-    if answer.get("members_changed"):
-        lines.append(
-            "the list of members differs: a running cluster does not take that from a file"
-        )
+    if refused := answer.get("refused"):
+        lines.append(f"the {refused} differs: a running cluster does not take that from a file")
     return lines or ["nothing to do: what runs is what the input says"]

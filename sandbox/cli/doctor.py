@@ -185,6 +185,42 @@ def look_at_leftovers() -> Iterable[Finding]:
         yield Finding("ok", "leftovers", "none")
 
 
+def look_at_names() -> Iterable[Finding]:
+    """Whether members can be found by DNS: what only `up --bootstrap dns` needs."""
+    from sandbox.dns.machine import look
+    from sandbox.dns.needs import lacks
+    from sandbox.plan.named import private_mount
+
+    # No cluster has its server there: it would begin at port 1.
+    facts = look("127.53.0.1", private_mount(root=os.geteuid() == 0))
+    found = lacks(facts)
+    for lack in found:
+        yield Finding("warn", "dns", f"no --bootstrap dns: {lack.what}", lack.mend)
+    if not found:
+        server = shutil.which("dnsmasq") or "the embedded server, as there is no dnsmasq"
+        yield Finding("ok", "dns", f"members can be found by DNS, with {server}")
+
+
+def look_at_engines() -> Iterable[Finding]:
+    """Whether members can be containers, of which engine."""
+    from sandbox.containers import engine_version, find_engine
+    from sandbox.model.spec import Runtime
+
+    engines = [runtime for runtime in (Runtime.PODMAN, Runtime.DOCKER) if shutil.which(runtime)]
+    for runtime in engines:
+        try:
+            engine = find_engine(runtime)
+        except SandboxError as error:
+            yield Finding("warn", "containers", f"no --runtime {runtime}: {error}", error.hint)
+            continue
+        on = "on the host's network" if not engine.is_apart else "with published ports, no links"
+        version = engine_version(engine.program)
+        yield Finding("ok", "containers", f"{runtime} {version}, {engine.program}: {on}")
+    if not engines:
+        found = "neither podman nor docker is installed; only --runtime needs one"
+        yield Finding("ok", "containers", found)
+
+
 LOOKS: tuple[Callable[[], Iterable[Finding]], ...] = (
     look_at_python,
     look_at_etcd,
@@ -193,6 +229,8 @@ LOOKS: tuple[Callable[[], Iterable[Finding]], ...] = (
     look_at_state_directory,
     look_at_sockets,
     look_at_open_files,
+    look_at_names,
+    look_at_engines,
     look_at_leftovers,
 )
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from sandbox.cli.diagnostics import one_line
-from sandbox.cli.inputs import Caller, plan_again
 from sandbox.control.client import ControlClient
 from sandbox.errors import NotRunning, SandboxError
+from sandbox.inputs import Caller, plan_again
 
 DEBOUNCE_MS = 200
 """An editor's several writes within this time are one edit."""
@@ -82,7 +82,7 @@ class EditWatch(threading.Thread):
         line = str(answer["line"])
         if not line:
             return ""
-        if answer.get("members_changed"):
+        if answer.get("refused"):
             return f"{self._path.name} changed: {line}"
         if not self._apply:
             return f"{self._path.name} changed: {line}; etcd-sandbox apply makes it so"

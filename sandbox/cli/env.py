@@ -24,7 +24,7 @@ SHELLS = ("bash", "zsh", "fish")
 def env(shell: str | None) -> None:
     """Print the variables that etcdctl reads: eval "$(etcd-sandbox env)", in fish: etcd-sandbox env | source"""
     from sandbox.cli.choice import running
-    from sandbox.cli.endpoints import etcdctl_variables, members_of
+    from sandbox.etcdctl import etcdctl_variables, members_of
 
     client = running()
     members = members_of(client.plan())

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import click
 
-from sandbox.cli import output, story
+from sandbox import story
+from sandbox.cli import output
 from sandbox.cli.output import BAD, GOOD, Painted
 from sandbox.cli.settings import common, settings
 
@@ -33,9 +32,4 @@ def line(event: story.Event) -> Painted:
     """One event for a reader: local time and a sentence."""
     kind = event["kind"]
     sgr = BAD if kind in story.BAD else GOOD if kind in story.GOOD else ""
-    return Painted(f"{clock(event['ts'])} {story.sentence(event)}", sgr)
-
-
-def clock(ts: str) -> str:
-    """An RFC 3339 moment as local time with milliseconds: `14:30:05.123`."""
-    return datetime.fromisoformat(ts).astimezone().strftime("%H:%M:%S.%f")[:-3]
+    return Painted(f"{story.clock(event['ts'])} {story.sentence(event)}", sgr)

@@ -19,13 +19,14 @@ from pathlib import Path
 
 from sandbox.cli import diagnostics, output
 from sandbox.cli.edits import EditWatch
-from sandbox.cli.inputs import Caller, Planned
 from sandbox.cli.interrupts import EndSignals
 from sandbox.cli.merged import Merger
+from sandbox.cli.owndashboard import Left, watch
 from sandbox.cli.settings import settings
 from sandbox.cli.streams import EventStream, LogStream, Speaker
 from sandbox.control.client import ControlClient
 from sandbox.errors import EXIT_FAILED, EXIT_INTERRUPTED, NotRunning, SandboxError, TimedOut
+from sandbox.inputs import Caller, Planned
 from sandbox.launch import Launched, launch, sweep, wait_until_gone
 from sandbox.model.event import Kind
 from sandbox.paths import ClusterPaths
@@ -33,8 +34,11 @@ from sandbox.paths import ClusterPaths
 NAMED_AFTER_S = 2.0
 """When a stop lasts so long, it is said whom it waits for."""
 
-FORCED_AFTER_S = 3.0
+FORCED_AFTER_S = 6.0
 """A supervisor that has not ended so long after it was asked to hurry is killed; the guard does the rest."""
+
+SHOWN_AGAIN_US = 5_000_000
+"""After a crash of the dashboard the lines of so long ago are shown once more, and not all of them."""
 
 STALLED_S = 0.5
 """A reader of stdout that took nothing for so long does not hold up the end."""
@@ -42,10 +46,12 @@ STALLED_S = 0.5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wishes:
-    """How the foreground is to behave."""
+    """How the foreground is to behave; `fresh` and `restored` are as `launch` takes them."""
 
     fresh: bool = False
+    restored: Path | None = None
     apply_edits: bool = False
+    dashboard: bool = False
     timeout_s: float = 30.0
 
 
@@ -55,10 +61,69 @@ def own(planned: Planned, paths: ClusterPaths, caller: Caller, wishes: Wishes) -
     signals.install()
     began_us = time.time_ns() // 1000
     launched = launch(
-        planned.spec, paths, owned=True, fresh=wishes.fresh, inherited_fds=planned.held
+        planned.spec,
+        paths,
+        owned=True,
+        fresh=wishes.fresh,
+        restored=wishes.restored,
+        inherited_fds=planned.held,
     )
     signals.raising = False
-    return _Foreground(planned, paths, caller, wishes, launched, signals, began_us).run()
+    asked = 0
+    notices = _Notices()
+    _watch_edits(planned, paths, caller, wishes, notices)
+    if wishes.dashboard:
+        left = watch(paths, launched, signals.fd, notices)
+        if left is Left.RUNNING:
+            launched.release()
+            diagnostics.note(
+                f"cluster {paths.name} runs on: etcd-sandbox -c {paths.name} down ends it"
+            )
+            return 0
+        now_us = time.time_ns() // 1000
+        if left is Left.CRASHED:
+            diagnostics.warn("the dashboard ended unexpectedly; plain lines follow")
+            began_us = max(began_us, now_us - SHOWN_AGAIN_US)
+        else:
+            asked, began_us = int(left is Left.STOP), now_us
+    foreground = _Foreground(planned, paths, wishes, launched, signals, began_us)
+    notices.tell(foreground.say)
+    code = foreground.run(asked)
+    # Asked for in the dashboard, the end is no interruption.
+    return 0 if asked and code == EXIT_INTERRUPTED else code
+
+
+class _Notices:
+    """Where words about edits go: to the dashboard, then among the plain lines; kept until then."""
+
+    def __init__(self) -> None:
+        self._say: Callable[[str], None] | None = None
+        self._kept: list[str] = []
+        self._lock = threading.Lock()
+
+    def __call__(self, text: str) -> None:
+        """Say it, or keep it until somebody listens."""
+        with self._lock:
+            if self._say is None:
+                self._kept.append(text)
+            else:
+                self._say(text)
+
+    def tell(self, say: Callable[[str], None]) -> None:
+        """From now on say it there."""
+        with self._lock:
+            self._say = say
+            for text in self._kept:
+                say(text)
+            self._kept.clear()
+
+
+def _watch_edits(
+    planned: Planned, paths: ClusterPaths, caller: Caller, wishes: Wishes, notices: _Notices
+) -> None:
+    if path := planned.spec.source.path:
+        client = ControlClient(paths)
+        EditWatch(client, Path(path), caller, notices, apply=wishes.apply_edits).start()
 
 
 class _Foreground:
@@ -66,7 +131,6 @@ class _Foreground:
         self,
         planned: Planned,
         paths: ClusterPaths,
-        caller: Caller,
         wishes: Wishes,
         launched: Launched,
         signals: EndSignals,
@@ -92,28 +156,18 @@ class _Foreground:
         self._events = EventStream(
             self._client,
             names,
-            [process.member.client_url for process in spec.members if process.member is not None],
+            spec.client_urls,
             self._stdout,
             colour=colour,
         )
-        self._edits = (
-            EditWatch(
-                self._client,
-                Path(spec.source.path),
-                caller,
-                self._say,
-                apply=wishes.apply_edits,
-            )
-            if spec.source.path
-            else None
-        )
 
-    def run(self) -> int:
-        """Stay until the cluster has ended; the exit code."""
+    def run(self, asked: int = 0) -> int:
+        """Stay until the cluster has ended; the exit code. `asked`: how often it was told to end."""
+        if asked:
+            self._asked = asked
+            _in_background(self._stop_all)
         self._logs.start()
         self._events.start()
-        if self._edits is not None:
-            self._edits.start()
         _in_background(self._await_guard)
         _in_background(self._await_ready)
         self._wait()
@@ -177,7 +231,7 @@ class _Foreground:
         try:
             answer = self._client.ready(self._wishes.timeout_s)
             if why := answer.get("why"):
-                self._say(str(why))
+                self.say(str(why))
         except TimedOut as error:
             self._note(diagnostics.one_line(error))
         except SandboxError as error:
@@ -214,7 +268,8 @@ class _Foreground:
             pid = int(json.loads(self._paths.supervisor.read_bytes())["pid"])
             os.kill(pid, signal.SIGKILL)
 
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> None:
+        """A line of the sandbox itself, among those of the processes."""
         self._stdout.say(self._own_lines.own(text, time.time_ns() // 1000))
 
     def _note(self, text: str) -> None:

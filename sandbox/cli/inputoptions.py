@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from sandbox.cli.params import BASE_PORT
+from sandbox.model.spec import Bootstrap, ContainerNetwork, Runtime
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-    from sandbox.cli.inputs import Caller, Options
+    from sandbox.inputs import Caller, Options
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -27,31 +28,95 @@ def _profiles(
     return completion.profiles(context, param, incomplete)
 
 
+_COUNT = click.option("-n", "--members", type=int, metavar="N", help="So many members, 1 to 25.")
+
+_PROFILE = click.option(
+    "-p",
+    "--profile",
+    metavar="NAME|FILE",
+    shell_complete=_profiles,
+    help="A built-in profile by name, or a profile's file.",
+)
+
+_ETCD = click.option(
+    "--etcd",
+    metavar="PATH|VERSION",
+    help="Which etcd: a program, 3.5.1, or 3.5 for the newest of that series.",
+)
+
+_PORTS = click.option(
+    "--base-port",
+    type=BASE_PORT,
+    metavar="P|auto",
+    help="The first member's client port; auto finds free ones. Not for a Procfile.",
+)
+
+_LINKS = click.option(
+    "--links/--direct",
+    default=None,
+    help="Peers reach each other through links that can be cut and slowed, or directly. "
+    "Links are on, but for a Procfile's members.",
+)
+
 _WHICH = [
-    click.option("-n", "--members", type=int, metavar="N", help="So many members, 1 to 25."),
+    _COUNT,
     click.option(
         "-f", "--procfile", metavar="FILE", help="A Procfile, with goreman's meaning of it."
     ),
-    click.option(
-        "-p",
-        "--profile",
-        metavar="NAME|FILE",
-        shell_complete=_profiles,
-        help="A built-in profile by name, or a profile's file.",
-    ),
+    _PROFILE,
 ]
 
 _HOW = [
+    _ETCD,
+    _PORTS,
+    _LINKS,
     click.option(
-        "--etcd",
-        metavar="PATH|VERSION",
-        help="Which etcd: a program, 3.5.1, or 3.5 for the newest of that series.",
+        "--bootstrap",
+        type=click.Choice([word.value for word in Bootstrap]),
+        help="How the members are told of each other: a list, a discovery service, DNS SRV records.",
     ),
     click.option(
-        "--base-port",
-        type=BASE_PORT,
-        metavar="P|auto",
-        help="The first member's client port; auto finds free ones. Not for a Procfile.",
+        "--discovery",
+        metavar="URL",
+        help="An existing discovery service, or a token's URL there, instead of one of our own.",
+    ),
+    click.option(
+        "--discovery-token",
+        metavar="TOKEN",
+        help="A token that is registered at the discovery service, instead of a fresh one.",
+    ),
+    click.option(
+        "--discovery-size",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Register the token for so many members instead of for all; one more becomes what "
+        "its etcd makes of it.",
+    ),
+    click.option(
+        "--dns-records",
+        metavar="FILE",
+        help="DNS records in dnsmasq's words instead of our own (see export dnsmasq).",
+    ),
+    click.option(
+        "--runtime",
+        type=click.Choice([word.value for word in Runtime]),
+        help="What the members are: processes, or containers of podman or docker.",
+    ),
+    click.option(
+        "--image",
+        metavar="IMAGE",
+        help="The image of the containers; the default is etcd's official one of the version.",
+    ),
+    click.option(
+        "--image-from-binary",
+        is_flag=True,
+        help="Build the image from the etcd on this machine instead of pulling one.",
+    ),
+    click.option(
+        "--container-network",
+        type=click.Choice([word.value for word in ContainerNetwork]),
+        help="Containers have the host's network, or one of their own with published ports; the "
+        "default is what the engine can.",
     ),
     click.option(
         "--set-ports/--no-set-ports",
@@ -94,6 +159,17 @@ def input_options(*, with_sources: bool = True) -> Callable[[Decorated], Decorat
     return decorate
 
 
+def restore_options() -> Callable[[Decorated], Decorated]:
+    """Adds those that say what a cluster from a snapshot is to be: its members know each other."""
+
+    def decorate(command: Decorated) -> Decorated:
+        for option in reversed([_COUNT, _PROFILE, _ETCD, _PORTS, _LINKS]):
+            command = option(command)
+        return command
+
+    return decorate
+
+
 def collect(
     *,
     members: int | None = None,
@@ -105,10 +181,20 @@ def collect(
     port_base: int = 5000,
     env_files: tuple[str, ...] = (),
     basedir: str | None = None,
+    links: bool | None = None,
+    bootstrap: str | None = None,
+    discovery: str | None = None,
+    discovery_token: str | None = None,
+    discovery_size: int | None = None,
+    dns_records: str | None = None,
+    runtime: str | None = None,
+    image: str | None = None,
+    image_from_binary: bool = False,
+    container_network: str | None = None,
     **more: Any,
 ) -> Options:
-    """The options as `sandbox.cli.inputs` takes them."""
-    from sandbox.cli.inputs import Options
+    """The options as `sandbox.inputs` takes them."""
+    from sandbox.inputs import Options
 
     return Options(
         members=members,
@@ -120,12 +206,22 @@ def collect(
         port_base=port_base,
         env_files=env_files,
         basedir=basedir,
+        links=links,
+        bootstrap=bootstrap,
+        discovery=discovery,
+        discovery_token=discovery_token,
+        discovery_size=discovery_size,
+        dns_records=dns_records,
+        runtime=runtime,
+        image=image,
+        image_from_binary=image_from_binary,
+        container_network=container_network,
         **more,
     )
 
 
 def here() -> Caller:
     """The caller of this command."""
-    from sandbox.cli.inputs import Caller
+    from sandbox.inputs import Caller
 
     return Caller(cwd=Path.cwd(), env=dict(os.environ))

@@ -77,19 +77,37 @@ class BasePort(click.ParamType["int | str"]):
 SPAN, MOMENT, SIGNAL, BASE_PORT = Span(), Moment(), SignalName(), BasePort()
 
 
-def selectors(*, required: bool) -> Callable[[Any], Any]:
-    """The argument that takes selectors, completed with the names of the running cluster."""
-
-    def complete(
-        context: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
-        from sandbox.cli import completion
-
-        return completion.selectors(context, param, incomplete)
-
-    return click.argument(
-        "select", metavar="SEL...", nargs=-1, required=required, shell_complete=complete
+def timeout(what: str) -> Callable[[Any], Any]:
+    """The option `--timeout`; `what` is its help."""
+    return click.option(
+        "--timeout",
+        "timeout_s",
+        type=SPAN,
+        default="30s",
+        show_default=True,
+        metavar="SPAN",
+        help=what,
     )
+
+
+def selectors(*, required: bool, metavar: str = "SEL...") -> Callable[[Any], Any]:
+    """The argument that takes selectors, completed with the names of the running cluster."""
+    return click.argument(
+        "select", metavar=metavar, nargs=-1, required=required, shell_complete=_complete
+    )
+
+
+def selector(name: str, *, metavar: str) -> Callable[[Any], Any]:
+    """An argument that takes one selector, completed likewise."""
+    return click.argument(name, metavar=metavar, shell_complete=_complete)
+
+
+def _complete(
+    context: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    from sandbox.cli import completion
+
+    return completion.selectors(context, param, incomplete)
 
 
 def _converted(

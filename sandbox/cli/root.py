@@ -23,6 +23,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "ls": ("sandbox.cli.ls:ls", "List running and stopped clusters."),
         "status": ("sandbox.cli.status:status", "Show the members."),
         "logs": ("sandbox.cli.logs:logs", "Show log lines, in order of arrival."),
+        "dashboard": ("sandbox.cli.dashboard:dashboard", "Watch a cluster and act on it."),
         "events": ("sandbox.cli.events:events", "Show what happened: starts, exits, elections."),
     },
     "Act": {
@@ -32,10 +33,27 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "kill": ("sandbox.cli.act:kill", "Crash processes: SIGKILL, or another signal."),
         "pause": ("sandbox.cli.act:pause", "Let processes hang (SIGSTOP)."),
         "resume": ("sandbox.cli.act:resume", "Let paused processes go on (SIGCONT)."),
+        "partition": ("sandbox.cli.faults:partition", "Cut peer traffic between two sides."),
+        "cut": ("sandbox.cli.faults:cut", "Cut the one link between two members."),
+        "slow": ("sandbox.cli.faults:slow", "Delay peer traffic."),
+        "heal": ("sandbox.cli.faults:heal", "Undo every fault."),
+        "failover": ("sandbox.cli.failover:failover", "Lose the leader again and again; measure."),
+        "move-leader": ("sandbox.cli.faults:move_leader", "Hand leadership over to a member."),
+        "add": ("sandbox.cli.membership:add", "Add a member, or a learner, while it runs."),
+        "promote": ("sandbox.cli.membership:promote", "Give a learner its vote."),
+        "remove": ("sandbox.cli.membership:remove", "Take a member out of the cluster."),
+        "replace": ("sandbox.cli.membership:replace", "Put a new member in the place of one."),
+        "upgrade": ("sandbox.cli.upgrade:upgrade", "Give members another etcd, one at a time."),
+    },
+    "Learn": {
+        "learn": ("sandbox.cli.learn:learn", "Do a lesson of the workshop, step by step."),
     },
     "Use": {
         "ctl": ("sandbox.cli.ctl:ctl", "Run etcdctl with the endpoints set."),
         "env": ("sandbox.cli.env:env", "Print the variables that etcdctl reads."),
+        "snapshot": ("sandbox.cli.snapshot:snapshot", "Back the cluster's keys up into a file."),
+        "restore": ("sandbox.cli.snapshot:restore", "Bring up a new cluster from a snapshot."),
+        "export": ("sandbox.cli.export:export", "Print the same cluster for another tool."),
     },
     "Prepare": {
         "check": (

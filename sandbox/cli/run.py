@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
-import secrets
 import shutil
 import signal
 import subprocess
@@ -17,18 +15,16 @@ import click
 
 from sandbox.cli import diagnostics
 from sandbox.cli.inputoptions import collect, here, input_options
-from sandbox.cli.params import SPAN
+from sandbox.cli.params import timeout
 from sandbox.cli.settings import common
 from sandbox.errors import InputError, SandboxError
 
 if TYPE_CHECKING:
-    from sandbox.cli.inputs import Planned
+    from sandbox.inputs import Planned
     from sandbox.paths import ClusterPaths
 
 EXIT_NOT_EXECUTABLE = 126
 EXIT_NOT_FOUND = 127
-
-_NAME = re.compile(r"run-(\d+)-[0-9a-f]{4}\Z")
 
 
 class CommandNotExecutable(SandboxError):
@@ -45,15 +41,7 @@ class CommandNotFound(SandboxError):
 
 @click.command("run", context_settings={"allow_interspersed_args": False})
 @input_options()
-@click.option(
-    "--timeout",
-    "timeout_s",
-    type=SPAN,
-    default="30s",
-    show_default=True,
-    metavar="SPAN",
-    help="How long to wait until the cluster is ready.",
-)
+@timeout("How long to wait until the cluster is ready.")
 @click.argument("command", metavar="-- CMD...", nargs=-1, required=True, type=click.UNPROCESSED)
 @common()
 def run(timeout_s: float, command: tuple[str, ...], **given: Any) -> int:
@@ -61,9 +49,9 @@ def run(timeout_s: float, command: tuple[str, ...], **given: Any) -> int:
 
     CMD gets ETCDCTL_ENDPOINTS and ETCD_SANDBOX_CLUSTER; its exit code is ours.
     """
-    from sandbox.cli.inputs import DEFAULT_MEMBERS, plan_up
     from sandbox.cli.interrupts import interruptible
-    from sandbox.paths import cluster_paths
+    from sandbox.inputs import DEFAULT_MEMBERS, plan_up
+    from sandbox.leftovers import clear_abandoned, passing_cluster
 
     if given["procfile"] is not None:
         raise InputError(
@@ -73,8 +61,9 @@ def run(timeout_s: float, command: tuple[str, ...], **given: Any) -> int:
     if given["members"] is None and given["profile"] is None:
         given["members"] = DEFAULT_MEMBERS
     given["base_port"] = given["base_port"] or "auto"
-    _clear_abandoned()
-    paths = cluster_paths(f"run-{os.getpid()}-{secrets.token_hex(2)}")
+    for line in clear_abandoned():
+        diagnostics.note(line)
+    paths = passing_cluster("run")
     with interruptible():
         try:
             planned = plan_up(collect(ephemeral=True, **given), paths, here())
@@ -86,9 +75,9 @@ def run(timeout_s: float, command: tuple[str, ...], **given: Any) -> int:
 
 
 def _run(planned: Planned, paths: ClusterPaths, command: Sequence[str], timeout_s: float) -> int:
-    from sandbox.cli.endpoints import etcdctl_variables, members_of
     from sandbox.cli.preview import as_json
-    from sandbox.cli.start import start_and_wait
+    from sandbox.etcdctl import etcdctl_variables, members_of
+    from sandbox.start import start_and_wait
 
     start_and_wait(planned, paths, owned=True, timeout_s=timeout_s, leave_late=False)
     variables = etcdctl_variables(members_of(as_json(planned.spec)))
@@ -152,31 +141,7 @@ def _undisturbed() -> Any:
 
 
 def _leave_nothing(paths: ClusterPaths) -> None:
-    from sandbox.cli.start import stop_at_once
+    from sandbox.start import stop_at_once
 
     stop_at_once(paths)
     shutil.rmtree(paths.root, ignore_errors=True)
-
-
-def _clear_abandoned() -> None:
-    """Remove what runs that were killed could not remove themselves."""
-    from sandbox.launch import is_running
-    from sandbox.paths import known_clusters
-
-    for paths in known_clusters():
-        found = _NAME.match(paths.name)
-        if found and not _alive(int(found[1])) and not is_running(paths):
-            from sandbox.cli.choice import clear_leftovers
-
-            clear_leftovers(paths)
-            shutil.rmtree(paths.root, ignore_errors=True)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True

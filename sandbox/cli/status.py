@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from sandbox.cli import output, shown
+from sandbox import shown, story
+from sandbox.cli import output
 from sandbox.cli.output import BAD, FAINT, GOOD, ODD, Cell, Painted
 from sandbox.cli.settings import common, settings
 from sandbox.control.client import ControlClient
@@ -77,6 +78,10 @@ def lines(answer: dict[str, Any]) -> list[str]:
     """`status --json` as a reader likes it: a headline, the members, the other processes."""
     members, processes = answer["members"], answer["processes"]
     shown_lines = [headline(answer)]
+    if members and (told := answer.get("bootstrap")):
+        shown_lines.append(f"bootstrapped by {shown.bootstrap(told)}")
+        if lack := told.get("lack"):
+            shown_lines.append(lack)
     if members:
         head = list(_MEMBER_HEAD)
         if any(member.get("hash") is not None for member in members):
@@ -86,6 +91,7 @@ def lines(answer: dict[str, Any]) -> list[str]:
     if processes:
         rows = [_process(process, len(members) + i) for i, process in enumerate(processes)]
         shown_lines += ["", *output.table_lines(_PROCESS_HEAD, rows, _RIGHT)]
+    shown_lines += _two_leaders(answer)
     for fault in answer.get("faults", ()):
         shown_lines.append(_fault(fault))
     return shown_lines
@@ -113,7 +119,7 @@ def _member(member: dict[str, Any], index: int, width: int) -> list[Cell]:
         _state(member),
         Painted(shown.word(member["role"]), output.STRONG if member["role"] == "leader" else ""),
         shown.word(member["term"]),
-        Painted("healthy", GOOD) if member["healthy"] else Painted("unhealthy", ODD),
+        _health(member),
         shown.word(member["pid"]),
         shown.word(member["version"]),
         shown.word(member["revision"]),
@@ -127,6 +133,12 @@ def _member(member: dict[str, Any], index: int, width: int) -> list[Cell]:
     if width > len(row):
         row.append(shown.word(member["hash"]))
     return row
+
+
+def _health(member: dict[str, Any]) -> Cell:
+    if member["state"] == "removed":
+        return shown.word(None)
+    return Painted("healthy", GOOD) if member["healthy"] else Painted("unhealthy", ODD)
 
 
 def _process(process: dict[str, Any], index: int) -> list[Cell]:
@@ -144,10 +156,21 @@ def _process(process: dict[str, Any], index: int) -> list[Cell]:
 
 def _state(process: dict[str, Any]) -> Painted:
     state = process["state"]
-    end = shown.end(process["exit"]) if state in ("exited", "failed", "backoff") else ""
+    end = story.end(process["exit"]) if state in ("exited", "failed", "backoff") else ""
     return Painted(f"{state}: {end}" if end else state, _STATE_COLOURS.get(state, ODD))
 
 
 def _fault(fault: dict[str, Any]) -> str:
-    name = fault.get("member") or fault["process"]
-    return f"fault: {name} is paused; etcd-sandbox resume {name}"
+    name = fault.get("member") or fault.get("process")
+    mend = f"resume {name}" if fault["kind"] == "pause" else "heal"
+    return f"fault: {story.fault_words(fault)}; etcd-sandbox {mend}"
+
+
+def _two_leaders(answer: dict[str, Any]) -> list[str]:
+    """A word on those who believe to lead and do not: a leader that was cut off finds out late."""
+    claims = [member for member in answer["members"] if member["role"] == "leader"]
+    return [
+        f"{member['name']} still believes that it leads (term {member['term']})"
+        for member in claims
+        if member["name"] != answer["leader"]
+    ]

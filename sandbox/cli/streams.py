@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from sandbox.cli import output, story
+from sandbox import story
+from sandbox.cli import output
 from sandbox.cli.merged import Merger
 from sandbox.control.client import ControlClient
 from sandbox.errors import SandboxError

@@ -8,11 +8,11 @@ import click
 
 from sandbox.cli import diagnostics, output
 from sandbox.cli.inputoptions import collect, here, input_options
-from sandbox.cli.params import SPAN
-from sandbox.cli.settings import common
+from sandbox.cli.params import timeout
+from sandbox.cli.settings import common, settings
 
 if TYPE_CHECKING:
-    from sandbox.cli.inputs import Planned
+    from sandbox.inputs import Planned
     from sandbox.paths import ClusterPaths
 
 
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 @click.argument("wanted", metavar="[NAME]...", nargs=-1)
 @input_options()
 @click.option("-d", "--detach", is_flag=True, help="Return when the cluster is ready; it runs on.")
-@click.option("--plain", is_flag=True, help="Merged log lines, also on a terminal.")
+@click.option(
+    "--plain", is_flag=True, help="Merged log lines instead of the dashboard, also on a terminal."
+)
 @click.option("--fresh", is_flag=True, help="Delete the cluster's old data first.")
 @click.option("--ephemeral", is_flag=True, help="Keep no data when the cluster stops.")
 @click.option(
@@ -31,15 +33,7 @@ if TYPE_CHECKING:
 @click.option(
     "--watch", is_flag=True, help="Apply edits of the Procfile or profile by itself, as they come."
 )
-@click.option(
-    "--timeout",
-    "timeout_s",
-    type=SPAN,
-    default="30s",
-    show_default=True,
-    metavar="SPAN",
-    help="How long to wait until the cluster is ready.",
-)
+@timeout("How long to wait until the cluster is ready.")
 @click.option("--dry-run", is_flag=True, help="Print what would run; start nothing.")
 @common(data=True)
 def up(
@@ -58,13 +52,16 @@ def up(
 
     With nothing named: ./Procfile, else the plan recorded for this cluster, else three members.
     NAMEs start only these processes. Without -d the cluster stops when this command goes, in
-    whatever way; Ctrl-C stops everything, a second one kills at once.
+    whatever way. On a terminal the dashboard opens, and asks before it goes; with --plain Ctrl-C
+    stops everything, a second one kills at once.
     """
     from sandbox.cli import preview
     from sandbox.cli.choice import clear_leftovers, paths_to_start
-    from sandbox.cli.inputs import plan_up, refuse_foreign_data
+    from sandbox.inputs import plan_up, refuse_foreign_data
 
-    options = collect(wanted=wanted, ephemeral=ephemeral, exit_on_error=exit_on_error, **given)
+    options = collect(
+        wanted=wanted, ephemeral=ephemeral, exit_on_error=exit_on_error, fresh=fresh, **given
+    )
     paths, caller = paths_to_start(), here()
     planned = plan_up(options, paths, caller)
     for text in planned.spec.notes:
@@ -82,21 +79,32 @@ def up(
         _detached(planned, paths, fresh, timeout_s)
         return
     from sandbox.cli.foreground import Wishes, own
+    from sandbox.cli.owndashboard import can_be_shown
 
-    wishes = Wishes(fresh=fresh, apply_edits=watch, timeout_s=timeout_s)
+    wishes = Wishes(
+        fresh=fresh,
+        apply_edits=watch,
+        timeout_s=timeout_s,
+        dashboard=not (plain or settings().json) and can_be_shown(),
+    )
     output.leave(own(planned, paths, caller, wishes))
 
 
 def _detached(planned: Planned, paths: ClusterPaths, fresh: bool, timeout_s: float) -> None:
     from sandbox.cli.interrupts import interruptible
-    from sandbox.cli.settings import settings
-    from sandbox.cli.start import start_and_wait
-    from sandbox.control.client import ControlClient
+    from sandbox.start import start_and_wait
 
     with interruptible():
         answer, _ = start_and_wait(
             planned, paths, owned=False, fresh=fresh, timeout_s=timeout_s, leave_late=True
         )
+    show_begun(answer, planned, paths)
+
+
+def show_begun(answer: dict[str, Any], planned: Planned, paths: ClusterPaths) -> None:
+    """What a cluster that is left running has become; `answer` is that of `ready`."""
+    from sandbox.control.client import ControlClient
+
     if settings().json:
         output.document(answer)
         return
@@ -104,14 +112,21 @@ def _detached(planned: Planned, paths: ClusterPaths, fresh: bool, timeout_s: flo
         output.line(str(why))
     else:
         output.line(f"cluster {paths.name} ready in {answer['ready_s']:.2f} s")
+    for text in answer.get("warnings", ()):
+        diagnostics.warn(text)
     _short_table(ControlClient(paths).status())
+    if planned.spec.dns is not None and not settings().quiet:
+        from sandbox.plan.named import dig_lines
+
+        for command in dig_lines(planned.spec.dns):
+            output.line(f"records: {command}")
     output.next_step("status")
     output.next_step("kill leader")
     output.next_step("down")
 
 
 def _short_table(answer: dict[str, Any]) -> None:
-    from sandbox.cli.shown import word
+    from sandbox.shown import word
 
     if members := answer["members"]:
         output.table(

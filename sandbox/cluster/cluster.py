@@ -7,21 +7,42 @@ import contextlib
 import logging
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sandbox.cluster import ordering, record
+from sandbox.cluster.availability import Availability
+from sandbox.cluster.faults import Faults, links_for
+from sandbox.cluster.introduction import introduction_of
+from sandbox.cluster.measure import Measure
+from sandbox.cluster.membership import Membership
 from sandbox.cluster.monitor import Monitor
+from sandbox.cluster.orders import Orders
+from sandbox.cluster.probe import Probe
 from sandbox.cluster.raft import RaftWatch
 from sandbox.cluster.readiness import ClusterReadiness, MemberReadiness, how_it_ended
 from sandbox.cluster.roster import Roster
+from sandbox.cluster.startfailure import explain
+from sandbox.cluster.swapping import Swapping
+from sandbox.cluster.upgrading import Upgrade, Upgrading
 from sandbox.cluster.verbs import Verbs
-from sandbox.errors import SandboxError
+from sandbox.cluster.versions import Versions
+from sandbox.cluster.voters import RUNS, Voters
+from sandbox.cluster.wholeness import Wholeness
+from sandbox.errors import InputError, SandboxError
+from sandbox.etcd.datadir import clear_for_proxy
 from sandbox.etcd.raftlog import SignKind, scan
+from sandbox.links.keeper import Links
+from sandbox.model.availability import Bucket
+from sandbox.model.detail import Detail
 from sandbox.model.event import Event, Kind
-from sandbox.model.selector import NoLeader, needs_roles, resolve
-from sandbox.model.spec import After, ClusterSpec
+from sandbox.model.selector import needs_roles, resolve
+from sandbox.model.spec import After, ClusterSpec, ProcessSpec
 from sandbox.model.state import ClusterStatus, ProcessState
+from sandbox.model.upgrade import UpgradeOrder, UpgradePlan
+from sandbox.model.verb import MEMBERSHIP, Order
+from sandbox.model.verdict import Verdict
 from sandbox.paths import ClusterPaths
 from sandbox.plan.changes import Changes, compare
 from sandbox.supervise import lifecycle
@@ -35,7 +56,11 @@ if TYPE_CHECKING:
 
     from sandbox.etcd.gateway import Gateway
 
-LEADER_POLL_S = 0.05
+LINKS_NAME = "peer links"
+"""What the process of the links is called where pids are written down."""
+
+JOIN_WITHIN_S = 60.0
+"""What a learner of the plan may take to be added and to come up."""
 
 _log = logging.getLogger(__name__)
 
@@ -76,16 +101,47 @@ class Cluster:
             run=run,
             on_lines=self._on_lines,
         )
-        self._verbs = Verbs(
-            self._supervisor, self._roster, self._serving, lambda: self._raft.leader
-        )
-        wanted = spec.wanted_processes
-        self._at_ready = [process for process in wanted if process.after is After.READY]
+        self._introduction = introduction_of(spec, self._supervisor, bus)
+        held = {each.process for each in spec.unfinished}
+        for process in held:
+            self._roster.retire(process)
+        wanted = [
+            process
+            for process in spec.wanted_processes
+            if process.service is None and process.name not in held
+        ]
+        later = [process for process in wanted if process.after is After.READY]
+        self._at_ready = [process for process in later if process.member is None]
+        self._surplus = [process for process in later if process.is_surplus]
+        self._to_join = [process for process in later if process.is_to_join]
         self._at_start = [process for process in wanted if process.after is After.START]
         self._readiness = ClusterReadiness(
-            self._supervisor, tuple(self._at_start), bus, self._start_the_rest
+            self._supervisor,
+            tuple(self._at_start),
+            bus,
+            self._start_the_rest,
+            self._introduction.lack,
+            spec,
+            (*self._surplus, *self._to_join),
+            self._start_the_last,
+        )
+        self._links = self._make_links(ledger, guard)
+        self._faults = Faults(self._supervisor, self._roster, bus, self._links)
+        self._voters = Voters(self._supervisor, self._roster, self._faults)
+        self._verbs = Verbs(
+            self._supervisor,
+            self._roster,
+            self._serving,
+            lambda: self._raft.leader,
+            self._voters.reaches_quorum,
+            lambda process, lines: explain(self.spec, process, lines),
+            self._introduction,
         )
         self._monitor: Monitor | None = None
+        self._orders: Orders | None = None
+        self._membership: Membership | None = None
+        self._upgrading: Upgrading | None = None
+        self._availability: Availability | None = None
         self._member_readiness: MemberReadiness | None = None
         self._serve_clients: set[str] = set()
         self._tasks: set[asyncio.Task[object]] = set()
@@ -100,11 +156,127 @@ class Cluster:
         """Execute what is wanted, in the fastest order; the task ends when all are executed."""
         if not self._at_start:
             self._start_the_rest()
-        return self._spawn(ordering.start(self._supervisor, self._serving, self._at_start))
+        return self._spawn(self._begin())
+
+    async def _begin(self) -> None:
+        starting = asyncio.ensure_future(self._start_links())
+        try:
+            services = [self._supervisor.processes[each.name] for each in self.spec.services]
+            await asyncio.gather(*(service.start() for service in services))
+            await self._introduction.prepare()
+        except SandboxError as error:
+            self._readiness.fail(error)
+            return
+        finally:
+            await starting
+        if not self._at_start and self._surplus:
+            self._start_the_last()
+        elif self.spec.discovery is not None:
+            await ordering.start_together(self._supervisor, self._at_start)
+        elif self._links is None:
+            await ordering.start(self._supervisor, self._serving, self._at_start)
+        elif all(spec.member.link for spec in self.spec.members if spec.member is not None):
+            await ordering.start_apart(self._supervisor, self._serving, self._at_start)
+        else:
+            await ordering.start(self._supervisor, self._serving, self._at_start)
+        if self._links is not None:
+            self._links.open()
+
+    async def _start_links(self) -> None:
+        if self._links is not None:
+            await self._links.start()
+
+    def _make_links(self, ledger: Ledger, guard: Callable[[str], None]) -> Links | None:
+        links = links_for(self.spec.processes)
+        if not links:
+            return None
+
+        def started(pid: int) -> None:
+            guard(f"+{pid}")
+            ledger.add(LINKS_NAME, pid)
+
+        def ended(pid: int) -> None:
+            guard(f"-{pid}")
+            ledger.drop(LINKS_NAME)
+
+        made = Links(
+            links,
+            on_started=started,
+            on_ended=ended,
+            environment=self._supervisor.environment,
+        )
+        made.bind()
+        return made
 
     def attach(self, gateway: Gateway) -> None:
         """Ask the members from now on."""
-        self._monitor = Monitor(self._supervisor, self._roster, self.bus, gateway)
+        monitor = Monitor(
+            self._supervisor,
+            self._roster,
+            self.bus,
+            gateway,
+            self._faults,
+            self._raft,
+            self._voters,
+            self._introduction.told,
+        )
+        measure = Measure(
+            monitor,
+            self._roster,
+            self._raft,
+            self._faults,
+            self._voters,
+            Probe(gateway, self._served),
+        )
+        membership = Membership(
+            lambda: self.spec,
+            self._adopt,
+            self._paths.data,
+            self._supervisor,
+            self._roster,
+            monitor,
+            self._verbs,
+            self._faults,
+            self._voters,
+            gateway,
+            self.bus,
+        )
+        self._orders = Orders(
+            self._supervisor,
+            self._roster,
+            monitor,
+            self._verbs,
+            self._faults,
+            self._voters,
+            measure,
+            gateway,
+            membership,
+        )
+        wholeness = Wholeness(self._supervisor, self._roster, monitor)
+        versions = Versions(self._supervisor, self._roster, monitor, wholeness, gateway)
+        self._membership = membership
+        self._upgrading = Upgrading(
+            lambda: self.spec,
+            self._supervisor,
+            self._roster,
+            monitor,
+            wholeness,
+            versions,
+            Swapping(
+                self._renew,
+                self._supervisor,
+                self._roster,
+                monitor,
+                self._verbs,
+                measure,
+                versions,
+                gateway,
+                self.bus,
+            ),
+            self.bus,
+        )
+        self._monitor = monitor
+        self._availability = Availability(gateway, self._served)
         self._member_readiness = MemberReadiness(self._supervisor, self._roster, gateway)
         for name, process in self._supervisor.processes.items():
             if process.state is ProcessState.STARTING and process.life.pid is not None:
@@ -123,58 +295,104 @@ class Cluster:
         """The cluster now."""
         return await self._asker.status(self.spec.name, with_hash=with_hash)
 
-    async def select(self, words: Sequence[str], timeout_s: float) -> tuple[str, ...]:
-        """The processes that the words mean, by fresh answers.
+    async def detail(self, name: str) -> Detail:
+        """One process from near, by its name. Raises InputError for a name that is none."""
+        (process, *others) = await self.select([name])
+        if others:
+            raise InputError(f"{name!r} means several processes", hint="name one of them")
+        return await self._asker.detail(process)
 
-        `leader` waits for one as long as a quorum of members runs.
-        """
-        deadline = time.monotonic() + timeout_s
-        while True:
-            candidates = await self._asker.candidates(with_roles=needs_roles(words))
-            try:
-                return resolve(words, candidates)
-            except NoLeader:
-                if not self._verbs.quorum_runs() or time.monotonic() > deadline:
-                    raise
-                await asyncio.sleep(LEADER_POLL_S)
+    def availability(self, *, writes: bool) -> AsyncGenerator[Bucket, None]:
+        """Whether clients are served, from now on (see `Availability.watch`)."""
+        if self._availability is None:
+            raise _still_starting()
+        return self._availability.watch(writes=writes)
+
+    async def select(self, words: Sequence[str]) -> tuple[str, ...]:
+        """The processes that the words mean, by fresh answers where they take any."""
+        return resolve(words, (await self._asker.look(ask=needs_roles(words))).candidates)
 
     # Acting.
 
-    async def act(
-        self, verb: str, words: Sequence[str], signal_number: int, timeout_s: float
-    ) -> dict[str, object]:
-        """Do one verb to the selected processes; what became of each (see `ControlClient.act`)."""
-        names = await self.select(words, timeout_s)
-        done = await self._verbs.act(verb, names, signal_number, timeout_s)
-        if self._monitor is not None:
-            self._monitor.look_soon()
-        return done
+    async def act(self, order: Order) -> Verdict:
+        """Carry out one order (see `Orders.carry_out`)."""
+        if self._orders is None:
+            raise _still_starting()
+        if order.verb in MEMBERSHIP and self._upgrading and self._upgrading.is_under_way:
+            raise SandboxError(
+                "the members cannot be changed while an upgrade is under way",
+                hint="etcd-sandbox events -f shows how far it is",
+            )
+        work: asyncio.Future[Verdict] = asyncio.ensure_future(self._orders.carry_out(order))
+        if order.verb in MEMBERSHIP:
+            # Whoever asked may go: a change of the members is done whole, or undone.
+            self._tasks.add(work)  # type: ignore[arg-type]
+            work.add_done_callback(self._answered)
+            verdict = await asyncio.shield(work)
+        else:
+            verdict = await work
+        self._asker.look_soon()
+        return verdict
+
+    # Upgrading.
+
+    async def plan_upgrade(self, order: UpgradeOrder) -> UpgradePlan:
+        """What it would do (see `Upgrading.plan`)."""
+        if self._upgrading is None:
+            raise _still_starting()
+        return await self._upgrading.plan(order)
+
+    async def upgrade(self, order: UpgradeOrder) -> Upgrade:
+        """Begin it (see `Upgrading.begin`)."""
+        if self._upgrading is None:
+            raise _still_starting()
+        if self._membership is not None and self._membership.is_under_way:
+            raise SandboxError(
+                "the members are being changed, so none can be upgraded",
+                hint="etcd-sandbox events -f shows how far it is",
+            )
+        return await self._upgrading.begin(order, self._spawn)
+
+    def halt_upgrade(self) -> bool:
+        """Have it end after the member that it is at; whether one is under way."""
+        return self._upgrading is not None and self._upgrading.halt()
+
+    def _renew(self, process: ProcessSpec) -> None:
+        """A process has another spec from its next start on; the plan says so, too."""
+        self._roster.renew(process)
+        processes = (process if each.name == process.name else each for each in self.spec.processes)
+        self._adopt(replace(self.spec, processes=tuple(processes)))
+
+    def _adopt(self, spec: ClusterSpec) -> None:
+        """The plan is this from now on, on disk, too."""
+        self.spec = spec
+        record.write(self._paths, spec)
 
     # Following the plan.
 
     async def apply(self, wanted: ClusterSpec, *, dry_run: bool) -> dict[str, object]:
         """Make the running set match; what changed, came and went, by process name.
 
-        Raises SandboxError when the member list differs and it is not a dry run.
+        Raises SandboxError for what a running cluster does not take, unless it is a dry run.
         """
         changes = compare(self.spec, wanted)
         line = changes.one_line()
         refusal = SandboxError(
-            "the member list of a running cluster cannot be changed by its file",
+            f"the {changes.refused} of a running cluster cannot be changed by its file",
             wanted.source.path,
-            "etcd-sandbox down, then etcd-sandbox up --fresh starts a cluster with the new members",
+            "etcd-sandbox down, then etcd-sandbox up --fresh starts a new cluster as the file says",
         )
-        if changes.members_changed:
+        if changes.refused:
             if not dry_run:
                 raise refusal
-            line = f"{line} (member list changed: {refusal.hint})"
+            line = f"{line} ({changes.refused} changed: {refusal.hint})".lstrip()
         elif not dry_run:
             await self._follow(wanted, changes)
         return {
             "changed": list(changes.changed),
             "came": list(changes.came),
             "went": list(changes.went),
-            "members_changed": changes.members_changed,
+            "refused": changes.refused,
             "line": line,
         }
 
@@ -218,6 +436,9 @@ class Cluster:
         self._readiness.give_up()
         if self._member_readiness is not None:
             self._member_readiness.close()
+        if self._availability is not None:
+            self._availability.close()
+        self._introduction.close()
         for task in list(self._tasks):
             task.cancel()
         names = list(self._supervisor.processes)
@@ -235,6 +456,9 @@ class Cluster:
         except SandboxError as error:
             _log.error("%s", error)
         finally:
+            if self._links is not None:
+                self._links.close()
+                await self._links.wait_closed()
             self.bus.publish(Kind.CLUSTER_STOPPED, exit_code=self.exit_code)
             self.ended.set()
 
@@ -243,8 +467,7 @@ class Cluster:
         if self._raft.leader is not None or self._monitor is None or not len(self._roster):
             return self._raft.leader
         with contextlib.suppress(SandboxError):
-            found = resolve(["leader"], await self._monitor.candidates(with_roles=True))
-            return found[0]
+            return (await self._monitor.look()).leader
         return None
 
     async def _kill_all(self) -> None:
@@ -261,20 +484,33 @@ class Cluster:
         for sign in scan(bytes(chunk), starting=starting):
             match sign.kind:
                 case SignKind.BOOTSTRAPPED | SignKind.PEER_SERVING:
+                    if sign.kind is SignKind.BOOTSTRAPPED:
+                        self._roster.joined(process)
                     self._serving.tell(process)
+                case SignKind.PROXY:
+                    self._roster.became_proxy(process)
                 case SignKind.CLIENT_SERVING | SignKind.PUBLISHED:
+                    if self._roster.is_proxy(process):
+                        self._spawn(self._clear_for_proxy(process))
                     self._serving.tell(process)
                     self._serve_clients.add(process)
                     if self._member_readiness is not None:
                         self._member_readiness.serves(process)
                 case SignKind.REMOVED:
+                    self._roster.retire(process)
                     self._spawn(self._supervisor.processes[process].feed(lifecycle.Removed()))
-                    self.bus.publish(Kind.MEMBER_REMOVED, self._roster.member(process).name)
                 case _:
                     self._raft.take(process, sign)
 
+    async def _clear_for_proxy(self, process: str) -> None:
+        member = self._roster.member(process)
+        if member.data_owned:
+            await asyncio.to_thread(clear_for_proxy, member.data_dir)
+
     def _on_event(self, event: Event) -> None:
         process = event.fields.get("process")
+        if event.kind in (Kind.PROCESS_STARTED, Kind.PROCESS_EXITED):
+            self._faults.pids_changed()
         if event.kind is Kind.PROCESS_STARTED and self._member_readiness is not None:
             self._member_readiness.started(str(process))
         elif event.kind is Kind.PROCESS_EXITED:
@@ -283,14 +519,26 @@ class Cluster:
             if self._member_readiness is not None:
                 self._member_readiness.forget(str(process))
             self._end_on_error(event)
+        if event.kind is Kind.PROCESS_READY:
+            self._note_finished(str(process))
         if self._monitor is not None and event.kind in (
             Kind.PROCESS_EXITED,
             Kind.PROCESS_READY,
             Kind.LEADER_ELECTED,
             Kind.LEADER_LOST,
+            Kind.FAULT_APPLIED,
+            Kind.FAULT_HEALED,
         ):
             self._monitor.look_soon()
         self._readiness.note(event)
+
+    def _note_finished(self, process: str) -> None:
+        """A member whose change was interrupted, and that is ready all the same, has its place."""
+        left = tuple(each for each in self.spec.unfinished if each.process != process)
+        changing = self._membership is not None and self._membership.is_under_way
+        if left != self.spec.unfinished and not changing:
+            self._roster.joined(process)
+            self._adopt(replace(self.spec, unfinished=left))
 
     def _end_on_error(self, event: Event) -> None:
         if not self.spec.exit_on_error or event.fields.get("expected") or self._shutting_down:
@@ -311,11 +559,34 @@ class Cluster:
             waiting, self._at_ready = self._at_ready, []
             self._spawn(ordering.start(self._supervisor, self._serving, waiting))
 
+    def _start_the_last(self) -> None:
+        self._spawn(ordering.start_together(self._supervisor, self._surplus))
+        if self._to_join:
+            self._spawn(self._join_the_learners())
+
+    async def _join_the_learners(self) -> None:
+        assert self._membership is not None
+        for process in self._to_join:
+            try:
+                await self._membership.join(process.name, time.monotonic() + JOIN_WITHIN_S)
+            except SandboxError as error:
+                self._readiness.fail(error)
+                return
+
     @property
     def _asker(self) -> Monitor:
         if self._monitor is None:
-            raise SandboxError("the supervisor is still starting", hint="try again in a second")
+            raise _still_starting()
         return self._monitor
+
+    def _served(self) -> list[str]:
+        """Where running members serve clients; a learner refuses what needs a quorum."""
+        processes = self._supervisor.processes
+        return [
+            member.client_url
+            for name, member in self._roster.items()
+            if processes[name].state in RUNS and self._roster.may_vote(name)
+        ]
 
     def _spawn(self, work: object) -> asyncio.Task[object]:
         task: asyncio.Task[object] = asyncio.ensure_future(work)  # type: ignore[call-overload]
@@ -323,7 +594,16 @@ class Cluster:
         task.add_done_callback(self._finished)
         return task
 
+    def _answered(self, work: asyncio.Future[Verdict]) -> None:
+        self._tasks.discard(work)
+        if not work.cancelled() and (error := work.exception()) is not None:
+            _log.info("%s", error)
+
     def _finished(self, task: asyncio.Task[object]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("a background task failed", exc_info=error)
+
+
+def _still_starting() -> SandboxError:
+    return SandboxError("the supervisor is still starting", hint="try again in a second")

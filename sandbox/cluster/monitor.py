@@ -6,17 +6,23 @@ import asyncio
 import contextlib
 import os
 import time
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import psutil
 
 from sandbox import __version__
 from sandbox.cluster.roster import Roster
+from sandbox.cluster.settling import Voter, judge
+from sandbox.cluster.voters import RUNS, Voters
+from sandbox.model.detail import Detail
 from sandbox.model.event import Kind
-from sandbox.model.selector import Candidate
+from sandbox.model.selector import Candidate, claimed_leader
 from sandbox.model.spec import MemberSpec
 from sandbox.model.state import (
+    BootstrapStatus,
     ClusterStatus,
+    LogView,
     MemberStatus,
     ProcessState,
     ProcessStatus,
@@ -28,21 +34,55 @@ from sandbox.supervise.bus import Bus
 from sandbox.supervise.supervisor import Supervised, Supervisor
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from sandbox.cluster.faults import Faults
+    from sandbox.cluster.raft import RaftWatch
     from sandbox.etcd.gateway import Gateway, StatusAnswer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """The cluster at one moment: everyone as a selector sees it, and the voters.
+
+    `leader` is the process that leads by its own word, of two the one with the higher term.
+    `healthy` is how many voters are.
+    """
+
+    candidates: tuple[Candidate, ...]
+    voters: tuple[Voter, ...]
+    leader: str | None
+    healthy: int
+
 
 ANSWER_DEADLINE_S = 0.15
 """What a member has for its answer (SPEC §7); one that is later is shown as not answering."""
 
-LOOK_EVERY_S = 1.0
+DETAIL_DEADLINE_S = 0.5
+"""What a member has for its list of peers and its figures, a page of 150 KB."""
 
-_SILENT = (ProcessState.STARTING, ProcessState.RUNNING)
+LOOK_EVERY_S = 1.0
 
 
 class Monitor:
     """The members of one cluster, asked through their own gateway."""
 
-    def __init__(self, supervisor: Supervisor, roster: Roster, bus: Bus, gateway: Gateway) -> None:
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        roster: Roster,
+        bus: Bus,
+        gateway: Gateway,
+        faults: Faults,
+        raft: RaftWatch,
+        voters: Voters,
+        bootstrap: Callable[[], BootstrapStatus],
+    ) -> None:
         self._supervisor = supervisor
+        self._bootstrap = bootstrap
+        self._faults = faults
+        self._raft = raft
+        self._voters = voters
         self._roster = roster
         self._bus = bus
         self._gateway = gateway
@@ -57,7 +97,8 @@ class Monitor:
         asked = [
             (process, member)
             for process, member in self._roster.items()
-            if self._supervisor.processes[process].state in _SILENT
+            if self._supervisor.processes[process].state in RUNS
+            and not self._roster.is_proxy(process)
         ]
         answers = await asyncio.gather(
             *(self._gateway.status(member.client_url, deadline_s) for _, member in asked)
@@ -65,35 +106,70 @@ class Monitor:
         found = {}
         for (process, _), answer in zip(asked, answers, strict=True):
             if answer is not None:
-                self._roster.learn(process, answer.member_id)
+                self._roster.learn(process, answer.member_id, is_learner=answer.is_learner)
                 found[process] = answer
         return found
 
-    async def candidates(self, *, with_roles: bool) -> list[Candidate]:
-        """Every process as a selector sees it; roles from fresh answers, when they are needed."""
-        answers = await self.ask() if with_roles else {}
-        found = []
-        members = dict(self._roster.items())
-        for process in self._supervisor.processes:
-            member = members.get(process)
-            answer = answers.get(process)
-            found.append(
-                Candidate(
-                    process=process,
-                    member=member.name if member is not None else None,
-                    id=self._roster.id_of(process),
-                    role=role_of(answer) if answer is not None else None,
-                    term=answer.term if answer is not None else None,
-                )
-            )
-        return found
+    async def _proxies_that_serve(self) -> set[str]:
+        """The proxies through which a healthy member answers; what it says is not the proxy's."""
+        asked = [
+            (process, member)
+            for process, member in self._roster.items()
+            if self._supervisor.processes[process].state in RUNS and self._roster.is_proxy(process)
+        ]
+        answers = await asyncio.gather(
+            *(self._gateway.status(member.client_url, ANSWER_DEADLINE_S) for _, member in asked)
+        )
+        return {
+            process
+            for (process, _), answer in zip(asked, answers, strict=True)
+            if answer is not None and is_healthy(answer)
+        }
+
+    async def look(self, *, ask: bool = True) -> Look:
+        """One round of answers, as selectors and judgements need them; without `ask`, none."""
+        answers = await self.ask() if ask else {}
+        candidates = tuple(
+            self._candidate(process, answers.get(process)) for process in self._supervisor.processes
+        )
+        leader = claimed_leader(candidates)
+        return Look(
+            candidates=candidates,
+            voters=self._voters.seen(answers),
+            leader=leader.process if leader is not None else None,
+            healthy=sum(
+                is_healthy(answer) and not answer.is_learner for answer in answers.values()
+            ),
+        )
+
+    def _candidate(self, process: str, answer: StatusAnswer | None) -> Candidate:
+        member = self._roster.member(process).name if process in self._roster else None
+        return Candidate(
+            process=process,
+            member=member,
+            id=self._roster.id_of(process),
+            role=self._role(process, answer),
+            term=answer.term if answer is not None else None,
+            running=self._supervisor.processes[process].state in RUNS,
+            learner=self._roster.is_learner(process),
+            outsider=self._roster.is_outsider(process)
+            or self._supervisor.processes[process].state is ProcessState.REMOVED,
+        )
+
+    def _role(self, process: str, answer: StatusAnswer | None) -> Role | None:
+        """What a member says it is; a proxy cannot be asked, its log told it."""
+        if self._roster.is_proxy(process):
+            return Role.PROXY if self._supervisor.processes[process].state in RUNS else None
+        return role_of(answer) if answer is not None else None
 
     async def status(self, cluster: str, *, with_hash: bool = False) -> ClusterStatus:
         """The cluster now, in the shape of `status --json`."""
-        answers = await self.ask()
+        answers, proxies = await asyncio.gather(self.ask(), self._proxies_that_serve())
         hashes = await self._hashes(answers) if with_hash else {}
         members = tuple(
-            self._member(process, member, answers.get(process), hashes.get(process))
+            self._member(
+                process, member, answers.get(process), hashes.get(process), process in proxies
+            )
             for process, member in self._roster.items()
         )
         claims = [member for member in members if member.role is Role.LEADER]
@@ -108,23 +184,46 @@ class Monitor:
             ),
             leader=leader.name if leader is not None else None,
             term=max((member.term for member in members if member.term is not None), default=None),
-            quorum=quorum_of(members),
+            quorum=quorum_of(
+                [member for member in members if not self._roster.is_outsider(member.process)]
+            ),
             members=members,
             processes=tuple(
                 self._process(process)
                 for name, process in self._supervisor.processes.items()
                 if name not in self._roster
             ),
-            faults=tuple(
-                {
-                    "kind": "pause",
-                    "process": process.name,
-                    "member": process.spec.member.name if process.spec.member else None,
-                }
-                for process in self._supervisor.processes.values()
-                if process.state is ProcessState.PAUSED
-            ),
+            faults=tuple(self._faults.told()),
+            logs=LogView(leader=self._led_by_logs(), term=self._raft.term or None),
+            bootstrap=self._bootstrap(),
         )
+
+    async def detail(self, name: str) -> Detail:
+        """One process from near; a member is asked for its peers and its figures. Raises KeyError."""
+        process = self._supervisor.processes[name]
+        spec, member = process.spec, process.spec.member
+        peers = metrics = None
+        if member is not None and process.state in RUNS:
+            peers, metrics = await asyncio.gather(
+                self._gateway.members(member.client_url, DETAIL_DEADLINE_S),
+                self._gateway.metrics(member.metrics_url or member.client_url, DETAIL_DEADLINE_S),
+            )
+        return Detail(
+            process=name,
+            state=process.state,
+            argv=spec.argv,
+            cwd=spec.cwd,
+            env=spec.env,
+            env_drop=spec.env_drop,
+            exit=process.exit,
+            member=member,
+            peers=peers,
+            metrics=metrics,
+        )
+
+    def _led_by_logs(self) -> str | None:
+        leader = self._raft.leader
+        return None if leader is None else self._roster.member(leader).name
 
     def look_soon(self) -> None:
         """Something happened: look at the members now instead of at the next second."""
@@ -143,21 +242,22 @@ class Monitor:
         answers = await self.ask()
         for process, answer in answers.items():
             self._notice_alarms(process, answer)
-        members = [
-            (process, self._supervisor.processes[process]) for process, _ in self._roster.items()
+        # A quorum that holds an election is none the less there: who answers, and whom the links
+        # let through, counts, not who leads.
+        voters = [
+            replace(voter, running=voter.process in answers) for voter in self._voters.seen(answers)
         ]
-        # A quorum that holds an election is none the less there: who answers counts, not who leads.
-        up = sum(not answer.is_learner for answer in answers.values())
-        voters = sum(
-            1
-            for name, process in members
-            if process.state is not ProcessState.REMOVED
-            and not (name in answers and answers[name].is_learner)
-        )
-        has_quorum = voters > 0 and up >= voters // 2 + 1
+        judgement = judge(voters, self._faults.rules)
+        has_quorum = bool(voters) and not judgement.quorum_lost
         if self._had_quorum is not None and has_quorum is not self._had_quorum:
             kind = Kind.QUORUM_REGAINED if has_quorum else Kind.QUORUM_LOST
-            self._bus.publish(kind, voters=voters, needed=voters // 2 + 1, up=up)
+            self._bus.publish(
+                kind,
+                voters=len(voters),
+                needed=judgement.needed,
+                up=len(answers),
+                reach=judgement.reach,
+            )
         if has_quorum or self._had_quorum is not None:
             self._had_quorum = has_quorum
 
@@ -183,6 +283,7 @@ class Monitor:
         member: MemberSpec,
         answer: StatusAnswer | None,
         hash_: int | None,
+        serves_as_proxy: bool,
     ) -> MemberStatus:
         supervised = self._supervisor.processes[process]
         cpu_percent, rss_bytes = self._measure(supervised)
@@ -192,8 +293,8 @@ class Monitor:
             id=self._roster.id_of(process),
             pid=supervised.life.pid,
             state=supervised.state,
-            role=role_of(answer) if answer is not None else None,
-            healthy=answer is not None and is_healthy(answer),
+            role=self._role(process, answer),
+            healthy=serves_as_proxy or (answer is not None and is_healthy(answer)),
             term=answer.term if answer is not None else None,
             revision=answer.revision if answer is not None else None,
             raft_index=answer.raft_index if answer is not None else None,
@@ -209,6 +310,7 @@ class Monitor:
             restarts=supervised.life.restarts,
             uptime_s=_rounded(supervised.uptime_s),
             exit=supervised.exit if not supervised.state.alive else None,
+            follows=self._roster.name_of(answer.leader) if answer and answer.leader else None,
         )
 
     def _process(self, process: Supervised) -> ProcessStatus:
@@ -223,6 +325,7 @@ class Monitor:
             uptime_s=_rounded(process.uptime_s),
             exit=process.exit if not process.state.alive else None,
             command=process.spec.shown,
+            service=process.spec.service,
         )
 
     def _measure(self, process: Supervised) -> tuple[float | None, int | None]:
@@ -255,8 +358,8 @@ def is_healthy(answer: StatusAnswer) -> bool:
     return answer.leader is not None and not answer.has_alarm
 
 
-def quorum_of(members: tuple[MemberStatus, ...]) -> Quorum:
-    """Voters, how many of them are needed, how many are healthy."""
+def quorum_of(members: Iterable[MemberStatus]) -> Quorum:
+    """Of the members of a cluster: voters, how many of them are needed, how many are healthy."""
     voters = [
         member
         for member in members

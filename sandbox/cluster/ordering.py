@@ -12,13 +12,16 @@ import contextlib
 import time
 from collections.abc import Callable, Iterable
 
-from sandbox.cluster.preflight import has_data
 from sandbox.cluster.roster import Roster
+from sandbox.etcd.datadir import has_data
 from sandbox.model.spec import ProcessSpec
 from sandbox.supervise.supervisor import Supervisor
 
 SERVING_DEADLINE_S = 0.3
 """How long the next new member waits for the one before it to answer its peers."""
+
+APART_DEADLINE_S = 1.0
+"""How long links stay shut for members that do not say that they have begun."""
 
 FOLLOWERS_DEADLINE_S = 2.0
 """How long the leader's turn is held back for the followers; a graceful end takes up to 1.0 s."""
@@ -45,6 +48,31 @@ class Serving:
         """Return when the member answers its peers, or when the time is over."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._events[process].wait(), timeout_s)
+
+
+async def start_apart(
+    supervisor: Supervisor, serving: Serving, specs: Iterable[ProcessSpec]
+) -> None:
+    """Start these at once, whose peers are all refused until this returns.
+
+    New members then need not wait for each other: nobody listens and stays silent. It returns
+    when each has asked whether the cluster exists already, and may be let through.
+    """
+    specs = list(specs)
+    new = [
+        spec.name
+        for spec in specs
+        if spec.member is not None and not has_data(spec.member.data_dir)
+    ]
+    for name in new:
+        serving.expect(name)
+    await asyncio.gather(*(supervisor.processes[spec.name].start() for spec in specs))
+    await asyncio.gather(*(serving.wait(name, APART_DEADLINE_S) for name in new))
+
+
+async def start_together(supervisor: Supervisor, specs: Iterable[ProcessSpec]) -> None:
+    """Start these at once: members that a discovery service introduces ask none of their peers."""
+    await asyncio.gather(*(supervisor.processes[spec.name].start() for spec in specs))
 
 
 async def start(supervisor: Supervisor, serving: Serving, specs: Iterable[ProcessSpec]) -> None:

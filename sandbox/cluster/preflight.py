@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 import psutil
 
 from sandbox.errors import InputError, SandboxError
-from sandbox.model.spec import ProcessSpec
+from sandbox.etcd.datadir import has_data
+from sandbox.model.spec import ClusterSpec, ProcessSpec, Runtime
 
 WAL_BYTES = 130_000_000
 """What a new member takes on disk: two preallocated WAL segments of 64,000,000 bytes, and some."""
@@ -34,9 +35,28 @@ def check(wanted: Iterable[ProcessSpec]) -> None:
     check_disk(new)
 
 
-def has_data(data_dir: str) -> bool:
-    """Whether an etcd has begun to keep its data there."""
-    return (Path(data_dir) / "member" / "wal").is_dir()
+def check_discovery(spec: ClusterSpec) -> None:
+    """The addresses of our own discovery service must be free."""
+    if spec.discovery is not None and spec.discovery.process:
+        client = spec.discovery.service
+        host, _, port = client.rpartition(":")
+        _check_free("the discovery service", (client, f"{host}:{int(port) + 1}"))
+
+
+def check_names(spec: ClusterSpec) -> None:
+    """The machine must allow what members that find each other by DNS need."""
+    if spec.dns is None:
+        return
+    from sandbox.dns.machine import look
+    from sandbox.dns.needs import lacks
+
+    facts = look(spec.dns.address, spec.dns.mount)
+    found = lacks(facts, contained=spec.runtime is not Runtime.PROCESS)
+    if found:
+        raise SandboxError(
+            "members cannot be found by DNS here: " + "; and ".join(lack.what for lack in found),
+            hint="; ".join(dict.fromkeys(lack.mend for lack in found)),
+        )
 
 
 def check_ports(process: ProcessSpec) -> None:
@@ -44,8 +64,19 @@ def check_ports(process: ProcessSpec) -> None:
     member = process.member
     if member is None:
         return
-    for url in member.listen_urls:
-        address = _address(url)
+    _check_free(member.name, member.listen_urls)
+
+
+def check_links(members: Iterable[ProcessSpec]) -> None:
+    """The addresses that members are dialled at through links must be free, too."""
+    for process in members:
+        if process.member is not None and process.member.link is not None:
+            _check_free(process.member.name, (process.member.link.listen_url,))
+
+
+def _check_free(member: str, urls: Iterable[str]) -> None:
+    for url in urls:
+        address = address_of(url)
         if address is None:
             continue
         host, port = address
@@ -57,10 +88,21 @@ def check_ports(process: ProcessSpec) -> None:
                 probe.listen(1)
             except OSError as error:
                 if error.errno == errno.EADDRINUSE:
-                    raise _taken(host, port, member.name) from error
+                    raise _taken(host, port, member) from error
                 raise InputError(
-                    f"{member.name} cannot listen on {host}:{port} ({error.strerror})"
+                    f"{member} cannot listen on {host}:{port} ({error.strerror})"
                 ) from error
+
+
+def can_bind(port: int) -> bool:
+    """Whether nobody has this port of the loopback address."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
 
 
 def check_data_directory(process: ProcessSpec) -> None:
@@ -115,7 +157,8 @@ def _existing_parent(path: Path) -> Path:
     return path
 
 
-def _address(url: str) -> tuple[str, int] | None:
+def address_of(url: str) -> tuple[str, int] | None:
+    """Host and port of a URL that a member listens on; None for what is no TCP address."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 from sandbox.cluster.roster import Roster
 from sandbox.etcd.raftlog import Sign, SignKind
 from sandbox.model.event import Kind
@@ -12,7 +15,7 @@ class RaftWatch:
     """Turns the signs in the logs into `raft.*` events, each told once however many members log it.
 
     `leader` is the process whose member leads as far as the logs say, `term` the highest term
-    that was seen.
+    that was seen. A leader is lost when it says so itself, or when too few follow it.
     """
 
     def __init__(self, roster: Roster, bus: Bus) -> None:
@@ -20,21 +23,34 @@ class RaftWatch:
         self._bus = bus
         self.leader: str | None = None
         self.term = 0
+        self._watchers: list[Callable[[str | None], None]] = []
         self._elected: tuple[int, str] | None = None
         self._lost: tuple[int, str] | None = None
+        self._strayed: set[str] = set()
+        self._gone: set[str] = set()
         self._transfer: tuple[str, str] | None = None
+
+    @contextmanager
+    def watched(self, watcher: Callable[[str | None], None]) -> Iterator[None]:
+        """Within, `watcher` is told each time who leads from now on, by process name."""
+        self._watchers.append(watcher)
+        try:
+            yield
+        finally:
+            self._watchers.remove(watcher)
 
     def take(self, process: str, sign: Sign) -> None:
         """Note one sign in the log of `process`."""
+        self._gone.discard(process)
         term = sign.term or 0
         match sign.kind:
             case SignKind.BECAME_CANDIDATE:
                 self._candidate(process, sign)
             case SignKind.BECAME_LEADER if sign.member_id is not None:
                 self._roster.learn(process, sign.member_id)
-                self._leads(sign.member_id, term)
+                self._leads(process, sign.member_id, term)
             case SignKind.ELECTED | SignKind.CHANGED_LEADER if sign.leader_id is not None:
-                self._leads(sign.leader_id, term)
+                self._leads(process, sign.leader_id, term)
             case SignKind.LOST_LEADER if sign.leader_id is not None:
                 self._loses(sign.leader_id, term, process)
             case SignKind.STEPPED_DOWN if sign.member_id is not None:
@@ -45,9 +61,15 @@ class RaftWatch:
                 pass
 
     def gone(self, process: str) -> None:
-        """The process has ended: it leads no more."""
+        """The process has ended: it leads no more, and follows nobody."""
+        self._gone.add(process)
         if self.leader == process:
-            self.leader = None
+            self._now_leads(None)
+
+    def _now_leads(self, process: str | None) -> None:
+        self.leader = process
+        for watcher in self._watchers:
+            watcher(process)
 
     def _candidate(self, process: str, sign: Sign) -> None:
         self._bus.publish(
@@ -57,12 +79,16 @@ class RaftWatch:
             pre_vote=sign.pre_vote,
         )
 
-    def _leads(self, member_id: str, term: int) -> None:
-        if term < self.term or self._elected == (term, member_id):
+    def _leads(self, process: str, member_id: str, term: int) -> None:
+        if term < self.term:
+            return
+        if self._elected == (term, member_id):
+            self._strayed.discard(process)
             return
         self._elected = (term, member_id)
+        self._strayed.clear()
         self.term = term
-        self.leader = self._roster.process_of(member_id)
+        self._now_leads(self._roster.process_of(member_id))
         name = self._roster.name_of(member_id)
         self._bus.publish(Kind.LEADER_ELECTED, name, term=term)
         if self._transfer is not None and self._transfer[1] == member_id:
@@ -78,9 +104,15 @@ class RaftWatch:
         lost = self._elected
         if self._lost == lost or term < lost[0]:
             return
+        self._strayed.add(seen_by)
+        leader = self._roster.process_of(member_id)
+        still = len(self._roster) - len(self._strayed | self._gone)
+        if seen_by != leader and leader not in self._gone and still > len(self._roster) // 2:
+            # One member that was cut off has lost its leader; the cluster has not.
+            return
         self._lost = lost
-        if self.leader == self._roster.process_of(member_id):
-            self.leader = None
+        if self.leader == leader:
+            self._now_leads(None)
         self._bus.publish(
             Kind.LEADER_LOST,
             self._roster.name_of(member_id),

@@ -6,14 +6,15 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sandbox.cluster.monitor import is_healthy
 from sandbox.cluster.roster import Roster
+from sandbox.cluster.startfailure import explain
 from sandbox.errors import SandboxError, TimedOut
 from sandbox.etcd.raftlog import fatal_cause
 from sandbox.model.event import Event, Kind
-from sandbox.model.spec import ProcessSpec
+from sandbox.model.spec import ClusterSpec, ProcessSpec
 from sandbox.model.state import ProcessState
 from sandbox.supervise import lifecycle
 from sandbox.supervise.bus import Bus
@@ -75,7 +76,8 @@ class MemberReadiness:
         while supervised.state in (ProcessState.STARTING, ProcessState.PAUSED):
             answer = await self._gateway.status(client_url, ASK_TIMEOUT_S)
             if answer is not None and is_healthy(answer):
-                self._roster.learn(process, answer.member_id)
+                if not self._roster.is_proxy(process):
+                    self._roster.learn(process, answer.member_id)
                 await supervised.feed(lifecycle.Ready())
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 1.5, ASK_AGAIN_LAST_S)
@@ -85,7 +87,9 @@ class ClusterReadiness:
     """Whether everything that was asked for at the start has come up, told once.
 
     `began` counts from the first execution. A member that ends before it was ready decides
-    the question as well: its last lines go with the error.
+    the question as well: its last lines go with the error. `lack` says what the way of bootstrap
+    waits for. `surplus` are started last, by `start_surplus`: one of them that ends is told of,
+    and decides nothing.
     """
 
     def __init__(
@@ -94,13 +98,28 @@ class ClusterReadiness:
         wanted: tuple[ProcessSpec, ...],
         bus: Bus,
         on_leader: Callable[[], None],
+        lack: Callable[[], str],
+        spec: ClusterSpec,
+        surplus: tuple[ProcessSpec, ...] = (),
+        start_surplus: Callable[[], None] = lambda: None,
     ) -> None:
         self._supervisor = supervisor
         self._bus = bus
         self._on_leader = on_leader
+        self._lack = lack
+        self._spec = spec
+        self._surplus = {process.name for process in surplus}
+        self._start_surplus = start_surplus
+        self._warnings: list[str] = []
         self._waiting = {process.name for process in wanted}
-        self._members = {process.name for process in wanted if process.member is not None}
-        self._can_be_ready = _has_quorum(wanted)
+        self._members = {
+            process.name for process in (*wanted, *surplus) if process.member is not None
+        }
+        self._late: frozenset[str] = frozenset()
+        if not wanted:
+            # They alone were asked for, and are started at once.
+            self._take_surplus()
+        self._can_be_ready = _has_quorum(wanted, spec)
         self._began = time.monotonic()
         self._outcome: asyncio.Future[dict[str, object]] = (
             asyncio.get_running_loop().create_future()
@@ -111,6 +130,7 @@ class ClusterReadiness:
     async def wait(self, timeout_s: float) -> dict[str, object]:
         """`{"ready": true, "ready_s": 0.41}`, or why there is nothing to wait for.
 
+        `warnings` tell of surplus members that did not come up.
         Raises SandboxError for a member that ended, TimedOut when the time is over.
         """
         if not self._can_be_ready and not self._outcome.done():
@@ -124,13 +144,14 @@ class ClusterReadiness:
             late = ", ".join(sorted(self._waiting))
             raise TimedOut(
                 f"not ready within {timeout_s:g} s: {late}",
-                hint="it is left running: etcd-sandbox status and etcd-sandbox logs show why",
+                hint=self._lack()
+                or "it is left running: etcd-sandbox status and etcd-sandbox logs show why",
             ) from None
 
     def give_up(self) -> None:
         """The cluster is being stopped: whoever waits is told so."""
         if not self._outcome.done():
-            self._fail(SandboxError("the cluster was stopped before it was ready"))
+            self.fail(SandboxError("the cluster was stopped before it was ready"))
 
     def note(self, event: Event) -> None:
         """Take in one event."""
@@ -147,9 +168,23 @@ class ClusterReadiness:
     def _tell_when_ready(self) -> None:
         if self._waiting or self._outcome.done():
             return
+        if self._surplus:
+            self._take_surplus()
+            self._start_surplus()
+            return
         ready_s = round(time.monotonic() - self._began, 3)
-        self._bus.publish(Kind.CLUSTER_READY, after_s=ready_s)
-        self._decide({"ready": True, "ready_s": ready_s})
+        warnings: dict[str, Any] = {"warnings": self._warnings} if self._warnings else {}
+        self._bus.publish(
+            Kind.CLUSTER_READY,
+            after_s=ready_s,
+            bootstrap=self._spec.bootstrap.value,
+            **warnings,
+        )
+        self._decide({"ready": True, "ready_s": ready_s, **warnings})
+
+    def _take_surplus(self) -> None:
+        self._waiting, self._surplus = self._surplus, set()
+        self._late = frozenset(self._waiting)
 
     def _ended(self, process: str, event: Event) -> None:
         if process not in self._members:
@@ -160,14 +195,26 @@ class ClusterReadiness:
         if self._outcome.done() or event.fields.get("expected"):
             return
         lines = self._supervisor.logbook.last_lines(process, TAIL_OF_EXIT)
+        why = explain(self._spec, process, lines) or fatal_cause(lines)
+        if process in self._late:
+            self._warnings.append(
+                f"{event.member} ended at its start ({how_it_ended(event)})"
+                + (f": {why}" if why else "")
+            )
+            self._waiting.discard(process)
+            self._tell_when_ready()
+            return
         error = SandboxError(
             f"{event.member} ended while the cluster started ({how_it_ended(event)})",
-            hint=fatal_cause(lines) or "its last lines, above, say why",
+            hint=why or "its last lines, above, say why",
             detail=b"\n".join(lines).decode(errors="replace"),
         )
-        self._fail(error)
+        self.fail(error)
 
-    def _fail(self, error: SandboxError) -> None:
+    def fail(self, error: SandboxError) -> None:
+        """It will not become ready: whoever waits is told why."""
+        if self._outcome.done():
+            return
         self._outcome.set_exception(error)
         # Nobody may be waiting for it: an exception that is never taken is not an error then.
         self._outcome.exception()
@@ -186,7 +233,10 @@ def how_it_ended(event: Event) -> str:
     )
 
 
-def _has_quorum(wanted: tuple[ProcessSpec, ...]) -> bool:
+def _has_quorum(wanted: tuple[ProcessSpec, ...], spec: ClusterSpec) -> bool:
     members = [process.member for process in wanted if process.member is not None]
     voters = max((len(member.initial_cluster) for member in members), default=0)
+    if spec.founders:
+        # The members are not those any more that the commands name.
+        voters = sum(each.member is not None and not each.member.learner for each in spec.members)
     return not members or len(members) >= voters // 2 + 1

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import msgspec
 
-from sandbox.cluster.preflight import has_data
 from sandbox.errors import InputError, SandboxError
+from sandbox.etcd.datadir import has_data
 from sandbox.model.spec import ClusterSpec, SourceKind
 from sandbox.paths import ClusterPaths
 from sandbox.plan.identity import mismatch
@@ -37,14 +37,11 @@ def read(paths: ClusterPaths) -> ClusterSpec | None:
         return None
 
 
-def reconcile(paths: ClusterPaths, spec: ClusterSpec, *, fresh: bool) -> None:
-    """See to it that the data on disk belongs to `spec`: wipe it if asked, refuse it if it does not.
+def refuse_other_data(paths: ClusterPaths, spec: ClusterSpec) -> None:
+    """Raise InputError where the data on disk belongs to another plan than `spec`.
 
-    A Procfile's data stays where its commands put it: it is neither wiped nor refused here.
+    A Procfile's data stays where its commands put it: it is not refused here.
     """
-    if fresh:
-        wipe(paths)
-        return
     recorded = read(paths)
     if recorded is None or SourceKind.PROCFILE in (recorded.source.kind, spec.source.kind):
         return
@@ -57,6 +54,27 @@ def reconcile(paths: ClusterPaths, spec: ClusterSpec, *, fresh: bool) -> None:
             "--fresh wipes that data; etcd-sandbox up without options continues it; "
             "-c NAME makes another cluster",
         )
+
+
+def take_over(paths: ClusterPaths, restored: Path, *, fresh: bool) -> None:
+    """Make the data in `restored` the cluster's own; `fresh` deletes what it has already.
+
+    Raises InputError when there is data, and it is not to be deleted.
+    """
+    if paths.data.exists() and any(paths.data.iterdir()):
+        if not fresh:
+            raise InputError(
+                f"cluster {paths.name!r} has data already",
+                str(paths.data),
+                "--fresh deletes it; -c NAME makes another cluster",
+            )
+        wipe(paths)
+    try:
+        restored.replace(paths.data)
+    except OSError as error:
+        raise SandboxError(
+            f"the restored data cannot be put in its place ({error.strerror})", str(paths.data)
+        ) from error
 
 
 def wipe(paths: ClusterPaths) -> None:

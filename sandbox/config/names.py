@@ -12,6 +12,8 @@ OWN_NAME = "sandbox"
 
 _LENGTH_LIMIT = 63
 _MARKS = "._-+@%=,#~"
+_OF_LISTS = "=,"
+"""A member's name stands in etcd's `--initial-cluster=NAME=URL,…`, and discovery makes such a list."""
 _ALLOWED = f"use letters, digits and any of {' '.join(_MARKS)}, the first a letter, a digit or _"
 _GENERATED = re.compile(r"infra([1-9][0-9]*)")
 
@@ -42,6 +44,12 @@ def check_name(name: str, where: str, kind: str = "process") -> None:
         letter.isalnum() or letter in _MARKS for letter in name
     ):
         raise InputError(f"{name!r} cannot name a {kind}", where, _ALLOWED)
+    if kind == "member" and set(name) & set(_OF_LISTS):
+        raise InputError(
+            f"{name!r} cannot name a member: etcd's list of members is written NAME=URL,NAME=URL",
+            where,
+            "leave out '=' and ','",
+        )
 
 
 def process_name(member: str) -> str:

@@ -23,6 +23,7 @@ from sandbox.config.profileshape import (
 from sandbox.config.suggest import did_you_mean
 from sandbox.config.tomlplace import Key, spell
 from sandbox.errors import InputError
+from sandbox.model.spec import After, Bootstrap, Restart, Runtime
 
 __all__ = ["Profile", "builtin_profiles", "find_profile", "parse_profile"]
 
@@ -51,7 +52,15 @@ _PLAIN_TYPES = {
     "date": "a date",
     "time": "a time",
 }
-_WORDS = {"after": ("start", "ready"), "restart": ("never", "on-failure", "always")}
+_WORDS = {
+    name: tuple(word.value for word in words)
+    for name, words in (
+        ("after", After),
+        ("bootstrap", Bootstrap),
+        ("restart", Restart),
+        ("runtime", Runtime),
+    )
+}
 
 
 def parse_profile(data: bytes, where: str) -> Profile:

@@ -9,13 +9,12 @@ from sandbox.config.names import check_name, process_name
 from sandbox.config.profileshape import MEMBERS_LIMIT, Profile
 from sandbox.config.suggest import did_you_mean
 from sandbox.errors import InputError
+from sandbox.model.spec import Bootstrap, Runtime
 
 _PORT_LIMIT = 65535
 _STOP_TIMEOUT_LIMIT_S = 3600
-_LATER_BOOTSTRAPS = ("discovery", "dns")
-_LATER_RUNTIMES = ("podman", "docker")
 _PORTS_HINT = "set base_port and port_step in [cluster], or client_port in the [[member]]"
-_RESERVED_FLAGS = {
+RESERVED_FLAGS = {
     "name": "set the name in a [[member]]",
     "data-dir": "leave it out: the data is kept in the cluster's state directory",
     "listen-client-urls": _PORTS_HINT,
@@ -28,6 +27,9 @@ _RESERVED_FLAGS = {
     "initial-cluster-token": "set token in [cluster]",
     "config-file": "write each flag by its own name in [etcd]",
 }
+BOOTSTRAP_FLAGS = frozenset(
+    ("discovery", "discovery-endpoints", "discovery-token", "discovery-srv", "discovery-srv-name")
+)
 
 
 def check_profile(profile: Profile) -> None:
@@ -38,32 +40,30 @@ def check_profile(profile: Profile) -> None:
 
 def _check_cluster(profile: Profile) -> None:
     cluster = profile.cluster
-    _one_of(profile, "bootstrap", cluster.bootstrap, "static", _LATER_BOOTSTRAPS)
-    _one_of(profile, "runtime", cluster.runtime, "process", _LATER_RUNTIMES)
     if cluster.members is not None:
         _in_range(profile, cluster.members, 1, MEMBERS_LIMIT, "cluster", "members")
     _in_range(profile, cluster.base_port, 1, _PORT_LIMIT, "cluster", "base_port")
     if cluster.port_step is not None:
         _in_range(profile, cluster.port_step, 1, _PORT_LIMIT, "cluster", "port_step")
+    if cluster.discovery_size is not None:
+        _in_range(profile, cluster.discovery_size, 1, MEMBERS_LIMIT, "cluster", "discovery_size")
+    for key, fits, needed in (
+        ("discovery", cluster.bootstrap is Bootstrap.DISCOVERY, 'bootstrap = "discovery"'),
+        ("discovery_token", cluster.bootstrap is Bootstrap.DISCOVERY, 'bootstrap = "discovery"'),
+        ("discovery_size", cluster.bootstrap is Bootstrap.DISCOVERY, 'bootstrap = "discovery"'),
+        ("dns_records", cluster.bootstrap is Bootstrap.DNS, 'bootstrap = "dns"'),
+        ("image", cluster.runtime is not Runtime.PROCESS, 'runtime = "podman"'),
+        ("image_from_binary", cluster.runtime is not Runtime.PROCESS, 'runtime = "podman"'),
+        ("container_network", cluster.runtime is not Runtime.PROCESS, 'runtime = "podman"'),
+    ):
+        if getattr(cluster, key) and not fits:
+            raise InputError(
+                f"{key!r} needs {needed}", profile.place("cluster", key), "add it to [cluster]"
+            )
     if cluster.token == "":
         raise InputError(
             "'token' is empty", profile.place("cluster", "token"), "leave it out for the default"
         )
-
-
-def _one_of(profile: Profile, key: str, word: str, built: str, later: tuple[str, ...]) -> None:
-    if word == built:
-        return
-    place = profile.place("cluster", key)
-    if word in later:
-        raise InputError(
-            f"{key} {word!r} is not supported: this version supports only {built!r}",
-            place,
-            f'write {key} = "{built}", or leave it out',
-        )
-    raise InputError(
-        f"{key!r} cannot be {word!r}", place, did_you_mean(word, (built,), "choose one of")
-    )
 
 
 def _in_range(profile: Profile, value: int, low: int, high: int, *key: str | int) -> None:
@@ -77,13 +77,13 @@ def _check_flags(profile: Profile) -> None:
         keys += [("member", index, "flags", flag) for flag in member.flags]
     for key in keys:
         flag, place = str(key[-1]), profile.place(*key)
-        if flag.startswith("discovery"):
+        if flag in BOOTSTRAP_FLAGS:
             raise InputError(
-                f"the etcd flag {flag!r} cannot be used: this version bootstraps members statically",
+                f"the etcd flag {flag!r} is set by etcd-sandbox itself",
                 place,
-                "leave it out",
+                'set bootstrap = "discovery" or "dns" in [cluster]',
             )
-        if hint := _RESERVED_FLAGS.get(flag):
+        if hint := RESERVED_FLAGS.get(flag):
             raise InputError(f"the etcd flag {flag!r} is set by etcd-sandbox itself", place, hint)
 
 
@@ -116,6 +116,24 @@ def _check_members(profile: Profile) -> None:
                     profile.place("member", index, "client_port"),
                 )
             ports[port] = member.name
+
+
+def _check_learners(profile: Profile) -> None:
+    learners = [
+        (index, member.name) for index, member in enumerate(profile.members) if member.learner
+    ]
+    if len(learners) > 1:
+        raise InputError(
+            f"{learners[0][1]!r} and {learners[1][1]!r} are learners, and etcd has one at a time",
+            profile.place("member", learners[1][0], "learner"),
+            "etcd-sandbox add --learner brings another when the first was promoted",
+        )
+    if learners and len(profile.member_names) == 1:
+        raise InputError(
+            "the only member cannot be a learner: nobody would vote",
+            profile.place("member", learners[0][0], "learner"),
+            "leave it out, or set members in [cluster]",
+        )
 
 
 def _check_processes(profile: Profile) -> None:
@@ -156,6 +174,7 @@ _CHECKS: tuple[Callable[[Profile], None], ...] = (
     _check_cluster,
     _check_flags,
     _check_members,
+    _check_learners,
     _check_processes,
     _check_supervise,
 )

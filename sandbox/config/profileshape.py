@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from sandbox.config.tomlplace import Key, places, spell
-from sandbox.model.spec import After, Restart
+from sandbox.model.spec import After, Bootstrap, ContainerNetwork, Restart, Runtime
 
 Flag = str | int | float | bool
 """The value of one etcd flag."""
@@ -17,23 +17,35 @@ DEFAULT_MEMBERS = 3
 
 
 class ClusterTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`[cluster]`. `members` None: the `[[member]]` entries are the membership, else 3."""
+    """`[cluster]`. `members` None: the `[[member]]` entries are the membership, else 3.
+
+    `discovery` is the URL of an existing service, `discovery_size` the number of members that
+    the token is for, `dns_records` a file of records in dnsmasq's words, `image` the containers'.
+    """
 
     members: int | None = None
     etcd: str = ""
-    bootstrap: str = "static"
-    runtime: str = "process"
+    bootstrap: Bootstrap = Bootstrap.STATIC
+    runtime: Runtime = Runtime.PROCESS
+    discovery: str = ""
+    discovery_token: str = ""
+    discovery_size: int | None = None
+    dns_records: str = ""
+    image: str = ""
+    image_from_binary: bool = False
+    container_network: ContainerNetwork | None = None
     base_port: int = 12379
     port_step: int | None = None
     token: str | None = None
 
 
 class MemberTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`[[member]]`: what one member has of its own."""
+    """`[[member]]`: what one member has of its own. A `learner` has no vote, and joins the others."""
 
     name: str
     etcd: str = ""
     client_port: int | None = None
+    learner: bool = False
     flags: dict[str, Flag] = {}
 
 

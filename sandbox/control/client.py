@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, BinaryIO, cast
-from urllib.parse import urlencode
 
-from sandbox.control.wire import Frame, Verb, error_from_wire, read_frames
-from sandbox.errors import NotRunning, SandboxError, TimedOut
+from sandbox.control import requests
+from sandbox.control.answers import checked, checked_news, gone, not_running, silent
+from sandbox.control.requests import Request
+from sandbox.control.wire import Frame, read_frames
+from sandbox.model.verb import Verb
 from sandbox.paths import ClusterPaths
 
 STREAM_BUFFER_BYTES = 256 << 10
-ANSWER_TIMEOUT_S = 10.0
-"""How long a plain question may take; what waits for a cluster adds its own time to this."""
 
 
 class _Answer:
@@ -48,52 +48,108 @@ class ControlClient:
 
     def status(self, *, with_hash: bool = False) -> dict[str, Any]:
         """The cluster as it is now, in the shape of `status --json` (schema 1)."""
-        return self._ask("GET", "/v1/status", {"hash": "1"} if with_hash else None)
+        return self.ask(requests.status(with_hash=with_hash))
 
     def plan(self) -> dict[str, Any]:
         """The running ClusterSpec as JSON."""
-        return self._ask("GET", "/v1/plan")
+        return self.ask(requests.plan())
+
+    def detail(self, process: str) -> dict[str, Any]:
+        """One process from near: a Detail (`model.detail`) as JSON."""
+        return self.ask(requests.detail(process))
 
     def ready(self, timeout_s: float) -> dict[str, Any]:
         """Wait until every process that `up` started is ready; `{"ready_s": …}`.
 
         Raises TimedOut, or SandboxError with the last lines of a process that ended.
         """
-        return self._ask("GET", "/v1/ready", {"timeout_s": timeout_s}, extra_s=timeout_s)
+        return self.ask(requests.ready(timeout_s))
 
     def act(
         self,
         verb: Verb,
-        select: Iterable[str],
+        select: Iterable[str] = (),
         *,
+        versus: Iterable[str] = (),
         signal: str | None = None,
+        delay_s: float = 0.0,
+        jitter_s: float = 0.0,
+        seed: int | None = None,
+        name: str | None = None,
+        learner: bool = False,
+        force: bool = False,
+        wait: bool = True,
         timeout_s: float = 30.0,
     ) -> dict[str, Any]:
-        """Do `verb` to the selected processes and wait until it is done.
+        """Do `verb` to the selected processes; the Verdict (`model.verdict`) as JSON.
 
-        The answer's `targets` has, per process in the order of the cluster: `process`,
-        `member`, `pid` (before), `before` and `state` (states), `was_leader`, and `done`
-        (False where there was nothing to do). `signal` is a name (`SIGKILL`), for kill.
+        `versus` selects the other side of a fault on links (empty: everyone else), `delay_s` and
+        `jitter_s` are for `slow`, `signal` is a name (`SIGKILL`) for `kill`, `seed` is what `random`
+        draws from, `name` and `learner` are for `add`, `force` is for `remove`. Returns when the verb is done and, with `wait`, when the cluster has settled.
         """
-        body = {"select": list(select), "signal": signal, "timeout_s": timeout_s}
-        return self._ask("POST", f"/v1/act/{verb}", body=body, extra_s=timeout_s)
+        return self.ask(
+            requests.act(
+                verb,
+                select,
+                versus=versus,
+                signal=signal,
+                delay_s=delay_s,
+                jitter_s=jitter_s,
+                seed=seed,
+                name=name,
+                learner=learner,
+                force=force,
+                wait=wait,
+                timeout_s=timeout_s,
+            )
+        )
+
+    def upgrade(
+        self,
+        select: Iterable[str],
+        to: Mapping[str, object],
+        *,
+        seed: int | None = None,
+        wait: bool = True,
+        timeout_s: float = 30.0,
+    ) -> Generator[dict[str, Any], None, None]:
+        """Give the selected members the etcd `to` (an EtcdBinary as JSON), one after the other.
+
+        What is told, as `control.wire` has it: the plan, each member that is done, the verdict.
+        Raises the error that ended it. An iterator that is left before its end halts the upgrade.
+        """
+        request = requests.upgrade(select, to, seed=seed, wait=wait, timeout_s=timeout_s)
+        with self._stream(request) as stream:
+            for line in stream:
+                yield (news := checked_news(json.loads(line)))
+                if "verdict" in news:
+                    return
+        raise gone(self.paths)
+
+    def halt_upgrade(self) -> dict[str, Any]:
+        """Have the upgrade end after the member that it is at; `{"halting": true}` if one is under way."""
+        return self.ask(requests.halt_upgrade())
 
     def apply(self, spec: dict[str, Any], *, dry_run: bool) -> dict[str, Any]:
         """Make the running set match `spec`: `{"changed": […], "came": […], "went": […], "line": "…"}`."""
-        return self._ask(
-            "POST", "/v1/apply", {"dry_run": "1"} if dry_run else None, body=spec, extra_s=30.0
-        )
+        return self.ask(requests.apply(spec, dry_run=dry_run))
 
     def shutdown(self, *, kill: bool = False, purge: bool = False) -> dict[str, Any]:
         """Begin to stop everything, the supervisor last; returns at once. Repeat with `kill` to hurry."""
-        return self._ask("POST", "/v1/shutdown", body={"kill": kill, "purge": purge})
+        return self.ask(requests.shutdown(kill=kill, purge=purge))
 
     def events(self, *, follow: bool, tail: int | None = None) -> Iterator[dict[str, Any]]:
         """What happened, oldest first: the last `tail` events (all that are held, if None), then new ones."""
-        query: dict[str, object] = {"follow": int(follow)}
-        if tail is not None:
-            query["tail"] = tail
-        with self._stream("/v1/events", query) as stream:
+        with self._stream(requests.events(follow=follow, tail=tail)) as stream:
+            for line in stream:
+                yield json.loads(line)
+
+    def availability(self, *, writes: bool = False) -> Iterator[dict[str, Any]]:
+        """Whether clients are served: a Bucket (`model.availability`) as JSON each 100 ms, from now on.
+
+        `writes` tries writes, too; each is a revision.
+        """
+        with self._stream(requests.availability(writes=writes)) as stream:
             for line in stream:
                 yield json.loads(line)
 
@@ -110,55 +166,33 @@ class ControlClient:
         `tail` lines of the past, or those since `since_us` (microseconds since the epoch), or
         all that the files hold.
         """
-        query: dict[str, object] = {"follow": int(follow), "select": list(select)}
-        if tail is not None:
-            query["tail"] = tail
-        if since_us is not None:
-            query["since_us"] = since_us
-        with self._stream("/v1/logs", query) as stream:
+        request = requests.logs(select, follow=follow, tail=tail, since_us=since_us)
+        with self._stream(request) as stream:
             yield from read_frames(stream)
 
-    def _ask(
-        self,
-        method: str,
-        path: str,
-        query: dict[str, Any] | None = None,
-        *,
-        body: object = None,
-        extra_s: float = 0.0,
-    ) -> dict[str, Any]:
-        with (
-            self._errors(),
-            self._send(method, path, query, body, ANSWER_TIMEOUT_S + extra_s) as connection,
-        ):
+    def ask(self, request: Request) -> dict[str, Any]:
+        """The answer to any question that has one in JSON (`control.requests` makes them)."""
+        with self._errors(), self._send(request) as connection:
             answer = _Answer(connection)
             with answer.body:
-                return cast(dict[str, Any], _checked(answer.status, answer.body.read()))
+                return cast(dict[str, Any], checked(answer.status, answer.body.read()))
 
     @contextmanager
-    def _stream(self, path: str, query: dict[str, object]) -> Iterator[BinaryIO]:
-        with self._errors(), self._send("GET", path, query, None, None) as connection:
+    def _stream(self, request: Request) -> Iterator[BinaryIO]:
+        with self._errors(), self._send(request) as connection:
             answer = _Answer(connection)
             with answer.body:
                 if answer.status >= 400:
-                    _checked(answer.status, answer.body.read())
+                    checked(answer.status, answer.body.read())
                 yield cast(BinaryIO, answer.body)
 
-    def _send(
-        self,
-        method: str,
-        path: str,
-        query: dict[str, Any] | None,
-        body: object,
-        timeout_s: float | None,
-    ) -> socket.socket:
-        target = f"{path}?{urlencode(query, doseq=True)}" if query else path
-        content = b"" if body is None else json.dumps(body).encode()
-        head = f"{method} {target} HTTP/1.0\r\nHost: sandbox\r\n"
+    def _send(self, request: Request) -> socket.socket:
+        content = request.content
+        head = f"{request.method} {request.target} HTTP/1.0\r\nHost: sandbox\r\n"
         head += f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            connection.settimeout(timeout_s)
+            connection.settimeout(request.timeout_s)
             connection.connect(str(self.paths.socket))
             connection.sendall(head.encode() + content)
         except BaseException:
@@ -174,38 +208,6 @@ class ControlClient:
         except (FileNotFoundError, ConnectionRefusedError) as error:
             raise not_running(self.paths.name) from error
         except TimeoutError as error:
-            raise self._silent() from error
+            raise silent(self.paths) from error
         except OSError as error:
-            raise self._gone() from error
-
-    def _gone(self) -> SandboxError:
-        return NotRunning(
-            f"the supervisor of cluster {self.paths.name!r} ended while it was asked",
-            hint=f"its log is {self.paths.supervisor_log}",
-        )
-
-    def _silent(self) -> SandboxError:
-        return TimedOut(
-            f"the supervisor of cluster {self.paths.name!r} did not answer in time",
-            hint=f"its log is {self.paths.supervisor_log}",
-        )
-
-
-def not_running(name: str) -> NotRunning:
-    """The error for a cluster that has no supervisor."""
-    return NotRunning(
-        f"no cluster {name!r} is running",
-        hint="etcd-sandbox up starts one; etcd-sandbox ls shows what there is",
-    )
-
-
-def _checked(status: int, content: bytes) -> object:
-    try:
-        answer = json.loads(content)
-    except ValueError:
-        if status < 400:
-            raise ConnectionResetError("the connection ended amid the answer") from None
-        answer = content.decode(errors="replace")
-    if status >= 400:
-        raise error_from_wire(answer)
-    return answer
+            raise gone(self.paths) from error

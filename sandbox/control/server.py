@@ -11,7 +11,7 @@ import os
 import socket
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,17 +23,20 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from sandbox.cluster.cluster import Cluster
+from sandbox.cluster.upgrading import Upgrade
 from sandbox.control.wire import (
     NOW_FRAME,
-    Verb,
     error_to_wire,
     lines_header,
     skipped_frame,
 )
 from sandbox.errors import InputError, NotRunning, SandboxError, TimedOut
-from sandbox.model.spec import ClusterSpec
+from sandbox.model.spec import ClusterSpec, EtcdBinary
+from sandbox.model.upgrade import MemberUpgrade, UpgradeOrder, UpgradePlan
+from sandbox.model.verb import Order, Verb
+from sandbox.model.verdict import Verdict
 from sandbox.signals import signal_number
-from sandbox.supervise.logbook import Chunk, Reader
+from sandbox.supervise.logbook import Chunk, Gap, Reader
 
 LAST_WORDS_WITHIN_S = 5.0
 """How long the log streams may take to send their rest when the supervisor ends…"""
@@ -41,7 +44,14 @@ LAST_WORDS_WITHIN_S = 5.0
 STALLED_S = 0.5
 """…and how long at most without one of them getting on: nobody waits for a viewer that is stopped."""
 
+TOGETHER_S = 0.05
+"""So long the lines after the first are gathered: a write for each would cost a viewer ten times as much."""
+
+TOGETHER_BYTES = 256 << 10
+
 REQUESTS_END_WITHIN_S = 1
+
+LONGEST_DELAY_S = 60.0
 
 _log = logging.getLogger(__name__)
 
@@ -49,10 +59,28 @@ _T = TypeVar("_T")
 
 
 class ActBody(msgspec.Struct, forbid_unknown_fields=True):
-    """What a verb is done to."""
+    """What a verb is done to, and how: the fields of an Order; the signal is a name."""
 
-    select: list[str]
+    select: tuple[str, ...] = ()
+    versus: tuple[str, ...] = ()
     signal: str | None = None
+    delay_s: float = 0.0
+    jitter_s: float = 0.0
+    seed: int | None = None
+    name: str | None = None
+    learner: bool = False
+    force: bool = False
+    wait: bool = True
+    timeout_s: float = 30.0
+
+
+class UpgradeBody(msgspec.Struct, forbid_unknown_fields=True):
+    """The fields of an UpgradeOrder."""
+
+    select: tuple[str, ...]
+    to: EtcdBinary
+    seed: int | None = None
+    wait: bool = True
     timeout_s: float = 30.0
 
 
@@ -93,10 +121,14 @@ class Routes:
             routes=[
                 Route("/v1/status", self.status),
                 Route("/v1/plan", self.plan),
+                Route("/v1/processes/{name}", self.detail),
                 Route("/v1/ready", self.ready),
                 Route("/v1/events", self.events),
                 Route("/v1/logs", self.logs),
+                Route("/v1/availability", self.availability),
                 Route("/v1/act/{verb}", self.act, methods=["POST"]),
+                Route("/v1/upgrade", self.upgrade, methods=["POST"]),
+                Route("/v1/upgrade/halt", self.halt_upgrade, methods=["POST"]),
                 Route("/v1/apply", self.apply, methods=["POST"]),
                 Route("/v1/shutdown", self.shutdown, methods=["POST"]),
             ],
@@ -111,12 +143,16 @@ class Routes:
         """GET: the running ClusterSpec."""
         return _json(self._cluster.spec)
 
+    async def detail(self, request: Request) -> Response:
+        """GET: one process from near (`model.detail`), by a selector that means one."""
+        return _json(await self._cluster.detail(request.path_params["name"]))
+
     async def ready(self, request: Request) -> Response:
         """GET: waits up to `timeout_s` for what the start began."""
         return _json(await self._cluster.ready(_number(request, "timeout_s", 30.0)))
 
     async def act(self, request: Request) -> Response:
-        """POST: one verb to the selected processes."""
+        """POST: one verb to the selected processes, and between members; a Verdict."""
         try:
             verb = Verb(request.path_params["verb"])
         except ValueError:
@@ -124,8 +160,51 @@ class Routes:
                 f"no verb {request.path_params['verb']!r}", hint=f"verbs: {', '.join(Verb)}"
             ) from None
         body = await _body(request, ActBody)
-        number = signal_number(body.signal or "SIGKILL")
-        return _json(await self._cluster.act(verb, body.select, number, body.timeout_s))
+        if not body.select and verb not in (Verb.HEAL, Verb.ADD):
+            raise InputError(f"{verb} needs to know whom", hint="select names processes")
+        if not 0 <= body.jitter_s <= body.delay_s <= LONGEST_DELAY_S:
+            raise InputError(
+                f"a delay is 0 to {LONGEST_DELAY_S:g} s, and its jitter no longer than it"
+            )
+        order = Order(
+            verb=verb,
+            select=body.select,
+            versus=body.versus,
+            signal=signal_number(body.signal or "SIGKILL"),
+            delay_s=body.delay_s,
+            jitter_s=body.jitter_s,
+            seed=body.seed,
+            name=body.name,
+            learner=body.learner,
+            force=body.force,
+            wait=body.wait,
+            timeout_s=body.timeout_s,
+        )
+        return _json(await self._cluster.act(order))
+
+    async def upgrade(self, request: Request) -> Response:
+        """POST: give members another etcd, one after the other: NDJSON as `control.wire` has it.
+
+        `dry_run=1`: the UpgradePlan, and nothing is done. Whoever leaves the stream halts it.
+        """
+        body = await _body(request, UpgradeBody)
+        if not body.select:
+            raise InputError("upgrade needs to know whom", hint="select names members, or is all")
+        order = UpgradeOrder(
+            select=body.select,
+            to=body.to,
+            seed=body.seed,
+            wait=body.wait,
+            timeout_s=body.timeout_s,
+        )
+        if _flag(request, "dry_run"):
+            return _json(await self._cluster.plan_upgrade(order))
+        upgrade = await self._cluster.upgrade(order)
+        return StreamingResponse(_news(upgrade), media_type="application/x-ndjson")
+
+    async def halt_upgrade(self, request: Request) -> Response:
+        """POST: end the upgrade after the member that it is at."""
+        return _json({"halting": self._cluster.halt_upgrade()})
 
     async def apply(self, request: Request) -> Response:
         """POST: make the running set match the ClusterSpec in the body; `dry_run=1` only compares."""
@@ -151,10 +230,21 @@ class Routes:
 
         return StreamingResponse(lines(), media_type="application/x-ndjson")
 
+    async def availability(self, request: Request) -> Response:
+        """GET: buckets of 100 ms as NDJSON, from now on; `writes=1` tries writes, too."""
+        buckets = self._cluster.availability(writes=_flag(request, "writes"))
+
+        async def lines() -> AsyncIterator[bytes]:
+            async with aclosing(buckets):
+                async for bucket in buckets:
+                    yield msgspec.json.encode(bucket) + b"\n"
+
+        return StreamingResponse(lines(), media_type="application/x-ndjson")
+
     async def logs(self, request: Request) -> Response:
         """GET: log lines as frames (`control.wire`), of `select`, from `tail` lines or `since_us` on."""
         words = request.query_params.getlist("select")
-        processes = frozenset(await self._cluster.select(words, 0.0)) if words else None
+        processes = frozenset(await self._cluster.select(words)) if words else None
         tail, since_us = _number(request, "tail", -1), _number(request, "since_us", -1)
         reader = self._cluster.logbook.reader(
             processes,
@@ -167,30 +257,56 @@ class Routes:
         )
 
 
+async def _news(upgrade: Upgrade) -> AsyncIterator[bytes]:
+    async with aclosing(upgrade.told()) as told:
+        async for news in told:
+            match news:
+                case UpgradePlan():
+                    line: dict[str, object] = {"plan": news}
+                case MemberUpgrade():
+                    line = {"member": news}
+                case Verdict():
+                    line = {"verdict": news}
+                case SandboxError():
+                    line = error_to_wire(news)
+            yield msgspec.json.encode(line) + b"\n"
+
+
 async def _frames(reader: Reader, streams: Streams, *, follow: bool) -> AsyncIterator[bytes]:
     caught_up = False
     streams.open += 1
     try:
         while True:
             last = reader.at_end or not follow
+            gathered: list[bytes] = []
+            size = 0
             for piece in reader.read():
-                streams.sent += 1
-                if isinstance(piece, Chunk):
-                    yield (
-                        lines_header(piece.seq, piece.time_us, len(piece.data), piece.process)
-                        + piece.data
-                    )
-                else:
-                    yield skipped_frame(piece.lines)
+                gathered.append(_frame(piece))
+                size += len(gathered[-1])
+                if size >= TOGETHER_BYTES:
+                    streams.sent += 1
+                    yield b"".join(gathered)
+                    gathered, size = [], 0
             if not caught_up:
                 caught_up = True
-                yield NOW_FRAME
+                gathered.append(NOW_FRAME)
+            if gathered:
+                streams.sent += 1
+                yield b"".join(gathered)
             if last:
                 return
+            await asyncio.sleep(TOGETHER_S)
             await reader.wait()
     finally:
         streams.open -= 1
         reader.close()
+
+
+def _frame(piece: Chunk | Gap) -> bytes:
+    if isinstance(piece, Chunk):
+        header = lines_header(piece.seq, piece.time_us, len(piece.data), piece.process)
+        return header + piece.data
+    return skipped_frame(piece.lines)
 
 
 class ControlServer(uvicorn.Server):

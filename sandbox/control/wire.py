@@ -6,6 +6,9 @@ A log stream is a sequence of frames. Each begins with one line of ASCII:
     S <lines>                             so many lines were rotated away before they were read
     N                                     the reader has caught up; what follows is new
 
+An upgrade is a stream of JSON objects, one a line: `{"plan": …}` (UpgradePlan), `{"member": …}`
+(MemberUpgrade) for each one that is done, and last `{"verdict": …}` or `{"error": …}`.
+
 `seq` numbers the chunks of a cluster in their order of arrival (one that grew is sent in several
 frames), `time_us` is microseconds since the epoch when it began to arrive.
 """
@@ -13,21 +16,10 @@ frames), `time_us` is microseconds since the epoch when it began to arrive.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from enum import StrEnum
 from typing import BinaryIO, NamedTuple
 
 from sandbox.errors import BY_EXIT_CODE, SandboxError
-
-
-class Verb(StrEnum):
-    """What can be done to selected processes."""
-
-    START = "start"
-    STOP = "stop"
-    RESTART = "restart"
-    KILL = "kill"
-    PAUSE = "pause"
-    RESUME = "resume"
+from sandbox.model.verb import Verb as Verb
 
 
 class LinesFrame(NamedTuple):

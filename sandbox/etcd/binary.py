@@ -17,7 +17,7 @@ from sandbox.errors import InputError
 ANSWER_TIMEOUT_S = 10.0
 
 _ETCD_VERSION = re.compile(r"^etcd Version: (\S+)", re.MULTILINE)
-_ETCDCTL_VERSION = re.compile(r"^etcdctl version: (\S+)", re.MULTILINE)
+_TOOL_VERSION = re.compile(r"^etcd(?:ctl|utl) version: (\S+)", re.MULTILINE)
 _WRONG_MACHINE = {errno.ENOEXEC, getattr(errno, "EBADARCH", errno.ENOEXEC)}
 
 _versions: dict[tuple[str, int, int], str] = {}
@@ -36,19 +36,25 @@ def binary_version(path: str) -> str:
         raise InputError("this is no program", path, "give the path of the etcd program itself")
     key = (str(Path(path).resolve()), stat.st_mtime_ns, stat.st_size)
     if key not in _versions:
-        found = _ETCD_VERSION.search(_output([path, "--version"]))
-        if found is None:
+        version = told_version(_output([path, "--version"]))
+        if version is None:
             raise InputError(
                 "this is not etcd: it does not tell etcd's version", path, "check the path"
             )
-        _versions[key] = found[1]
+        _versions[key] = version
     return _versions[key]
 
 
-def etcdctl_version(path: str) -> str | None:
-    """What `etcdctl version` says, bare; None when it is no etcdctl that runs here."""
+def told_version(output: str) -> str | None:
+    """The bare version in what `etcd --version` printed; None when that was not etcd."""
+    found = _ETCD_VERSION.search(output)
+    return found[1] if found else None
+
+
+def tool_version(path: str) -> str | None:
+    """What `etcdctl version` or `etcdutl version` says, bare; None when it is none that runs here."""
     try:
-        found = _ETCDCTL_VERSION.search(_output([path, "version"]))
+        found = _TOOL_VERSION.search(_output([path, "version"]))
     except InputError:
         return None
     return found[1] if found else None

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import ssl
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
-from urllib.parse import urlsplit
-
-import h11
+from functools import partial
 
 from sandbox.errors import InputError
+from sandbox.etcd.exchange import TROUBLE, Exchange
 from sandbox.etcd.ids import hex_id
+from sandbox.etcd.metrics import read_metrics
+from sandbox.etcd.version import parse
+from sandbox.model.detail import Metrics, Peer
 
-_NOT_FOUND = 404
+_OK, _NOT_FOUND = 200, 404
+_DEADLINE_EXCEEDED = 4
 _NO_SUCH_METHOD: dict[str, object] = {"code": 5}
 _ZERO_KEY = "AA=="
-_READ_BYTES = 65536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,22 +46,26 @@ class StatusAnswer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MemberAnswer:
-    """An entry of the member list; without `name` and `client_urls` it has never started."""
+class Refusal:
+    """Why etcd does not change its members: gRPC's `code`, and etcd's own words."""
+
+    code: int
+    message: str
+
+    def __str__(self) -> str:
+        return self.message.removeprefix("etcdserver: ")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Added:
+    """A member that etcd has on its list from now on: its ID, and the list."""
 
     id: str
-    name: str
-    peer_urls: tuple[str, ...]
-    client_urls: tuple[str, ...]
-    is_learner: bool
+    members: tuple[Peer, ...]
 
 
 class Gateway:
-    """One HTTP client for all members. Trouble with a member is an answer (None, False), never an exception.
-
-    h11 over asyncio's streams instead of httpx: a question costs a quarter, and nothing heavy is
-    imported while the members of a new cluster need the processor themselves.
-    """
+    """One HTTP client for all members. Trouble with a member is an answer (None, False), never an exception."""
 
     def __init__(self, client_cert: str = "", client_key: str = "") -> None:
         """`client_cert` and `client_key` are paths, for members that ask for a certificate.
@@ -64,19 +73,16 @@ class Gateway:
         Raises InputError when they cannot be loaded. The members' own certificates are not
         checked: all of them are on this machine.
         """
-        self._client_cert = client_cert
-        self._client_key = client_key
-        self._tls: ssl.SSLContext | None = None
+        context = partial(_tls, client_cert, client_key)
         if client_cert:
-            self._tls = _tls(client_cert, client_key)
-        self._idle: dict[tuple[str, int], list[_Connection]] = {}
+            loaded = context()
+            self._http = Exchange(lambda: loaded)
+        else:
+            self._http = Exchange(context)
 
     async def aclose(self) -> None:
         """Close all connections."""
-        for idle in self._idle.values():
-            for connection in idle:
-                connection.close()
-        self._idle.clear()
+        await self._http.aclose()
 
     async def status(self, client_url: str, timeout_s: float) -> StatusAnswer | None:
         """The member's own view; None when it does not answer in time. Local and cheap."""
@@ -121,23 +127,100 @@ class Gateway:
         answer = await self._ask(client_url, "kv/range", body, timeout_s)
         return answer is not None and "header" in answer
 
-    async def members(self, client_url: str, timeout_s: float) -> tuple[MemberAnswer, ...] | None:
+    async def count(self, client_url: str, revision: int, timeout_s: float) -> int | None:
+        """How many keys there were at that revision, as the member has it; None when it does not say."""
+        body = (
+            f'{{"key":"{_ZERO_KEY}","range_end":"{_ZERO_KEY}","count_only":true,'
+            f'"serializable":true,"revision":"{revision}"}}'
+        )
+        answer = await self._ask(client_url, "kv/range", body, timeout_s)
+        return _number(answer, "count") if answer is not None and "header" in answer else None
+
+    async def snapshot(self, client_url: str, silence_s: float) -> AsyncGenerator[bytes, None]:
+        """The member's database and its sha256, piece by piece: what `etcdctl snapshot save` writes.
+
+        It is the member's own: no quorum is asked. Raises SandboxError with etcd's reason, or when
+        the member ends in the middle; TimedOut when it says nothing for `silence_s` seconds.
+        """
+        from sandbox.etcd.snapshotstream import pieces
+
+        async with aclosing(pieces(self._http, client_url, silence_s)) as stream:
+            async for piece in stream:
+                yield piece
+
+    async def put(self, client_url: str, key: str, value: str, timeout_s: float) -> bool:
+        """Whether a write is acknowledged in time; one that is not may have happened all the same."""
+        named = {"key": _base64(key), "value": _base64(value)}
+        answer = await self._ask(client_url, "kv/put", json.dumps(named), timeout_s)
+        return answer is not None and "header" in answer
+
+    async def move_leader(self, leader_url: str, member_id: str, timeout_s: float) -> str | None:
+        """Have the leader hand over to that member (unpadded hex); None, or why it did not."""
+        body = f'{{"targetID":"{int(member_id, 16)}"}}'
+        answer = await self._answer(leader_url, "maintenance/transfer-leadership", body, timeout_s)
+        if answer is None:
+            return "it did not answer in time"
+        return str(answer.get("message") or answer.get("error")) if "code" in answer else None
+
+    async def cluster_version(self, client_url: str, timeout_s: float) -> str | None:
+        """The version that the cluster has agreed on (`3.5.0`), as that member has it; None while
+        it knows none, or when it does not answer in time."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                status, text = await self._http.send("GET", f"{client_url}/version", b"")
+                answer = json.loads(text) if status == _OK else None
+        except (*TROUBLE, RecursionError):
+            return None
+        version = answer.get("etcdcluster") if isinstance(answer, dict) else None
+        return version if isinstance(version, str) and parse(version) else None
+
+    async def members(self, client_url: str, timeout_s: float) -> tuple[Peer, ...] | None:
         """The member list as that member has it; None when it does not answer in time."""
         answer = await self._ask(client_url, "cluster/member/list", "{}", timeout_s)
-        listed = answer.get("members") if answer is not None else None
-        if not isinstance(listed, list):
-            return None
-        return tuple(
-            MemberAnswer(
-                id=hex_id(_number(member, "ID")),
-                name=str(member.get("name", "")),
-                peer_urls=_texts(member, "peerURLs"),
-                client_urls=_texts(member, "clientURLs"),
-                is_learner=member.get("isLearner") is True,
-            )
-            for member in listed
-            if isinstance(member, dict)
-        )
+        return None if answer is None else _peers(answer)
+
+    async def add_member(
+        self, client_url: str, peer_url: str, timeout_s: float, *, learner: bool
+    ) -> Added | Refusal:
+        """Have a member with this peer URL on the list, with `learner` without a vote."""
+        body = json.dumps({"peerURLs": [peer_url], "isLearner": learner})
+        answer = await self._change(client_url, "add", body, timeout_s)
+        if isinstance(answer, Refusal):
+            return answer
+        added = answer.get("member")
+        number = _number(added, "ID") if isinstance(added, dict) else 0
+        return Added(id=hex_id(number), members=_peers(answer) or ())
+
+    async def promote_member(
+        self, client_url: str, member_id: str, timeout_s: float
+    ) -> Refusal | None:
+        """Give a learner (unpadded hex) its vote; None, or why not."""
+        return await self._change_one(client_url, "promote", member_id, timeout_s)
+
+    async def remove_member(
+        self, client_url: str, member_id: str, timeout_s: float
+    ) -> Refusal | None:
+        """Take a member (unpadded hex) off the list; None, or why not."""
+        return await self._change_one(client_url, "remove", member_id, timeout_s)
+
+    async def _change_one(
+        self, client_url: str, change: str, member_id: str, timeout_s: float
+    ) -> Refusal | None:
+        body = f'{{"ID":"{int(member_id, 16)}"}}'
+        answer = await self._change(client_url, change, body, timeout_s)
+        return answer if isinstance(answer, Refusal) else None
+
+    async def _change(
+        self, client_url: str, change: str, body: str, timeout_s: float
+    ) -> dict[str, object] | Refusal:
+        answer = await self._answer(client_url, f"cluster/member/{change}", body, timeout_s)
+        if answer is None:
+            return Refusal(code=_DEADLINE_EXCEEDED, message="it did not answer in time")
+        if "code" in answer:
+            # Every etcd has these methods: what is not there is the member.
+            message = answer.get("message") or answer.get("error") or "etcdserver: member not found"
+            return Refusal(code=_number(answer, "code"), message=str(message))
+        return answer
 
     async def _ask(
         self, client_url: str, method: str, body: str, timeout_s: float
@@ -146,112 +229,42 @@ class Gateway:
 
         _NO_SUCH_METHOD when this etcd does not have it.
         """
+        answer = await self._answer(client_url, method, body, timeout_s)
+        if answer is not None and "code" in answer and answer != _NO_SUCH_METHOD:
+            return None
+        return answer
+
+    async def metrics(self, metrics_url: str, timeout_s: float) -> Metrics | None:
+        """The member's figures from where it publishes them; None when it does not answer in time.
+
+        It costs the member some 30 ms: not to be asked more than once a second.
+        """
         try:
             async with asyncio.timeout(timeout_s):
-                status, text = await self._post(f"{client_url}/v3/{method}", body.encode())
-        except (TimeoutError, OSError, ValueError, h11.ProtocolError, asyncio.IncompleteReadError):
+                status, page = await self._http.send("GET", f"{metrics_url}/metrics", b"")
+        except TROUBLE:
+            return None
+        return read_metrics(page) if status == _OK else None
+
+    async def _answer(
+        self, client_url: str, method: str, body: str, timeout_s: float
+    ) -> dict[str, object] | None:
+        """The answer's JSON object, of an error too; None when there is none in time."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                status, text = await self._http.send(
+                    "POST", f"{client_url}/v3/{method}", body.encode()
+                )
+        except TROUBLE:
             return None
         try:
             answer = json.loads(text)
         except (ValueError, RecursionError):
             answer = None
-        if isinstance(answer, dict) and "code" not in answer:
-            return answer
         # An unknown path is the one case that only the status tells: 3.4 answers it with text.
-        return _NO_SUCH_METHOD if status == _NOT_FOUND else None
-
-    async def _post(self, url: str, body: bytes) -> tuple[int, bytes]:
-        parts = urlsplit(url)
-        secure = parts.scheme == "https"
-        if parts.hostname is None or parts.scheme not in ("http", "https"):
-            raise ValueError(url)
-        address = (parts.hostname, parts.port or (443 if secure else 80))
-        idle = self._idle.setdefault(address, [])
-        # A kept connection may have died with its member: only then is a second one worth a try.
-        if idle:
-            connection = idle.pop()
-            try:
-                return await self._exchange(connection, idle, parts.path, body)
-            except (OSError, h11.ProtocolError, asyncio.IncompleteReadError):
-                pass
-        connection = await _connect(*address, self._context() if secure else None)
-        return await self._exchange(connection, idle, parts.path, body)
-
-    @staticmethod
-    async def _exchange(
-        connection: _Connection, idle: list[_Connection], path: str, body: bytes
-    ) -> tuple[int, bytes]:
-        try:
-            status, answer = await connection.post(path, body)
-        except BaseException:
-            connection.close()
-            raise
-        if connection.reusable:
-            idle.append(connection)
-        else:
-            connection.close()
-        return status, answer
-
-    def _context(self) -> ssl.SSLContext:
-        if self._tls is None:
-            self._tls = _tls(self._client_cert, self._client_key)
-        return self._tls
-
-
-class _Connection:
-    """One connection to one member, for one question at a time."""
-
-    def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str
-    ) -> None:
-        self._reader = reader
-        self._writer = writer
-        self._host = host
-        self._http = h11.Connection(h11.CLIENT)
-
-    @property
-    def reusable(self) -> bool:
-        """Another question may be asked here."""
-        return self._http.our_state is h11.IDLE
-
-    async def post(self, path: str, body: bytes) -> tuple[int, bytes]:
-        """The status and the whole body of the answer."""
-        request = h11.Request(
-            method="POST",
-            target=path,
-            headers=[
-                ("Host", self._host),
-                ("Content-Type", "application/json"),
-                ("Content-Length", str(len(body))),
-            ],
-        )
-        sent = (request, h11.Data(data=body), h11.EndOfMessage())
-        self._writer.write(b"".join(self._http.send(event) or b"" for event in sent))
-        status, content = 0, []
-        while True:
-            event = self._http.next_event()
-            if event is h11.NEED_DATA:
-                self._http.receive_data(await self._reader.read(_READ_BYTES))
-            elif isinstance(event, h11.Response):
-                status = event.status_code
-            elif isinstance(event, h11.Data):
-                content.append(bytes(event.data))
-            elif isinstance(event, h11.EndOfMessage):
-                break
-            elif isinstance(event, h11.ConnectionClosed):
-                raise ConnectionResetError("closed before the answer was whole")
-        if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
-            self._http.start_next_cycle()
-        return status, b"".join(content)
-
-    def close(self) -> None:
-        """Give the connection up, without waiting for the other side."""
-        self._writer.transport.abort()
-
-
-async def _connect(host: str, port: int, context: ssl.SSLContext | None) -> _Connection:
-    reader, writer = await asyncio.open_connection(host, port, ssl=context)
-    return _Connection(reader, writer, f"{host}:{port}")
+        if status == _NOT_FOUND and (not isinstance(answer, dict) or "code" in answer):
+            return _NO_SUCH_METHOD
+        return answer if isinstance(answer, dict) else None
 
 
 def _tls(client_cert: str, client_key: str) -> ssl.SSLContext:
@@ -269,6 +282,10 @@ def _tls(client_cert: str, client_key: str) -> ssl.SSLContext:
     return context
 
 
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
 def _number(answer: dict[str, object], key: str) -> int:
     """A 64-bit number comes as text, and not at all when it is zero."""
     value = answer.get(key, 0)
@@ -276,6 +293,23 @@ def _number(answer: dict[str, object], key: str) -> int:
         return int(value) if isinstance(value, (int, str)) else 0
     except ValueError:
         return 0
+
+
+def _peers(answer: dict[str, object]) -> tuple[Peer, ...] | None:
+    listed = answer.get("members")
+    if not isinstance(listed, list):
+        return None
+    return tuple(
+        Peer(
+            id=hex_id(_number(member, "ID")),
+            name=str(member.get("name", "")),
+            peer_urls=_texts(member, "peerURLs"),
+            client_urls=_texts(member, "clientURLs"),
+            is_learner=member.get("isLearner") is True,
+        )
+        for member in listed
+        if isinstance(member, dict)
+    )
 
 
 def _texts(answer: dict[str, object], key: str) -> tuple[str, ...]:

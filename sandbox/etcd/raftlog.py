@@ -27,10 +27,13 @@ _START_MARKERS: tuple[tuple[bytes, bytes], ...] = (
     (_ALWAYS, b'"msg":"starting local member'),
     (_ALWAYS, b'"msg":"serving '),
     (_ALWAYS, b"published local member to cluster through raft"),
+    (_ALWAYS, b'"msg":"v2 API proxy starting"'),
+    (_ALWAYS, b"v2 proxy started listening on client requests"),
     (b"|", b"etcdserver: starting member "),
     (b"|", b"embed: listening for peers on "),
     (b"|", b"embed: ready to serve client requests"),
     (b"|", b"etcdserver: published {Name:"),
+    (b"|", b"etcdmain: proxy: this proxy supports v2 API only"),
 )
 
 _END_MARKERS: tuple[tuple[bytes, bytes], ...] = (
@@ -50,6 +53,7 @@ _ONLY_AT_START = (
     SignKind.PEER_SERVING,
     SignKind.CLIENT_SERVING,
     SignKind.PUBLISHED,
+    SignKind.PROXY,
 )
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from sandbox.errors import InputError
 from sandbox.etcd.binary import (
     binary_version,
-    etcdctl_version,
     real_program,
+    tool_version,
     undefined_flags,
     wheel_program,
 )
-from sandbox.etcd.version import matches, parse
+from sandbox.etcd.version import matches, parse, series
 from sandbox.model.spec import EtcdBinary
 from sandbox.paths import download_home
 
@@ -24,6 +24,7 @@ __all__ = [
     "etcdctl_for",
     "find_all",
     "risk_note",
+    "tool_of_series",
     "undefined_flags",
 ]
 
@@ -85,9 +86,24 @@ def etcdctl_for(etcd_path: str) -> str | None:
     known = {
         str(path): parse(version)
         for path in programs
-        if path is not None and (version := etcdctl_version(str(path)))
+        if path is not None and (version := tool_version(str(path)))
     }
     return max(known, key=lambda path: known[path], default=None)
+
+
+def tool_of_series(name: str, etcd: EtcdBinary) -> tuple[str, str] | None:
+    """Path and version of the `etcdctl` or `etcdutl` of that etcd's series (3.5); None if there is none.
+
+    The one beside that etcd is the first to be looked at.
+    """
+    beside = [] if etcd.image else [Path(etcd.path).resolve().parent / name]
+    found = [real_program(path) for path in beside if os.access(path, os.X_OK)]
+    found += [real_program(path) for path, _ in _programs(name)]
+    for program in found:
+        version = None if program is None else tool_version(str(program))
+        if version is not None and series(version) == series(etcd.version):
+            return str(program), version
+    return None
 
 
 def _choose(wanted: str, origin: str) -> EtcdBinary:

@@ -17,13 +17,15 @@ class SignKind(StrEnum):
     """What a line is a sign of.
 
     BOOTSTRAPPED: a new member has asked its peers whether the cluster exists already, and will
-    serve them in 10 ms (measured on 3.6).
+    serve them in 10 ms (measured on 3.6). PROXY: it is none, but hands requests on to the members:
+    what 3.4 and 3.5 make of one whose discovery token was full.
     """
 
     BOOTSTRAPPED = "bootstrapped"
     PEER_SERVING = "peer-serving"
     CLIENT_SERVING = "client-serving"
     PUBLISHED = "published"
+    PROXY = "proxy"
     BECAME_CANDIDATE = "became-candidate"
     BECAME_LEADER = "became-leader"
     ELECTED = "elected"
@@ -108,6 +110,9 @@ _RAFT = (
 )
 
 _REMOVED = "the member has been permanently removed from the cluster"
+_LOST_ITSELF = "failed to find local ID "
+"""3.4 to 3.7 panic with it when they are asked for their status amid their own removal (membership/cluster.go)."""
+
 _SIGNALLED = re.compile(r"received (\w+) signal, shutting down\.\.\.", re.ASCII)
 
 
@@ -119,6 +124,8 @@ def sign_of(raw: bytes) -> Sign | None:
     if line is None:
         return None
     if line.level in ("fatal", "panic"):
+        if line.message.startswith(_LOST_ITSELF):
+            return Sign(kind=SignKind.REMOVED, text=_REMOVED)
         return Sign(kind=SignKind.FATAL, text=cause_of(line))
     return _raft_sign(line) or _server_sign(line)
 
@@ -146,7 +153,15 @@ def _server_sign(line: LogLine) -> Sign | None:
         return Sign(kind=SignKind.BOOTSTRAPPED, text=message, member_id=member)
     if message.startswith(("serving peer traffic", "listening for peers on ")):
         return Sign(kind=SignKind.PEER_SERVING, text=message)
-    if message.startswith(("serving client traffic ", "ready to serve client requests")):
+    if message.startswith(("v2 API proxy starting", "proxy: this proxy supports v2 API only")):
+        return Sign(kind=SignKind.PROXY, text=message)
+    if message.startswith(
+        (
+            "serving client traffic ",
+            "ready to serve client requests",
+            "v2 proxy started listening on client requests",
+        )
+    ):
         return Sign(kind=SignKind.CLIENT_SERVING, text=message)
     if message.startswith(("published local member to cluster", "published {Name:")):
         return Sign(kind=SignKind.PUBLISHED, text=message, member_id=member)

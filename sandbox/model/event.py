@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 
 class Kind(StrEnum):
@@ -17,14 +19,23 @@ class Kind(StrEnum):
     CANDIDATE = "raft.candidate"
     LEADER_ELECTED = "raft.leader_elected"
     LEADER_TRANSFERRED = "raft.leader_transferred"
+    MEMBER_ADDED = "member.added"
+    MEMBER_PROMOTED = "member.promoted"
     MEMBER_REMOVED = "member.removed"
+    MEMBER_WAITING = "member.waiting"
+    MEMBER_UPGRADED = "member.upgraded"
     FAULT_APPLIED = "fault.applied"
     FAULT_HEALED = "fault.healed"
     ALARM_RAISED = "alarm.raised"
     ALARM_CLEARED = "alarm.cleared"
+    TOKEN_REGISTERED = "discovery.token_registered"
+    MEMBER_REGISTERED = "discovery.member_registered"
+    DISCOVERY_COMPLETE = "discovery.complete"
+    RECORDS_SERVED = "dns.records_served"
     CLUSTER_READY = "cluster.ready"
     QUORUM_LOST = "cluster.quorum_lost"
     QUORUM_REGAINED = "cluster.quorum_regained"
+    CLUSTER_VERSION = "cluster.version_changed"
     CLUSTER_STOPPED = "cluster.stopped"
 
 
@@ -53,3 +64,20 @@ class Event:
             "member": self.member,
             **self.fields,
         }
+
+
+def event_from_wire(line: Mapping[str, Any]) -> Event:
+    """The event of one line of `events.jsonl`; what is not in every event are its fields.
+
+    Raises ValueError for a kind that is not known.
+    """
+    return Event(
+        seq=line["seq"],
+        ts=line["ts"],
+        kind=Kind(line["kind"]),
+        member=line.get("member"),
+        fields={name: value for name, value in line.items() if name not in _COMMON},
+    )
+
+
+_COMMON = ("seq", "ts", "kind", "member")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import random
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sandbox.errors import InputError, SandboxError
-from sandbox.model.state import Role
+from sandbox.model.state import ProcessState, Role
 
 ROLE_WORDS = (
     "leader",
@@ -20,19 +23,42 @@ ROLE_WORDS = (
 )
 """Words that mean what a process is; no process and no member may be called so (SPEC §2)."""
 
-RESOLVED_WORDS = ("leader", "followers", "members", "all")
-"""The role words that commands accept today."""
+_NEED_ANSWERS = frozenset({"leader", "followers", "learners", "majority", "minority"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """One process as a selector sees it; `member`, `id`, `role`, `term` are None for others."""
+    """One process as a selector sees it; `member`, `id`, `role`, `term` are None for others.
+
+    `running`: it is alive and not paused. `learner`: a member without a vote, as far as is known.
+    `outsider`: an etcd for whom the discovery token had no place, or that was removed.
+    """
 
     process: str
     member: str | None = None
     id: str | None = None
     role: Role | None = None
     term: int | None = None
+    running: bool = False
+    learner: bool = False
+    outsider: bool = False
+
+
+def candidates_of(members: Iterable[Mapping[str, Any]]) -> list[Candidate]:
+    """The members of `status --json` as a selector sees them."""
+    return [
+        Candidate(
+            process=member["process"],
+            member=member["name"],
+            id=member["id"],
+            role=Role(member["role"]) if member["role"] else None,
+            term=member["term"],
+            running=member["state"] == ProcessState.RUNNING,
+            learner=member["role"] == Role.LEARNER,
+            outsider=member["role"] == Role.PROXY,
+        )
+        for member in members
+    ]
 
 
 class NoLeader(SandboxError):
@@ -45,25 +71,30 @@ def claimed_leader(candidates: Sequence[Candidate]) -> Candidate | None:
     return max(claims, key=lambda claim: claim.term or 0, default=None)
 
 
-def resolve(words: Sequence[str], candidates: Sequence[Candidate]) -> tuple[str, ...]:
+def resolve(
+    words: Sequence[str], candidates: Sequence[Candidate], seed: int | None = None
+) -> tuple[str, ...]:
     """The process names that `words` mean together, in the order of the cluster.
 
-    Raises InputError for a word that names nothing, NoLeader for `leader` while there is none.
+    `random` draws from `seed`: the same seed and the same running members give the same one.
+    Raises InputError for a word that names nothing, SandboxError for a role that nobody has now,
+    NoLeader for `leader` while there is none.
     """
     chosen: set[str] = set()
+    draw = random.Random(seed)
     for word in words:
-        chosen.update(_resolve_one(word, candidates))
+        chosen.update(_resolve_one(word, candidates, draw))
     return tuple(candidate.process for candidate in candidates if candidate.process in chosen)
 
 
 def needs_roles(words: Sequence[str]) -> bool:
     """Whether resolving `words` takes fresh answers of the members."""
-    return any(word in ("leader", "followers") for word in words)
+    return not _NEED_ANSWERS.isdisjoint(words)
 
 
-def _resolve_one(word: str, candidates: Sequence[Candidate]) -> list[str]:
+def _resolve_one(word: str, candidates: Sequence[Candidate], draw: random.Random) -> list[str]:
     members = [candidate for candidate in candidates if candidate.member is not None]
-    if word in ("leader", "followers", "members") and not members:
+    if word in ROLE_WORDS and word != "all" and not members:
         raise InputError(
             f"{word!r} means members, and this cluster has none", hint=_known(candidates)
         )
@@ -87,6 +118,16 @@ def _resolve_one(word: str, candidates: Sequence[Candidate]) -> list[str]:
                 if member.role is Role.FOLLOWER
                 or (member.role is Role.LEADER and member is not leader)
             ]
+        case "learners":
+            found = [member for member in members if member.learner]
+        case "majority":
+            found = _majority(members)
+        case "minority":
+            majority = _majority(members)
+            found = [m for m in members if _votes(m) and m not in majority]
+        case "random":
+            running = [member for member in members if member.running and not member.outsider]
+            found = [draw.choice(running)] if running else []
         case _:
             wanted = word.lower().lstrip("0")
             found = [
@@ -95,15 +136,42 @@ def _resolve_one(word: str, candidates: Sequence[Candidate]) -> list[str]:
                 if word in (candidate.process, candidate.member)
                 or (candidate.id is not None and candidate.id == wanted)
             ]
+    if not found and word in _NOBODY:
+        raise SandboxError(_NOBODY[word], hint="etcd-sandbox status shows the members")
     if not found:
-        raise InputError(_nothing_matches(word, candidates), hint=_known(candidates))
+        raise InputError(
+            f"no process, member or member ID is called {word!r}", hint=_known(candidates)
+        )
     return [candidate.process for candidate in found]
 
 
-def _nothing_matches(word: str, candidates: Sequence[Candidate]) -> str:
-    if word == "followers":
-        return "'followers' matches nothing: no follower answers"
-    return f"no process, member or member ID is called {word!r}"
+_NOBODY = {
+    "followers": "'followers' matches nothing: no follower answers",
+    "learners": "'learners' matches nothing: every member has a vote",
+    "minority": "'minority' matches nothing: the majority is every voter",
+    "random": "'random' matches nothing: no member runs",
+}
+
+
+def _majority(members: Sequence[Candidate]) -> list[Candidate]:
+    """The leader, else the first voter by name, and the next by name up to the quorum's size."""
+    voters = sorted(
+        (member for member in members if _votes(member)), key=lambda voter: _by_name(voter)
+    )
+    leader = claimed_leader(voters)
+    first = [leader] if leader is not None else []
+    rest = [voter for voter in voters if voter is not leader]
+    return (first + rest)[: len(voters) // 2 + 1]
+
+
+def _votes(member: Candidate) -> bool:
+    return not member.learner and not member.outsider
+
+
+def _by_name(member: Candidate) -> list[tuple[int, str]]:
+    """infra2 comes before infra10."""
+    parts = re.split(r"(\d+)", member.member or "")
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in parts]
 
 
 def _known(candidates: Sequence[Candidate]) -> str:
@@ -113,4 +181,4 @@ def _known(candidates: Sequence[Candidate]) -> str:
         else f"{candidate.member} ({candidate.process})"
         for candidate in candidates
     ]
-    return f"this cluster has {', '.join(names)}; or use {', '.join(RESOLVED_WORDS)}"
+    return f"this cluster has {', '.join(names)}; or use {', '.join(ROLE_WORDS)}"

@@ -21,6 +21,43 @@ class After(StrEnum):
     READY = "ready"
 
 
+class Bootstrap(StrEnum):
+    """How the members of a new cluster are told of each other."""
+
+    STATIC = "static"
+    DISCOVERY = "discovery"
+    DNS = "dns"
+
+
+class Runtime(StrEnum):
+    """What the members are: processes of this machine, or containers of an engine."""
+
+    PROCESS = "process"
+    PODMAN = "podman"
+    DOCKER = "docker"
+
+
+class ContainerNetwork(StrEnum):
+    """How containers are reached: they have the host's network, or one of their own with published ports."""
+
+    HOST = "host"
+    PUBLISHED = "published"
+
+
+class Service(StrEnum):
+    """What a process does that runs for the members' sake; its process is called so, too."""
+
+    DISCOVERY = "discovery"
+    DNS = "dns"
+
+
+class DiscoveryProtocol(StrEnum):
+    """v2 is spoken by etcd 3.4 to 3.6, and served by 3.4 and 3.5; v3 is spoken from 3.6 on and served by all."""
+
+    V2 = "v2"
+    V3 = "v3"
+
+
 class SourceKind(StrEnum):
     """Which kind of input a plan was made from."""
 
@@ -44,11 +81,116 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EtcdBinary:
-    """An etcd on this machine. `version` is bare (`3.5.1`); `origin` says why it was taken."""
+    """An etcd on this machine. `version` is bare (`3.5.1`); `origin` says why it was taken.
+
+    With an `image`, `path` is the program within that container image.
+    """
 
     path: str
     version: str
     origin: str
+    image: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerLink:
+    """A relay in front of a member's peer listener.
+
+    `listen_url` is where the member's peers dial, `target_url` where the member itself listens.
+    """
+
+    listen_url: str
+    target_url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiscoverySpec:
+    """The discovery service that introduces the members to each other, once.
+
+    `service` is its URL; `token_url` is what members are given (v2: the whole URL of the token;
+    empty for v3). `size` is the number of members that the token is for, `taken` how many
+    others had registered when it was last asked. `process` names the process that is the service;
+    empty for one that is not ours. `given`: the token is registered at it already.
+    """
+
+    protocol: DiscoveryProtocol
+    service: str
+    token: str
+    size: int
+    token_url: str = ""
+    process: str = ""
+    given: bool = False
+    taken: int = 0
+
+    @property
+    def places(self) -> int:
+        """How many members of this cluster the token has room for."""
+        return max(0, self.size - self.taken)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SrvRecord:
+    """A DNS SRV record: `name` (`_etcd-server._tcp.etcd-sandbox.test`) leads to `target`:`port`."""
+
+    name: str
+    target: str
+    port: int
+    priority: int = 0
+    weight: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostRecord:
+    """A DNS A record: `name` has the IPv4 address `address`, and if not `exact` what is beneath it, too."""
+
+    name: str
+    address: str
+    exact: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DnsSpec:
+    """The names under which the members find each other, and the server that answers for them.
+
+    `address` is a loopback address of the server, at port 53. `resolv_conf` is the file that
+    the members see in place of `/etc/resolv.conf`; `mount`, followed by that file and a command,
+    runs the command so. `tls`: the peers are found by `_etcd-server-ssl`, since an etcd 3.4
+    among them cannot use the records for plain HTTP, or since a user's own records are such.
+    `log_queries`: the server writes a line for each question and answer, some 8 a second.
+    """
+
+    domain: str
+    address: str
+    srv: tuple[SrvRecord, ...]
+    hosts: tuple[HostRecord, ...]
+    resolv_conf: str
+    process: str
+    tls: bool = False
+    mount: tuple[str, ...] = ()
+    log_queries: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerSpec:
+    """The container that a process runs in: `engine` is the program that runs it, `name` its own name.
+
+    `program` is what is executed in it. `data_dir` is made before the start, since engines mount only what is there. The engine writes
+    the process's pid to `pid_file`; empty where it has no such option. `network` is the engine's
+    network that the container is in; empty for the host's.
+    """
+
+    runtime: Runtime
+    engine: str
+    name: str
+    image: str
+    program: str
+    data_dir: str
+    pid_file: str = ""
+    network: str = ""
+
+
+CLUSTER_LABEL = "etcd-sandbox.cluster"
+"""A label of every container and network of ours; its value is the cluster's state directory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +200,10 @@ class MemberSpec:
     `id` is etcd's own spelling: lower-case hex without leading zeros; None where it cannot
     be known before the start. `client_url` and `peer_url` are the advertised ones,
     `listen_urls` every address that etcd binds (client, peer and metrics), `data_dir` is
-    absolute. `data_owned`: the directory is ours to delete.
+    absolute. `data_owned`: the directory is ours to delete. `link` is None for a member whose
+    peers reach it directly, and then `no_link` says why. `election_timeout_s` is etcd's own.
+    `upgraded_from` are the versions that ran its data before `etcd`, the first one first.
+    `learner`: it has no vote. `joined`: it came to a cluster that was there; etcd chose its ID.
     """
 
     name: str
@@ -74,6 +219,12 @@ class MemberSpec:
     etcd: EtcdBinary | None = None
     client_cert: str = ""
     client_key: str = ""
+    link: PeerLink | None = None
+    no_link: str = ""
+    election_timeout_s: float = 1.0
+    upgraded_from: tuple[str, ...] = ()
+    learner: bool = False
+    joined: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +234,8 @@ class ProcessSpec:
     `argv` is executed as it is; `shown` is the command as a reader knows it. `env` is laid
     over the supervisor's environment after the variables that match a pattern of `env_drop`
     (shell globs) were removed. `stop_timeout_s` is the time between SIGTERM and SIGKILL.
+    A `service` is no member, but members need it: it starts before them. With a `container`,
+    `argv` runs that container and stays until it ends.
     """
 
     name: str
@@ -95,6 +248,29 @@ class ProcessSpec:
     stop_timeout_s: float = 10.0
     after: After = After.START
     member: MemberSpec | None = None
+    service: Service | None = None
+    container: ContainerSpec | None = None
+
+    @property
+    def is_surplus(self) -> bool:
+        """An etcd for whom the discovery token has no place: it starts when the others are there."""
+        return self.member is not None and self.after is After.READY and not self.member.learner
+
+    @property
+    def is_to_join(self) -> bool:
+        """A learner of the plan: it is added, and then started, when the voters are ready."""
+        return self.member is not None and self.after is After.READY and self.member.learner
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unfinished:
+    """A change of the members, `verb` on `process`, that is under way or was interrupted.
+
+    That process is not started with the others: nobody knows how far the change got.
+    """
+
+    verb: str
+    process: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,16 +279,24 @@ class ClusterSpec:
 
     `token` is etcd's initial cluster token. `port_lock` is the path of the lock file that
     holds a port block found by `--base-port auto`; empty when the ports were given.
+    `founders` are the process names of the input's members, once the members are not those any
+    more; `unfinished` are changes of them that may be half done.
     """
 
     name: str
     source: Source
     processes: tuple[ProcessSpec, ...]
     token: str = ""
+    bootstrap: Bootstrap = Bootstrap.STATIC
+    runtime: Runtime = Runtime.PROCESS
+    discovery: DiscoverySpec | None = None
+    dns: DnsSpec | None = None
     wanted: tuple[str, ...] = ()
     ephemeral: bool = False
     exit_on_error: bool = False
     port_lock: str = ""
+    founders: tuple[str, ...] = ()
+    unfinished: tuple[Unfinished, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
@@ -122,9 +306,25 @@ class ClusterSpec:
 
     @property
     def wanted_processes(self) -> tuple[ProcessSpec, ...]:
-        """The processes that `up` starts, in the order of the input."""
+        """The processes that `up` starts, in the order of the input; what members need, always."""
         return tuple(
-            process for process in self.processes if not self.wanted or process.name in self.wanted
+            process
+            for process in self.processes
+            if not self.wanted or process.name in self.wanted or process.service is not None
+        )
+
+    @property
+    def services(self) -> tuple[ProcessSpec, ...]:
+        """The processes that run for the members' sake."""
+        return tuple(process for process in self.processes if process.service is not None)
+
+    @property
+    def client_urls(self) -> tuple[str, ...]:
+        """Where clients are served, in the order of the input: not by learners, nor without a place."""
+        return tuple(
+            process.member.client_url
+            for process in self.processes
+            if process.member is not None and not process.is_surplus and not process.member.learner
         )
 
     def process(self, name: str) -> ProcessSpec | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from sandbox.model.spec import Bootstrap, DiscoveryProtocol, Runtime, Service
+
 
 class ProcessState(StrEnum):
     """Where a process is in its life; `failed` means that it could not be executed."""
@@ -57,7 +59,10 @@ class Exit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessStatus:
-    """One process as `status` shows it. `cpu_percent` is of one core, since the last answer."""
+    """One process as `status` shows it. `cpu_percent` is of one core, since the last answer.
+
+    `service`: what it does for the members' sake.
+    """
 
     name: str
     pid: int | None
@@ -68,6 +73,7 @@ class ProcessStatus:
     uptime_s: float | None
     exit: Exit | None
     command: str
+    service: Service | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +81,8 @@ class MemberStatus:
     """One member as `status` shows it: its process and what it says of itself.
 
     What a member says (role, health, term, revision, sizes, version) is None when it did
-    not answer in time; nothing of it is remembered from earlier answers.
+    not answer in time; nothing of it is remembered from earlier answers. `follows` is whom it
+    takes for the leader (a leader follows itself): members that are cut apart differ.
     """
 
     name: str
@@ -100,6 +107,7 @@ class MemberStatus:
     restarts: int
     uptime_s: float | None
     exit: Exit | None
+    follows: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,8 +130,51 @@ class SupervisorStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LogView:
+    """Who leads by what the members' logs say, known when the line is written; None: nobody."""
+
+    leader: str | None
+    term: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registration:
+    """A member as a discovery service has it: `id` in unpadded hex, `peer_urls` joined by commas."""
+
+    member: str
+    id: str
+    peer_urls: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BootstrapStatus:
+    """How the members were told of each other, and what runs them.
+
+    `service` is the URL of the discovery service or the address of the DNS server, `process` the
+    process that is it where it is ours. `protocol`, `token`, `size` and `registered` are of a
+    discovery service: what was seen when it was last asked, None where it never answered. `lack` is
+    what keeps members that start from becoming ready, None where nothing is known to.
+    """
+
+    way: Bootstrap = Bootstrap.STATIC
+    runtime: Runtime = Runtime.PROCESS
+    service: str | None = None
+    process: str | None = None
+    protocol: DiscoveryProtocol | None = None
+    token: str | None = None
+    size: int | None = None
+    registered: tuple[Registration, ...] | None = None
+    domain: str | None = None
+    lack: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterStatus:
-    """`status --json`, schema 1. `leader` is the member name of the claimant with the highest term."""
+    """`status --json`, schema 1. `leader` is the member name of the claimant with the highest term.
+
+    That, as all that is told of members, is what they answer now; `logs` is ahead of it when
+    a leader was just lost, and behind it for members whose logs go elsewhere.
+    """
 
     schema: int
     cluster: str
@@ -134,3 +185,5 @@ class ClusterStatus:
     members: tuple[MemberStatus, ...]
     processes: tuple[ProcessStatus, ...]
     faults: tuple[dict[str, object], ...]
+    logs: LogView = LogView(leader=None, term=None)
+    bootstrap: BootstrapStatus = BootstrapStatus()

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sandbox.model.spec import ClusterSpec, ProcessSpec
+from sandbox.model.spec import Bootstrap, ClusterSpec, PeerLink, ProcessSpec
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
     """Process names that changed, came or went, in the order of the inputs.
 
-    `members_changed`: the set of member names or a peer URL differs, which a running cluster
-    cannot take from an input.
+    `refused` is what differs that a running cluster cannot take from an input, empty for nothing:
+    the `member list` (a name, a peer URL or a link), the `bootstrap` (the way or its token), the
+    `runtime`.
     """
 
     changed: tuple[str, ...] = ()
     came: tuple[str, ...] = ()
     went: tuple[str, ...] = ()
-    members_changed: bool = False
+    refused: str = ""
 
     def __bool__(self) -> bool:
-        return bool(self.changed or self.came or self.went or self.members_changed)
+        return bool(self.changed or self.came or self.went or self.refused)
 
     def one_line(self) -> str:
         """`web, api changed, db came, old went`; empty when nothing differs."""
@@ -41,7 +42,7 @@ def compare(running: ClusterSpec, wanted: ClusterSpec) -> Changes:
         ),
         came=tuple(name for name in after if name not in before),
         went=tuple(name for name in before if name not in after),
-        members_changed=_membership(running) != _membership(wanted),
+        refused=_refused(running, wanted),
     )
 
 
@@ -57,5 +58,19 @@ def _runs_as(process: ProcessSpec) -> tuple[object, ...]:
     )
 
 
-def _membership(spec: ClusterSpec) -> set[tuple[str, str]]:
-    return {(p.member.name, p.member.peer_url) for p in spec.processes if p.member}
+def _refused(running: ClusterSpec, wanted: ClusterSpec) -> str:
+    # The other ways give members other peer URLs and other programs: what is the cause comes first.
+    if running.runtime is not wanted.runtime:
+        return "runtime"
+    if _bootstrap(running) != _bootstrap(wanted):
+        return "bootstrap"
+    return "member list" if _membership(running) != _membership(wanted) else ""
+
+
+def _bootstrap(spec: ClusterSpec) -> tuple[Bootstrap, str]:
+    return spec.bootstrap, spec.discovery.token if spec.discovery is not None else ""
+
+
+def _membership(spec: ClusterSpec) -> set[tuple[str, str, PeerLink | None]]:
+    members = [process.member for process in spec.processes if process.member]
+    return {(member.name, member.peer_url, member.link) for member in members}

@@ -8,11 +8,20 @@ from dataclasses import dataclass, field
 
 from sandbox.config.procfile import Entry, Procfile
 from sandbox.errors import InputError
-from sandbox.etcd.flags import MemberFlags, read_flags, unknown_flags, value_problems
+from sandbox.etcd.flags import DiscoveryKind, MemberFlags, read_flags, unknown_flags, value_problems
 from sandbox.etcd.ids import member_id
 from sandbox.model.selector import ROLE_WORDS
-from sandbox.model.spec import ClusterSpec, EtcdBinary, MemberSpec, ProcessSpec, Source
-from sandbox.plan.shell import EtcdInvocation, etcd_invocation, shell_argv
+from sandbox.model.spec import (
+    Bootstrap,
+    ClusterSpec,
+    EtcdBinary,
+    MemberSpec,
+    PeerLink,
+    ProcessSpec,
+    Source,
+)
+from sandbox.plan.linked import NOT_ASKED, link_of
+from sandbox.plan.shell import EtcdInvocation, etcd_invocation, is_simple, shell_argv
 from sandbox.plan.wanted import check_distinct, resolve_wanted
 
 DEFAULT_PORT_BASE = 5000
@@ -38,6 +47,7 @@ def plan_procfile(
     etcd: str = "",
     wanted: Sequence[str] = (),
     exit_on_error: bool = False,
+    links: bool = False,
 ) -> ClusterSpec:
     """The cluster `name` that `procfile` describes; `cwd` is absolute.
 
@@ -45,7 +55,8 @@ def plan_procfile(
     `choose_etcd` finds an etcd by path, version or "" for the best, `read_file` gives the text
     of etcd's `--config-file` by its absolute path. A bare `etcd` that is not on PATH, or any
     when `etcd` is given, is replaced by the one chosen. What etcd would complain about is a
-    note. Raises InputError for names used twice, and for a wanted member without an etcd.
+    note. `links` puts a link in front of each member whose command takes one more flag. Raises
+    InputError for names used twice, and for a wanted member without an etcd.
     """
     if not 0 <= port_base <= _PORT_LIMIT:
         raise InputError(f"the port base must be 0 to {_PORT_LIMIT}, not {port_base}")
@@ -58,6 +69,7 @@ def plan_procfile(
         read_file=read_file,
         etcd=etcd,
         wanted=frozenset(wanted),
+        links=links,
     )
     overlay = dict(env_overlay or {})
     processes = []
@@ -76,6 +88,7 @@ def plan_procfile(
         source=source,
         processes=tuple(processes),
         token=next((each.member.token for each in processes if each.member), ""),
+        bootstrap=plan.bootstraps[0] if plan.bootstraps else Bootstrap.STATIC,
         wanted=resolve_wanted(wanted, processes),
         exit_on_error=exit_on_error,
         notes=(*procfile.warnings, *plan.notes),
@@ -94,11 +107,13 @@ class _Plan:
     read_file: Callable[[str], str]
     etcd: str
     wanted: frozenset[str]
+    links: bool
     chosen: dict[str, EtcdBinary] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    bootstraps: list[Bootstrap] = field(default_factory=list)
 
     def process(self, entry: Entry, env: dict[str, str]) -> ProcessSpec:
-        command, member = entry.command, None
+        command, shown, member = entry.command, entry.command, None
         process_env = {**self.caller_env, **env}
         invocation = etcd_invocation(command, process_env)
         if invocation is not None:
@@ -117,15 +132,39 @@ class _Plan:
                         f"{entry.name} runs {binary.path} ({binary.version}, {binary.origin})"
                     )
             self._judge(entry, flags, binary)
-            member = self._member(flags, binary)
+            self.bootstraps.append(_bootstrap_of(flags))
+            link = self._link(entry, flags, invocation, process_env)
+            if isinstance(link, PeerLink):
+                command += f" --listen-peer-urls={link.target_url}"
+                shown += f" --listen-peer-urls={link.target_url}"
+            member = self._member(flags, binary, link)
         return ProcessSpec(
             name=entry.name,
             argv=shell_argv(command),
-            shown=entry.command,
+            shown=shown,
             cwd=self.cwd,
             env=env,
             member=member,
         )
+
+    def _link(
+        self,
+        entry: Entry,
+        flags: MemberFlags,
+        invocation: EtcdInvocation,
+        env: Mapping[str, str],
+    ) -> PeerLink | str:
+        if not self.links:
+            return NOT_ASKED
+        link = link_of(
+            flags,
+            invocation.argv,
+            invocation.environment(env),
+            simple=is_simple(entry.command),
+        )
+        if isinstance(link, str):
+            self.notes.append(f"{self.procfile.place(entry)}: no link for {entry.name}: {link}")
+        return link
 
     def _absolute(self, path: str) -> str:
         return posixpath.normpath(posixpath.join(self.cwd, path))
@@ -169,7 +208,9 @@ class _Plan:
             for problem in value_problems(flags)
         ]
 
-    def _member(self, flags: MemberFlags, binary: EtcdBinary | None) -> MemberSpec:
+    def _member(
+        self, flags: MemberFlags, binary: EtcdBinary | None, link: PeerLink | str
+    ) -> MemberSpec:
         known = flags.discovery is None and flags.initial_cluster_state == "new"
         peer_urls = flags.initial_advertise_peer_urls
         client_urls = flags.advertise_client_urls or flags.listen_client_urls
@@ -181,7 +222,7 @@ class _Plan:
             metrics_url=flags.listen_metrics_urls[0] if flags.listen_metrics_urls else None,
             listen_urls=(
                 *flags.listen_client_urls,
-                *flags.listen_peer_urls,
+                *((link.target_url,) if isinstance(link, PeerLink) else flags.listen_peer_urls),
                 *flags.listen_metrics_urls,
             ),
             data_dir=self._absolute(flags.data_dir),
@@ -191,7 +232,17 @@ class _Plan:
             etcd=binary,
             client_cert=flags.client_cert_file or flags.cert_file,
             client_key=flags.client_key_file or flags.key_file,
+            link=link if isinstance(link, PeerLink) else None,
+            no_link=link if isinstance(link, str) else "",
+            election_timeout_s=flags.election_timeout_ms / 1000,
         )
+
+
+def _bootstrap_of(flags: MemberFlags) -> Bootstrap:
+    """How the member is told of the others: by the flags that its command has."""
+    if flags.discovery is None:
+        return Bootstrap.STATIC
+    return Bootstrap.DNS if flags.discovery.kind is DiscoveryKind.SRV else Bootstrap.DISCOVERY
 
 
 def _shared_addresses(processes: Sequence[ProcessSpec]) -> list[str]:
@@ -201,7 +252,9 @@ def _shared_addresses(processes: Sequence[ProcessSpec]) -> list[str]:
     for process in processes:
         if process.member is None:
             continue
-        for thing in dict.fromkeys((*process.member.listen_urls, process.member.data_dir)):
+        link = process.member.link
+        linked = (link.listen_url,) if link is not None else ()
+        for thing in dict.fromkeys((*process.member.listen_urls, *linked, process.member.data_dir)):
             owner = owners.setdefault(thing, process.name)
             if owner != process.name:
                 notes.append(f"{owner} and {process.name} both use {thing}")

@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sandbox.config.profileshape import Flag, Profile
 from sandbox.config.tomlplace import Key
 from sandbox.errors import InputError
 from sandbox.etcd.flags import compose, read_flags, unknown_flags, value_problems
 from sandbox.model.spec import EtcdBinary, MemberSpec
 
+ENV_DROP = (
+    "ETCD_*",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+    "NO_PROXY",
+    "no_proxy",
+)
+"""Variables kept from composed members: etcd dies of an option given as flag and variable."""
+
 _TIMERS = ("election-timeout", "heartbeat-interval")
 
 
-def member_argv(member: MemberSpec, profile: Profile) -> tuple[str, ...]:
+def member_argv(
+    member: MemberSpec, profile: Profile, bootstrap: Mapping[str, Flag]
+) -> tuple[str, ...]:
     """What is executed for `member`: the flags that make the cluster, then those of `profile`.
 
+    `bootstrap` are those that tell it of the other members.
     Raises InputError, placed in the profile, for a flag that the member's etcd does not know
     and for a value with which it would end at once.
     """
@@ -25,12 +43,10 @@ def member_argv(member: MemberSpec, profile: Profile) -> tuple[str, ...]:
         "data-dir": member.data_dir,
         "listen-client-urls": member.client_url,
         "advertise-client-urls": member.client_url,
-        "listen-peer-urls": member.peer_url,
+        "listen-peer-urls": member.listen_urls[1],
         "initial-advertise-peer-urls": member.peer_url,
         "listen-metrics-urls": member.metrics_url or "",
-        "initial-cluster": ",".join(member.initial_cluster),
-        "initial-cluster-state": "new",
-        "initial-cluster-token": member.token,
+        **bootstrap,
         "logger": "zap",
         "log-outputs": "stderr",
     }
@@ -64,6 +80,12 @@ def _check_values(member: MemberSpec, argv: tuple[str, ...], profile: Profile) -
         raise InputError(f"{problem.flag} of {member.name} cannot work", place, problem.hint)
     for text in read.problems:
         raise InputError(f"{member.name} would not start: {text}", profile.where)
+
+
+def election_timeout_s(member: MemberSpec, profile: Profile) -> float:
+    """How long the member waits for a leader before it stands for election, in seconds."""
+    given = (profile.etcd | profile.own(member.name)[1].flags).get("election-timeout", 1000)
+    return float(given) / 1000
 
 
 def _no_config_file(path: str) -> str:

@@ -12,7 +12,7 @@ DEFAULT_BASE_PORT = 12379
 PORTS_PER_MEMBER = 4
 """Client, advertised peer, metrics, and the peer listener behind the links."""
 
-_PORT_LIMIT = 65535
+PORT_LIMIT = 65535
 _IN_A_ROW = f"each member takes {PORTS_PER_MEMBER} ports in a row, from its client port on"
 _WIDE_STEP = 10000
 _NARROW_STEP = 1000
@@ -21,16 +21,17 @@ _WIDE_UP_TO = 5
 
 @dataclass(frozen=True, slots=True)
 class MemberPorts:
-    """The ports of one member."""
+    """The ports of one member; `peer_listener` is used behind the links only."""
 
     client: int
     peer: int
     metrics: int
+    peer_listener: int
 
 
 def ports_from(client: int) -> MemberPorts:
     """The ports of the member whose client port is `client`."""
-    return MemberPorts(client, client + 1, client + 2)
+    return MemberPorts(client, client + 1, client + 2, client + 3)
 
 
 def member_ports(
@@ -43,8 +44,8 @@ def member_ports(
     """
     if not 1 <= count <= MEMBERS_LIMIT:
         raise InputError(f"a cluster has 1 to {MEMBERS_LIMIT} members, not {count}")
-    if not 1 <= base_port <= _PORT_LIMIT:
-        raise InputError(f"the base port must be 1 to {_PORT_LIMIT}, not {base_port}")
+    if not 1 <= base_port <= PORT_LIMIT:
+        raise InputError(f"the base port must be 1 to {PORT_LIMIT}, not {base_port}")
     if step is None:
         step = _WIDE_STEP if count <= _WIDE_UP_TO else _NARROW_STEP
     if step < PORTS_PER_MEMBER:
@@ -52,15 +53,15 @@ def member_ports(
             f"the step between members' ports must be at least {PORTS_PER_MEMBER}, not {step}",
             hint=_IN_A_ROW,
         )
-    highest = _PORT_LIMIT - (PORTS_PER_MEMBER - 1) - step * (count - 1)
+    highest = PORT_LIMIT - (PORTS_PER_MEMBER - 1) - step * (count - 1)
     if base_port > highest:
         raise InputError(
-            f"with the base port {base_port} and a step of {step}, ports of the {count} members pass {_PORT_LIMIT}"
+            f"with the base port {base_port} and a step of {step}, ports of the {count} members pass {PORT_LIMIT}"
             if count > 1
-            else f"with the base port {base_port}, ports of the member pass {_PORT_LIMIT}",
+            else f"with the base port {base_port}, ports of the member pass {PORT_LIMIT}",
             hint=f"use a base port of at most {highest}"
             if highest > 0
-            else f"use a step of at most {(_PORT_LIMIT - PORTS_PER_MEMBER) // (count - 1)}",
+            else f"use a step of at most {(PORT_LIMIT - PORTS_PER_MEMBER) // (count - 1)}",
         )
     return tuple(ports_from(base_port + step * index) for index in range(count))
 
@@ -84,9 +85,9 @@ def profile_ports(
     taken: dict[int, str] = {}
     for name, each in zip(names, planned, strict=True):
         for port in range(each.client, each.client + PORTS_PER_MEMBER):
-            if port > _PORT_LIMIT:
+            if port > PORT_LIMIT:
                 raise InputError(
-                    f"the ports of {name} from {each.client} on pass {_PORT_LIMIT}",
+                    f"the ports of {name} from {each.client} on pass {PORT_LIMIT}",
                     _place(profile, name),
                     _IN_A_ROW,
                 )

@@ -56,8 +56,13 @@ class EtcdInvocation:
 
 def shell_argv(command: str) -> tuple[str, ...]:
     """What is executed for `command`: under `exec` if it is a simple one, else as written."""
+    return ("/bin/sh", "-c", f"exec {command.lstrip()}" if is_simple(command) else command)
+
+
+def is_simple(command: str) -> bool:
+    """Whether `command` is one program with its words: it can be replaced by that program."""
     line = split(command)
-    simple = (
+    return (
         line is not None
         and line.plain
         and bool(line.words)
@@ -67,7 +72,6 @@ def shell_argv(command: str) -> tuple[str, ...]:
         and line.words[0].text not in _SHELL_WORDS
         and line.words[0].text != ""
     )
-    return ("/bin/sh", "-c", f"exec {command.lstrip()}" if simple else command)
 
 
 def etcd_invocation(command: str, env: Mapping[str, str] | None = None) -> EtcdInvocation | None:

@@ -16,11 +16,14 @@ def check_distinct(processes: Sequence[ProcessSpec], places: Mapping[str, str]) 
     """
     by_process: dict[str, ProcessSpec] = {}
     for process in processes:
-        if by_process.setdefault(process.name, process) is not process:
+        if (first := by_process.setdefault(process.name, process)) is not process:
+            service = first.service or process.service
             raise InputError(
-                f"two processes would be called {process.name!r}",
+                f"{process.name!r} is what the sandbox's own {service} service is called"
+                if service
+                else f"two processes would be called {process.name!r}",
                 places.get(process.name, ""),
-                "rename one of them",
+                "choose another name" if service else "rename one of them",
             )
     by_member: dict[str, ProcessSpec] = {}
     for process in processes:

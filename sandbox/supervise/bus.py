@@ -34,9 +34,9 @@ class Bus:
     """The events of one cluster, kept in `path` and in memory."""
 
     def __init__(self, path: Path) -> None:
+        self._seq = _last_seq(path)
         if path.exists() and path.stat().st_size > LARGEST_FILE_BYTES:
             path.replace(path.with_name(path.name + ".1"))
-        self._seq = _last_seq(path)
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._past: deque[Event] = deque(maxlen=REMEMBERED_EVENTS)
         self._queues: set[asyncio.Queue[Event | None]] = set()

@@ -4,7 +4,7 @@ It is executed by path with `python -I -S` (no site-packages, no imports of this
 that it starts in 15 ms and stays small. It takes the cluster's lock, starts the supervisor,
 and waits. When the supervisor has ended, in whatever way, it kills every process group that
 the supervisor reported and, on Linux, where orphans come to it as a child subreaper, every
-descendant that is left. When the pipe from an owning `up` closes, it asks the supervisor to
+descendant that is left; then it runs the commands that the supervisor left with it for this case. When the pipe from an owning `up` closes, it asks the supervisor to
 stop, and ends it after the grace period; SIGTERM, SIGINT and SIGHUP ask for the same, SIGQUIT
 ends everything at once. The lock is free only when nothing is left.
 """
@@ -25,6 +25,8 @@ PR_SET_CHILD_SUBREAPER = 36
 ASKING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 LOCK_PATIENCE_S = 0.25
 """Who only looks whether a cluster runs holds its lock for an instant; that is not running."""
+
+COMMANDS_TIMEOUT_S = 30.0
 
 KILL_TIMEOUT_S = 5.0
 """How long the end of a killed process is waited for: only one in an uninterruptible sleep takes longer."""
@@ -109,6 +111,21 @@ def kill_everything(groups: set[int]) -> None:
         time.sleep(0.005)
 
 
+def run_commands(commands: list[list[str]]) -> None:
+    """Run each to its end, or until the time is over; what they start ends with them."""
+    deadline = time.monotonic() + COMMANDS_TIMEOUT_S
+    left = set()
+    for command in commands:
+        try:
+            left.add(os.posix_spawn(command[0], command, os.environ))
+        except OSError as error:
+            print(error, file=sys.stderr)  # noqa: T201 - the supervisor's log
+    while left and time.monotonic() < deadline:
+        left -= reap().keys()
+        time.sleep(0.005)
+    kill_everything(left)
+
+
 class Watch:
     """What the guard knows while the supervisor lives."""
 
@@ -118,6 +135,7 @@ class Watch:
         self.owner = owner
         self.grace_s = grace_s
         self.groups: set[int] = set()
+        self.commands: list[list[str]] = []
         self.kill_at: float | None = None
         self._unfinished = b""
 
@@ -132,9 +150,13 @@ class Watch:
                 self.kill_at = None
             if wakeup in ready:
                 os.read(wakeup, 4096)
-            if self.owner in ready and not os.read(self.owner, 4096):
+            if self.owner in ready:
                 sources.remove(self.owner)
-                self.ask()
+                # A word from the owner means that the cluster is to outlive it; none, that it died.
+                if os.read(self.owner, 4096):
+                    send(self.supervisor, signal.SIGUSR1)
+                else:
+                    self.ask()
             if self.reports in ready:
                 self._note(os.read(self.reports, 65536))
             if self.supervisor in reap():
@@ -153,7 +175,13 @@ class Watch:
     def _note(self, content: bytes) -> None:
         *lines, self._unfinished = (self._unfinished + content).split(b"\n")
         for line in lines:
-            (self.groups.add if line[:1] == b"+" else self.groups.discard)(int(line[1:]))
+            added, word = line[:1] == b"+", json.loads(line[1:])
+            if isinstance(word, int):
+                (self.groups.add if added else self.groups.discard)(word)
+            elif added:
+                self.commands.append(word)
+            elif word in self.commands:
+                self.commands.remove(word)
 
     def _drain(self) -> None:
         while select.select([self.reports], [], [], 0)[0] and (
@@ -212,6 +240,7 @@ def main() -> int:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {*ASKING, signal.SIGQUIT})
     watch.until_supervisor_ends(wakeup)
     kill_everything(watch.groups)
+    run_commands(watch.commands)
     return 0
 
 

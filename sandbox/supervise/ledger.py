@@ -40,6 +40,7 @@ class Ledger:
         self._path = path
         self._run = run
         self._held: dict[str, Held] = {}
+        self._closed = False
         self._started = psutil.Process().create_time()
         self.write()
 
@@ -56,6 +57,8 @@ class Ledger:
 
     def write(self) -> None:
         """Replace the file, whole or not at all."""
+        if self._closed:
+            return
         content = {
             "pid": os.getpid(),
             "started": self._started,
@@ -73,7 +76,8 @@ class Ledger:
             draft.replace(self._path)
 
     def close(self) -> None:
-        """Everything has ended in order: there is nothing to clear up."""
+        """Everything has ended in order: there is nothing to clear up, and nothing more to write."""
+        self._closed = True
         self._path.unlink(missing_ok=True)
 
 
@@ -95,7 +99,8 @@ def sweep(path: Path) -> list[str]:
         # Cut off by a full disk: nothing can be learnt from it.
         path.unlink(missing_ok=True)
         return []
-    names = {entry.pid: name for name, entry in held.items()}
+    # What follows a slash tells the parts of one process apart.
+    names = {entry.pid: name.partition("/")[0] for name, entry in held.items()}
     ended: list[str] = []
     deadline = time.monotonic() + _KILL_TIMEOUT_S
     while found := _left(held, run):

@@ -170,7 +170,7 @@ class WaitBackoff:
 
 @dataclass(frozen=True, slots=True)
 class Tell:
-    """Publish an event: started, ready, exited, restarting, paused or resumed."""
+    """Publish an event: started, ready, exited, removed, restarting, paused or resumed."""
 
     what: str
 
@@ -214,8 +214,11 @@ def step(life: Life, event: Input, now: float) -> Step:
             before = ProcessState.RUNNING if life.ready else ProcessState.STARTING
             resumed = replace(life, state=before)
             return resumed, (Signal(signal.SIGCONT), Tell("resumed"))
-        case Removed():
-            return replace(life, removed=True), ()
+        case Removed() if not life.removed:
+            if life.state in _REST:
+                gone = replace(life, removed=True, state=ProcessState.REMOVED)
+                return gone, (WaitBackoff(None), Tell("removed"))
+            return replace(life, removed=True), (Tell("removed"),)
         case PatienceEnded() if life.state is ProcessState.STOPPING:
             return life, (Signal(signal.SIGKILL),)
         case MainEnded(code) if life.pid is not None:

@@ -133,6 +133,7 @@ class Child:
         self._process = process
         self.output = output
         self.pid = process.pid
+        self.pids = {"": process.pid}
 
     async def main_ended(self) -> int:
         """Wait for the process itself; its wait code, negative for a signal. Its output is drained."""

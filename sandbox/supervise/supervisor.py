@@ -6,14 +6,16 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import replace
 
+from sandbox.errors import SandboxError
 from sandbox.model.event import Kind
 from sandbox.model.spec import ProcessSpec
 from sandbox.model.state import Exit, ProcessState
-from sandbox.supervise import lifecycle
+from sandbox.supervise import container, lifecycle
 from sandbox.supervise.bus import Bus, timestamp
+from sandbox.supervise.container import ContainerChild
 from sandbox.supervise.ledger import MARK, Ledger
 from sandbox.supervise.lifecycle import Life
 from sandbox.supervise.logbook import Logbook
@@ -33,7 +35,7 @@ class Supervised:
         self.life = _new_life(spec)
         self.exit: Exit | None = None
         self._supervisor = supervisor
-        self._child: Child | None = None
+        self._child: Child | ContainerChild | None = None
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._changed = asyncio.Condition()
         self._serial = asyncio.Lock()
@@ -136,19 +138,27 @@ class Supervised:
         on_lines = self._supervisor.lines_of(self.name)
         environment = child_environment(self.spec, self._supervisor.environment)
         try:
-            child = await execute(self.spec, environment, on_lines)
-        except (OSError, ValueError) as error:
+            child = await self._executed(environment, on_lines)
+        except (OSError, ValueError, SandboxError) as error:
             why = f"cannot be executed: {getattr(error, 'strerror', None) or error}"
             self.exit = Exit(code=None, signal=None, ts=timestamp(), error=why)
             await self.feed(lifecycle.StartFailed(why))
             return
         self._child = child
-        self._supervisor.guard(f"+{child.pid}")
-        self._supervisor.ledger.add(self.name, child.pid)
+        for part, pid in child.pids.items():
+            self._supervisor.guard(f"+{pid}")
+            self._supervisor.ledger.add(self.name + part, pid)
         await self.feed(lifecycle.Started(child.pid))
         self._spawn(self._follow(child))
 
-    async def _follow(self, child: Child) -> None:
+    async def _executed(
+        self, environment: Mapping[str, str], on_lines: Callable[[memoryview], None]
+    ) -> Child | ContainerChild:
+        if self.spec.container is None:
+            return await execute(self.spec, environment, on_lines)
+        return await container.execute(self.spec, self.spec.container, environment, on_lines)
+
+    async def _follow(self, child: Child | ContainerChild) -> None:
         code = await child.main_ended()
         self.exit = Exit(
             code=code if code >= 0 else None,
@@ -157,8 +167,9 @@ class Supervised:
         )
         await self.feed(lifecycle.MainEnded(code))
         await child.group_gone()
-        self._supervisor.guard(f"-{child.pid}")
-        self._supervisor.ledger.drop(self.name)
+        for part, pid in child.pids.items():
+            self._supervisor.guard(f"-{pid}")
+            self._supervisor.ledger.drop(self.name + part)
         self._child = None
         await self.feed(lifecycle.GroupGone())
 
@@ -207,6 +218,8 @@ class Supervised:
                     error=exit_.error if exit_ else None,
                     expected=life.forgiven,
                 )
+            case "removed":
+                bus.publish(Kind.MEMBER_REMOVED, member)
             case "restarting":
                 bus.publish(
                     Kind.PROCESS_RESTARTING,
@@ -260,8 +273,8 @@ class Supervisor:
         del self.processes[name]
 
     def arrange(self, names: Iterable[str]) -> None:
-        """Put the processes into this order."""
-        self.processes = {name: self.processes[name] for name in names}
+        """Put the processes into this order, those that are not named behind the others."""
+        self.processes = {name: self.processes[name] for name in names} | self.processes
 
     def lines_of(self, name: str) -> Callable[[memoryview], None]:
         """Where the output of one process goes."""

@@ -1,11 +1,20 @@
-"""Real etcd for the tests of this directory, each series in its turn."""
+"""Real etcd for the tests of this directory, each series in its turn, and clusters of it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import pytest
 
+from sandbox import Cluster
 from sandbox.model.spec import EtcdBinary
 from tests import etcd_versions
+from tests.conftest import SandboxCommand
+
+if TYPE_CHECKING:
+    from sandbox.pytest_plugin import EtcdClusterFactory
 
 
 @pytest.fixture(params=etcd_versions.SERIES)
@@ -18,3 +27,42 @@ def etcd_binary(request: pytest.FixtureRequest) -> EtcdBinary:
     if etcd_versions.required():
         pytest.fail(etcd_versions.missing(series))
     pytest.skip(etcd_versions.missing(series))
+
+
+QUICK = """\
+[etcd]
+heartbeat-interval = 50
+election-timeout = 500
+"""
+"""Half of etcd's own timers: for tests that are not about how long an election takes."""
+
+
+@pytest.fixture
+def quick(tmp_path: Path) -> Path:
+    """A profile of members with short timers."""
+    path = tmp_path / "quick.toml"
+    path.write_text(QUICK)
+    return path
+
+
+ClusterMaker = Callable[..., Cluster]
+"""Takes the arguments of `Cluster`; the cluster that it gives is up."""
+
+
+@pytest.fixture
+def cluster_of(
+    sandbox_command: SandboxCommand,
+    monkeypatch: pytest.MonkeyPatch,
+    etcd_binary: EtcdBinary,
+    etcd_cluster_factory: EtcdClusterFactory,
+) -> ClusterMaker:
+    """Makes clusters of the etcd of this round that `sandbox_command` reaches as well.
+
+    When they are closed, no process of them may be left.
+    """
+    monkeypatch.setenv("ETCD_SANDBOX_HOME", str(sandbox_command.home))
+
+    def make(members: int = 3, **wishes: object) -> Cluster:
+        return etcd_cluster_factory(members=members, etcd=etcd_binary.path, **wishes)  # type: ignore[arg-type]
+
+    return make

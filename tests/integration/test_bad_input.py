@@ -14,6 +14,7 @@ import pytest
 
 from tests import etcd_versions
 from tests.conftest import SandboxCommand, command
+from tests.etcd.ports import free_ports
 
 
 @pytest.fixture
@@ -270,11 +271,8 @@ def test_a_cluster_name_that_is_no_file_name_is_refused(sandbox_command: Sandbox
 
 
 def test_data_of_a_procfile_is_never_deleted(etcd: SandboxCommand) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
-    peer = f"http://127.0.0.1:{port + 1}"
+    client_port, peer_port = free_ports(2)
+    url, peer = f"http://127.0.0.1:{client_port}", f"http://127.0.0.1:{peer_port}"
     (etcd.cwd / "Procfile").write_text(
         f"one: etcd --name one --listen-client-urls {url} --advertise-client-urls {url} "
         f"--listen-peer-urls {peer} --initial-advertise-peer-urls {peer} --initial-cluster one={peer}\n"

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from sandbox.cli.ctl import unshadowed
 from sandbox.cli.env import assignments, detected
 from sandbox.etcd import release
-from tests.unit.cli.conftest import FakeSupervisor, Ran, member, plan_answer, status_answer
+from sandbox.etcdctl import unshadowed
+from tests.unit.cli.conftest import Ran
+from tests.unit.conftest import FakeSupervisor, member, plan_answer, status_answer
 
 Begin = Callable[..., FakeSupervisor]
 
@@ -30,16 +31,211 @@ def target(member_name: str | None = "infra1", **changes: Any) -> dict[str, Any]
     }
 
 
+def verdict(verb: str, *processes: dict[str, Any], **figures: Any) -> dict[str, Any]:
+    """What the supervisor answers to a verb."""
+    names = [process["member"] or process["process"] for process in processes]
+    return {"verb": verb, "targets": names, "processes": list(processes), **figures}
+
+
+FAILOVER = {
+    "leader_before": "infra1",
+    "leader_after": "infra3",
+    "term_before": 2,
+    "term_after": 3,
+    "leader_gap_s": 1.121,
+    "read_gap_s": 1.144,
+    "quorum": {"voters": 3, "needed": 2, "healthy": 2, "ok": True},
+    "leaders": [{"member": "infra3", "term": 3}],
+    "up": 2,
+    "reach": 2,
+}
+
+
 def test_a_kill_says_whom_and_how_and_proposes_the_start(
     supervisor: Begin, cli: Callable[..., Ran]
 ) -> None:
-    answer = {"targets": [target(was_leader=True)]}
+    answer = verdict("kill", target(was_leader=True), **FAILOVER)
     fake = supervisor(**{"act/kill": answer})
     ran = cli("kill", "leader")
-    assert ran.out == (
-        "killed infra1 (pid 4242, SIGKILL); it was the leader\nnext: etcd-sandbox start infra1\n"
+    assert ran.out.splitlines() == [
+        "killed infra1 (pid 4242, SIGKILL); it was the leader",
+        "  infra1 → infra3 · term 2 → 3 · 1.12 s without a leader · reads failed for 1.14 s",
+        "next: etcd-sandbox start infra1",
+    ]
+    asked = {"select": ["leader"], "signal": "SIGKILL", "timeout_s": 30.0, "wait": True}
+    assert asked.items() <= fake.asked[-1].body.items()
+
+
+def test_a_change_of_the_members_is_told_with_the_commands_that_do_the_same(
+    supervisor: Begin, cli: Callable[..., Ran]
+) -> None:
+    answer = verdict(
+        "add",
+        target("infra4", before="stopped", state="running"),
+        notes=["infra4 waited 4.4 s: for this"],
+        equivalents=["etcdctl member add infra4 --learner", "etcd --name=infra4 …"],
     )
-    assert fake.asked[-1].body == {"select": ["leader"], "signal": "SIGKILL", "timeout_s": 30.0}
+    fake = supervisor(**{"act/add": answer})
+    ran = cli("add", "infra4", "--learner")
+    assert ran.out.splitlines() == [
+        "added infra4 (pid 4242)",
+        "  infra4 waited 4.4 s: for this",
+        "  same as: etcdctl member add infra4 --learner",
+        "  same as: etcd --name=infra4 …",
+        "next: etcd-sandbox promote infra4",
+    ]
+    (ordered,) = (asked for asked in fake.asked if asked.path == "/v1/act/add")
+    assert {"select": [], "name": "infra4", "learner": True}.items() <= ordered.body.items()
+
+
+@pytest.mark.parametrize(
+    ("typed", "line"),
+    [
+        ("promote infra1", "promoted infra1: it votes from now on"),
+        ("remove infra1 --force", "removed infra1"),
+        ("replace infra1", "replaced infra1: a new member of that name, with a new ID and no old data"),
+    ],
+)  # fmt: skip
+def test_each_change_of_the_members_has_its_words(
+    supervisor: Begin, cli: Callable[..., Ran], typed: str, line: str
+) -> None:
+    verb = typed.split()[0]
+    fake = supervisor(**{f"act/{verb}": verdict(verb, target())})
+    assert cli(*typed.split()).out.splitlines() == [line, "next: etcd-sandbox status"]
+    (ordered,) = (asked for asked in fake.asked if asked.path == f"/v1/act/{verb}")
+    assert ordered.body["force"] is ("--force" in typed)
+
+
+def test_a_cluster_that_does_not_settle_in_time_is_told_with_its_exit_code(
+    supervisor: Begin, cli: Callable[..., Ran]
+) -> None:
+    supervisor(**{"act/kill": verdict("kill", target(), settled=False)})
+    ran = cli("kill", "infra1", "--timeout", "1s")
+    assert ran.code == 4
+    assert ran.out.startswith("killed infra1")
+    assert "the cluster has not settled within 1 s" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("typed", "asked"),
+    [
+        ("partition leader", {"select": ["leader"], "versus": []}),
+        (
+            "partition infra1 infra2 vs infra3",
+            {"select": ["infra1", "infra2"], "versus": ["infra3"]},
+        ),
+        ("cut infra1 infra2", {"select": ["infra1"], "versus": ["infra2"]}),
+        (
+            "slow all --delay 200ms --jitter 50ms",
+            {"select": ["all"], "versus": [], "delay_s": 0.2, "jitter_s": 0.05},
+        ),
+        ("slow infra1 vs infra2 --delay 1s", {"select": ["infra1"], "versus": ["infra2"]}),
+        ("heal --no-wait", {"select": [], "wait": False}),
+        ("move-leader random --seed 7", {"select": ["random"], "seed": 7}),
+    ],
+)
+def test_what_is_done_between_members_is_asked_for_in_the_same_way(
+    supervisor: Begin, cli: Callable[..., Ran], typed: str, asked: dict[str, Any]
+) -> None:
+    verb = typed.split()[0]
+    fake = supervisor(**{f"act/{verb}": verdict(verb, target())})
+    assert cli(*typed.split()).code == 0
+    assert asked.items() <= fake.asked[-1].body.items()
+    assert fake.asked[-1].path == f"/v1/act/{verb}"
+
+
+@pytest.mark.parametrize(
+    ("typed", "what"),
+    [
+        ("partition infra1 vs", "'vs' stands once, between the two sides"),
+        ("partition vs infra1", "'vs' stands once, between the two sides"),
+        ("slow all --delay 0s", "the delay must be longer than nothing"),
+        ("slow all --delay 10ms --jitter 20ms", "longer than the delay"),
+    ],
+)
+def test_sides_and_delays_that_mean_nothing_are_refused(
+    cli: Callable[..., Ran], typed: str, what: str
+) -> None:
+    ran = cli(*typed.split())
+    assert ran.code == 2
+    assert what in ran.err
+
+
+@pytest.mark.parametrize(
+    ("typed", "versus", "changes", "line", "following"),
+    [
+        (
+            "partition leader",
+            ["infra2", "infra3"],
+            {"was_leader": True},
+            "cut infra1 off from infra2, infra3; it was the leader",
+            "heal",
+        ),
+        ("cut infra1 infra2", ["infra2"], {}, "cut the link between infra1 and infra2", "heal"),
+        (
+            "cut infra1 infra2",
+            ["infra2"],
+            {"done": False},
+            "infra1: nothing to do, it is so already",
+            "heal",
+        ),
+        (
+            "slow infra1 --delay 50ms",
+            ["infra1", "infra2"],
+            {},
+            "slowed the links of infra1 by 50 ms a way",
+            "heal",
+        ),
+        (
+            "slow infra1 vs infra2 --delay 1s --jitter 100ms",
+            ["infra2"],
+            {},
+            "slowed the links of infra1 to infra2 by 1 s ± 100 ms a way",
+            "heal",
+        ),
+        ("heal", [], {}, "healed infra1", "status"),
+        ("move-leader infra1", [], {}, "moved leadership to infra1", "status"),
+        (
+            "move-leader infra1",
+            [],
+            {"done": False},
+            "infra1: nothing to do, it leads already",
+            "status",
+        ),
+        (
+            "kill random --seed 7",
+            [],
+            {},
+            "killed infra1 (pid 4242, SIGKILL) (random, seed 7)",
+            "start infra1",
+        ),
+    ],
+)
+def test_what_was_done_between_members_is_told(
+    supervisor: Begin,
+    cli: Callable[..., Ran],
+    typed: str,
+    versus: list[str],
+    changes: dict[str, Any],
+    line: str,
+    following: str,
+) -> None:
+    verb = typed.split()[0]
+    supervisor(**{f"act/{verb}": verdict(verb, target(**changes), versus=versus)})
+    assert cli(*typed.split()).out == f"{line}\nnext: etcd-sandbox {following}\n"
+
+
+def test_with_nothing_to_heal_it_says_so(supervisor: Begin, cli: Callable[..., Ran]) -> None:
+    supervisor(**{"act/heal": verdict("heal")})
+    assert cli("heal").out.splitlines()[0] == "nothing to heal: no fault is there"
+
+
+def test_random_without_a_seed_says_which_one_it_took(
+    supervisor: Begin, cli: Callable[..., Ran]
+) -> None:
+    fake = supervisor(**{"act/kill": verdict("kill", target())})
+    out = cli("kill", "random").out
+    assert f"(random, seed {fake.asked[-1].body['seed']})" in out
 
 
 @pytest.mark.parametrize(
@@ -52,7 +248,7 @@ def test_signals_are_typed_by_name_or_number(
         import signal
 
         typed = str(int(signal.SIGUSR1))
-    fake = supervisor(**{"act/kill": {"targets": [target(None)]}})
+    fake = supervisor(**{"act/kill": verdict("kill", target(None))})
     ran = cli("kill", "web", "--signal", typed)
     assert fake.asked[-1].body["signal"] == name
     assert ran.out == f"sent {name} to etcd1 (pid 4242)\nnext: etcd-sandbox status\n"
@@ -77,25 +273,26 @@ def test_an_unknown_signal_is_a_usage_error_with_the_nearest(cli: Callable[..., 
 def test_each_verb_tells_what_it_did_and_what_comes_next(
     supervisor: Begin, cli: Callable[..., Ran], verb: str, told: str, following: str
 ) -> None:
-    fake = supervisor(**{f"act/{verb}": {"targets": [target()]}})
+    fake = supervisor(**{f"act/{verb}": verdict(verb, target())})
     assert cli(verb, "infra1", "--timeout", "2m").out == f"{told}\nnext: etcd-sandbox {following}\n"
-    assert fake.asked[-1].body == {"select": ["infra1"], "signal": None, "timeout_s": 120.0}
+    asked = {"select": ["infra1"], "signal": None, "timeout_s": 120.0}
+    assert asked.items() <= fake.asked[-1].body.items()
 
 
 def test_where_nothing_was_to_do_it_says_why(supervisor: Begin, cli: Callable[..., Ran]) -> None:
-    supervisor(**{"act/stop": {"targets": [target(done=False, state="stopped")]}})
+    supervisor(**{"act/stop": verdict("stop", target(done=False, state="stopped"))})
     assert cli("stop", "infra1").out == (
         "infra1: nothing to do, it is stopped\nnext: etcd-sandbox status\n"
     )
 
 
 def test_quiet_leaves_out_the_next_step(supervisor: Begin, cli: Callable[..., Ran]) -> None:
-    supervisor(**{"act/stop": {"targets": [target()]}})
+    supervisor(**{"act/stop": verdict("stop", target())})
     assert cli("-q", "stop", "infra1").out == "stopped infra1 (pid 4242)\n"
 
 
 def test_with_json_a_verb_prints_the_answer(supervisor: Begin, cli: Callable[..., Ran]) -> None:
-    answer = {"verb": "stop", "targets": [target()]}
+    answer = verdict("stop", target(), **FAILOVER)
     supervisor(**{"act/stop": answer})
     assert json.loads(cli("stop", "infra1", "--json").out) == answer
 
@@ -225,8 +422,11 @@ def test_down_waits_until_nothing_runs(supervisor: Begin, cli: Callable[..., Ran
 def test_apply_tells_what_it_did() -> None:
     from sandbox.cli.apply import told
 
-    answer = {"changed": ["web"], "came": ["db", "api"], "went": [], "members_changed": False}
+    answer = {"changed": ["web"], "came": ["db", "api"], "went": [], "refused": ""}
     assert told(answer, dry_run=False) == ["changed: web", "started: db, api"]
     assert told(answer, dry_run=True) == ["would be changed: web", "would be started: db, api"]
     nothing: dict[str, Any] = {"changed": [], "came": [], "went": []}
     assert told(nothing, dry_run=False) == ["nothing to do: what runs is what the input says"]
+    assert told(nothing | {"refused": "bootstrap"}, dry_run=True) == [
+        "the bootstrap differs: a running cluster does not take that from a file"
+    ]

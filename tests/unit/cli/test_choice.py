@@ -5,9 +5,10 @@ from collections.abc import Callable
 
 import pytest
 
-from sandbox import launch
+from sandbox import leftovers
 from sandbox.paths import ClusterPaths, cluster_paths
-from tests.unit.cli.conftest import FakeSupervisor, Ran, plan_answer, status_answer
+from tests.unit.cli.conftest import Ran
+from tests.unit.conftest import FakeSupervisor, plan_answer, status_answer
 
 Begin = Callable[..., FakeSupervisor]
 
@@ -80,7 +81,7 @@ def test_what_a_dead_supervisor_left_is_cleared_and_told(
         swept.append(dead)
         return ["etcd1", "web"]
 
-    monkeypatch.setattr(launch, "sweep", sweep)
+    monkeypatch.setattr(leftovers, "sweep", sweep)
     ran = cli("status")
     assert swept == [paths]
     assert ran.code == 3
@@ -92,9 +93,18 @@ def test_what_a_dead_supervisor_left_is_cleared_and_told(
 def test_the_next_step_names_the_cluster_that_was_named(
     supervisor: Begin, cli: Callable[..., Ran]
 ) -> None:
-    target = {"process": "web", "member": None, "pid": 1, "state": "exited", "done": True}
-    supervisor("one", **{"act/kill": {"targets": [target]}})
-    supervisor("two", **{"act/kill": {"targets": [target]}})
+    target = {
+        "process": "web",
+        "member": None,
+        "pid": 1,
+        "before": "running",
+        "state": "exited",
+        "was_leader": False,
+        "done": True,
+    }
+    answer = {"verb": "kill", "targets": ["web"], "processes": [target]}
+    supervisor("one", **{"act/kill": answer})
+    supervisor("two", **{"act/kill": answer})
     assert cli("kill", "web", "-c", "two").out.endswith("next: etcd-sandbox -c two start web\n")
 
 

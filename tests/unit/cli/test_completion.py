@@ -9,7 +9,8 @@ from click.shell_completion import BashComplete
 from sandbox.cli.main import COMPLETE_VARIABLE
 from sandbox.cli.root import PROGRAM, root
 from sandbox.paths import cluster_paths
-from tests.unit.cli.conftest import Ran, plan_answer
+from tests.unit.cli.conftest import Ran
+from tests.unit.conftest import plan_answer
 
 
 def completed(*args: str, incomplete: str = "") -> list[str]:
@@ -35,7 +36,11 @@ def test_selectors_are_the_names_of_the_cluster_and_the_words_for_roles() -> Non
         "infra1",
         "leader",
         "followers",
+        "learners",
         "members",
+        "majority",
+        "minority",
+        "random",
         "all",
     ]
     assert completed("kill", "web", incomplete="inf") == ["infra1"]

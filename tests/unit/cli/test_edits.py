@@ -8,10 +8,10 @@ import msgspec
 import pytest
 
 from sandbox.cli.edits import EditWatch
-from sandbox.cli.inputs import Caller, Options, plan_up
 from sandbox.control.client import ControlClient
+from sandbox.inputs import Caller, Options, plan_up
 from sandbox.model.spec import EtcdBinary
-from tests.unit.cli.conftest import FakeSupervisor
+from tests.unit.conftest import FakeSupervisor
 
 Begin = Callable[..., FakeSupervisor]
 
@@ -26,7 +26,7 @@ class Edited:
     def __init__(self, supervisor: Begin, *, apply: bool) -> None:
         self.file = Path("Procfile")
         self.file.write_text("web: sleep 1\n")
-        self.fake = supervisor(apply={"line": "web changed", "members_changed": False})
+        self.fake = supervisor(apply={"line": "web changed", "refused": ""})
         caller = Caller(cwd=Path.cwd(), env={"PATH": "/nowhere"}, choose_etcd=no_etcd)
         spec = plan_up(Options(), self.fake.paths, caller).spec
         self.fake.answers["/v1/plan"] = msgspec.to_builtins(spec)
@@ -72,7 +72,7 @@ def test_a_file_that_is_wrong_is_one_line_and_changes_nothing(
 
 def test_an_edit_that_changes_nothing_is_not_told(supervisor: Begin) -> None:
     edited = Edited(supervisor, apply=True)
-    edited.fake.answers["/v1/apply"] = {"line": "", "members_changed": False}
+    edited.fake.answers["/v1/apply"] = {"line": "", "refused": ""}
     edited.watch.look()
     assert edited.said == []
     assert edited.applied() == [{"dry_run": ["1"]}]
@@ -81,7 +81,7 @@ def test_an_edit_that_changes_nothing_is_not_told(supervisor: Begin) -> None:
 def test_a_changed_list_of_members_is_never_applied(supervisor: Begin) -> None:
     edited = Edited(supervisor, apply=True)
     line = "etcd4 came (member list changed: etcd-sandbox down first)"
-    edited.fake.answers["/v1/apply"] = {"line": line, "members_changed": True}
+    edited.fake.answers["/v1/apply"] = {"line": line, "refused": "member list"}
     edited.watch.look()
     assert edited.said == [f"Procfile changed: {line}"]
     assert edited.applied() == [{"dry_run": ["1"]}]

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 
 from sandbox.cli.root import COMMANDS
-from tests.unit.cli.conftest import FakeSupervisor, member, status_answer
+from tests.unit.conftest import FakeSupervisor, member, status_answer
 
 HEAVY = {
     "anyio",

@@ -10,7 +10,8 @@ import pytest
 
 from sandbox.cli.status import lines
 from sandbox.control.wire import NOW_FRAME, lines_header, skipped_frame
-from tests.unit.cli.conftest import FakeSupervisor, Ran, member, plan_answer, status_answer
+from tests.unit.cli.conftest import Ran
+from tests.unit.conftest import FakeSupervisor, member, plan_answer, status_answer
 
 Begin = Callable[..., FakeSupervisor]
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 
 import pytest
 
@@ -38,25 +39,25 @@ def test_a_process_keeps_its_colour_and_never_gets_that_of_errors() -> None:
 
 
 def test_pieces_of_two_threads_are_never_mixed(monkeypatch: pytest.MonkeyPatch) -> None:
-    read, write = os.pipe()
-    kept = os.dup(1)
-    os.dup2(write, 1)
-    os.close(write)
-    try:
-        # Far more than a pipe holds, so that writing stops in the middle of pieces.
-        writers = [
-            threading.Thread(target=output.raw, args=(letter * 300_000 + b"\n",))
-            for letter in (b"a", b"b", b"c")
-        ]
-        for writer in writers:
-            writer.start()
-        received = b""
-        while received.count(b"\n") < len(writers):
-            received += os.read(read, 65536)
-        for writer in writers:
-            writer.join()
-    finally:
-        os.dup2(kept, 1)
-        os.close(kept)
-        os.close(read)
+    received = bytearray()
+
+    write = os.write
+
+    def a_little(fd: int, data: bytes) -> int:
+        """A pipe that takes a part of a piece, and then it is another thread's turn."""
+        if fd != 1:
+            return write(fd, data)
+        received.extend(data[:1000])
+        time.sleep(0)
+        return min(len(data), 1000)
+
+    monkeypatch.setattr(os, "write", a_little)
+    writers = [
+        threading.Thread(target=output.raw, args=(letter * 300_000 + b"\n",))
+        for letter in (b"a", b"b", b"c")
+    ]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
     assert sorted(set(line) for line in received.splitlines()) == [{97}, {98}, {99}]

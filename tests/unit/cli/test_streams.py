@@ -13,7 +13,7 @@ from sandbox.cli.merged import Merger
 from sandbox.cli.streams import EventStream, LogStream, Speaker
 from sandbox.control.client import ControlClient
 from sandbox.control.wire import lines_header
-from tests.unit.cli.conftest import FakeSupervisor
+from tests.unit.conftest import FakeSupervisor
 
 Begin = Callable[..., FakeSupervisor]
 

@@ -178,32 +178,53 @@ def test_a_byte_order_mark_and_carriage_returns_are_harmless() -> None:
             "'stop_timeout_s' must be more than 0 and at most 3600, not 1e+09, p:2",
             "",
         ),
-        # later issues
+        # how members are told of each other, and what runs them
         (
-            "[cluster]\nbootstrap = 'dns'",
-            "bootstrap 'dns' is not supported: this version supports only 'static', p:2",
-            'write bootstrap = "static", or leave it out',
+            "[cluster]\ndiscovery = 'http://127.0.0.1:2379'",
+            "'discovery' needs bootstrap = \"discovery\", p:2",
+            "add it to [cluster]",
         ),
         (
-            "[cluster]\nbootstrap = 'discovery'",
-            "bootstrap 'discovery' is not supported: this version supports only 'static', p:2",
-            'write bootstrap = "static", or leave it out',
+            "[cluster]\nbootstrap = 'dns'\ndiscovery_size = 3",
+            "'discovery_size' needs bootstrap = \"discovery\", p:3",
+            "add it to [cluster]",
         ),
         (
-            "[cluster]\nruntime = 'podman'",
-            "runtime 'podman' is not supported: this version supports only 'process', p:2",
-            'write runtime = "process", or leave it out',
+            "[cluster]\nbootstrap = 'discovery'\ndiscovery_size = 0",
+            "'discovery_size' must be 1 to 25, not 0, p:3",
+            "",
         ),
         (
-            "[cluster]\nruntime = 'docker'",
-            "runtime 'docker' is not supported: this version supports only 'process', p:2",
-            'write runtime = "process", or leave it out',
+            "[cluster]\ndns_records = 'records.conf'",
+            "'dns_records' needs bootstrap = \"dns\", p:2",
+            "add it to [cluster]",
         ),
-        ("[cluster]\nruntime = 'vm'", "'runtime' cannot be 'vm', p:2", "choose one of: process"),
+        (
+            "[cluster]\nimage_from_binary = true",
+            "'image_from_binary' needs runtime = \"podman\", p:2",
+            "add it to [cluster]",
+        ),
+        (
+            "[cluster]\nruntime = 'vm'",
+            "'runtime' cannot be 'vm', p:2",
+            "choose one of: process, podman, docker",
+        ),
         (
             "[cluster]\nbootstrap = 'statc'",
             "'bootstrap' cannot be 'statc', p:2",
             "did you mean 'static'?",
+        ),
+        # who has no vote
+        (
+            "[cluster]\nmembers = 3\n[[member]]\nname = 'infra2'\nlearner = true\n"
+            "[[member]]\nname = 'infra3'\nlearner = true",
+            "'infra2' and 'infra3' are learners, and etcd has one at a time, p:8",
+            "etcd-sandbox add --learner brings another when the first was promoted",
+        ),
+        (
+            "[[member]]\nname = 'a'\nlearner = true",
+            "the only member cannot be a learner: nobody would vote, p:3",
+            "leave it out, or set members in [cluster]",
         ),
         # flags that the sandbox sets
         (
@@ -228,8 +249,8 @@ def test_a_byte_order_mark_and_carriage_returns_are_harmless() -> None:
         ),
         (
             "[etcd]\ndiscovery-srv = 'x'",
-            "the etcd flag 'discovery-srv' cannot be used: this version bootstraps members statically, p:2",
-            "leave it out",
+            "the etcd flag 'discovery-srv' is set by etcd-sandbox itself, p:2",
+            'set bootstrap = "discovery" or "dns" in [cluster]',
         ),
         # names and ports
         (
@@ -259,6 +280,11 @@ def test_a_byte_order_mark_and_carriage_returns_are_harmless() -> None:
         ),
         ("[[member]]\nname = ''", "a member's name is empty, p:2", None),
         ("[[member]]\nname = '../x'", "'../x' cannot name a member, p:2", None),
+        (
+            "[[member]]\nname = 'a=b'",
+            "'a=b' cannot name a member: etcd's list of members is written NAME=URL,NAME=URL, p:2",
+            "leave out '=' and ','",
+        ),
         (
             "[[process]]\nname = 'a'\ncommand = 'x'\n[[process]]\nname = 'a'\ncommand = 'y'",
             "two processes are called 'a', p:5",
@@ -313,7 +339,18 @@ def test_more_members_than_a_cluster_has_are_refused() -> None:
     assert str(caught.value) == "a cluster has 1 to 25 members, not 26, p:51"
 
 
-@pytest.mark.parametrize(("name", "count"), [("single", 1), ("three", 3), ("five", 5), ("fast", 3)])
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [
+        ("single", 1),
+        ("three", 3),
+        ("five", 5),
+        ("fast", 3),
+        ("discovery", 3),
+        ("dns", 3),
+        ("containers", 3),
+    ],
+)
 def test_the_built_in_profiles_are_valid_and_described(name: str, count: int) -> None:
     path = find_profile(name)
     profile = parse_profile(path.read_bytes(), path.name)
@@ -326,8 +363,19 @@ def test_the_fast_profile_has_short_timers() -> None:
     assert profile.etcd == {"heartbeat-interval": 10, "election-timeout": 100}
 
 
-def test_the_built_in_profiles_are_these_four() -> None:
-    assert sorted(builtin_profiles()) == ["fast", "five", "single", "three"]
+def test_the_built_in_profiles_are_these() -> None:
+    assert sorted(builtin_profiles()) == [
+        "containers",
+        "discovery",
+        "dns",
+        "fast",
+        "five",
+        "learner",
+        "single",
+        "small",
+        "split",
+        "three",
+    ]
 
 
 def test_a_path_is_taken_as_it_is() -> None:
@@ -341,5 +389,5 @@ def test_an_unknown_name_lists_the_built_in_profiles(name: str) -> None:
         find_profile(name)
     assert str(caught.value) == f"there is no built-in profile {name!r}"
     assert caught.value.hint == (
-        "built in are fast, five, single, three; a path has a '/' or ends in .toml"
+        f"built in are {', '.join(builtin_profiles())}; a path has a '/' or ends in .toml"
     )

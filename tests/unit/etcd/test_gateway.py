@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from sandbox.errors import InputError
-from sandbox.etcd.gateway import Gateway, MemberAnswer, StatusAnswer
+from sandbox.etcd.gateway import Added, Gateway, Refusal, StatusAnswer
+from sandbox.model.detail import Peer
 
 STATUS_35 = (
     '{"header":{"cluster_id":"684134793809231317","member_id":"3517084396909456240","revision":"1",'
@@ -222,14 +223,14 @@ def test_a_read_succeeds_only_with_a_header() -> None:
 def test_the_member_list_is_read() -> None:
     async def question(gateway: Gateway, member: FakeMember) -> None:
         assert await gateway.members(member.url, 5) == (
-            MemberAnswer(
+            Peer(
                 id="30cf319feadb6b70",
                 name="infra1",
                 peer_urls=("http://127.0.0.1:2",),
                 client_urls=("http://127.0.0.1:1",),
                 is_learner=False,
             ),
-            MemberAnswer(
+            Peer(
                 id="dc2eb9a36d4404",
                 name="",
                 peer_urls=("http://127.0.0.1:4",),
@@ -248,3 +249,55 @@ def test_a_client_certificate_that_cannot_be_loaded_is_an_error(tmp_path: Path) 
         with pytest.raises(InputError) as caught:
             Gateway(str(path), str(path))
         assert caught.value.where == str(path)
+
+
+def test_a_member_that_was_added_comes_with_the_whole_list() -> None:
+    async def body(gateway: Gateway, member: FakeMember) -> None:
+        added = await gateway.add_member(member.url, "http://127.0.0.1:4", 1.0, learner=True)
+        assert isinstance(added, Added)
+        assert added.id == "dc2eb9a36d4404"
+        assert [peer.name for peer in added.members] == ["infra1", ""]
+        (asked,) = member.asked
+        assert asked == (
+            "/v3/cluster/member/add",
+            '{"peerURLs": ["http://127.0.0.1:4"], "isLearner": true}',
+        )
+
+    answer = MEMBERS[:-1] + ',"member":{"ID":"61975869722018820","isLearner":true}}'
+    asking(body, cluster__member__add=(200, answer))
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "text"),
+    [
+        ((503, '{"error":"etcdserver: unhealthy cluster","code":14}'), 14, "unhealthy cluster"),
+        ((412, '{"message":"etcdserver: too many learner members in cluster","code":9}'), 9, "too many learner members in cluster"),
+        ((404, '{"code":5,"message":"etcdserver: member not found"}'), 5, "member not found"),
+        ((404, '{"error":"etcdserver: member not found","code":5}'), 5, "member not found"),
+        (NEVER, 4, "it did not answer in time"),
+    ],
+)  # fmt: skip
+def test_a_refusal_to_change_the_members_is_told_in_the_words_of_etcd(
+    said: Answer, code: int, text: str
+) -> None:
+    async def body(gateway: Gateway, member: FakeMember) -> None:
+        answers = [
+            await gateway.add_member(member.url, "http://127.0.0.1:4", 0.1, learner=False),
+            await gateway.promote_member(member.url, "a", 0.1),
+            await gateway.remove_member(member.url, "a", 0.1),
+        ]
+        for answer in answers:
+            assert isinstance(answer, Refusal)
+            assert (answer.code, str(answer)) == (code, text)
+        if said is not NEVER:
+            assert member.asked[1:] == [
+                ("/v3/cluster/member/promote", '{"ID":"10"}'),
+                ("/v3/cluster/member/remove", '{"ID":"10"}'),
+            ]
+
+    asking(
+        body,
+        cluster__member__add=said,
+        cluster__member__promote=said,
+        cluster__member__remove=said,
+    )

@@ -64,6 +64,20 @@ def test_all_signs_of_35_are_found_in_order() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"level":"panic","ts":"2026-11-22T17:05:53.580Z","caller":"membership/cluster.go:813",'
+        b'"msg":"failed to find local ID in cluster members","cluster-id":"10ab2531",'
+        b'"local-member-id":"a243fbd0507a8eb7","stacktrace":"go.etcd.io/etcd"}\n',
+        b"2026-11-22 17:05:53.580000 C | etcdserver/membership: failed to find local ID "
+        b"a243fbd0507a8eb7 in cluster 10ab2531\n",
+    ],
+)
+def test_a_member_that_panics_for_want_of_itself_was_removed(line: bytes) -> None:
+    assert kinds(line) == [SignKind.REMOVED]
+
+
 def test_36_and_37_are_read() -> None:
     assert kinds(lines.ZAP_36) == [
         SignKind.PEER_SERVING,
@@ -71,6 +85,20 @@ def test_36_and_37_are_read() -> None:
         SignKind.LOST_LEADER,
     ]
     assert kinds(lines.ZAP_37) == [SignKind.CLIENT_SERVING, SignKind.ELECTED]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'{"level":"info","ts":"2026-11-22T20:27:42.666Z","caller":"etcdmain/etcd.go:242","msg":"v2 API proxy starting"}\n'
+        b'{"level":"info","ts":"2026-11-22T20:27:42.669Z","caller":"etcdmain/etcd.go:416","msg":"v2 proxy started listening on client requests","host":"http://127.0.0.1:14379"}\n',
+        b"2026-11-22 20:27:38.379452 N | etcdmain: proxy: this proxy supports v2 API only!\n"
+        b'2026-11-22 20:27:38.384219 I | etcdmain: v2 proxy started listening on client requests on "http://127.0.0.1:14379"\n',
+    ],
+)
+def test_one_that_becomes_a_proxy_says_so_and_then_serves(text: bytes) -> None:
+    assert kinds(text) == [SignKind.PROXY, SignKind.CLIENT_SERVING]
+    assert scan(text, starting=False) == []
 
 
 def test_a_pre_candidate_is_told_from_a_candidate() -> None:

@@ -9,10 +9,14 @@ import pytest
 
 from sandbox.model.spec import (
     After,
+    Bootstrap,
     ClusterSpec,
+    DiscoveryProtocol,
+    DiscoverySpec,
     MemberSpec,
     ProcessSpec,
     Restart,
+    Runtime,
     Source,
     SourceKind,
 )
@@ -97,4 +101,35 @@ def test_how_a_command_is_shown_does_not_count() -> None:
 def test_a_changed_membership_is_told_apart(
     before: list[ProcessSpec], after: list[ProcessSpec], changed: bool
 ) -> None:
-    assert compare(cluster(*before), cluster(*after)).members_changed is changed
+    expected = "member list" if changed else ""
+    assert compare(cluster(*before), cluster(*after)).refused == expected
+
+
+def by_discovery(token: str) -> ClusterSpec:
+    discovery = DiscoverySpec(
+        protocol=DiscoveryProtocol.V3, service="http://127.0.0.1:1", token=token, size=1
+    )
+    return replace(cluster(member("a")), bootstrap=Bootstrap.DISCOVERY, discovery=discovery)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "refused"),
+    [
+        (cluster(member("a")), by_discovery("t"), "bootstrap"),
+        (by_discovery("t"), cluster(member("a")), "bootstrap"),
+        (by_discovery("t"), by_discovery("another"), "bootstrap"),
+        (by_discovery("t"), by_discovery("t"), ""),
+        (
+            cluster(member("a")),
+            replace(cluster(member("a", 2)), bootstrap=Bootstrap.DNS),
+            "bootstrap",
+        ),
+        (cluster(member("a")), replace(cluster(member("a")), runtime=Runtime.PODMAN), "runtime"),
+    ],
+)
+def test_another_way_to_start_is_not_for_a_cluster_that_runs(
+    before: ClusterSpec, after: ClusterSpec, refused: str
+) -> None:
+    changes = compare(before, after)
+    assert changes.refused == refused
+    assert bool(changes) is bool(refused)

@@ -9,7 +9,15 @@ import pytest
 
 from sandbox.config.procfile import parse_procfile
 from sandbox.errors import InputError
-from sandbox.model.spec import ClusterSpec, EtcdBinary, MemberSpec, Restart, Source, SourceKind
+from sandbox.model.spec import (
+    Bootstrap,
+    ClusterSpec,
+    EtcdBinary,
+    MemberSpec,
+    Restart,
+    Source,
+    SourceKind,
+)
 from sandbox.plan.from_procfile import plan_procfile
 
 EXAMPLE = Path(__file__).parents[3] / "Procfile.example"
@@ -126,6 +134,21 @@ def test_everything_that_a_member_listens_on_is_known() -> None:
 )
 def test_the_id_of_a_member_that_joins_is_not_known_before(flags: str) -> None:
     assert member(f"e: etcd --name x {flags}").id is None
+
+
+@pytest.mark.parametrize(
+    ("flags", "way"),
+    [
+        ("--initial-cluster x=http://127.0.0.1:1", Bootstrap.STATIC),
+        ("--discovery http://127.0.0.1:1/v2/keys/x", Bootstrap.DISCOVERY),
+        ("--discovery-endpoints 127.0.0.1:1 --discovery-token t", Bootstrap.DISCOVERY),
+        ("--discovery-srv example.test", Bootstrap.DNS),
+    ],
+)
+def test_how_members_are_told_of_each_other_is_read_from_their_flags(
+    flags: str, way: Bootstrap
+) -> None:
+    assert plan(f"web: true\ne: etcd --name x {flags}").bootstrap is way
 
 
 def test_the_etcd_on_path_is_left_to_the_command() -> None:

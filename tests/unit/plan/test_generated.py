@@ -13,11 +13,13 @@ from sandbox.model.spec import (
     After,
     ClusterSpec,
     EtcdBinary,
+    PeerLink,
     Restart,
     Source,
     SourceKind,
 )
-from sandbox.plan.generated import ENV_DROP, plan_members
+from sandbox.plan.generated import plan_members
+from sandbox.plan.memberargv import ENV_DROP
 
 BEST = EtcdBinary(path="/opt/etcd", version="3.5.1", origin="PATH")
 OLD = EtcdBinary(path="/opt/old/etcd", version="3.4.23", origin="as given")
@@ -66,7 +68,7 @@ def test_three_members_are_composed_as_etcds_own_procfile_has_them() -> None:
         "--data-dir=/state/data/infra1",
         "--listen-client-urls=http://127.0.0.1:12379",
         "--advertise-client-urls=http://127.0.0.1:12379",
-        "--listen-peer-urls=http://127.0.0.1:12380",
+        "--listen-peer-urls=http://127.0.0.1:12382",
         "--initial-advertise-peer-urls=http://127.0.0.1:12380",
         "--listen-metrics-urls=http://127.0.0.1:12381",
         "--initial-cluster=" + ",".join(peers),
@@ -83,7 +85,7 @@ def test_three_members_are_composed_as_etcds_own_procfile_has_them() -> None:
     assert first.member.data_owned
     assert first.member.listen_urls == (
         "http://127.0.0.1:12379",
-        "http://127.0.0.1:12380",
+        "http://127.0.0.1:12382",
         "http://127.0.0.1:12381",
     )
     assert [process.member.id for process in spec.members if process.member] == [
@@ -91,6 +93,34 @@ def test_three_members_are_composed_as_etcds_own_procfile_has_them() -> None:
         "91bc3c398fb3c146",
         "fd422379fda50e48",
     ]
+
+
+def test_each_member_stands_behind_a_link_unless_they_are_to_be_direct() -> None:
+    linked, direct = plan(members=2), plan(members=2, direct=True)
+    assert [process.member.link for process in linked.members if process.member] == [
+        PeerLink(listen_url="http://127.0.0.1:12380", target_url="http://127.0.0.1:12382"),
+        PeerLink(listen_url="http://127.0.0.1:22380", target_url="http://127.0.0.1:22382"),
+    ]
+    first = direct.processes[0]
+    assert "--listen-peer-urls=http://127.0.0.1:12380" in first.argv
+    assert first.member is not None
+    assert first.member.link is None
+    assert first.member.no_link == "the cluster was started with --direct"
+    assert "http://127.0.0.1:12380" in first.member.listen_urls
+    # Peers dial the same addresses: the members are the same, and either can follow the other.
+    for one, other in zip(linked.members, direct.members, strict=True):
+        assert one.member is not None
+        assert other.member is not None
+        assert (one.member.id, one.member.peer_url) == (other.member.id, other.member.peer_url)
+
+
+def test_the_election_timeout_is_the_members_own() -> None:
+    spec = plan(
+        "[etcd]\nelection-timeout=500\n[cluster]\nmembers=2\n"
+        "[[member]]\nname='infra2'\nflags={election-timeout=2500}"
+    )
+    assert [p.member.election_timeout_s for p in spec.members if p.member] == [0.5, 2.5]
+    assert [p.member.election_timeout_s for p in plan(members=1).members if p.member] == [1.0]
 
 
 def test_the_token_is_of_the_cluster_unless_the_profile_has_one() -> None:

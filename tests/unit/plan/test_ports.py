@@ -10,9 +10,9 @@ from sandbox.plan.ports import MemberPorts, member_ports
 
 def test_three_members_have_the_well_known_ports() -> None:
     assert member_ports(3) == (
-        MemberPorts(12379, 12380, 12381),
-        MemberPorts(22379, 22380, 22381),
-        MemberPorts(32379, 32380, 32381),
+        MemberPorts(12379, 12380, 12381, 12382),
+        MemberPorts(22379, 22380, 22381, 22382),
+        MemberPorts(32379, 32380, 32381, 32382),
     )
 
 

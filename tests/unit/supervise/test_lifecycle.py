@@ -187,9 +187,17 @@ HISTORIES: dict[str, tuple[Life, History]] = {
         Life(restart=Restart.ALWAYS),
         [
             *RUNNING,
+            (Removed(), S.RUNNING, (Tell("removed"),)),
             (Removed(), S.RUNNING, ()),
             (MainEnded(0), S.STOPPING, (Tell("exited"), TERM, WaitPatiently(2.0))),
             (GroupGone(), S.REMOVED, (WaitPatiently(None),)),
+        ],
+    ),
+    "a member that rests and is removed is so at once, and can be started as a new one": (
+        Life(state=S.BACKOFF, restart=Restart.ALWAYS),
+        [
+            (Removed(), S.REMOVED, (WaitBackoff(None), Tell("removed"))),
+            (Start(), S.STARTING, (WaitBackoff(None), Execute())),
         ],
     ),
     "a signal to what does not run is nothing": (

@@ -1,0 +1,1 @@
+"""The Python API: a cluster as a context manager. `from sandbox import Cluster, AsyncCluster`."""

@@ -1,0 +1,99 @@
+"""What the clusters of the Python API have in common: answers as values, and facts of the plan. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from sandbox.control.wire import Frame, LinesFrame
+from sandbox.errors import InputError, TimedOut
+from sandbox.failover import How
+from sandbox.model.spec import ClusterSpec
+from sandbox.model.state import ClusterStatus
+from sandbox.model.verdict import Verdict
+
+HEALTH_EVERY_S = 0.05
+"""How often the members are asked while their health is awaited."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogLine:
+    """One line of a process's output, without its newline. `arrived` is in UTC."""
+
+    process: str
+    arrived: datetime
+    text: str
+
+
+def verdict_of(answer: Mapping[str, Any]) -> Verdict:
+    """The verdict in the answer to a verb."""
+    return msgspec.convert(answer, Verdict)
+
+
+def status_of(answer: Mapping[str, Any]) -> ClusterStatus:
+    """The status in an answer."""
+    return msgspec.convert(answer, ClusterStatus)
+
+
+def lines_of(frame: Frame) -> list[LogLine]:
+    """The lines of a frame; what is not UTF-8 in them is replaced."""
+    if not isinstance(frame, LinesFrame):
+        return []
+    arrived = _EPOCH + timedelta(microseconds=frame.time_us)
+    texts = frame.data.decode(errors="replace").removesuffix("\n").split("\n")
+    return [LogLine(process=frame.process, arrived=arrived, text=text) for text in texts]
+
+
+def one_or_more(selectors: str | Iterable[str]) -> tuple[str, ...]:
+    """A single selector is as good as a list of one."""
+    return (selectors,) if isinstance(selectors, str) else tuple(selectors)
+
+
+def way_of(how: str) -> How:
+    """The way to lose a leader; raises InputError for a word that is none."""
+    try:
+        return How(how)
+    except ValueError:
+        raise InputError(
+            f"{how!r} is no way to lose a leader", hint=f"ways: {', '.join(How)}"
+        ) from None
+
+
+def members_in(spec: ClusterSpec) -> tuple[str, ...]:
+    """The members' names, in the order of the plan."""
+    return tuple(process.member.name for process in spec.members if process.member is not None)
+
+
+def endpoints_in(spec: ClusterSpec) -> list[str]:
+    """The members' client URLs, in the order of the plan."""
+    return list(spec.client_urls)
+
+
+def is_healthy(status: ClusterStatus) -> bool:
+    """Whether every member that was not removed answers, knows a leader, and has no alarm."""
+    return not _ailing(status)
+
+
+def not_healthy(status: ClusterStatus, timeout_s: float) -> TimedOut:
+    """The error for members that did not become healthy in time."""
+    return TimedOut(
+        f"not all members of cluster {status.cluster!r} were healthy within {timeout_s:g} s: "
+        f"{', '.join(_ailing(status))}",
+        hint="start what does not run, resume what is paused, heal what is cut off",
+    )
+
+
+def _ailing(status: ClusterStatus) -> list[str]:
+    return [
+        f"{member.name} is {member.state}"
+        if member.state != "running"
+        else f"{member.name} is not healthy"
+        for member in status.members
+        if member.state != "removed" and not member.healthy
+    ]

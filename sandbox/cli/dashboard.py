@@ -1,0 +1,137 @@
+"""`dashboard`: attach to a running cluster, from any terminal or browser, any number of times."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sandbox.cli.params import BasePort
+from sandbox.cli.settings import common
+from sandbox.errors import EXIT_INTERRUPTED, InputError, SandboxError
+
+if TYPE_CHECKING:
+    from sandbox.control.client import ControlClient
+    from sandbox.paths import ClusterPaths
+
+
+class WebPort(BasePort):
+    """A port; 0 and `auto` are any free one, 0."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        port = 0 if value == "0" else super().convert(value, param, ctx)
+        return 0 if isinstance(port, str) else port
+
+
+@click.command("dashboard")
+@click.option("--web", is_flag=True, help="Serve it to browsers, at a secret URL that is printed.")
+@click.option(
+    "--bind",
+    metavar="ADDRESS",
+    help="With --web: where to listen, instead of on 127.0.0.1 for this machine alone.",
+)
+@click.option(
+    "--port",
+    type=WebPort(),
+    metavar="PORT",
+    help="With --web: the port, or 'auto' for a free one; 8379, if it is free, when not given.",
+)
+@click.option(
+    "--owned", is_flag=True, hidden=True, help="Ask at the end what becomes of the cluster."
+)
+@click.option("--notices", type=int, hidden=True, help="Where lines to be shown come from.")
+@common()
+def dashboard(
+    web: bool, bind: str | None, port: int | None, owned: bool, notices: int | None
+) -> int:
+    """Watch a running cluster and act on it: members, elections, outages, logs.
+
+    Leaving it, or its end in whatever way, changes nothing of the cluster.
+    """
+    from sandbox.cli.choice import running
+
+    if not web and (bind is not None or port is not None):
+        raise InputError(
+            f"{'--bind' if bind is not None else '--port'} is for the dashboard in a browser",
+            hint="etcd-sandbox dashboard --web",
+        )
+    client = running()
+    if web:
+        return _serve(client.paths, bind, port)
+    return _show(client, owned, notices)
+
+
+def _show(client: ControlClient, owned: bool, notices: int | None) -> int:
+    from sandbox.cli.owndashboard import EXIT_RUNNING, EXIT_STOP, can_be_shown
+    from sandbox.web.fed import end_with_server, is_fed
+
+    if is_fed():
+        end_with_server()
+    elif not can_be_shown():
+        raise InputError(
+            "the dashboard needs a terminal",
+            hint="etcd-sandbox dashboard --web shows it in a browser;"
+            " status --watch and logs -f work without either",
+        )
+    import msgspec
+
+    from sandbox.control.async_client import AsyncControlClient
+    from sandbox.model.state import ClusterStatus
+    from sandbox.tui.app import ENDING_SIGNALS, Dashboard
+    from sandbox.tui.screens.quit import Leave
+    from sandbox.tui.terminaldriver import TerminalDriver
+
+    try:
+        known = msgspec.convert(client.status(), ClusterStatus)
+    except msgspec.MsgspecError as error:
+        raise SandboxError(
+            f"the supervisor's answer is not understood: {error}",
+            hint="it may be of another version: etcd-sandbox down, then up",
+        ) from error
+    # Between Textual's taking the terminal and the dashboard's heeding them, these would leave
+    # the terminal as it is then.
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
+    app = Dashboard(
+        AsyncControlClient(client.paths),
+        owned=owned,
+        known=known,
+        notices=notices,
+        driver_class=None if is_fed() else TerminalDriver,
+    )
+    left = app.run()
+    if app.crash is not None:
+        raise app.crash
+    if not owned:
+        return app.return_code or 0
+    return EXIT_RUNNING if left is Leave.RUNNING else EXIT_STOP if left is Leave.STOP else 1
+
+
+def _serve(paths: ClusterPaths, bind: str | None, port: int | None) -> int:
+    from sandbox.cli import output
+    from sandbox.cli.diagnostics import note, raw, warn
+    from sandbox.cli.interrupts import heeded
+
+    try:
+        from sandbox.web.server import serve
+    except ModuleNotFoundError as error:
+        raise SandboxError(
+            "the dashboard in a browser needs textual-serve, which is not installed",
+            hint="pip install 'etcd-sandbox[web]'",
+        ) from error
+    from sandbox.web.listening import listen
+
+    listening = listen(bind, port)
+    if listening.beyond_this_machine:
+        warn(
+            f"everybody who can reach {listening.address} port {listening.port} and has the URL"
+            " can run commands on this machine as you; the traffic is not encrypted"
+        )
+
+    def ready(url: str) -> None:
+        output.line(url)
+        output.flush()
+        note(f"cluster {paths.name}: open that URL in a browser; Ctrl-C ends it")
+
+    serve(paths.name, listening, heeded(), ready, say=lambda text: raw(text.encode()))
+    return EXIT_INTERRUPTED

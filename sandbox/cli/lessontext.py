@@ -1,0 +1,55 @@
+"""Shows a lesson's Markdown as text for the terminal: wrapped, with colours where it takes them."""
+
+from __future__ import annotations
+
+import shutil
+
+from sandbox.cli import output
+
+WIDEST = 96
+"""Longer lines are hard to read."""
+
+
+def width() -> int:
+    """How wide text is set now."""
+    return max(20, min(WIDEST, shutil.get_terminal_size().columns - 2))
+
+
+def markdown(text: str) -> str:
+    """The text as it is shown, its last line ended."""
+    import io
+
+    from rich.console import Console
+    from rich.markdown import Markdown
+    from rich.theme import Theme
+
+    # The library's own colours are made for dark screens.
+    theme = Theme({"markdown.code": "cyan", "markdown.item.bullet": "", "markdown.link_url": ""})
+    shown = io.StringIO()
+    console = Console(
+        file=shown,
+        width=width(),
+        theme=theme,
+        color_system="standard" if output.colour() else None,
+        force_terminal=output.colour(),
+        highlight=False,
+        legacy_windows=False,
+    )
+    console.print(Markdown(text, hyperlinks=False, code_theme="ansi_light"))
+    lines = [line.rstrip() for line in shown.getvalue().splitlines()]
+    return "\n".join(lines).strip("\n") + "\n"
+
+
+def wrapped(text: str, mark: str = "") -> list[str]:
+    """Plain text in lines, the first behind `mark`, the others under it."""
+    import textwrap
+
+    first = f"{mark} " if mark else ""
+    return textwrap.wrap(
+        text,
+        width(),
+        initial_indent=first,
+        subsequent_indent=" " * len(first),
+        break_on_hyphens=False,
+        break_long_words=False,
+    )

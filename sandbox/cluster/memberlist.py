@@ -1,0 +1,202 @@
+"""etcd's own list of members: asked of whoever leads, and changed with the patience that etcd asks for."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+from sandbox.errors import SandboxError, TimedOut
+from sandbox.etcd.gateway import Added, Refusal
+from sandbox.model.detail import Peer
+from sandbox.model.event import Kind
+
+if TYPE_CHECKING:
+    from sandbox.cluster.monitor import Monitor
+    from sandbox.cluster.roster import Roster
+    from sandbox.cluster.voters import Voters
+    from sandbox.etcd.gateway import Gateway
+    from sandbox.supervise.bus import Bus
+
+ASK_AGAIN_S = 0.2
+ANSWER_WITHIN_S = 5.0
+"""What one question may take; what came of one without an answer is seen in the list."""
+
+AWAY_PATIENCE_S = 7.0
+"""How long etcd's "unhealthy cluster" is borne while a voter is away: more than its 5 s for all others."""
+
+_UNHEALTHY = "unhealthy cluster"
+_NOT_FOUND = "member not found"
+_WAITS = {
+    _UNHEALTHY: "etcd changes its members only when its voters have been connected for 5 s",
+    "in sync with leader": "etcd gives a learner its vote only when it has caught up with the leader",
+    "did not answer in time": "the leader does not answer",
+    "request timed out": "the leader did not get it through in time",
+    "leader changed": "the leader has changed",
+    "no leader": "no member leads",
+}
+"""What ends by itself, by a part of etcd's refusal, and why."""
+
+_MENDS = {
+    "too many learner": "etcd has one learner at a time, unless --max-learners (3.6 and later) says "
+    "more: etcd-sandbox promote learners, or etcd-sandbox remove learners",
+    "not enough started members": "a member on the list was never started, and counts for the quorum "
+    "all the same: etcd-sandbox ctl member list shows it",
+    "already exist": "etcd-sandbox ctl member list shows who has that peer URL",
+    _UNHEALTHY: "etcd-sandbox status shows who is away: start it, or replace it",
+}
+
+_T = TypeVar("_T")
+
+
+@dataclass(slots=True)
+class Report:
+    """What is to be told of a change: what it waited for and left, and the commands that do the same."""
+
+    notes: list[str] = field(default_factory=list)
+    equivalents: list[str] = field(default_factory=list)
+
+
+class MemberList:
+    """The list of one cluster. Deadlines are monotonic."""
+
+    def __init__(
+        self, monitor: Monitor, roster: Roster, voters: Voters, gateway: Gateway, bus: Bus
+    ) -> None:
+        self._monitor = monitor
+        self._roster = roster
+        self._voters = voters
+        self._gateway = gateway
+        self._bus = bus
+
+    async def now(self, deadline: float) -> tuple[Peer, ...]:
+        """The members that etcd knows, as the leader has them."""
+        while True:
+            listed = await self._gateway.members(await self.leader_url(deadline), ANSWER_WITHIN_S)
+            if listed is not None:
+                return listed
+            _check_time(deadline, "the leader does not tell who the members are")
+            await asyncio.sleep(ASK_AGAIN_S)
+
+    async def find(self, process: str, deadline: float) -> Peer | None:
+        """The entry of that process: by its ID, else by its peer URL; None when it has none."""
+        listed, own = await self.now(deadline), self._roster.member(process)
+        by_id = [peer for peer in listed if peer.id == self._roster.id_of(process)]
+        by_url = [peer for peer in listed if own.peer_url in peer.peer_urls]
+        return next(iter(by_id + by_url), None)
+
+    async def add(self, process: str, deadline: float, report: Report, *, learner: bool) -> Added:
+        """Have the process's member on the list; one that is there and was never started is taken for it."""
+        member = self._roster.member(process)
+
+        async def ask(url: str) -> Added | Refusal:
+            answer = await self._gateway.add_member(
+                url, member.peer_url, ANSWER_WITHIN_S, learner=learner
+            )
+            if isinstance(answer, Refusal) and "already exist" in answer.message:
+                listed = await self.now(deadline)
+                for peer in listed:
+                    if member.peer_url in peer.peer_urls and not peer.name:
+                        return Added(id=peer.id, members=listed)
+            return answer
+
+        return await self._insist(process, "added", ask, deadline, report, (_NOT_FOUND,))
+
+    async def promote(self, process: str, member_id: str, deadline: float, report: Report) -> None:
+        """Give the learner its vote."""
+
+        async def ask(url: str) -> Refusal | None:
+            answer = await self._gateway.promote_member(url, member_id, ANSWER_WITHIN_S)
+            if answer is not None and str(answer) == "can only promote a learner member":
+                return None  # an earlier question, whose answer got lost, has done it
+            return answer
+
+        await self._insist(process, "promoted", ask, deadline, report)
+
+    async def remove(self, process: str, member_id: str, deadline: float, report: Report) -> None:
+        """Take the member off the list."""
+
+        async def ask(url: str) -> Refusal | None:
+            answer = await self._gateway.remove_member(url, member_id, ANSWER_WITHIN_S)
+            if answer is not None and _NOT_FOUND in answer.message:
+                return None
+            return answer
+
+        await self._insist(process, "removed", ask, deadline, report)
+
+    async def leader_url(self, deadline: float) -> str:
+        """Where clients reach the leader; waits for one while a quorum runs."""
+        while True:
+            leader = (await self._monitor.look()).leader
+            if leader is not None:
+                return self._roster.member(leader).client_url
+            if not self._voters.could_elect():
+                raise SandboxError(
+                    "the quorum is lost, and without it etcd cannot change its members",
+                    hint="etcd-sandbox start the members that are down, or etcd-sandbox heal",
+                )
+            _check_time(deadline, "no member leads, so none can change the members")
+            await asyncio.sleep(ASK_AGAIN_S)
+
+    async def _insist(
+        self,
+        process: str,
+        done: str,
+        ask: Callable[[str], Awaitable[_T | Refusal]],
+        deadline: float,
+        report: Report,
+        also: tuple[str, ...] = (),
+    ) -> _T:
+        """Ask until etcd does it, as long as what it says passes by itself."""
+        name, began = self._roster.member(process).name, time.monotonic()
+        why = ""
+        while True:
+            answer = await ask(await self.leader_url(deadline))
+            if not isinstance(answer, Refusal):
+                if why:
+                    waited_s = time.monotonic() - began
+                    report.notes.append(f"{name} waited {waited_s:.1f} s: {why}")
+                return answer
+            reason = _why(answer, also)
+            away = self._away()
+            impatient = time.monotonic() - began > AWAY_PATIENCE_S
+            if _UNHEALTHY in answer.message and away and impatient:
+                reason = ""
+            if not reason:
+                raise _refused(f"{name} was not {done}", answer, away)
+            if time.monotonic() >= deadline:
+                raise TimedOut(f"{name} was not {done} in time: {reason}", hint=str(answer))
+            if reason != why:
+                why = reason
+                self._bus.publish(Kind.MEMBER_WAITING, name, process=process, why=why)
+            await asyncio.sleep(ASK_AGAIN_S)
+
+    def _away(self) -> list[str]:
+        return [
+            self._roster.member(voter.process).name
+            for voter in self._voters.seen({})
+            if not voter.running
+        ]
+
+
+def _why(refusal: Refusal, also: tuple[str, ...]) -> str:
+    """Why it is worth asking again; empty when it is not."""
+    if any(part in refusal.message for part in also):
+        return "etcd makes a new ID of the peer URL and the second, and this second's is used up"
+    return next((why for part, why in _WAITS.items() if part in refusal.message), "")
+
+
+def _refused(what: str, refusal: Refusal, away: list[str]) -> SandboxError:
+    reason = str(refusal)
+    if _UNHEALTHY in reason and away:
+        verb = "does" if len(away) == 1 else "do"
+        reason += f", since {', '.join(away)} {verb} not run"
+    mend = next((mend for part, mend in _MENDS.items() if part in reason), "")
+    return SandboxError(f"{what}, etcd refuses it: {reason}", hint=mend)
+
+
+def _check_time(deadline: float, what: str) -> None:
+    if time.monotonic() >= deadline:
+        raise TimedOut(what, hint="etcd-sandbox status shows who is up")

@@ -1,0 +1,106 @@
+"""What the changes of the members share: the cluster around them, and the plan that follows."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sandbox.cluster import preflight
+from sandbox.cluster.voters import RUNS
+from sandbox.errors import SandboxError
+from sandbox.model.spec import ClusterSpec, MemberSpec, ProcessSpec, Unfinished
+from sandbox.model.state import ProcessState
+from sandbox.model.verb import Verb
+from sandbox.plan.membership import with_member, without_member
+
+if TYPE_CHECKING:
+    from sandbox.cluster.faults import Faults
+    from sandbox.cluster.memberlist import MemberList
+    from sandbox.cluster.monitor import Monitor
+    from sandbox.cluster.roster import Roster
+    from sandbox.cluster.verbs import Verbs
+    from sandbox.etcd.gateway import Gateway
+    from sandbox.supervise.bus import Bus
+    from sandbox.supervise.supervisor import Supervisor
+
+ENDS_BY_ITSELF_S = 2.0
+"""What a removed member is given to learn of it and end; 0.05 s is usual."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """`spec` gives the plan, and `adopt` takes a new one; `listed` is etcd's own list of members."""
+
+    spec: Callable[[], ClusterSpec]
+    adopt: Callable[[ClusterSpec], None]
+    data_root: Path
+    supervisor: Supervisor
+    roster: Roster
+    monitor: Monitor
+    verbs: Verbs
+    faults: Faults
+    gateway: Gateway
+    bus: Bus
+    listed: MemberList
+
+    def begin(self, verb: Verb, process: ProcessSpec) -> None:
+        """From here on a supervisor that dies leaves it to the next to say what was going on."""
+        begun = Unfinished(verb=verb.value, process=process.name)
+        plan = with_member(self.spec(), process)
+        self.adopt(replace(plan, unfinished=(*_others(plan, process.name), begun)))
+
+    def end(self, process: str) -> None:
+        """Nothing is half done with that process any more."""
+        plan = self.spec()
+        self.adopt(replace(plan, unfinished=_others(plan, process)))
+
+    def leave_out(self, process: str) -> None:
+        """It is in the plan no more."""
+        plan = without_member(self.spec(), process)
+        self.adopt(replace(plan, unfinished=_others(plan, process)))
+
+    def name(self, process: str) -> str:
+        """The member's name, else the process's."""
+        return self.roster.member(process).name if process in self.roster else process
+
+    def runs(self, process: str) -> bool:
+        """Whether it can answer."""
+        return self.supervisor.processes[process].state in RUNS
+
+    def is_removed(self, process: str) -> bool:
+        """Whether it was a member, and is none any more."""
+        return self.supervisor.processes[process].state is ProcessState.REMOVED
+
+
+def _others(plan: ClusterSpec, process: str) -> tuple[Unfinished, ...]:
+    return tuple(each for each in plan.unfinished if each.process != process)
+
+
+def member_of(process: ProcessSpec) -> MemberSpec:
+    """The member that the process is."""
+    assert process.member is not None
+    return process.member
+
+
+def look_before(process: ProcessSpec) -> None:
+    """What would be in the way of its start is found before etcd is asked. Raises SandboxError."""
+    preflight.check_ports(process)
+    preflight.check_data_directory(process)
+    preflight.check_disk([member_of(process).data_dir])
+
+
+def delete_data(process: ProcessSpec) -> None:
+    """Delete a member's data, which is ours and of no use any more. Raises SandboxError."""
+    member = member_of(process)
+    try:
+        shutil.rmtree(member.data_dir)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise SandboxError(
+            f"the data of {member.name} cannot be deleted ({error.strerror})",
+            str(error.filename),
+        ) from error

@@ -1,0 +1,26 @@
+"""What a data directory says of the member that keeps it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+
+def has_data(data_dir: str) -> bool:
+    """Whether an etcd has begun to keep its data there."""
+    return (Path(data_dir) / "member" / "wal").is_dir()
+
+
+def is_of_proxy(data_dir: str) -> bool:
+    """Whether an etcd 3.4 or 3.5 found its discovery token full there, and became a proxy."""
+    return (Path(data_dir) / "proxy").is_dir()
+
+
+def clear_for_proxy(data_dir: str) -> None:
+    """Remove the empty database that an etcd left behind when it became a proxy.
+
+    With it, 3.4 and 3.5 refuse to start again: "both member and proxy directories exist". A log of
+    changes is data: then nothing is touched.
+    """
+    if is_of_proxy(data_dir) and not has_data(data_dir):
+        shutil.rmtree(Path(data_dir) / "member", ignore_errors=True)

@@ -1,0 +1,175 @@
+"""HTTP with an etcd: questions and whole answers over kept connections, without anything heavy.
+
+h11 over asyncio's streams instead of httpx: a question costs a quarter, and nothing heavy is
+imported while the members of a new cluster need the processor themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from urllib.parse import urlsplit
+
+import h11
+
+JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+
+TROUBLE = (TimeoutError, OSError, ValueError, h11.ProtocolError, asyncio.IncompleteReadError)
+"""What a question may end with instead of an answer."""
+
+_READ_BYTES = 65536
+
+
+class Exchange:
+    """One HTTP client for any number of servers. `tls` makes the context for `https` when it is needed."""
+
+    def __init__(self, tls: Callable[[], ssl.SSLContext]) -> None:
+        self._make_tls = tls
+        self._tls: ssl.SSLContext | None = None
+        self._idle: dict[tuple[str, int], list[_Connection]] = {}
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        for idle in self._idle.values():
+            for connection in idle:
+                connection.close()
+        self._idle.clear()
+
+    async def send(
+        self, method: str, url: str, body: bytes, content_type: str = JSON
+    ) -> tuple[int, bytes]:
+        """The status and the whole body of the answer. Raises one of TROUBLE when there is none."""
+        address, target, secure = _place(url)
+        asked = (method, target, body, content_type)
+        idle = self._idle.setdefault(address, [])
+        # A kept connection may have died with its server: only then is a second one worth a try.
+        if idle:
+            connection = idle.pop()
+            try:
+                return await self._exchange(connection, idle, *asked)
+            except (OSError, h11.ProtocolError, asyncio.IncompleteReadError):
+                pass
+        connection = await _connect(*address, self._context() if secure else None)
+        return await self._exchange(connection, idle, *asked)
+
+    async def stream(
+        self, method: str, url: str, body: bytes, content_type: str = JSON
+    ) -> AsyncGenerator[bytes, None]:
+        """The body of the answer, whatever its status, piece by piece as it comes.
+
+        Raises one of TROUBLE when it does not come to its end.
+        """
+        address, target, secure = _place(url)
+        connection = await _connect(*address, self._context() if secure else None)
+        try:
+            async with aclosing(connection.events(method, target, body, content_type)) as events:
+                async for event in events:
+                    if isinstance(event, h11.Data):
+                        yield bytes(event.data)
+        finally:
+            connection.close()
+
+    @staticmethod
+    async def _exchange(
+        connection: _Connection,
+        idle: list[_Connection],
+        method: str,
+        target: str,
+        body: bytes,
+        content_type: str,
+    ) -> tuple[int, bytes]:
+        try:
+            status, answer = await connection.ask(method, target, body, content_type)
+        except BaseException:
+            connection.close()
+            raise
+        if connection.reusable:
+            idle.append(connection)
+        else:
+            connection.close()
+        return status, answer
+
+    def _context(self) -> ssl.SSLContext:
+        if self._tls is None:
+            self._tls = self._make_tls()
+        return self._tls
+
+
+class _Connection:
+    """One connection to one server, for one question at a time."""
+
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str
+    ) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._host = host
+        self._http = h11.Connection(h11.CLIENT)
+
+    @property
+    def reusable(self) -> bool:
+        """Another question may be asked here."""
+        return self._http.our_state is h11.IDLE
+
+    async def ask(
+        self, method: str, target: str, body: bytes, content_type: str
+    ) -> tuple[int, bytes]:
+        """The status and the whole body of the answer."""
+        status, content = 0, []
+        async for event in self.events(method, target, body, content_type):
+            if isinstance(event, h11.Response):
+                status = event.status_code
+            elif isinstance(event, h11.Data):
+                content.append(bytes(event.data))
+        if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
+            self._http.start_next_cycle()
+        return status, b"".join(content)
+
+    async def events(
+        self, method: str, target: str, body: bytes, content_type: str
+    ) -> AsyncGenerator[h11.Event, None]:
+        """What the answer consists of, until it is whole."""
+        request = h11.Request(
+            method=method,
+            target=target,
+            headers=[
+                ("Host", self._host),
+                ("Content-Type", content_type),
+                ("Content-Length", str(len(body))),
+            ],
+        )
+        sent = (request, h11.Data(data=body), h11.EndOfMessage())
+        self._writer.write(b"".join(self._http.send(event) or b"" for event in sent))
+        while True:
+            event = self._http.next_event()
+            if event is h11.NEED_DATA:
+                self._http.receive_data(await self._reader.read(_READ_BYTES))
+            elif isinstance(event, h11.ConnectionClosed):
+                raise ConnectionResetError("closed before the answer was whole")
+            elif isinstance(event, h11.Event):
+                yield event
+                if isinstance(event, h11.EndOfMessage):
+                    return
+
+    def close(self) -> None:
+        """Give the connection up, without waiting for the other side."""
+        self._writer.transport.abort()
+
+
+def _place(url: str) -> tuple[tuple[str, int], str, bool]:
+    """Host and port, what is asked for there, and whether by TLS."""
+    parts = urlsplit(url)
+    secure = parts.scheme == "https"
+    if parts.hostname is None or parts.scheme not in ("http", "https"):
+        raise ValueError(url)
+    address = (parts.hostname, parts.port or (443 if secure else 80))
+    target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+    return address, target, secure
+
+
+async def _connect(host: str, port: int, context: ssl.SSLContext | None) -> _Connection:
+    reader, writer = await asyncio.open_connection(host, port, ssl=context)
+    return _Connection(reader, writer, f"{host}:{port}")

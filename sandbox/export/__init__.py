@@ -1,0 +1,1 @@
+"""The same cluster for another tool: a ClusterSpec in, a text out. Pure."""

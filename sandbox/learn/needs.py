@@ -1,0 +1,47 @@
+"""From which state of the cluster a step starts: the words for it. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from sandbox.learn.condition import MEMBER_NAME
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """What must be so when a step begins.
+
+    `fresh`: a new cluster without any data. `healthy`: every member runs and is healthy, no fault
+    is there. `leader` leads. `keys` have these values; a key whose value is None is not there.
+    """
+
+    fresh: bool = False
+    healthy: bool = False
+    leader: str = ""
+    keys: tuple[tuple[str, str | None], ...] = ()
+
+
+VOCABULARY = ("fresh", "healthy", "leader MEMBER", "key K is V", "key K gone")
+
+
+def parse_needs(text: str) -> Needs:
+    """The needs that these words mean, between semicolons. Raises ValueError."""
+    fresh = healthy = False
+    leader = ""
+    keys: list[tuple[str, str | None]] = []
+    for part in text.split(";"):
+        words = " ".join(part.split())
+        if words == "fresh":
+            fresh = healthy = True
+        elif words == "healthy":
+            healthy = True
+        elif found := re.fullmatch(rf"leader ({MEMBER_NAME})", words):
+            leader, healthy = found[1], True
+        elif found := re.fullmatch(r"key (\S+) is (.+)", words):
+            keys.append((found[1], found[2]))
+        elif found := re.fullmatch(r"key (\S+) gone", words):
+            keys.append((found[1], None))
+        else:
+            raise ValueError(f"unknown need {words!r}")
+    return Needs(fresh=fresh, healthy=healthy, leader=leader, keys=tuple(keys))

@@ -1,0 +1,45 @@
+"""What happened, as clauses for the learner. Pure."""
+
+from __future__ import annotations
+
+from sandbox import story
+from sandbox.learn.record import Election, Happening, What
+from sandbox.model.event import Kind
+
+
+def happening_words(happening: Happening) -> str:
+    """What happened, with who it was: `infra2 was killed, and it was the leader`."""
+    names = ", ".join(happening.who)
+    was = "were" if len(happening.who) > 1 else "was"
+    leader = ", and it was the leader" if happening.led else ""
+    match happening.what:
+        case What.STOPPED if happening.led:
+            return f"{names} was stopped, and handed leadership over before it went"
+        case What.ENDED:
+            return f"{names} ended by itself{leader}"
+        case What.PARTITIONED:
+            return f"{names} {was} cut off from {', '.join(happening.other)}"
+        case What.CUT:
+            return f"the link between {names} and {', '.join(happening.other)} was cut"
+        case What.SLOWED:
+            return f"the links of {names} were slowed"
+        case What.HEALED:
+            return f"the links of {names} were healed"
+        case What.ALARM_RAISED:
+            return f"{names} raised the alarm {happening.fields.get('alarm')}"
+        case What.ALARM_CLEARED:
+            return f"{names} cleared the alarm {happening.fields.get('alarm')}"
+        case What.QUORUM_LOST | What.QUORUM_REGAINED:
+            lost = happening.what is What.QUORUM_LOST
+            kind = Kind.QUORUM_LOST if lost else Kind.QUORUM_REGAINED
+            return story.sentence({**happening.fields, "kind": kind})
+        case _:
+            return f"{names} was {happening.what.value}{leader}"
+
+
+def election_words(election: Election) -> str:
+    """Who came to lead: `infra3 leads in term 4 after 1.31 s`."""
+    words = f"{election.member} leads in term {election.term}"
+    if election.by is not None:
+        return f"{words}, by a hand-over: nobody had to wait for an election timeout"
+    return f"{words} after {election.after_s:.2f} s" if election.after_s is not None else words

@@ -1,0 +1,225 @@
+"""The cluster of a lesson: its own, by name and ports; brought up, brought into a state, taken down."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from sandbox.control.client import ControlClient
+from sandbox.errors import InputError, SandboxError, TimedOut
+from sandbox.etcd.version import series
+from sandbox.etcdctl import run_etcdctl
+from sandbox.inputs import Caller, Options, Planned, plan_up, recorded_plan
+from sandbox.launch import Launched, is_running
+from sandbox.learn.lesson import Lesson
+from sandbox.learn.needs import Needs
+from sandbox.learn.view import is_whole
+from sandbox.learn.watch import hanging
+from sandbox.leftovers import clear_leftovers
+from sandbox.model.spec import ClusterSpec, EtcdBinary
+from sandbox.model.state import ClusterStatus
+from sandbox.model.verb import Verb
+from sandbox.paths import cluster_paths
+from sandbox.start import KILLED_WITHIN_S, start_and_wait, stop, stop_at_once
+
+SETTLES_WITHIN_S = 30.0
+
+_POLL_S = 0.1
+_CTL_S = 10.0
+
+Tell = Callable[[str], None]
+
+
+class Stage:
+    """One lesson's cluster. It goes with this process, in whatever way that ends, unless released."""
+
+    def __init__(self, lesson: Lesson, *, etcd: str | None = None) -> None:
+        self.lesson = lesson
+        self.paths = cluster_paths(lesson.cluster)
+        self.client = ControlClient(self.paths)
+        self._etcd = etcd
+        self._launched: Launched | None = None
+        self._untouched = False
+
+    @property
+    def running(self) -> bool:
+        """Whether a supervisor of it lives, whoever started it."""
+        return is_running(self.paths)
+
+    @property
+    def owned(self) -> bool:
+        """Whether this process brought it up, so that it stops when this process goes."""
+        return self._launched is not None
+
+    @property
+    def spec(self) -> ClusterSpec:
+        """The plan that runs."""
+        return msgspec.convert(self.client.plan(), ClusterSpec)
+
+    @property
+    def binary(self) -> EtcdBinary:
+        """The etcd that it runs."""
+        return _binary_of(self.spec)
+
+    @property
+    def series(self) -> str:
+        """The series of that etcd, `3.5`."""
+        return series(self.binary.version)
+
+    def status(self) -> ClusterStatus:
+        """As it is now."""
+        return msgspec.convert(self.client.status(), ClusterStatus)
+
+    def up(self, *, fresh: bool = False, timeout_s: float = SETTLES_WITHIN_S) -> float | None:
+        """Bring it up, with its data unless `fresh` or they cannot be had; the seconds until it was ready.
+
+        None where it runs already. Raises InputError for an etcd that the lesson is not for.
+        """
+        if self.running:
+            self._check(_binary_of(self.spec))
+            return None
+        clear_leftovers(self.paths)
+        if not fresh and (recorded := self._recorded()) is not None:
+            # Others may have its ports by now, and the data is of no use without them.
+            with contextlib.suppress(SandboxError):
+                return self._start(self._plan(recorded), False, timeout_s)
+        ready_s = self._start(self._plan(self._options()), True, timeout_s)
+        self._untouched = True
+        return ready_s
+
+    def establish(self, needs: Needs | None, tell: Tell) -> None:
+        """Bring about what a step needs; `tell` hears of each thing that was not so.
+
+        Raises TimedOut when the cluster does not come to it.
+        """
+        untouched, self._untouched = self._untouched, False
+        if needs is None:
+            return
+        if needs.fresh and not untouched:
+            self.down()
+            self.up(fresh=True)
+            self._untouched = False
+            tell("a new cluster, without data")
+        if needs.healthy and not is_whole(self.status()):
+            self.client.act(Verb.HEAL, wait=False)
+            for pid in hanging(self.status()).values():
+                os.kill(pid, signal.SIGCONT)
+            verdict = self.client.act(Verb.START, ["members"], timeout_s=SETTLES_WITHIN_S)
+            started = [target["member"] for target in verdict["processes"] if target["done"]]
+            self._until_whole()
+            tell(f"made whole: {', '.join(started)} started" if started else "made whole: healed")
+        if needs.leader and self.status().leader != needs.leader:
+            self.client.act(Verb.MOVE_LEADER, [needs.leader], timeout_s=SETTLES_WITHIN_S)
+            tell(f"leadership moved to {needs.leader}")
+        spec = self.spec if needs.keys else None
+        for key, value in needs.keys:
+            assert spec is not None
+            has = run_etcdctl(spec, ["get", key, "--print-value-only"], _CTL_S)
+            if value is None and has:
+                run_etcdctl(spec, ["del", key], _CTL_S)
+                tell(f"the key {key} deleted")
+            elif value is not None and has != f"{value}\n":
+                run_etcdctl(spec, ["put", key, value], _CTL_S)
+                tell(f"the key {key} put to {value!r}")
+
+    def release(self) -> None:
+        """Let it live on when this process goes."""
+        if self._launched is not None:
+            self._launched.release()
+            self._launched = None
+
+    def down(self, *, purge: bool = False) -> None:
+        """Stop it, and keep its data unless `purge`; nothing to do where it does not run."""
+        if self.running:
+            with contextlib.suppress(SandboxError):
+                stop(self.paths, purge=purge)
+        if self.running:
+            stop_at_once(self.paths)
+        if self._launched is not None:
+            self._launched.let_go()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._launched.guard.wait(KILLED_WITHIN_S)
+            self._launched = None
+        if purge:
+            shutil.rmtree(self.paths.root, ignore_errors=True)
+
+    def _until_whole(self) -> None:
+        deadline = time.monotonic() + SETTLES_WITHIN_S
+        while not is_whole(self.status()):
+            if time.monotonic() > deadline:
+                raise TimedOut(
+                    f"cluster {self.paths.name!r} is not whole within {SETTLES_WITHIN_S:g} s",
+                    hint=f"etcd-sandbox learn {self.lesson.number} --again begins with a new one",
+                )
+            time.sleep(_POLL_S)
+
+    def _start(self, planned: Planned, fresh: bool, timeout_s: float) -> float:
+        self._check(_binary_of(planned.spec))
+        answer, self._launched = start_and_wait(
+            planned, self.paths, owned=True, fresh=fresh, timeout_s=timeout_s, leave_late=False
+        )
+        return float(answer["ready_s"])
+
+    def _check(self, binary: EtcdBinary) -> None:
+        lesson = self.lesson
+        if series(binary.version) not in lesson.etcd:
+            raise InputError(
+                f"lesson {lesson.number} is for etcd {', '.join(lesson.etcd)}, "
+                f"and this is {binary.version} ({binary.origin})",
+                binary.path,
+                f"--etcd {lesson.etcd[-1]} chooses another; etcd-sandbox versions lists what is here",
+            )
+
+    def _plan(self, options: Options) -> Planned:
+        cwd = self.paths.root.parent
+        cwd.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return plan_up(options, self.paths, Caller(cwd=cwd, env=dict(os.environ)))
+
+    def _options(self, **more: Any) -> Options:
+        return Options(
+            **_as_options(self.lesson) | {"base_port": "auto", "etcd": self._etcd} | more
+        )
+
+    def _recorded(self) -> Options | None:
+        """The options for going on with what the cluster had when it was stopped."""
+        plan = recorded_plan(self.paths)
+        if plan is None:
+            return None
+        ports = {name: plan.source.options.get(name) for name in ("base_port", "port_step")}
+        return self._options(**ports)
+
+
+def _binary_of(spec: ClusterSpec) -> EtcdBinary:
+    member = spec.members[0].member
+    assert member is not None
+    assert member.etcd is not None
+    return member.etcd
+
+
+_UP_OPTIONS = {"-n": "members", "--members": "members", "-p": "profile", "--profile": "profile"}
+
+
+def _as_options(lesson: Lesson) -> dict[str, Any]:
+    """The options of `up` that a lesson may name: `-n` or `-p`; its ports are free ones anyway."""
+    words = list(lesson.up)
+    found: dict[str, Any] = {}
+    while words:
+        word = words.pop(0)
+        value = words.pop(0) if words else ""
+        if word in _UP_OPTIONS:
+            name = _UP_OPTIONS[word]
+            found[name] = int(value) if name == "members" else value
+        elif (word, value) != ("--base-port", "auto"):
+            raise InputError(
+                f"a lesson's cluster is made with -n or -p and --base-port auto, not {word!r}",
+                lesson.shown,
+            )
+    return found

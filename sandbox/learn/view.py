@@ -1,0 +1,37 @@
+"""The cluster as a condition sees it: how it is, how it was when the step began, what happened between. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from sandbox.learn.record import Record
+from sandbox.model.state import ClusterStatus, MemberStatus, ProcessState
+
+Pairs = tuple[tuple[str, str], ...]
+"""Keys with their values, by key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """`keys` are the answers to what was asked (`conditions.Asked`), by prefix or key."""
+
+    status: ClusterStatus
+    began: ClusterStatus
+    record: Record
+    keys: Mapping[str, Pairs] = field(default_factory=dict)
+
+    def member(self, name: str) -> MemberStatus | None:
+        """A member by its name, as it is now."""
+        return next((each for each in self.status.members if each.name == name), None)
+
+
+def is_whole(status: ClusterStatus, hanging: Collection[str] = ()) -> bool:
+    """Every member that was not removed runs and is healthy, and nothing is broken on purpose."""
+    members = [each for each in status.members if each.state is not ProcessState.REMOVED]
+    return (
+        not status.faults
+        and not hanging
+        and status.leader is not None
+        and all(each.healthy and each.state is ProcessState.RUNNING for each in members)
+    )

@@ -1,0 +1,145 @@
+"""The plan while its members change: who came, who went, and how an input is continued after that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from sandbox.model.spec import ClusterSpec, ProcessSpec, SourceKind
+from sandbox.plan.joining import common_flags, joining
+
+
+def with_member(spec: ClusterSpec, process: ProcessSpec) -> ClusterSpec:
+    """The plan with this process, in the place of one of its name or behind the last member."""
+    processes = list(spec.processes)
+    names = [each.name for each in processes]
+    if process.name in names:
+        processes[names.index(process.name)] = process
+    else:
+        last = max((at for at, each in enumerate(processes) if each.member is not None), default=-1)
+        processes.insert(last + 1, process)
+    wanted = spec.wanted
+    if wanted and process.name not in wanted:
+        wanted = (*wanted, process.name)
+    return replace(
+        spec, processes=tuple(processes), wanted=wanted, founders=spec.founders or _members(spec)
+    )
+
+
+def without_member(spec: ClusterSpec, name: str) -> ClusterSpec:
+    """The plan without the process of that name."""
+    return replace(
+        spec,
+        processes=tuple(process for process in spec.processes if process.name != name),
+        wanted=tuple(each for each in spec.wanted if each != name),
+        founders=spec.founders or _members(spec),
+    )
+
+
+def continued(recorded: ClusterSpec, planned: ClusterSpec) -> ClusterSpec:
+    """What `planned`, made of an input, is after the changes of the members that `recorded` has seen.
+
+    It is returned as it is where it has other members than `recorded` began with, and than it has.
+    """
+    names = _members(planned)
+    if not recorded.founders or set(names) not in (
+        set(recorded.founders),
+        set(_members(recorded)),
+    ):
+        return planned
+    processes: list[ProcessSpec] = []
+    for process in planned.processes:
+        before = recorded.process(process.name)
+        if process.member is None:
+            processes.append(process)
+        elif before is not None and before.member is not None:
+            processes.append(_continued(process, before) if before.member.joined else process)
+    spec = replace(
+        planned,
+        processes=tuple(processes),
+        wanted=tuple(name for name in planned.wanted if recorded.process(name) is not None),
+        founders=names,
+        unfinished=recorded.unfinished,
+    )
+    for before in recorded.members:
+        if spec.process(before.name) is None:
+            spec = replace(with_member(spec, _again(before, planned)), wanted=spec.wanted)
+    return replace(spec, founders=names)
+
+
+def change_words(spec: ClusterSpec, planned: ClusterSpec) -> str:
+    """How the members differ from those of the input, `planned`, in a clause; empty when they do not."""
+    if not spec.founders:
+        return ""
+    added = [process.name for process in spec.members if process.name not in spec.founders]
+    again, promoted = [], []
+    for process in spec.members:
+        begun = planned.process(process.name)
+        if process.member is None or begun is None or not process.member.joined:
+            continue
+        if not begun.is_to_join:
+            again.append(process.name)
+        elif not process.member.learner:
+            promoted.append(process.name)
+    gone = [name for name in spec.founders if spec.process(name) is None]
+    parts = [
+        f"{', '.join(_named(where, names))} {verb}"
+        for names, verb, where in (
+            (added, "added", spec),
+            (again, "replaced", spec),
+            (promoted, "promoted", spec),
+            (gone, "removed", planned),
+        )
+        if names
+    ]
+    return ", ".join(parts)
+
+
+def interrupted_words(spec: ClusterSpec) -> tuple[str, ...]:
+    """What interrupted changes have left, and what to do about it."""
+    found = []
+    for left in spec.unfinished:
+        (name,) = _named(spec, [left.process])
+        mends = f"etcd-sandbox replace {name} brings a new member of that name"
+        if left.verb != "replace":
+            mends = f"etcd-sandbox remove {name} takes out what is left of it, {mends}"
+        found.append(f"'{left.verb}' of {name} was interrupted, so it is not started: {mends}")
+    return tuple(found)
+
+
+def _continued(process: ProcessSpec, before: ProcessSpec) -> ProcessSpec:
+    """A member of the input that came anew: its flags are the input's, the rest is as it was."""
+    assert process.member is not None
+    assert before.member is not None
+    if not before.member.data_owned or not process.member.data_owned:
+        return before
+    now = process.member
+    member = replace(
+        before.member, etcd=now.etcd, election_timeout_s=now.election_timeout_s, token=now.token
+    )
+    return joining(process, member)
+
+
+def _again(before: ProcessSpec, planned: ClusterSpec) -> ProcessSpec:
+    """A member that the input does not have; its flags are those that the input's members share."""
+    patterns = planned.members
+    if planned.source.kind is SourceKind.PROCFILE or not patterns:
+        return before
+    pattern = patterns[0]
+    assert before.member is not None
+    assert pattern.member is not None
+    if before.member.etcd != pattern.member.etcd:
+        return before
+    return replace(joining(pattern, before.member, common_flags(patterns)), name=before.name)
+
+
+def _members(spec: ClusterSpec) -> tuple[str, ...]:
+    return tuple(process.name for process in spec.members)
+
+
+def _named(spec: ClusterSpec, names: Sequence[str]) -> list[str]:
+    found = []
+    for name in names:
+        process = spec.process(name)
+        found.append(process.member.name if process is not None and process.member else name)
+    return found

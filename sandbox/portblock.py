@@ -1,0 +1,115 @@
+"""Finds a block of free ports that no other cluster takes at the same time."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import random
+import socket
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox.errors import SandboxError
+
+FIRST_PORT = 20000
+END_PORT = 32768
+"""Where Linux begins to give ports to outgoing connections, unless it was told otherwise."""
+
+GRANULE = 50
+"""Ports under one lock; a large cluster takes several."""
+
+PORT_STEP = 10
+"""Between the client ports of neighbours in a block."""
+
+_PORTS_OF_A_MEMBER = 4
+_EPHEMERAL_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A free block from `base` on. It is ours while the lock descriptors `fds` are open."""
+
+    base: int
+    lock: str
+    fds: tuple[int, ...]
+
+    def release(self) -> None:
+        """Give the block back."""
+        for fd in self.fds:
+            os.close(fd)
+
+
+def free_block(members: int, directory: Path, chance: random.Random | None = None) -> Block:
+    """A block for so many members, `PORT_STEP` apart, locked by files in `directory`.
+
+    The search begins anywhere, so that parallel runs seldom meet. Raises SandboxError when
+    every block is taken.
+    """
+    width = PORT_STEP * (members - 1) + _PORTS_OF_A_MEMBER
+    granules = -(-width // GRANULE)
+    bases = list(range(FIRST_PORT, last_port() - granules * GRANULE + 1, GRANULE))
+    start = (chance or random.SystemRandom()).randrange(len(bases)) if bases else 0
+    for base in bases[start:] + bases[:start]:
+        fds = _lock([base + GRANULE * index for index in range(granules)], directory)
+        if fds is None:
+            continue
+        if all(map(_bindable, _ports(base, members))):
+            return Block(base, str(_lock_path(directory, base)), fds)
+        for fd in fds:
+            os.close(fd)
+    raise SandboxError(
+        f"no block of {members} × {_PORTS_OF_A_MEMBER} free ports was found",
+        f"ports {FIRST_PORT} to {last_port() - 1}",
+        "stop what holds them (etcd-sandbox ls), or name a block with --base-port",
+    )
+
+
+def last_port() -> int:
+    """The end of the search: below the ports that outgoing connections are given."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        low = int(_EPHEMERAL_RANGE.read_text().split()[0])
+        # A range that begins below our ports leaves no better place.
+        if FIRST_PORT + 1000 <= low < END_PORT:
+            return low
+    return END_PORT
+
+
+def _ports(base: int, members: int) -> Iterable[int]:
+    # Behind the first member's stand those of a discovery service.
+    yield from range(base, base + 2 * _PORTS_OF_A_MEMBER)
+    for index in range(1, members):
+        first = base + PORT_STEP * index
+        yield from range(first, first + _PORTS_OF_A_MEMBER)
+
+
+def _lock_path(directory: Path, base: int) -> Path:
+    return directory / f"ports-{base}.lock"
+
+
+def _lock(bases: Sequence[int], directory: Path) -> tuple[int, ...] | None:
+    fds: list[int] = []
+    for base in bases:
+        fd = os.open(_lock_path(directory, base), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fds.append(fd)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            for held in fds:
+                os.close(held)
+            return None
+    return tuple(fds)
+
+
+def _bindable(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            if error.errno in (errno.EADDRINUSE, errno.EACCES):
+                return False
+            raise
+    return True

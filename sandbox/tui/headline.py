@@ -1,0 +1,39 @@
+"""The cluster in one line. Pure."""
+
+from __future__ import annotations
+
+from sandbox.model.spec import Bootstrap, Runtime
+from sandbox.model.state import BootstrapStatus
+from sandbox.tui.store import Store
+
+
+def headline(store: Store) -> str:
+    """Name, leader and term, quorum, faults; and whether the supervisor answers."""
+    status = store.status
+    if status is None:
+        return f"{store.cluster} · {store.trouble or 'connecting'}"
+    parts = [store.cluster]
+    if status.members:
+        parts.append(f"★ {status.leader} (term {status.term})" if status.leader else "no leader")
+        quorum = status.quorum
+        parts.append(
+            f"{'quorum' if quorum.ok else 'NO QUORUM'}: {quorum.healthy} of {quorum.voters} healthy"
+        )
+        parts += _way(status.bootstrap)
+    if status.faults:
+        parts.append(f"{len(status.faults)} fault{'s' * (len(status.faults) > 1)}")
+    if not store.connected:
+        parts.append(f"NOT CONNECTED: {store.trouble}")
+    return " · ".join(parts)
+
+
+def _way(told: BootstrapStatus) -> list[str]:
+    """How the members were told of each other and what runs them, where that is not the usual."""
+    words = []
+    if told.lack:
+        words.append(told.lack)
+    elif told.registered is not None and told.size is not None and len(told.registered) < told.size:
+        words.append(f"discovery: {len(told.registered)} of {told.size} registered")
+    elif told.way is not Bootstrap.STATIC:
+        words.append(f"by {told.way.value}")
+    return words + ([f"{told.runtime.value} containers"] * (told.runtime is not Runtime.PROCESS))

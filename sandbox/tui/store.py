@@ -1,0 +1,149 @@
+"""What the dashboard knows: fed with answers, events and buckets, read by the widgets. No Textual here."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from sandbox.model.availability import BUCKET_S, Bucket
+from sandbox.model.event import Event, Kind
+from sandbox.model.state import ClusterStatus, MemberStatus, ProcessStatus
+
+BUCKETS_KEPT = 6000
+"""Ten minutes."""
+
+EVENTS_KEPT = 1000
+OUTAGES_KEPT = 1000
+
+_BUCKET_US = round(BUCKET_S * 1_000_000)
+_GAP_US = 1_000_000
+
+_MARKED = frozenset(
+    {
+        Kind.LEADER_ELECTED,
+        Kind.FAULT_APPLIED,
+        Kind.FAULT_HEALED,
+        Kind.PROCESS_EXITED,
+        Kind.QUORUM_LOST,
+        Kind.QUORUM_REGAINED,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outage:
+    """A time without successful reads: from `began_us` to `ended_us` (None while it lasts).
+
+    Microseconds since the epoch; the resolution is that of the buckets, 0.1 s.
+    """
+
+    began_us: int
+    ended_us: int | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """An event with the seconds since the one before; None for the first."""
+
+    event: Event
+    after_s: float | None
+
+
+@dataclass(slots=True)
+class Store:
+    """The cluster as the dashboard last heard of it.
+
+    Each kind of news has a number that rises when it comes, so that a widget can tell whether
+    there is anything to paint. `connected` is False while the supervisor does not answer.
+    """
+
+    cluster: str
+    connected: bool = False
+    trouble: str = ""
+    status: ClusterStatus | None = None
+    events: deque[Told] = field(default_factory=lambda: deque(maxlen=EVENTS_KEPT))
+    buckets: deque[Bucket] = field(default_factory=lambda: deque(maxlen=BUCKETS_KEPT))
+    outages: deque[Outage] = field(default_factory=lambda: deque(maxlen=OUTAGES_KEPT))
+    status_news: int = 0
+    event_news: int = 0
+    bucket_news: int = 0
+
+    @property
+    def members(self) -> tuple[MemberStatus, ...]:
+        """The members, in the order of the cluster."""
+        return self.status.members if self.status is not None else ()
+
+    @property
+    def processes(self) -> tuple[ProcessStatus, ...]:
+        """What runs beside the members."""
+        return self.status.processes if self.status is not None else ()
+
+    @property
+    def names(self) -> list[str]:
+        """All processes by name, in the order of the tables: members first."""
+        return [member.process for member in self.members] + [each.name for each in self.processes]
+
+    def entry(self, process: str | None) -> MemberStatus | ProcessStatus | None:
+        """What the last status says of a process."""
+        for member in self.members:
+            if member.process == process:
+                return member
+        return next((each for each in self.processes if each.name == process), None)
+
+    def take_status(self, status: ClusterStatus) -> None:
+        """The supervisor answered."""
+        self.connected, self.trouble = True, ""
+        self.status = status
+        self.status_news += 1
+
+    def lose(self, trouble: str) -> None:
+        """The supervisor does not answer; what was known stays, and is shown as old."""
+        self.connected, self.trouble = False, trouble
+        self.status_news += 1
+
+    def take_event(self, event: Event) -> None:
+        """Something happened."""
+        after_s = None
+        if self.events:
+            after_s = (_moment(event) - _moment(self.events[-1].event)).total_seconds()
+        self.events.append(Told(event=event, after_s=after_s))
+        self.event_news += 1
+
+    def take_bucket(self, bucket: Bucket) -> None:
+        """One more tenth of a second is known."""
+        before_us = self.buckets[-1].time_us if self.buckets else bucket.time_us
+        self.buckets.append(bucket)
+        self.bucket_news += 1
+        going_on = bool(self.outages) and self.outages[-1].ended_us is None
+        if going_on:
+            self.outages[-1] = _gone_on(self.outages[-1], before_us, bucket)
+            going_on = self.outages[-1].ended_us is None
+        if not bucket.readable and not going_on:
+            began = Outage(began_us=bucket.time_us, ended_us=None, seconds=BUCKET_S)
+            self.outages.append(began)
+
+    def marks(self) -> Iterator[tuple[int, Event]]:
+        """The events that belong on the time line, with their time in microseconds."""
+        for told in self.events:
+            if told.event.kind in _MARKED:
+                yield int(_moment(told.event).timestamp() * 1_000_000), told.event
+
+
+def _gone_on(outage: Outage, before_us: int, bucket: Bucket) -> Outage:
+    """The outage with one bucket more; `before_us` is when the bucket before it began."""
+    ended_us = None
+    if bucket.time_us - before_us > _GAP_US:
+        # Nobody was asked for a while: nothing is known of that time.
+        ended_us = before_us + _BUCKET_US
+    elif bucket.readable:
+        ended_us = bucket.time_us
+    until_us = bucket.time_us + _BUCKET_US if ended_us is None else ended_us
+    seconds = round((until_us - outage.began_us) / 1_000_000, 1)
+    return replace(outage, ended_us=ended_us, seconds=seconds)
+
+
+def _moment(event: Event) -> datetime:
+    return datetime.fromisoformat(event.ts)

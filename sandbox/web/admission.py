@@ -1,0 +1,65 @@
+"""Decides which requests of a browser are let in: the only thing between a network and a shell."""
+
+from __future__ import annotations
+
+import hmac
+import re
+from dataclasses import dataclass
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+_HOST = re.compile(r"(?:\[(?P<v6>[0-9a-f:.]+)\]|(?P<name>[a-z0-9._-]+))(?::[0-9]{1,5})?\Z", re.I)
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What opens it. `names`: the host names that the server may be asked for, in lower case.
+
+    The token is the first part of every path, of the page, the websocket, files and downloads
+    alike, and is nowhere else: a cookie would be sent by itself, to every port of this machine.
+    """
+
+    token: str
+    names: frozenset[str] = frozenset({"localhost"})
+
+
+@dataclass(frozen=True, slots=True)
+class Knock:
+    """A request: its path, and the headers Host and Origin as they came."""
+
+    path: str
+    host: str
+    origin: str | None = None
+    websocket: bool = False
+
+
+def refusal(door: Door, knock: Knock) -> str | None:
+    """Why the request is not let in, in words for who made it; None when it is."""
+    if not _called_rightly(door, knock.host):
+        return "this server does not go by that name: open the URL that etcd-sandbox printed"
+    token = knock.path.removeprefix("/").partition("/")[0]
+    if not hmac.compare_digest(token.encode(errors="replace"), door.token.encode()):
+        return "open the whole URL that etcd-sandbox printed"
+    if knock.origin is None:
+        # Browsers always send it with a websocket, and not with a page that is opened.
+        return "a websocket needs an Origin" if knock.websocket else None
+    origin = urlsplit(knock.origin)
+    if origin.scheme not in ("http", "https") or origin.netloc.lower() != knock.host.lower():
+        return "another site may not use this server"
+    return None
+
+
+def _called_rightly(door: Door, host: str) -> bool:
+    """Whether the Host header is an address or a name of ours.
+
+    A site that has its own name point at this machine (DNS rebinding) has a name there. The port
+    is not looked at: behind `ssh -L` it is another.
+    """
+    found = _HOST.match(host)
+    if found is None:
+        return False
+    try:
+        ip_address(found["v6"] or found["name"])
+    except ValueError:
+        return found["name"] is not None and found["name"].lower() in door.names
+    return True

@@ -1,0 +1,86 @@
+"""The figures of the details screen move when real members are written to."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from sandbox.api.cluster import Cluster
+from sandbox.control.client import ControlClient
+from sandbox.etcd.version import parse
+from sandbox.model.detail import Detail
+from sandbox.model.spec import EtcdBinary
+from sandbox.paths import cluster_paths
+from sandbox.tui.detailhistory import Figure, History
+from sandbox.tui.sparkline import latest
+from tests.etcd.client import put
+
+MakeCluster = Callable[..., Cluster]
+PUTS = 20
+
+
+class Watch:
+    """A process that is asked about now and then."""
+
+    def __init__(self, cluster: Cluster, process: str) -> None:
+        self._client = ControlClient(cluster_paths(cluster.name))
+        self._process = process
+        self.history = History()
+
+    def look(self) -> Detail:
+        detail = msgspec.convert(self._client.detail(self._process), Detail)
+        self.history.take(detail, time.monotonic())
+        return detail
+
+    def latest(self, figure: Figure) -> float | None:
+        return latest(self.history.of(figure))
+
+
+def write(cluster: Cluster, name: str) -> None:
+    for number in range(PUTS):
+        put(cluster.endpoints[cluster.members.index(name)], "key", str(number))
+
+
+def test_puts_move_the_figures(cluster_of: MakeCluster, etcd_binary: EtcdBinary) -> None:
+    cluster = cluster_of(profile="fast")
+    leader = cluster.status().leader
+    assert leader is not None
+    watch = Watch(cluster, leader)
+    began = time.monotonic()
+    watch.look()
+    write(cluster, leader)
+    watch.look()
+    passed_s = time.monotonic() - began
+    for figure in (Figure.PUTS, Figure.PROPOSALS):
+        per_s = watch.latest(figure)
+        assert per_s is not None
+        assert per_s >= PUTS / passed_s
+    fsync_s = watch.latest(Figure.FSYNC)
+    assert fsync_s is not None
+    assert 0 < fsync_s < passed_s
+    assert watch.latest(Figure.PENDING) is not None
+    version = parse(etcd_binary.version)
+    apply_s, put_s = watch.latest(Figure.PUT_APPLY), watch.latest(Figure.PUT)
+    assert (apply_s is not None) == (version >= (3, 5))
+    assert (put_s is not None) == (version >= (3, 7))
+    if put_s is not None:
+        assert apply_s is not None
+        assert 0 < apply_s < put_s < passed_s / PUTS
+
+
+def test_a_restart_between_two_looks_is_a_gap(cluster_of: MakeCluster) -> None:
+    cluster = cluster_of(profile="fast")
+    leader = cluster.status().leader
+    assert leader is not None
+    watch = Watch(cluster, leader)
+    watch.look()
+    write(cluster, leader)
+    watch.look()
+    cluster.restart(leader)
+    watch.look()
+    points = list(watch.history.of(Figure.PUTS))
+    assert points[0] is None
+    assert points[1]
+    assert points[2] is None

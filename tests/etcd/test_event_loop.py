@@ -1,0 +1,174 @@
+"""The supervisor's event loop is never held up: log lines, answers and signals wait for no fault."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from asyncio.events import Handle
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import pytest
+
+from sandbox.cluster import record
+from sandbox.cluster.cluster import Cluster
+from sandbox.etcd.gateway import Gateway
+from sandbox.inputs import Caller, Options, Planned, plan_up
+from sandbox.model.spec import EtcdBinary
+from sandbox.model.verb import Order, Verb
+from sandbox.model.verdict import Verdict
+from sandbox.paths import ClusterPaths
+from sandbox.supervise.bus import Bus
+from sandbox.supervise.ledger import Ledger
+from sandbox.supervise.logbook import Logbook
+from tests.etcd.conftest import QUICK
+from tests.etcd_versions import SERIES
+
+LONGEST_S = 0.05
+
+
+class Callbacks:
+    """How long each callback of an event loop held it, without the time that it waited for a processor.
+
+    That wait is the machine's business; where the system does not tell it (Linux does), it counts.
+    """
+
+    def __init__(self) -> None:
+        self.longest_s = 0.0
+        self.count = 0
+        self.too_long: list[str] = []
+        self._place = Path(f"/proc/self/task/{threading.get_native_id()}/schedstat")
+
+    def time(self, run: Callable[[], None], handle: Handle) -> None:
+        waited_s, began = self._waited_s(), time.perf_counter()
+        run()
+        taken_s = time.perf_counter() - began
+        if taken_s > LONGEST_S:
+            taken_s -= self._waited_s() - waited_s
+        self.count += 1
+        self.longest_s = max(self.longest_s, taken_s)
+        if taken_s > LONGEST_S:
+            task = getattr(handle._callback, "__self__", None)  # type: ignore[attr-defined]  # noqa: SLF001
+            self.too_long.append(f"{taken_s:.3f} s: {handle!r} of {task!r}")
+
+    def _waited_s(self) -> float:
+        try:
+            return int(self._place.read_bytes().split()[1]) / 1e9
+        except OSError:
+            return 0.0
+
+
+@contextmanager
+def timed_callbacks(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callbacks]:
+    """Within, every callback of this thread's event loop is timed."""
+    callbacks, plain = Callbacks(), Handle._run  # noqa: SLF001 - asyncio offers no other hook
+
+    def timed(handle: Handle) -> None:
+        callbacks.time(lambda: plain(handle), handle)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Handle, "_run", timed)
+        yield callbacks
+
+
+@asynccontextmanager
+async def supervised(planned: Planned, paths: ClusterPaths) -> AsyncIterator[Cluster]:
+    """A cluster in this process and event loop, as the supervisor has it."""
+    bus, logbook, book = Bus(paths.events), Logbook(paths.logs), Ledger(paths.supervisor, "loop")
+    gateway = Gateway()
+    cluster = Cluster(
+        planned.spec,
+        paths,
+        bus=bus,
+        logbook=logbook,
+        ledger=book,
+        guard=lambda _: None,
+        run="loop",
+    )
+    try:
+        cluster.begin()
+        cluster.attach(gateway)
+        await cluster.ready(30)
+        yield cluster
+    finally:
+        cluster.shutdown(kill=True)
+        await cluster.ended.wait()
+        logbook.close()
+        bus.close()
+        book.close()
+        await gateway.aclose()
+
+
+async def break_and_mend(cluster: Cluster) -> list[Verdict]:
+    """Every verb once, and some of them on a majority."""
+    orders = [
+        Order(verb=Verb.KILL, select=("leader",)),
+        Order(verb=Verb.START, select=("all",)),
+        Order(verb=Verb.STOP, select=("leader",)),
+        Order(verb=Verb.START, select=("all",)),
+        Order(verb=Verb.MOVE_LEADER, select=("random",), seed=1),
+        Order(verb=Verb.PAUSE, select=("leader",)),
+        Order(verb=Verb.RESUME, select=("members",)),
+        Order(verb=Verb.PARTITION, select=("leader",)),
+        Order(verb=Verb.HEAL),
+        Order(verb=Verb.CUT, select=("infra1",), versus=("infra2",)),
+        Order(verb=Verb.SLOW, select=("all",), delay_s=0.02, jitter_s=0.01),
+        Order(verb=Verb.HEAL),
+        Order(verb=Verb.KILL, select=("majority",)),
+        Order(verb=Verb.START, select=("all",)),
+        Order(verb=Verb.RESTART, select=("followers",)),
+    ]
+    verdicts = []
+    for order in orders:
+        verdicts.append(await cluster.act(order))
+        await cluster.status(with_hash=True)
+    return verdicts
+
+
+@pytest.mark.parametrize(
+    "etcd_binary",
+    [
+        pytest.param(series, marks=[] if series == "3.6" else [pytest.mark.soak])
+        for series in SERIES
+    ],
+    indirect=True,
+)
+def test_no_verb_holds_the_event_loop_up(
+    home: Path, tmp_path: Path, etcd_binary: EtcdBinary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profile = tmp_path / "quick.toml"
+    profile.write_text(QUICK)
+
+    paths = ClusterPaths("loop", home / "loop")
+    paths.root.mkdir()
+    options = Options(members=3, profile=str(profile), etcd=etcd_binary.path, base_port="auto")
+    planned = plan_up(options, paths, Caller(cwd=home, env=dict(os.environ)))
+    record.write(paths, planned.spec)
+
+    async def everything() -> list[Verdict]:
+        async with supervised(planned, paths) as cluster:
+            return await break_and_mend(cluster)
+
+    with timed_callbacks(monkeypatch) as callbacks:
+        verdicts = asyncio.run(everything())
+
+    for fd in planned.held:
+        os.close(fd)
+    assert all(verdict.settled for verdict in verdicts)
+    assert callbacks.count > 1000, callbacks.longest_s
+    assert callbacks.too_long == []
+
+
+def test_a_callback_that_holds_the_loop_up_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def hold() -> None:
+        asyncio.get_running_loop().call_soon(time.sleep, 2 * LONGEST_S)
+        await asyncio.sleep(0)
+
+    with timed_callbacks(monkeypatch) as callbacks:
+        asyncio.run(hold())
+
+    assert len(callbacks.too_long) == 1
+    assert "sleep" in callbacks.too_long[0]

@@ -1,0 +1,128 @@
+"""Slow links on real etcd, and what is said where there are no links at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import statistics
+from pathlib import Path
+
+import pytest
+
+from sandbox.model.spec import EtcdBinary
+from tests.conftest import SandboxCommand, until
+from tests.etcd.client import median_put_s, puts_s
+from tests.etcd.conftest import ClusterMaker
+
+EXAMPLE = Path(__file__).parents[2] / "Procfile.example"
+
+DELAY_S, JITTER_S = 0.05, 0.04
+PUTS = 15
+
+WHEEL_ONLY = pytest.mark.parametrize("etcd_binary", ["3.5"], indirect=True)
+"""For what does not depend on the version: the one that everybody can install."""
+
+
+@pytest.fixture
+def on_etcd(sandbox_command: SandboxCommand, etcd_binary: EtcdBinary) -> SandboxCommand:
+    """The command, with the etcd of this round, also for Procfiles."""
+    sandbox_command.env["ETCD_SANDBOX_ETCD"] = etcd_binary.path
+    sandbox_command.env["PATH"] = os.pathsep.join(
+        [str(Path(etcd_binary.path).parent), sandbox_command.env["PATH"]]
+    )
+    return sandbox_command
+
+
+def test_a_put_takes_longer_by_what_two_hops_cost_until_the_links_are_healed(
+    cluster_of: ClusterMaker,
+) -> None:
+    cluster = cluster_of()
+    leader = cluster.leader()
+    assert leader is not None
+    endpoint = cluster.endpoints[cluster.members.index(leader)]
+    before_s = median_put_s(endpoint, PUTS)
+
+    slow = cluster.slow("all", delay_s=DELAY_S)
+
+    assert (slow.leader_before, slow.leader_after, slow.leader_gap_s) == (leader, leader, 0.0)
+    assert cluster.status().faults[0]["delay_s"] == DELAY_S
+    slow_s = median_put_s(endpoint, PUTS)
+    assert slow_s - before_s >= 2 * DELAY_S * 0.9
+    assert slow_s - before_s <= 2 * DELAY_S + 0.25
+
+    # A later delay replaces the earlier one.
+    cluster.slow("all", delay_s=DELAY_S, jitter_s=JITTER_S, wait=False)
+    (fault,) = cluster.status().faults
+    assert (fault["delay_s"], fault["jitter_s"]) == (DELAY_S, JITTER_S)
+    shaky = puts_s(endpoint, PUTS)
+    assert max(shaky) - min(shaky) >= JITTER_S / 2
+    assert statistics.median(shaky) >= 2 * (DELAY_S - JITTER_S)
+
+    healed = cluster.heal()
+
+    assert healed.leader_after == leader
+    assert cluster.status().faults == ()
+    assert median_put_s(endpoint, PUTS) <= before_s + DELAY_S
+    assert cluster.leader() == leader
+
+
+@WHEEL_ONLY
+def test_one_slow_follower_holds_nobody_up(cluster_of: ClusterMaker) -> None:
+    cluster = cluster_of()
+    leader = cluster.leader()
+    assert leader is not None
+    follower = next(name for name in cluster.members if name != leader)
+    endpoint = cluster.endpoints[cluster.members.index(leader)]
+
+    slow = cluster.slow(follower, versus=leader, delay_s=0.3, wait=False)
+
+    assert (slow.targets, slow.versus) == ((follower,), (leader,))
+    assert median_put_s(endpoint, PUTS) < 0.3
+
+
+@WHEEL_ONLY
+def test_direct_members_cannot_be_cut_apart_and_the_mend_is_named(on_etcd: SandboxCommand) -> None:
+    on_etcd("up", "-n", "3", "-d", "--direct", "--base-port", "auto")
+    for verb in (
+        ("partition", "leader"),
+        ("cut", "infra1", "infra2"),
+        ("slow", "all", "--delay", "50ms"),
+    ):
+        refused = on_etcd(*verb, code=1)
+        assert "there is no link in front of infra1: the cluster was started with --direct" in (
+            refused.stderr
+        )
+        assert "up without --direct" in refused.stderr
+    # What takes no links works.
+    assert "nothing" in on_etcd("heal").stdout.lower()
+    assert json.loads(on_etcd("kill", "leader", "--json").stdout)["leader_after"]
+
+
+@WHEEL_ONLY
+def test_a_procfiles_members_are_cut_apart_once_it_is_started_with_links(
+    on_etcd: SandboxCommand, well_known_ports: None
+) -> None:
+    shutil.copy(EXAMPLE, on_etcd.cwd / "Procfile")
+    on_etcd("up", "-d")
+    refused = on_etcd("partition", "leader", code=1)
+    assert "members reach each other directly" in refused.stderr
+    assert "up --links" in refused.stderr
+    on_etcd("down")
+
+    on_etcd("up", "-d", "--links")
+    verdict = json.loads(on_etcd("partition", "leader", "--json").stdout)
+
+    assert verdict["leader_before"] is not None
+    assert verdict["leader_after"] not in (None, verdict["leader_before"])
+    assert verdict["term_after"] > verdict["term_before"]
+    on_etcd("heal")
+
+    def members() -> list[dict[str, object]]:
+        found: list[dict[str, object]] = json.loads(on_etcd("status", "--json").stdout)["members"]
+        return found
+
+    until(lambda: all(member["healthy"] for member in members()), 20, members)
+    assert [member["peer_url"] for member in members()] == [
+        f"http://127.0.0.1:{port}" for port in (12380, 22380, 32380)
+    ]

@@ -1,0 +1,65 @@
+"""What the control API lets be watched of real members: whether clients are served, one member from near."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from sandbox.api.cluster import Cluster
+from sandbox.control.client import ControlClient
+from sandbox.paths import cluster_paths
+
+MakeCluster = Callable[..., Cluster]
+
+
+def client_of(cluster: Cluster) -> ControlClient:
+    return ControlClient(cluster_paths(cluster.name))
+
+
+def states(buckets: Iterator[dict[str, int]], many: int) -> list[bool]:
+    return [next(buckets)["reads"] > 0 for _ in range(many)]
+
+
+def test_availability_shows_the_outage_of_a_crash_and_its_end(cluster_of: MakeCluster) -> None:
+    cluster = cluster_of()
+    buckets = client_of(cluster).availability()
+    assert all(states(buckets, 5))
+    cluster.kill("leader")
+    # The stream goes on meanwhile: what was while the verdict was awaited is in it.
+    seen = states(buckets, 40)
+    assert False in seen
+    assert seen[-5:] == [True] * 5
+
+
+def test_writes_are_tried_only_for_who_wants_them(cluster_of: MakeCluster) -> None:
+    cluster = cluster_of(profile="fast")
+    before = cluster.status().members[0].revision
+    reading = client_of(cluster).availability()
+    assert {next(reading)["writes"] for _ in range(5)} == {0}
+    assert cluster.status().members[0].revision == before
+    writing = client_of(cluster).availability(writes=True)
+    assert [next(writing)["writes"] for _ in range(8)][-3:] == [1, 1, 1]
+    after = cluster.status().members[0].revision
+    assert after is not None
+    assert before is not None
+    assert after > before
+
+
+def test_one_member_from_near_tells_how_it_was_executed_and_what_it_knows(
+    cluster_of: MakeCluster,
+) -> None:
+    cluster = cluster_of()
+    cluster.ctl("put", "key", "value")
+    detail = client_of(cluster).detail("leader")
+    assert detail["argv"][0].endswith("etcd")
+    assert f"--name={detail['member']['name']}" in detail["argv"]
+    assert {peer["name"] for peer in detail["peers"]} == set(cluster.members)
+    metrics = detail["metrics"]
+    assert metrics["fsync"]["count"] > 0
+    assert metrics["fsync"]["seconds"] > 0
+    assert metrics["proposals_committed"] > 0
+    assert metrics["puts"] >= 1
+    cluster.kill("infra2")
+    dead = client_of(cluster).detail("infra2")
+    assert (dead["state"], dead["exit"]["signal"]) == ("exited", "SIGKILL")
+    assert dead["peers"] is None
+    assert dead["metrics"] is None

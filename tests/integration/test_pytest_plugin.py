@@ -1,0 +1,124 @@
+"""The pytest plugin, as a user's test suite has it: real pytest runs in processes of their own."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests import etcd_versions
+from tests.conftest import SandboxCommand
+from tests.plugin import by_hand
+
+TWENTY = """
+import pytest
+
+@pytest.mark.parametrize("number", range(20))
+def test_it_has_a_cluster_of_its_own(etcd_cluster, number):
+    etcd_cluster.ctl("put", f"key{number}", "mine")
+    assert etcd_cluster.ctl("get", "", "--prefix", "--keys-only").split() == [f"key{number}"]
+    assert len(etcd_cluster.wait_healthy().members) == 3
+"""
+
+SHAPED = """
+import pytest
+from sandbox import Cluster
+
+@pytest.mark.etcd_cluster(members=1, profile="fast")
+def test_the_marker_shapes_it(etcd_cluster: Cluster):
+    assert etcd_cluster.members == ("infra1",)
+
+def test_the_configuration_names_the_profile(etcd_cluster_factory):
+    with_profile, without = etcd_cluster_factory(), etcd_cluster_factory(members=1)
+    assert with_profile.members == ("only",)
+    assert without.members == ("infra1",)
+
+def test_the_fixture_closes_what_the_test_closed_already(etcd_cluster):
+    etcd_cluster.down()
+"""
+
+FAILING = """
+def test_that_fails(etcd_cluster_factory):
+    one, other = etcd_cluster_factory(members=1), etcd_cluster_factory(members=1)
+    one.kill("infra1")
+    assert False, "on purpose"
+
+def test_whose_cluster_cannot_start(etcd_cluster_factory):
+    etcd_cluster_factory(etcd="9.9")
+"""
+
+
+class Suite:
+    """Runs pytest on files in a directory of their own."""
+
+    def __init__(self, directory: Path, command: SandboxCommand) -> None:
+        self.directory = directory
+        self._command = command
+
+    def run(self, content: str, *args: str) -> tuple[int, str]:
+        """The exit code, and what pytest printed."""
+        (self.directory / "test_suite.py").write_text(content)
+        plugins = [word for module in by_hand() for word in ("-p", module)]
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "pytest", "-p", "no:cacheprovider", *plugins, *args],
+            cwd=self.directory,
+            env=self._command.env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=110,
+            check=False,
+        )
+        return done.returncode, done.stdout
+
+    def assert_nothing_left(self) -> None:
+        """No process lives on, and the state home is empty."""
+        self._command.assert_nothing_left()
+        assert list(self._command.home.iterdir()) == []
+
+
+@pytest.fixture
+def suite(tmp_path: Path, sandbox_command: SandboxCommand) -> Suite:
+    binary = next(filter(None, map(etcd_versions.find, ("3.5", *etcd_versions.SERIES))), None)
+    if binary is None:
+        pytest.skip("there is no etcd on this machine")
+    sandbox_command.env["ETCD_SANDBOX_ETCD"] = binary.path
+    # Python's search path of this run, absolute: the suite runs somewhere else.
+    sandbox_command.env["PYTHONPATH"] = str(Path(__file__).parents[2])
+    directory = tmp_path / "suite"
+    directory.mkdir()
+    (directory / "pytest.ini").write_text("[pytest]\naddopts = --strict-markers -W error\n")
+    return Suite(directory, sandbox_command)
+
+
+def test_twenty_tests_with_a_cluster_each_run_in_parallel(suite: Suite) -> None:
+    code, told = suite.run(TWENTY, "-n", "4")
+    assert code == 0, told
+    assert re.search(r"^=+ 20 passed in ", told, re.MULTILINE), told
+    suite.assert_nothing_left()
+
+
+def test_marker_and_configuration_shape_the_clusters(suite: Suite) -> None:
+    (suite.directory / "one.toml").write_text('[[member]]\nname = "only"\n')
+    code, told = suite.run(SHAPED, "-o", "etcd_cluster_profile=one.toml")
+    assert code == 0, told
+    suite.assert_nothing_left()
+
+
+def test_the_report_of_a_failed_test_tells_what_happened_in_its_clusters(suite: Suite) -> None:
+    code, told = suite.run(FAILING)
+    assert code == 1
+    titles = re.findall(r"^-+ etcd cluster (py-\d+-[0-9a-f]{6}) -+$", told, re.MULTILINE)
+    assert len(set(titles)) == 2
+    first, second = re.split(r"^-+ etcd cluster .* -+$", told, flags=re.MULTILINE)[1:]
+    assert re.search(
+        r"^\d\d:\d\d:\d\d\.\d{3} infra1 exited: killed by SIGKILL$", first, re.MULTILINE
+    )
+    assert "the last lines of infra1:" in first
+    assert "exited" not in second.partition("the last lines")[0]
+    assert re.search(r"^E +hint: here is ", told, re.MULTILINE), told
+    suite.assert_nothing_left()

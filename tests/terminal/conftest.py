@@ -1,0 +1,58 @@
+"""Terminals for the commands of a test; they go with it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests import etcd_versions
+from tests.conftest import SandboxCommand
+from tests.terminal.pseudoterminal import PseudoTerminal
+from tests.terminal.screen import Screen
+
+
+@pytest.fixture
+def newest_etcd(sandbox_command: SandboxCommand) -> None:
+    """The newest etcd of this machine is what the test's commands run."""
+    series = etcd_versions.here()
+    if not series:
+        pytest.skip(etcd_versions.missing("3.5"))
+    binary = etcd_versions.find(series[-1])
+    assert binary is not None
+    sandbox_command.env["ETCD_SANDBOX_ETCD"] = binary.path
+
+
+@pytest.fixture
+def screen_of(
+    sandbox_command: SandboxCommand, newest_etcd: None
+) -> Iterator[Callable[..., Screen]]:
+    """Opens commands in terminals of their own (tmux)."""
+    if shutil.which("tmux") is None:
+        if etcd_versions.required():
+            pytest.fail("tmux is not installed")
+        pytest.skip("tmux is not installed")
+    opened: list[Screen] = []
+
+    def open_(*args: str) -> Screen:
+        opened.append(Screen(sandbox_command, *args))
+        return opened[-1]
+
+    yield open_
+    for screen in opened:
+        screen.close()
+
+
+@pytest.fixture
+def terminal_of(sandbox_command: SandboxCommand) -> Iterator[Callable[..., PseudoTerminal]]:
+    """Opens commands in pseudo terminals whose bytes are kept."""
+    opened: list[PseudoTerminal] = []
+
+    def open_(*args: str, **how: object) -> PseudoTerminal:
+        opened.append(PseudoTerminal(sandbox_command, *args, **how))  # type: ignore[arg-type]
+        return opened[-1]
+
+    yield open_
+    for terminal in opened:
+        terminal.close()

@@ -1,0 +1,121 @@
+"""A pseudo terminal that keeps every byte painted on it, answers as a modern one, and can be slow."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import select
+import struct
+import subprocess
+import sys
+import termios
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from tests.conftest import SandboxCommand, command, until
+
+COLUMNS, ROWS = 120, 40
+
+_CONTROLLING = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+
+_ASKED = {b"\x1b[?2026$p": b"\x1b[?2026;2$y", b"\x1b[?2048$p": b"\x1b[?2048;2$y"}
+"""Synchronized output and sizes in the stream: it has both, and both are off."""
+
+
+class PseudoTerminal:
+    """The command is its only program; `bytes_per_s` is how fast it takes what is painted."""
+
+    def __init__(
+        self,
+        sandbox: SandboxCommand,
+        *args: str,
+        argv: Sequence[str] | None = None,
+        bytes_per_s: int | None = None,
+        **env: str,
+    ) -> None:
+        self._master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+        self.settings_before = self.settings
+        self.painted = bytearray()
+        self._bytes_per_s = bytes_per_s
+        self._open = True
+        # They would be believed, and not the terminal; pytest-xdist's workers have both.
+        sizes = ("COLUMNS", "LINES")
+        kept = {name: value for name, value in sandbox.env.items() if name not in sizes}
+        self.process = subprocess.Popen(
+            [sys.executable, "-S", "-E", "-c", _CONTROLLING, *(argv or command()), *args],
+            cwd=sandbox.cwd,
+            env=kept | {"TERM": "xterm-256color", "COLORTERM": "truecolor"} | env,
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            start_new_session=True,
+        )
+        os.close(slave)
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    @property
+    def settings(self) -> list[Any]:
+        """What `stty -a` shows."""
+        return termios.tcgetattr(self._master)
+
+    @property
+    def text(self) -> str:
+        """What was painted, without its escape sequences; of no use for where it stands."""
+        return re.sub(r"\x1b\[[^@-~]*[@-~]", "", self.painted.decode(errors="replace"))
+
+    def type(self, keys: bytes) -> None:
+        os.write(self._master, keys)
+
+    def until_painted(self, *texts: str, deadline_s: float = 30) -> None:
+        until(lambda: all(text in self.text for text in texts), deadline_s, lambda: self.text)
+
+    def hurry(self) -> None:
+        """From now on it is as fast as any."""
+        self._bytes_per_s = None
+
+    def wait(self, timeout_s: float = 20) -> int:
+        """The exit code; everything that was painted has been read."""
+        code = self.process.wait(timeout_s)
+        self._reader.join(timeout_s)
+        return code
+
+    def take_away(self) -> None:
+        """Close it, as the closing of its window does."""
+        if self._open:
+            self._open = False
+            self._reader.join()
+            os.close(self._master)
+
+    def close(self) -> None:
+        """Take it away, and end the program."""
+        self.take_away()
+        self.process.kill()
+        self.process.wait()
+
+    def _read(self) -> None:
+        answered = 0
+        while self._open:
+            if not select.select([self._master], [], [], 0.02)[0]:
+                continue
+            rate = self._bytes_per_s
+            try:
+                piece = os.read(self._master, rate // 20 if rate else 65536)
+            except OSError:  # nobody has the other side any more
+                return
+            self.painted += piece
+            for asked in re.finditer(rb"\x1b\[\?\d+\$p", self.painted[answered:]):
+                os.write(self._master, _ASKED[asked[0]])
+            if asks := self.painted.rfind(b"$p"):
+                answered = max(answered, asks + 2)
+            if rate:
+                time.sleep(len(piece) / rate)

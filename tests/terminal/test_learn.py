@@ -1,0 +1,237 @@
+"""`learn` in a real terminal: a learner who does it here, elsewhere, otherwise, who goes and comes back."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests import etcd_versions
+from tests.conftest import SandboxCommand, until
+from tests.terminal.pseudoterminal import PseudoTerminal
+
+pytestmark = pytest.mark.timeout(180)
+
+
+@pytest.fixture
+def learner(
+    sandbox_command: SandboxCommand, terminal_of: Callable[..., PseudoTerminal]
+) -> Callable[..., PseudoTerminal]:
+    """Opens `learn …` in terminals, on etcd 3.5."""
+    binary = etcd_versions.find("3.5")
+    if binary is None:
+        if etcd_versions.required():
+            pytest.fail(etcd_versions.missing("3.5"))
+        pytest.skip(etcd_versions.missing("3.5"))
+    sandbox_command.env["ETCD_SANDBOX_ETCD"] = binary.path
+    return lambda *args, **how: terminal_of("learn", *args, **how)
+
+
+class Elsewhere:
+    """Another terminal of the learner: looks at the lesson's cluster and does things to it."""
+
+    def __init__(self, sandbox: SandboxCommand, cluster: str) -> None:
+        self._sandbox = sandbox
+        self._cluster = cluster
+
+    def __call__(self, *args: str) -> str:
+        return self._sandbox("-c", self._cluster, *args).stdout
+
+    def members(self) -> list[dict[str, Any]]:
+        members = json.loads(self("status", "--json"))["members"]
+        assert isinstance(members, list)
+        return members
+
+    def leader(self) -> dict[str, Any]:
+        until(lambda: any(each["role"] == "leader" for each in self.members()))
+        return next(each for each in self.members() if each["role"] == "leader")
+
+    def follower(self) -> dict[str, Any]:
+        return next(each for each in self.members() if each["role"] == "follower")
+
+
+def place(sandbox: SandboxCommand, slug: str) -> dict[str, Any]:
+    held = json.loads((sandbox.home / "learn.json").read_text())["lessons"][slug]
+    assert isinstance(held, dict)
+    return held
+
+
+def to_the_kill(terminal: PseudoTerminal) -> None:
+    """Lesson 2 up to the step that kills the leader."""
+    terminal.until_painted("1 of 10", "Enter when you have looked")
+    terminal.type(b"\n")
+    terminal.until_painted("2 of 10")
+    terminal.type(b"skip\n")
+    terminal.until_painted("3 of 10")
+    terminal.type(b"skip\n")
+    terminal.until_painted("4 of 10 · A crash: kill", "$ etcd-sandbox kill leader")
+
+
+def test_what_is_typed_in_the_guide_is_run_and_seen(
+    sandbox_command: SandboxCommand, learner: Callable[..., PseudoTerminal]
+) -> None:
+    terminal = learner("1")
+    terminal.until_painted(
+        "Lesson 1: Your first cluster", "1 of 8", "export ETCD_SANDBOX_CLUSTER=learn-1"
+    )
+    terminal.type(b"etcd-sandbox status\n")
+    terminal.until_painted("quorum: 3 of 3 healthy", "2 of 8")
+    for number in (3, 4):
+        terminal.type(b"\n")
+        terminal.until_painted(f"{number} of 8")
+    terminal.type(b"hnit\n")
+    terminal.until_painted("did you mean 'hint'?")
+    terminal.type(b"hint\n")
+    terminal.until_painted("Keys and values are plain words")
+    terminal.type(b"\n")
+    terminal.until_painted("not seen yet: key greeting is hello")
+    terminal.type(b"$ etcd-sandbox ctl put greeting hello\n")
+    terminal.until_painted("✓ the key greeting is 'hello'", "5 of 8")
+    assert place(sandbox_command, "your-first-cluster") == {"step": 4, "done": False}
+    terminal.type(b"etcd-sandbox ctl watch greeting --rev=1\n")
+    terminal.until_painted("PUT\r\ngreeting\r\nhello")
+    terminal.type(b"\x03")  # ends the watch, and not the lesson
+    terminal.type(b"echo still $((40 + 2))\n")
+    terminal.until_painted("still 42")
+    terminal.type(b"quit\n")
+    assert terminal.wait() == 0
+    assert "next: etcd-sandbox learn 1" in terminal.text
+    sandbox_command.assert_nothing_left()
+
+
+def test_a_plain_kill_from_another_terminal_is_seen_with_its_figures(
+    sandbox_command: SandboxCommand, learner: Callable[..., PseudoTerminal]
+) -> None:
+    terminal, elsewhere = learner("2"), Elsewhere(sandbox_command, "learn-2")
+    to_the_kill(terminal)
+    leader = elsewhere.leader()
+    os.kill(leader["pid"], signal.SIGKILL)
+    terminal.until_painted("5 of 10")
+    said = next(
+        line for line in terminal.text.splitlines() if line.startswith("✓") and "killed" in line
+    )
+    successor = elsewhere.leader()
+    assert f"{leader['name']} was killed, and it was the leader" in said
+    assert f"{successor['name']} leads in term {successor['term']} after " in said
+    assert " s" in said
+
+
+def test_a_learner_who_kills_the_wrong_member_is_told_and_goes_on(
+    sandbox_command: SandboxCommand, learner: Callable[..., PseudoTerminal]
+) -> None:
+    terminal, elsewhere = learner("2"), Elsewhere(sandbox_command, "learn-2")
+    to_the_kill(terminal)
+    wrong = elsewhere.follower()
+    os.kill(wrong["pid"], signal.SIGKILL)
+    terminal.until_painted(
+        f"! {wrong['name']} was killed, and it was not the leader",
+        f"back to where you were: etcd-sandbox start {wrong['name']}",
+    )
+    elsewhere("start", wrong["name"])
+    terminal.until_painted("the cluster is whole again")
+    assert "5 of 10" not in terminal.text
+    terminal.type(b"run\n")
+    terminal.until_painted("5 of 10")
+
+
+def test_a_learner_who_stops_everything_is_told_and_goes_on(
+    sandbox_command: SandboxCommand, learner: Callable[..., PseudoTerminal]
+) -> None:
+    terminal, elsewhere = learner("2"), Elsewhere(sandbox_command, "learn-2")
+    to_the_kill(terminal)
+    elsewhere("stop", "all")
+    terminal.until_painted("this step asks for something else", "etcd-sandbox start")
+    elsewhere("down")
+    terminal.until_painted("the lesson's cluster does not run any more; Enter brings it up again")
+    terminal.type(b"\n")
+    until(lambda: terminal.text.count("4 of 10") == 2, evidence=lambda: terminal.text)
+    terminal.type(b"run\n")
+    terminal.until_painted("5 of 10")
+
+
+def test_a_member_that_was_stopped_by_a_plain_signal_is_seen_and_woken_for_the_next_step(
+    sandbox_command: SandboxCommand, learner: Callable[..., PseudoTerminal]
+) -> None:
+    terminal, elsewhere = learner("2"), Elsewhere(sandbox_command, "learn-2")
+    to_the_kill(terminal)
+    for number in (5, 6, 7):
+        terminal.type(b"skip\n")
+        terminal.until_painted(f"{number} of 10")
+    os.kill(elsewhere.leader()["pid"], signal.SIGSTOP)
+    terminal.until_painted("was paused, and it was the leader", "8 of 10")
+    terminal.type(b"skip\n")
+    terminal.until_painted("9 of 10")
+    assert all(member["healthy"] for member in elsewhere.members())
+
+
+def test_a_lesson_goes_on_where_it_was_left(
+    sandbox_command: SandboxCommand, learner: Callable[..., PseudoTerminal]
+) -> None:
+    terminal = learner("3")
+    terminal.until_painted("1 of 9")
+    for number in (2, 3, 4, 5):
+        terminal.type(b"skip\n")
+        terminal.until_painted(f"{number} of 9")
+    terminal.take_away()  # in the middle, with the quorum lost
+    terminal.process.wait(20)
+    sandbox_command.assert_nothing_left()
+    again = learner("3")
+    again.until_painted("You left it at step 5", "$ etcd-sandbox kill infra3", "5 of 9")
+    answer = json.loads(sandbox_command("-c", "learn-3", "status", "--json").stdout)
+    assert not answer["quorum"]["ok"]
+    again.type(b"back\n")
+    again.until_painted("4 of 9")
+    answer = json.loads(sandbox_command("-c", "learn-3", "status", "--json").stdout)
+    assert answer["quorum"]["healthy"] == 3
+    again.type(b"\x03")
+    assert again.wait() == 0
+    sandbox_command.assert_nothing_left()
+
+
+def test_a_lesson_that_is_left_running_runs_on_and_is_open_once(
+    sandbox_command: SandboxCommand, learner: Callable[..., PseudoTerminal]
+) -> None:
+    terminal = learner("1")
+    terminal.until_painted("1 of 8")
+    second = learner("1")
+    assert second.wait() == 2
+    assert "lesson 1 is open in another terminal" in second.text
+    terminal.type(b"leave\n")
+    assert terminal.wait() == 0
+    assert Elsewhere(sandbox_command, "learn-1").leader()["healthy"]
+    again = learner("1")
+    again.until_painted("1 of 8")
+    again.type(b"q\n")
+    assert again.wait() == 0
+    sandbox_command.assert_nothing_left()
+
+
+def test_a_lesson_ends_with_its_question_and_leaves_nothing(
+    sandbox_command: SandboxCommand, learner: Callable[..., PseudoTerminal]
+) -> None:
+    terminal = learner("7")
+    for number in range(1, 7):
+        terminal.until_painted(f"{number} of 6")
+        terminal.type(b"skip\n")
+    terminal.until_painted("A question", "press Enter for the answer")
+    assert "auto-compaction-mode" not in terminal.text
+    terminal.type(b"\n")
+    assert terminal.wait() == 0
+    assert "auto-compaction-mode" in terminal.text
+    assert place(sandbox_command, "running-out-of-space")["done"] is True
+    assert not (sandbox_command.home / "learn-7").exists()
+    sandbox_command.assert_nothing_left()
+
+
+def test_without_colours_nothing_is_coloured(
+    sandbox_command: SandboxCommand, learner: Callable[..., PseudoTerminal]
+) -> None:
+    terminal = learner("1", NO_COLOR="1")
+    terminal.until_painted("1 of 8")
+    terminal.type(b"hint\nq\n")
+    assert terminal.wait() == 0
+    assert b"\x1b[" not in terminal.painted

@@ -1,0 +1,70 @@
+"""Who counts as a member, by the plan and by what the logs say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sandbox.cluster.roster import Roster
+from sandbox.model.spec import After, MemberSpec, ProcessSpec
+
+
+def member(number: int, after: After = After.START) -> ProcessSpec:
+    return ProcessSpec(
+        name=f"etcd{number}",
+        argv=("etcd",),
+        shown="etcd",
+        cwd="/",
+        after=after,
+        member=MemberSpec(
+            name=f"infra{number}",
+            id=f"{number}a",
+            client_url="",
+            peer_url="",
+            data_dir="/data",
+            data_owned=True,
+            token="t",
+        ),
+    )
+
+
+def roster() -> Roster:
+    return Roster([member(1), member(2), member(3), member(4, After.READY)])
+
+
+def test_one_for_whom_the_token_has_no_place_has_no_vote_until_it_joins() -> None:
+    four = roster()
+    assert [name for name in four.names if four.may_vote(name)] == ["etcd1", "etcd2", "etcd3"]
+    assert four.is_outsider("etcd4")
+    assert not four.is_proxy("etcd4")
+    four.joined("etcd4")
+    assert four.may_vote("etcd4")
+
+
+def test_a_member_that_comes_too_late_becomes_a_proxy_and_has_no_id_of_its_own() -> None:
+    late = roster()
+    late.became_proxy("etcd2")
+    assert late.is_proxy("etcd2")
+    assert not late.may_vote("etcd2")
+    late.learn("etcd2", "a1")  # what it says of itself is a member's answer, handed on
+    assert late.id_of("etcd2") is None
+    late.joined("etcd2")
+    assert late.may_vote("etcd2")
+    late.drop("etcd2")
+    assert not late.is_outsider("etcd2")
+
+
+def test_who_is_removed_has_no_vote_and_who_joins_has_what_its_spec_says() -> None:
+    known = roster()
+    known.learn("etcd2", "b", is_learner=True)
+    known.retire("etcd2")
+    assert known.is_outsider("etcd2")
+    assert not known.is_learner("etcd2")
+    assert not known.may_vote("etcd2")
+    new = member(2)
+    assert new.member is not None
+    known.join(replace(new, member=replace(new.member, id="c", learner=True)))
+    assert (known.id_of("etcd2"), known.is_learner("etcd2")) == ("c", True)
+    assert not known.is_outsider("etcd2")
+    assert known.names == ("etcd1", "etcd2", "etcd3", "etcd4")
+    known.join(new)
+    assert known.may_vote("etcd2")

@@ -1,0 +1,71 @@
+"""What each question sends."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from sandbox.control import requests
+from sandbox.control.requests import ANSWER_TIMEOUT_S, Request
+from sandbox.model.verb import Verb
+
+QUESTIONS: list[tuple[Request, str, str, Any]] = [
+    (requests.status(), "GET", "/v1/status", None),
+    (requests.status(with_hash=True), "GET", "/v1/status?hash=1", None),
+    (requests.plan(), "GET", "/v1/plan", None),
+    (requests.ready(2.5), "GET", "/v1/ready?timeout_s=2.5", None),
+    (requests.events(follow=False), "GET", "/v1/events?follow=0", None),
+    (requests.events(follow=True, tail=0), "GET", "/v1/events?follow=1&tail=0", None),
+    (
+        requests.logs(["infra1", "a b"], follow=False, since_us=7),
+        "GET",
+        "/v1/logs?follow=0&since_us=7&select=infra1&select=a+b",
+        None,
+    ),
+    (requests.apply({"name": "x"}, dry_run=True), "POST", "/v1/apply?dry_run=1", {"name": "x"}),
+    (requests.apply({"name": "x"}, dry_run=False), "POST", "/v1/apply", {"name": "x"}),
+    (requests.shutdown(kill=True), "POST", "/v1/shutdown", {"kill": True, "purge": False}),
+]
+
+
+@pytest.mark.parametrize(("request_", "method", "target", "body"), QUESTIONS)
+def test_each_question_has_its_path_and_body(
+    request_: Request, method: str, target: str, body: object
+) -> None:
+    assert (request_.method, request_.target) == (method, target)
+    assert (json.loads(request_.content) if request_.content else None) == body
+
+
+def test_an_order_says_all_that_it_takes() -> None:
+    order = requests.act(
+        Verb.SLOW, ["leader"], versus=["infra3"], delay_s=0.2, jitter_s=0.1, seed=4, wait=False
+    )
+    assert order.target == "/v1/act/slow"
+    assert json.loads(order.content) == {
+        "select": ["leader"],
+        "versus": ["infra3"],
+        "signal": None,
+        "delay_s": 0.2,
+        "jitter_s": 0.1,
+        "seed": 4,
+        "name": None,
+        "learner": False,
+        "force": False,
+        "wait": False,
+        "timeout_s": 30.0,
+    }
+
+
+def test_what_waits_for_the_cluster_may_take_longer_than_a_plain_question() -> None:
+    assert requests.status().timeout_s == ANSWER_TIMEOUT_S
+    assert requests.ready(20.0).timeout_s == ANSWER_TIMEOUT_S + 20.0
+    assert requests.act(Verb.HEAL, timeout_s=5.0).timeout_s == ANSWER_TIMEOUT_S + 5.0
+
+
+def test_only_a_stream_without_an_end_may_be_silent_for_ever() -> None:
+    assert requests.events(follow=True).timeout_s is None
+    assert requests.logs(follow=True).timeout_s is None
+    assert requests.events(follow=False).timeout_s == ANSWER_TIMEOUT_S
+    assert requests.logs(follow=False).timeout_s == ANSWER_TIMEOUT_S

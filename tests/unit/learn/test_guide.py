@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sandbox.learn.guide import Guide, Said, Tone
+from sandbox.learn.lesson import parse_lesson
+from sandbox.model.event import Event, Kind
+from sandbox.model.state import ClusterStatus, ProcessState
+from tests.unit.learn.samples import PAGE, Story, down, member, status
+
+
+def guide(until: str = "killed leader; leader elected") -> Guide:
+    page = PAGE.replace("killed leader; leader elected", until)
+    made = Guide(parse_lesson(page, "05-small.md").steps)
+    made.begin(status())
+    return made
+
+
+def feed(made: Guide, story: Story, now: ClusterStatus | None = None) -> list[Said]:
+    for event in story.events:
+        made.take_event(event)
+    return made.look(now or status(), {})
+
+
+def test_a_step_that_was_done_is_seen_with_its_figures() -> None:
+    made = guide()
+    story = Story().killed(1, "infra1")
+    assert feed(made, story, status(down("infra1"), leader=None)) == []
+    assert not made.done
+    said = feed(made, story.leads(2.31, "infra3", 3), status(leader="infra3"))
+    assert said == [
+        Said(
+            tone=Tone.SEEN,
+            text="infra1 was killed, and it was the leader; infra3 leads in term 3 after 1.31 s",
+        )
+    ]
+    assert made.done
+    assert made.look(status(leader="infra3"), {}) == []
+
+
+def test_the_wrong_member_killed_is_told_once_with_the_way_back() -> None:
+    made = guide()
+    now = status(member("infra1"), down("infra2"), member("infra3"))
+    assert feed(made, Story().killed(1, "infra2"), now) == [
+        Said(
+            tone=Tone.ODD,
+            text="infra2 was killed, and it was not the leader: this step asks for something else",
+            remedy="etcd-sandbox start infra2",
+        )
+    ]
+    assert made.look(now, {}) == []
+    assert made.look(status(), {}) == [Said(tone=Tone.MENDED, text="the cluster is whole again")]
+    assert made.look(status(), {}) == []
+    assert not made.done
+
+
+def test_after_the_wrong_member_the_right_one_counts() -> None:
+    made = guide()
+    story = Story().killed(1, "infra2")
+    feed(made, story)
+    feed(made, story.killed(3, "infra1").leads(4, "infra3", 3), status(leader="infra3"))
+    assert made.done
+
+
+def test_a_stop_is_not_a_kill() -> None:
+    made = guide()
+    (said,) = feed(made, Story().killed(1, "infra1", "SIGTERM", expected=True))
+    assert said.tone is Tone.ODD
+    assert "handed leadership over" in said.text
+    assert said.remedy == "etcd-sandbox start infra1"
+    assert not made.done
+
+
+def test_several_that_were_stopped_at_once_are_one_sentence() -> None:
+    made = guide("healthy")
+    story = Story()
+    for name in ("infra2", "infra3", "infra1"):
+        story.killed(1, name, "SIGTERM", expected=True)
+    (said,) = feed(made, story, status(*map(down, ("infra1", "infra2", "infra3")), leader=None))
+    assert said.remedy == "etcd-sandbox start infra2 infra3 infra1"
+
+
+def test_what_was_paused_from_outside_is_woken_from_outside() -> None:
+    made = guide("healthy 2")
+    made.go(0)
+    made.begin(status())
+    made = guide()
+    made.take_hanging({"infra2": 77}, 5.0)
+    (said,) = made.look(status(), {})
+    assert said.remedy == "kill -CONT 77"
+
+
+def test_who_hangs_when_a_step_begins_is_no_news() -> None:
+    made = guide()
+    made.take_hanging({"infra1": 77}, 5.0)
+    made.look(status(), {})
+    made.go(0)
+    made.begin(status())
+    made.take_hanging({"infra1": 77}, 6.0)
+    assert made.look(status(), {}) == []
+
+
+def test_a_partition_that_was_not_asked_for_is_healed() -> None:
+    (said,) = feed(guide(), Story().fault(1, "partition", "infra1", "infra2", "infra3"))
+    assert said.remedy == "etcd-sandbox heal"
+
+
+def test_what_a_step_cannot_do_without_is_nothing_odd() -> None:
+    made = guide("quorum lost")
+    story = Story().killed(1, "infra2").killed(1, "infra1")
+    assert feed(made, story, status(leader=None)) == []
+
+
+def test_what_happened_before_a_step_does_not_count() -> None:
+    made = Guide(parse_lesson(PAGE, "05-small.md").steps)
+    story = Story().killed(1, "infra1").leads(2, "infra3", 3)
+    for event in story.events:
+        made.take_event(event)
+    made.begin(status(leader="infra3"))
+    assert feed(made, story, status(leader="infra3")) == []
+    assert made.last_seq == 2
+
+
+def test_an_alarm_that_was_up_is_no_news() -> None:
+    made = guide("healthy")
+    raised = Event(
+        seq=1,
+        ts="2026-03-14T09:00:01Z",
+        kind=Kind.ALARM_RAISED,
+        member="infra2",
+        fields={"alarm": "NOSPACE"},
+    )
+    made.begin(status(member("infra1", healthy=False)))
+    made.take_event(raised)
+    assert made.look(status(member("infra1", healthy=False)), {}) == []
+    made.begin(status())
+    made.take_event(replace(raised, seq=2))
+    (said,) = made.look(status(member("infra1", healthy=False)), {})
+    assert said.remedy == "etcd-sandbox ctl alarm list"
+
+
+def test_a_step_to_be_looked_at_waits_for_the_learner() -> None:
+    made = guide()
+    made.go(1)
+    made.begin(status())
+    assert made.look(status(), {}) == []
+    assert not made.done
+    made.looked()
+    assert made.look(status(), {}) == []
+    assert made.done
+
+
+def test_behind_the_last_step_there_is_none() -> None:
+    made = guide()
+    made.go(2)
+    assert made.step is None
+    assert made.look(status(), {}) == []
+    made.go(-1)
+    assert made.step is made.steps[0]
+
+
+def test_only_the_keys_of_the_step_are_asked_for() -> None:
+    assert guide().asked == ()
+    (asked,) = guide("healthy; key a is b").asked
+    assert asked.key == "a"
+
+
+def test_a_paused_member_is_not_whole() -> None:
+    made = guide("healthy")
+    paused = member("infra1", state=ProcessState.PAUSED, role=None, healthy=False)
+    assert made.look(status(paused, member("infra2"), member("infra3")), {}) == []
+    assert not made.done

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sandbox.config.profile import builtin_profiles
+from sandbox.errors import InputError
+from sandbox.learn import library
+from sandbox.learn.lesson import Lesson
+from sandbox.learn.library import LESSONS, all_lessons, find, languages, names, read
+from tests.unit.learn.samples import PAGE
+
+
+def differences(original: Lesson, translation: Lesson) -> Iterator[str]:
+    """Where a translation asks for another thing than its original, by step."""
+    for attribute in ("minutes", "etcd", "up"):
+        if getattr(original, attribute) != getattr(translation, attribute):
+            yield attribute
+    if len(original.steps) != len(translation.steps):
+        yield "the number of steps"
+    for number, (one, other) in enumerate(zip(original.steps, translation.steps, strict=False), 1):
+        if one.commands != other.commands:
+            yield f"step {number}: commands"
+        if [each.text for each in one.until] != [each.text for each in other.until]:
+            yield f"step {number}: until"
+        if (one.needs, one.etcd) != (other.needs, other.etcd):
+            yield f"step {number}: needs"
+
+
+def test_there_are_lessons_and_their_numbers_are_their_own() -> None:
+    numbers = [lesson.number for lesson in all_lessons()]
+    assert {1, 2, 3, 4, 7, 10} <= set(numbers)
+    assert len(set(numbers)) == len(numbers)
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_lesson_is_whole(name: str) -> None:
+    lesson = read(name)
+    assert 10 <= lesson.minutes <= 15
+    assert "3.5" in lesson.etcd
+    assert lesson.steps[0].needs is not None, "a lesson begins from a known state"
+    assert all(step.hint for step in lesson.steps)
+    assert "https://etcd.io/docs/" in lesson.reading
+    page = (LESSONS / name).read_text()
+    assert "## What you will see" in page
+    assert "## Before you begin" in page
+    assert "## Question" in page
+    assert "## Read next" in page
+    if "-p" in lesson.up:
+        assert lesson.up[lesson.up.index("-p") + 1] in builtin_profiles()
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_lesson_names_no_place_of_this_machine(name: str) -> None:
+    page = (LESSONS / name).read_text()
+    assert str(Path.home()) + "/" not in page.replace("/home/you/", "")
+    assert "/tmp/" not in page
+
+
+def test_a_translation_has_the_steps_of_its_original() -> None:
+    for language in languages():
+        for path in sorted((LESSONS / language).glob("*.md")):
+            assert path.name in names(), f"{path.name} translates no lesson"
+            found = list(differences(read(path.name), read(path.name, language)))
+            assert found == [], f"{language}/{path.name}"
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Path:
+    root = tmp_path / "lessons"
+    (root / "zh-Hant").mkdir(parents=True)
+    (root / "05-small.md").write_text(PAGE)
+    (root / "06-other.md").write_text(PAGE.replace("learn-5", "learn-6"))
+    (root / "zh-Hant" / "05-small.md").write_text(PAGE.replace("# A small lesson", "# 一課"))
+    return root
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what"),
+    [
+        ("kill leader\n", "kill infra1\n", "step 1: commands"),
+        ("(pid 1, SIGKILL)", "(pid 1)", "step 1: commands"),
+        ("killed leader;", "killed any;", "step 1: until"),
+        ("needs: healthy;", "needs: fresh;", "step 1: needs"),
+        ("-n 3", "-n 5", "up"),
+    ],
+)
+def test_a_translation_that_asks_for_something_else_is_found(
+    shelf: Path, old: str, new: str, what: str
+) -> None:
+    changed = shelf / "zh-Hant" / "05-small.md"
+    assert old in changed.read_text()
+    changed.write_text(changed.read_text().replace(old, new))
+    one, other = read("05-small.md", "", shelf), read("05-small.md", "zh-Hant", shelf)
+    assert list(differences(one, other)) == [what]
+
+
+def test_a_lesson_comes_in_its_language_and_else_in_english(shelf: Path) -> None:
+    assert languages(shelf) == ["zh-Hant"]
+    one, other = all_lessons("zh-Hant", shelf)
+    assert (one.title, one.language) == ("一課", "zh-Hant")
+    assert (other.title, other.language) == ("A small lesson", "")
+
+
+def test_an_unknown_language_is_refused(shelf: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        all_lessons("xx", shelf)
+    assert caught.value.hint == "there is: zh-Hant"
+
+
+@pytest.mark.parametrize("word", ["5", "05", "small", "sma"])
+def test_a_lesson_is_found_by_number_and_by_words(shelf: Path, word: str) -> None:
+    assert find(word, "", shelf).number == 5
+
+
+@pytest.mark.parametrize(
+    ("word", "what"), [("7", "there is no"), ("zzz", "there is no"), ("", "several")]
+)
+def test_what_means_no_lesson_is_refused(shelf: Path, word: str, what: str) -> None:
+    with pytest.raises(InputError) as caught:
+        find(word, "", shelf)
+    assert what in caught.value.what
+    assert "5 small" in caught.value.hint
+
+
+def test_a_mistake_in_a_lesson_names_its_file(shelf: Path) -> None:
+    (shelf / "05-small.md").write_text(PAGE.replace("killed leader;", "shot;"))
+    with pytest.raises(InputError) as caught:
+        library.find("5", "", shelf)
+    assert caught.value.where == "lessons/05-small.md:22"

@@ -1,0 +1,53 @@
+"""What crosses the pipe comes out as it went in, a line at a time."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sandbox.links import wire
+from sandbox.model.fault import Rule
+
+names = st.text(min_size=1)
+seconds = st.floats(min_value=0, max_value=3600)
+rules = st.builds(Rule, cut=st.booleans(), delay_s=seconds, jitter_s=seconds)
+states = st.builds(
+    wire.LinkState,
+    number=st.integers(0, 2**31),
+    pids=st.dictionaries(names, st.integers(1, 2**22)),
+    rules=st.dictionaries(st.tuples(names, names), rules),
+)
+
+
+@given(states)
+def test_a_state_comes_back_as_it_was_and_is_one_line(state: wire.LinkState) -> None:
+    line = wire.encode_state(state)
+    assert wire.decode_state(line) == state
+    assert line.index(b"\n") == len(line) - 1
+
+
+def test_a_state_is_spelt_as_documented() -> None:
+    state = wire.LinkState(number=3, pids={"etcd1": 42}, rules={("etcd1", "etcd2"): Rule(cut=True)})
+    assert wire.encode_state(state) == (
+        b'{"id":3,"pids":{"etcd1":42},'
+        b'"rules":[["etcd1","etcd2",{"cut":true,"delay_s":0.0,"jitter_s":0.0}]]}\n'
+    )
+
+
+def test_the_links_come_back_as_they_were() -> None:
+    lines = [
+        wire.Line(member="etcd1", fd=7, host="127.0.0.1", port=12382),
+        wire.Line(member="etcd2", fd=8, host="::1", port=22382),
+    ]
+    assert wire.decode_lines(wire.encode_lines(lines)) == lines
+
+
+def test_an_acknowledgement_names_its_state() -> None:
+    assert wire.decode_acknowledgement(wire.encode_acknowledgement(12)) == 12
+
+
+def test_a_link_that_comes_or_goes_is_one_line() -> None:
+    line = wire.Line(member="etcd4", fd=9, host="127.0.0.1", port=42382)
+    for said, meant in ((wire.encode_link(line), line), (wire.encode_gone("etcd4"), "etcd4")):
+        assert said.index(b"\n") == len(said) - 1
+        assert wire.decode_change(said) == meant

@@ -1,0 +1,112 @@
+"""Verdicts in words, as tables."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from sandbox.model.state import Quorum
+from sandbox.model.verdict import READ_GIVES_UP_S, UNNOTICED_S, Claim, Verdict, sentence
+
+KEPT = Quorum(voters=3, needed=2, healthy=2, ok=True)
+LOST = Quorum(voters=3, needed=2, healthy=0, ok=False)
+
+ELECTED = Verdict(
+    verb="kill",
+    targets=("infra1",),
+    leader_before="infra1",
+    leader_after="infra3",
+    term_before=2,
+    term_after=3,
+    leader_gap_s=1.1234,
+    read_gap_s=1.1351,
+    quorum=KEPT,
+    leaders=(Claim(member="infra3", term=3),),
+    up=2,
+    reach=2,
+)
+LEADERLESS = replace(
+    ELECTED, leader_after=None, leader_gap_s=None, read_gap_s=None, quorum=LOST, leaders=()
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {},
+            "infra1 → infra3 · term 2 → 3 · 1.12 s without a leader · reads failed for 1.14 s",
+        ),
+        ({"leader_gap_s": 0.0, "read_gap_s": 0.02}, "infra1 → infra3 · term 2 → 3 · reads went on"),
+        (
+            {"leader_after": "infra1", "term_after": 2, "leader_gap_s": 0.0, "read_gap_s": 0.02},
+            "infra1 still leads · term 2 · reads went on",
+        ),
+        (
+            {"leader_after": "infra1", "term_after": 5, "leader_gap_s": 0.5, "read_gap_s": 0.6},
+            "infra1 still leads · term 2 → 5 · 0.50 s without a leader · reads failed for 0.60 s",
+        ),
+        (
+            {"leader_before": None, "term_before": None, "leader_gap_s": 0.0, "read_gap_s": 0.02},
+            "infra3 leads · term 3 · reads went on",
+        ),
+        ({"leader_gap_s": 0.0, "read_gap_s": None}, "infra1 → infra3 · term 2 → 3 · reads fail"),
+        (
+            {"leader_gap_s": 0.0, "read_gap_s": UNNOTICED_S + 0.01},
+            "infra1 → infra3 · term 2 → 3 · reads waited for up to 0.11 s",
+        ),
+        (
+            {"leader_gap_s": 0.0, "read_gap_s": READ_GIVES_UP_S + 0.01},
+            "infra1 → infra3 · term 2 → 3 · reads failed for 0.26 s",
+        ),
+        (
+            {
+                "leader_gap_s": 0.0,
+                "read_gap_s": 0.02,
+                "leaders": (Claim(member="infra3", term=3), Claim(member="infra1", term=2)),
+            },
+            "infra1 → infra3 · term 2 → 3 · reads went on · "
+            "infra1 still believes that it leads (term 2)",
+        ),
+    ],
+)
+def test_a_leader_at_the_end_is_told_with_the_terms_and_the_gaps(
+    changes: dict[str, Any], words: str
+) -> None:
+    assert sentence(replace(ELECTED, **changes)) == words
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {"up": 1, "reach": 1},
+            "quorum lost: 1 of 3 up, 2 needed; reads and writes fail until a member returns",
+        ),
+        (
+            {"up": 0, "reach": 0},
+            "quorum lost: 0 of 3 up, 2 needed; reads and writes fail until a member returns",
+        ),
+        (
+            {"up": 3, "reach": 1},
+            "quorum lost: at most 1 of 3 reach each other, 2 needed; "
+            "reads and writes fail until the links are healed",
+        ),
+        ({"up": 2, "reach": 2}, "no leader yet, though 2 of 3 could elect one"),
+        (
+            {"up": 1, "reach": 1, "leaders": (Claim(member="infra1", term=2),)},
+            "quorum lost: 1 of 3 up, 2 needed; reads and writes fail until a member returns; "
+            "infra1 still believes that it leads (term 2)",
+        ),
+    ],
+)
+def test_no_leader_at_the_end_is_told_with_what_is_missing(
+    changes: dict[str, Any], words: str
+) -> None:
+    assert sentence(replace(LEADERLESS, **changes)) == words
+
+
+def test_nothing_is_said_where_nothing_was_measured() -> None:
+    assert sentence(Verdict(verb="kill", targets=("infra1",))) == ""

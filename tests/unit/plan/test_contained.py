@@ -1,0 +1,153 @@
+"""The command line that runs a member in a container."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sandbox.config.profile import parse_profile
+from sandbox.errors import InputError
+from sandbox.model.spec import (
+    Bootstrap,
+    ClusterSpec,
+    ContainerNetwork,
+    EtcdBinary,
+    ProcessSpec,
+    Runtime,
+    Source,
+    SourceKind,
+)
+from sandbox.plan.contained import Engine
+from sandbox.plan.generated import plan_members
+from sandbox.plan.linked import APART
+from sandbox.plan.ways import Means
+
+PODMAN = Engine(
+    runtime=Runtime.PODMAN, program="/usr/bin/podman", options=("--user=0:0",), tells_pid=True
+)
+DOCKER = Engine(runtime=Runtime.DOCKER, program="/usr/bin/docker")
+PUBLISHED = replace(PODMAN, network=ContainerNetwork.PUBLISHED)
+
+
+def plan(engine: Engine, profile: str = "", **more: Any) -> ClusterSpec:
+    return plan_members(
+        "c",
+        Source(kind=SourceKind.MEMBERS),
+        parse_profile(profile.encode(), "p.toml"),
+        choose_etcd=lambda _: EtcdBinary(
+            path="/usr/local/bin/etcd", version="3.6.14", origin="image i:1", image="i:1"
+        ),
+        data_root=more.pop("data_root", Path("/state/c/data")),
+        cwd="/project",
+        caller_env={},
+        engine=engine,
+        **more,
+    )
+
+
+def first(engine: Engine, **more: Any) -> ProcessSpec:
+    return plan(engine, **more).processes[0]
+
+
+def split(process: ProcessSpec) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What the engine is told, and what etcd is."""
+    at = process.argv.index("i:1")
+    return process.argv[:at], process.argv[at + 1 :]
+
+
+def test_podman_runs_etcd_on_the_hosts_network_with_its_data_at_the_same_place() -> None:
+    engine, etcd = split(first(PODMAN))
+    assert engine == (
+        "/usr/bin/podman",
+        "run",
+        "--rm",
+        "--pull=never",
+        "--name=etcd-sandbox-c-infra1",
+        "--label=etcd-sandbox.cluster=/state/c",
+        "--network=host",
+        "--user=0:0",
+        "--pidfile=/state/c/containers/infra1.pid",
+        "--volume=/state/c/data/infra1:/state/c/data/infra1",
+        "--entrypoint=/usr/local/bin/etcd",
+    )
+    assert "--data-dir=/state/c/data/infra1" in etcd
+    assert "--listen-client-urls=http://127.0.0.1:12379" in etcd
+
+
+def test_what_runs_in_the_container_is_shown_as_the_command_that_a_reader_knows() -> None:
+    process = first(PODMAN)
+    assert process.shown.startswith("/usr/local/bin/etcd --name=infra1 ")
+    container = process.container
+    assert container is not None
+    assert (container.name, container.image) == ("etcd-sandbox-c-infra1", "i:1")
+    assert (container.program, container.data_dir) == (
+        "/usr/local/bin/etcd",
+        "/state/c/data/infra1",
+    )
+    assert container.network == ""
+
+
+def test_docker_cannot_write_pids() -> None:
+    process = first(DOCKER)
+    assert not [word for word in process.argv if word.startswith("--pidfile")]
+    assert process.container is not None
+    assert process.container.pid_file == ""
+
+
+def test_members_by_dns_see_its_server_in_their_containers() -> None:
+    engine, _ = split(first(PODMAN, means=Means(bootstrap=Bootstrap.DNS)))
+    assert "--volume=/state/c/dns/resolv.conf:/etc/resolv.conf:ro" in engine
+    assert "--env=GODEBUG=netdns=go" in engine
+
+
+def test_the_discovery_service_is_a_container_as_well() -> None:
+    spec = plan(PODMAN, means=Means(bootstrap=Bootstrap.DISCOVERY, token="t"))
+    (service,) = spec.services
+    assert service.container is not None
+    assert service.container.name == "etcd-sandbox-c-discovery"
+
+
+def test_published_members_listen_everywhere_and_are_dialled_by_the_names_of_their_containers() -> (
+    None
+):
+    process = first(PUBLISHED)
+    engine, etcd = split(process)
+    assert "--network=etcd-sandbox-c" in engine
+    assert [word for word in engine if word.startswith("--publish")] == [
+        "--publish=127.0.0.1:12379:12379",
+        "--publish=127.0.0.1:12381:12381",
+    ]
+    listening = {word for word in etcd if word.startswith("--listen")}
+    assert listening == {
+        "--listen-client-urls=http://0.0.0.0:12379",
+        "--listen-peer-urls=http://0.0.0.0:12380",
+        "--listen-metrics-urls=http://0.0.0.0:12381",
+    }
+    assert "--advertise-client-urls=http://127.0.0.1:12379" in etcd
+    assert "--initial-advertise-peer-urls=http://etcd-sandbox-c-infra1:12380" in etcd
+    member = process.member
+    assert member is not None
+    assert (member.link, member.no_link) == (None, APART)
+    assert member.client_url == "http://127.0.0.1:12379"
+
+
+@pytest.mark.parametrize("way", [Bootstrap.DISCOVERY, Bootstrap.DNS])
+def test_ways_that_need_this_machines_network_are_refused_to_published_members(
+    way: Bootstrap,
+) -> None:
+    with pytest.raises(InputError, match="need the network of this machine") as caught:
+        plan(PUBLISHED, means=Means(bootstrap=way, token="t"))
+    assert "--bootstrap static" in caught.value.hint
+
+
+def test_a_name_that_no_engine_takes_is_refused() -> None:
+    with pytest.raises(InputError, match="'a@b' cannot name a container"):
+        plan(PODMAN, "[[member]]\nname = 'a@b'")
+
+
+def test_a_directory_that_cannot_be_mounted_is_refused() -> None:
+    with pytest.raises(InputError, match="a path with ':' cannot be mounted"):
+        plan(PODMAN, data_root=Path("/sta:te/c/data"))

@@ -1,0 +1,135 @@
+"""An input is continued with the members that its cluster has by now."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sandbox.model.spec import ClusterSpec, MemberSpec, ProcessSpec, Unfinished
+from sandbox.plan.joining import joining, newcomer
+from sandbox.plan.membership import (
+    change_words,
+    continued,
+    interrupted_words,
+    with_member,
+    without_member,
+)
+from tests.unit.export.plans import from_profile
+
+
+def member(process: ProcessSpec | None) -> MemberSpec:
+    assert process is not None
+    assert process.member is not None
+    return process.member
+
+
+def added(spec: ClusterSpec, id_: str = "abc") -> ClusterSpec:
+    process = newcomer(
+        spec, spec.processes, None, Path("/state/data"), lambda _: True, learner=False
+    )
+    return with_member(spec, joining(process, replace(member(process), id=id_)))
+
+
+def replaced(spec: ClusterSpec, name: str) -> ClusterSpec:
+    process = spec.process(name)
+    assert process is not None
+    return with_member(
+        spec, joining(process, replace(member(process), id="new", joined=True, learner=False))
+    )
+
+
+def names(spec: ClusterSpec) -> list[str]:
+    return [member(process).name for process in spec.members]
+
+
+def test_a_plan_whose_members_never_changed_is_that_of_the_input() -> None:
+    spec = from_profile()
+    assert continued(spec, spec) is spec
+    assert change_words(spec, spec) == ""
+
+
+def test_who_was_added_replaced_and_removed_is_so_again() -> None:
+    planned = from_profile()
+    recorded = without_member(replaced(added(planned), "etcd3"), "etcd1")
+    assert recorded.founders == ("etcd1", "etcd2", "etcd3")
+
+    spec = continued(recorded, planned)
+
+    assert names(spec) == ["infra2", "infra3", "infra4"]
+    assert spec.process("etcd2") == planned.process("etcd2")
+    assert member(spec.process("etcd3")).id == "new"
+    assert spec.process("etcd3") == recorded.process("etcd3")
+    assert spec.process("etcd4") == recorded.process("etcd4")
+    assert change_words(spec, planned) == "infra4 added, infra3 replaced, infra1 removed"
+    # As often as it is asked for.
+    assert continued(spec, planned) == spec
+
+
+def test_flags_are_those_of_the_input_as_it_is_now() -> None:
+    recorded = replaced(added(from_profile()), "etcd3")
+    spec = continued(recorded, from_profile("[etcd]\nsnapshot-count = 7\n"))
+    assert all("--snapshot-count=7" in process.argv for process in spec.members)
+    assert "--initial-cluster-state=existing" in (spec.members[2].argv)
+    assert member(spec.process("etcd4")).id == "abc"
+
+
+def test_an_input_that_has_the_new_members_itself_fits_as_well() -> None:
+    recorded = added(from_profile())
+    spec = continued(recorded, from_profile(members=4))
+    assert names(spec) == ["infra1", "infra2", "infra3", "infra4"]
+    assert member(spec.process("etcd4")).id == "abc"
+    assert spec.founders == ("etcd1", "etcd2", "etcd3", "etcd4")
+
+
+@pytest.mark.parametrize("count", [2, 5])
+def test_an_input_of_another_cluster_is_left_as_it_is(count: int) -> None:
+    planned = from_profile(members=count)
+    assert continued(added(from_profile()), planned) is planned
+
+
+def test_what_runs_beside_the_members_stays_and_wanted_names_follow() -> None:
+    text = "[[process]]\nname = 'app'\ncommand = 'true'\n"
+    planned = from_profile(text, wanted=("infra1", "infra2", "app"))
+    spec = added(planned)
+    assert [process.name for process in spec.processes] == [
+        "etcd1",
+        "etcd2",
+        "etcd3",
+        "etcd4",
+        "app",
+    ]
+    assert spec.wanted == ("etcd1", "etcd2", "app", "etcd4")
+    assert without_member(spec, "etcd1").wanted == ("etcd2", "app", "etcd4")
+    again = continued(without_member(spec, "etcd1"), planned)
+    assert [process.name for process in again.processes] == ["etcd2", "etcd3", "etcd4", "app"]
+
+
+LEARNER = "[cluster]\nmembers = 4\n[[member]]\nname = 'infra4'\nlearner = true\n"
+
+
+def test_a_learner_of_the_input_that_joined_starts_with_the_others() -> None:
+    planned = from_profile(LEARNER)
+    process = planned.members[3]
+    joined = joining(process, replace(member(process), id="abc", joined=True))
+    recorded = with_member(planned, joined)
+    spec = continued(recorded, planned)
+    assert not spec.members[3].is_to_join
+    assert member(spec.members[3]).learner
+    assert change_words(spec, planned) == ""
+    promoted = continued(replaced(recorded, "etcd4"), planned)
+    assert not member(promoted.members[3]).learner
+    assert change_words(promoted, planned) == "infra4 promoted"
+
+
+def test_what_was_interrupted_is_said_with_the_mend() -> None:
+    spec = replace(added(from_profile()), unfinished=(Unfinished(verb="add", process="etcd4"),))
+    again = continued(spec, from_profile())
+    assert again.unfinished == spec.unfinished
+    (words,) = interrupted_words(again)
+    assert words == (
+        "'add' of infra4 was interrupted, so it is not started: etcd-sandbox remove infra4 takes out "
+        "what is left of it, etcd-sandbox replace infra4 brings a new member of that name"
+    )
+    assert interrupted_words(replace(spec, unfinished=())) == ()

@@ -1,0 +1,59 @@
+"""How etcdctl is run for a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from sandbox.etcd import release
+from sandbox.etcdctl import command_line, overlooks_records
+
+MEMBERS = [{"client_url": "http://127.0.0.1:12379", "process": "etcd1"}]
+DNS = {"dns": {"mount": ["in"], "resolv_conf": "/resolv.conf"}}
+
+
+@pytest.fixture(autouse=True)
+def _etcdctl(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(release, "etcdctl_for", lambda path: "/etcdctl")
+
+
+@pytest.mark.parametrize(
+    "args", [("--discovery-srv", "a.test", "member", "list"), ("get", "x", "-d", "a.test")]
+)
+def test_a_look_up_by_dns_sees_the_server_of_the_members_and_no_endpoints(
+    args: Sequence[str],
+) -> None:
+    argv, variables = command_line(DNS, MEMBERS, args)
+    assert argv == ["in", "/resolv.conf", "/etcdctl", *args]
+    assert variables == {"GODEBUG": "netdns=go"}
+
+
+@pytest.mark.parametrize("plan", [{}, {"dns": None}])
+def test_a_cluster_without_names_leaves_the_resolver_alone(plan: dict[str, Any]) -> None:
+    argv, variables = command_line(plan, MEMBERS, ("--discovery-srv=a.test", "member", "list"))
+    assert (argv[0], variables) == ("/etcdctl", {})
+
+
+def test_without_a_look_up_a_cluster_with_names_is_like_any_other() -> None:
+    argv, variables = command_line(DNS, MEMBERS, ("member", "list"))
+    assert argv == ["/etcdctl", "member", "list"]
+    assert variables == {"ETCDCTL_ENDPOINTS": "http://127.0.0.1:12379"}
+
+
+@pytest.mark.parametrize(
+    ("args", "overlooks"),
+    [
+        (("--discovery-srv=a.test", "endpoint", "health"), True),
+        (("--discovery-srv=a.test", "endpoint", "health", "--cluster"), False),
+        (("--discovery-srv=a.test", "member", "list"), False),
+        (("endpoint", "health"), False),
+    ],
+)
+def test_endpoint_commands_that_overlook_the_records_keep_the_endpoints(
+    args: Sequence[str], overlooks: bool
+) -> None:
+    assert overlooks_records(args) is overlooks
+    kept = "ETCDCTL_ENDPOINTS" in command_line(DNS, MEMBERS, args)[1]
+    assert kept is (overlooks or "--discovery-srv=a.test" not in args)

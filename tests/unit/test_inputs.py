@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from sandbox.errors import InputError
+from sandbox.inputs import (
+    Caller,
+    Options,
+    Planned,
+    plan_again,
+    plan_file,
+    plan_up,
+    refuse_foreign_data,
+)
+from sandbox.model.spec import ClusterSpec, EtcdBinary, SourceKind
+from sandbox.paths import ClusterPaths, cluster_paths
+
+MEMBER = "etcd1: etcd --name infra1\n"
+
+
+def choose(wish: str) -> EtcdBinary:
+    version = wish or "3.6.16"
+    return EtcdBinary(path=f"/opt/{version}/etcd", version=version, origin="on PATH")
+
+
+@pytest.fixture
+def caller(home: Path) -> Caller:
+    return Caller(cwd=Path.cwd(), env={"PATH": "/nowhere"}, choose_etcd=choose)
+
+
+@pytest.fixture
+def paths(home: Path) -> ClusterPaths:
+    return cluster_paths("default")
+
+
+def record(paths: ClusterPaths, spec: ClusterSpec) -> None:
+    paths.root.mkdir(parents=True, exist_ok=True)
+    paths.plan.write_bytes(msgspec.json.encode(spec))
+
+
+def names(planned: Planned) -> list[str]:
+    return [process.name for process in planned.spec.processes]
+
+
+def write_profile(members: int) -> None:
+    Path("own.toml").write_text(f"[cluster]\nmembers = {members}\n")
+
+
+def test_with_nothing_named_three_members_are_planned(paths: ClusterPaths, caller: Caller) -> None:
+    planned = plan_up(Options(), paths, caller)
+    assert planned.spec.source.kind is SourceKind.MEMBERS
+    assert planned.says == ("using -n 3 (3 members: infra1, infra2, infra3), etcd 3.6.16 (on PATH)")
+
+
+def test_with_nothing_named_the_procfile_here_comes_first(
+    paths: ClusterPaths, caller: Caller
+) -> None:
+    record(paths, plan_up(Options(members=5), paths, caller).spec)
+    Path("Procfile").write_text("web: sleep 1\ndb: sleep 2\n")
+    planned = plan_up(Options(), paths, caller)
+    assert planned.says == "using Procfile (2 processes: web, db)"
+    assert planned.spec.source.path == str(Path.cwd() / "Procfile")
+
+
+def test_with_nothing_named_and_no_procfile_the_recorded_plan_goes_on(
+    paths: ClusterPaths, caller: Caller
+) -> None:
+    first = plan_up(Options(members=5, base_port=15000, etcd="3.5.1"), paths, caller)
+    record(paths, first.spec)
+    again = plan_up(Options(), paths, caller)
+    assert again.spec.processes == first.spec.processes
+    assert again.says.endswith("as recorded for this cluster")
+
+
+def test_a_recorded_profile_is_read_again(paths: ClusterPaths, caller: Caller) -> None:
+    write_profile(1)
+    record(paths, plan_up(Options(profile="own.toml"), paths, caller).spec)
+    write_profile(2)
+    elsewhere = replace(caller, cwd=Path("/"))
+    assert len(plan_up(Options(), paths, elsewhere).spec.members) == 2
+
+
+def test_what_is_given_now_wins_over_what_was_recorded(paths: ClusterPaths, caller: Caller) -> None:
+    record(paths, plan_up(Options(members=5, etcd="3.5.1"), paths, caller).spec)
+    planned = plan_up(Options(etcd="3.4.23"), paths, caller)
+    assert len(planned.spec.members) == 5
+    assert "etcd 3.4.23" in planned.says
+
+
+def test_whether_a_cluster_was_ephemeral_is_not_carried_on(
+    paths: ClusterPaths, caller: Caller
+) -> None:
+    record(paths, plan_up(Options(members=1, ephemeral=True), paths, caller).spec)
+    assert not plan_up(Options(), paths, caller).spec.ephemeral
+
+
+def test_a_number_wins_over_the_profile(paths: ClusterPaths, caller: Caller) -> None:
+    write_profile(3)
+    planned = plan_up(Options(profile="own.toml", members=7), paths, caller)
+    assert len(planned.spec.members) == 7
+    assert planned.says.startswith("using profile own.toml (7 members: ")
+
+
+@pytest.mark.parametrize("name", ["single", "three", "five", "fast"])
+def test_built_in_profiles_are_called_by_name(
+    paths: ClusterPaths, caller: Caller, name: str
+) -> None:
+    assert plan_up(Options(profile=name), paths, caller).says.startswith(f"using profile {name} (")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (Options(members=3, procfile="Procfile"), "-n and -f contradict each other"),
+        (Options(profile="three", procfile="Procfile"), "-f and -p contradict each other"),
+        (Options(procfile="Procfile", base_port=15000), "--base-port does not apply to a Procfile"),
+        (Options(procfile="missing"), "there is no Procfile here"),
+        (Options(members=0), "1 to 25 members, not 0"),
+        (Options(members=1000), "1 to 25 members, not 1000"),
+        (Options(members=0, base_port="auto"), "1 to 25 members, not 0"),
+        (Options(basedir="missing"), "there is no such directory"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(
+    paths: ClusterPaths, caller: Caller, options: Options, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        plan_up(options, paths, caller)
+
+
+def test_variables_of_env_files_reach_the_processes(paths: ClusterPaths, caller: Caller) -> None:
+    Path(".env").write_text("A=1\n")
+    Path("more.env").write_text("A=2\nB=3\n")
+    Path("Procfile").write_text("web: sleep 1\n")
+    [web] = plan_up(Options(), paths, caller).spec.processes
+    assert web.env == {"A": "1", "PORT": "5000"}
+    named = Options(env_files=("more.env",), set_ports=False)
+    [web] = plan_up(named, paths, caller).spec.processes
+    assert web.env == {"A": "2", "B": "3"}
+
+
+def test_a_base_directory_holds_the_procfile_as_with_goreman(
+    paths: ClusterPaths, caller: Caller
+) -> None:
+    Path("app").mkdir()
+    Path("app/Procfile").write_text("web: sleep 1\n")
+    planned = plan_up(Options(basedir="app", port_base=7000), paths, caller)
+    [web] = planned.spec.processes
+    assert planned.says.startswith("using app/Procfile ")
+    assert web.cwd == str(Path.cwd() / "app")
+    assert web.env["PORT"] == "7000"
+
+
+def test_a_block_of_free_ports_is_recorded_as_a_number(paths: ClusterPaths, caller: Caller) -> None:
+    planned = plan_up(Options(members=3, base_port="auto"), paths, caller)
+    try:
+        base = planned.spec.source.options["base_port"]
+        assert isinstance(base, int)
+        assert planned.spec.members[0].member is not None
+        assert planned.spec.members[0].member.client_url == f"http://127.0.0.1:{base}"
+        assert planned.spec.port_lock.endswith(f"ports-{base}.lock")
+        record(paths, planned.spec)
+        assert plan_up(Options(), paths, caller).spec.processes == planned.spec.processes
+    finally:
+        for fd in planned.held:
+            import os
+
+            os.close(fd)
+
+
+def test_planning_again_keeps_what_the_input_does_not_say(
+    paths: ClusterPaths, caller: Caller
+) -> None:
+    Path("Procfile").write_text("web: sleep 1\ndb: sleep 2\n")
+    options = Options(wanted=("web",), exit_on_error=True, port_base=6000)
+    running = plan_up(options, paths, caller).spec
+    Path("Procfile").write_text("web: sleep 3\ndb: sleep 2\napi: sleep 4\n")
+    plan: dict[str, Any] = msgspec.to_builtins(running)
+    planned = plan_again(plan, paths, replace(caller, cwd=Path("/")))
+    assert names(planned) == ["web", "db", "api"]
+    assert planned.spec.wanted == ("web",)
+    assert planned.spec.exit_on_error
+    assert planned.spec.source == running.source
+    assert planned.spec.processes[0].env["PORT"] == "6000"
+
+
+@pytest.mark.parametrize(
+    ("file", "kind"),
+    [
+        ("own.toml", SourceKind.PROFILE),
+        ("three", SourceKind.PROFILE),
+        ("Procfile.dev", SourceKind.PROCFILE),
+    ],
+)
+def test_check_tells_a_profile_from_a_procfile_by_its_name(
+    paths: ClusterPaths, caller: Caller, file: str, kind: SourceKind
+) -> None:
+    write_profile(1)
+    Path("Procfile.dev").write_text("web: sleep 1\n")
+    assert plan_file(file, Options(), paths, caller).spec.source.kind is kind
+
+
+def test_a_file_that_is_called_as_a_built_in_profile_is_meant_itself(
+    paths: ClusterPaths, caller: Caller
+) -> None:
+    Path("three").write_text("web: sleep 1\n")
+    assert names(plan_file("three", Options(), paths, caller)) == ["web"]
+
+
+def test_data_that_a_procfile_keeps_is_never_deleted(paths: ClusterPaths, caller: Caller) -> None:
+    Path("Procfile").write_text(MEMBER)
+    spec = plan_up(Options(), paths, caller).spec
+    with pytest.raises(InputError, match="--fresh would delete data") as caught:
+        refuse_foreign_data(spec, "--fresh")
+    assert str(Path.cwd() / "infra1.etcd") in caught.value.hint
+    refuse_foreign_data(plan_up(Options(members=1), paths, caller).spec, "--fresh")

@@ -1,0 +1,101 @@
+"""A plan that is made again after an upgrade keeps what its members run, unless it is to be new."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from sandbox.inputs import Caller, Options, plan_again, plan_up
+from sandbox.model.spec import ClusterSpec, EtcdBinary
+from sandbox.paths import ClusterPaths
+from sandbox.plan.upgrades import with_etcd
+
+ETCD = '#!/bin/sh\necho "etcd Version: {version}"\n'
+
+
+def program(directory: Path, version: str) -> EtcdBinary:
+    path = directory / f"etcd-{version}"
+    path.write_text(ETCD.format(version=version))
+    path.chmod(0o755)
+    return EtcdBinary(path=str(path), version=version, origin="tests")
+
+
+class Cluster:
+    """One whose infra2 was upgraded from 3.4.23 to 3.5.1, and what `up` makes of it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.old, self.new = program(directory, "3.4.23"), program(directory, "3.5.1")
+        self.here = {"": self.old, "3.4": self.old, "3.5.1": self.new}
+        self.paths = ClusterPaths("default", directory / "default")
+        self.caller = Caller(cwd=directory, env={}, choose_etcd=lambda wish: self.here[wish])
+        first = plan_up(Options(members=3), self.paths, self.caller).spec
+        for process in first.members:
+            assert process.member is not None
+            Path(process.member.data_dir, "member", "wal").mkdir(parents=True)
+        self.spec = replace(
+            first,
+            processes=tuple(
+                with_etcd(each, self.new, has_data=True) if each.name == "etcd2" else each
+                for each in first.processes
+            ),
+        )
+        self.paths.plan.write_bytes(msgspec.json.encode(self.spec))
+
+    def up(self, **options: object) -> list[str]:
+        """The versions that `up` would start."""
+        return versions(plan_up(Options(**options), self.paths, self.caller).spec)  # type: ignore[arg-type]
+
+
+def versions(spec: ClusterSpec) -> list[str]:
+    return [
+        process.member.etcd.version
+        for process in spec.members
+        if process.member is not None and process.member.etcd is not None
+    ]
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Cluster:
+    return Cluster(tmp_path)
+
+
+UPGRADED = ["3.4.23", "3.5.1", "3.4.23"]
+OLD = ["3.4.23"] * 3
+
+
+def test_up_goes_on_with_what_each_member_was_upgraded_to(cluster: Cluster) -> None:
+    planned = plan_up(Options(), cluster.paths, cluster.caller)
+    assert planned.spec.processes == cluster.spec.processes
+    assert "1 upgraded to etcd 3.5.1 since" in planned.says
+    assert cluster.up(members=3) == UPGRADED
+
+
+def test_apply_leaves_it_as_it_is(cluster: Cluster) -> None:
+    running = msgspec.to_builtins(cluster.spec)
+    assert plan_again(running, cluster.paths, cluster.caller).spec == cluster.spec
+
+
+def test_what_is_asked_for_or_begins_anew_does_not_keep_it(cluster: Cluster) -> None:
+    assert cluster.up(etcd="3.4") == OLD
+    assert cluster.up(fresh=True) == OLD
+    assert cluster.up(ephemeral=True) == OLD
+    for process in cluster.spec.members:
+        assert process.member is not None
+        Path(process.member.data_dir, "member", "wal").rmdir()
+    assert cluster.up() == OLD
+
+
+def test_an_etcd_that_has_gone_from_its_place_is_looked_for_elsewhere(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    cluster.here["3.5.1"] = program(elsewhere, "3.5.1")
+    Path(cluster.new.path).unlink()
+    spec = plan_up(Options(), cluster.paths, cluster.caller).spec
+    assert versions(spec) == UPGRADED
+    (upgraded,) = (each for each in spec.members if each.name == "etcd2")
+    assert upgraded.argv[0] == str(elsewhere / "etcd-3.5.1")

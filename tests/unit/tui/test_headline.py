@@ -1,0 +1,44 @@
+"""The cluster in one line."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from sandbox.model.spec import Bootstrap, DiscoveryProtocol, Runtime
+from sandbox.model.state import BootstrapStatus, Registration
+from sandbox.tui.headline import headline
+from sandbox.tui.store import Store
+from tests.tui.samples import cluster
+
+REGISTERED = Registration(member="infra1", id="1", peer_urls="http://127.0.0.1:12380")
+WAITING = BootstrapStatus(
+    way=Bootstrap.DISCOVERY,
+    protocol=DiscoveryProtocol.V2,
+    token="t0",
+    size=3,
+    registered=(REGISTERED,),
+)
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        (BootstrapStatus(), ""),
+        (BootstrapStatus(way=Bootstrap.DNS), " · by dns"),
+        (BootstrapStatus(runtime=Runtime.PODMAN), " · podman containers"),
+        (WAITING, " · discovery: 1 of 3 registered"),
+        (replace(WAITING, registered=(REGISTERED,) * 3), " · by discovery"),
+        (
+            BootstrapStatus(way=Bootstrap.DNS, lack="the DNS server is stopped"),
+            " · the DNS server is stopped",
+        ),
+    ],
+)
+def test_the_headline_says_how_the_members_were_told_of_each_other(
+    told: BootstrapStatus, words: str
+) -> None:
+    store = Store(cluster="default", connected=True)
+    store.take_status(replace(cluster(3, "healthy"), bootstrap=told))
+    assert headline(store) == f"default · ★ infra1 (term 2) · quorum: 3 of 3 healthy{words}"

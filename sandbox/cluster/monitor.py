@@ -13,7 +13,7 @@ import psutil
 
 from sandbox import __version__
 from sandbox.cluster.roster import Roster
-from sandbox.cluster.settling import Voter, judge
+from sandbox.cluster.settling import Judgement, Voter, judge
 from sandbox.cluster.voters import RUNS, Voters
 from sandbox.model.detail import Detail
 from sandbox.model.event import Kind
@@ -62,6 +62,9 @@ DETAIL_DEADLINE_S = 0.5
 """What a member has for its list of peers and its figures, a page of 150 KB."""
 
 LOOK_EVERY_S = 1.0
+
+PATIENT_DEADLINE_S = 2.0
+"""What members have for their answers before a quorum is told to be lost: a busy machine is late."""
 
 
 class Monitor:
@@ -240,14 +243,12 @@ class Monitor:
 
     async def _notice(self) -> None:
         answers = await self.ask()
+        voters, judgement = self._quorum_by(answers)
+        if self._had_quorum and judgement.quorum_lost:
+            answers = await self.ask(PATIENT_DEADLINE_S)
+            voters, judgement = self._quorum_by(answers)
         for process, answer in answers.items():
             self._notice_alarms(process, answer)
-        # A quorum that holds an election is none the less there: who answers, and whom the links
-        # let through, counts, not who leads.
-        voters = [
-            replace(voter, running=voter.process in answers) for voter in self._voters.seen(answers)
-        ]
-        judgement = judge(voters, self._faults.rules)
         has_quorum = bool(voters) and not judgement.quorum_lost
         if self._had_quorum is not None and has_quorum is not self._had_quorum:
             kind = Kind.QUORUM_REGAINED if has_quorum else Kind.QUORUM_LOST
@@ -260,6 +261,14 @@ class Monitor:
             )
         if has_quorum or self._had_quorum is not None:
             self._had_quorum = has_quorum
+
+    def _quorum_by(self, answers: dict[str, StatusAnswer]) -> tuple[list[Voter], Judgement]:
+        """The voters, and whether they are a quorum: who answers, and whom the links let through,
+        counts, not who leads. A quorum that holds an election is none the less there."""
+        voters = [
+            replace(voter, running=voter.process in answers) for voter in self._voters.seen(answers)
+        ]
+        return voters, judge(voters, self._faults.rules)
 
     def _notice_alarms(self, process: str, answer: StatusAnswer) -> None:
         now = tuple(sorted(error for error in answer.errors if "alarm:" in error))

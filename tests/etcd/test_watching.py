@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
 from collections.abc import Callable, Iterator
+
+import pytest
 
 from sandbox.api.cluster import Cluster
 from sandbox.control.client import ControlClient
+from sandbox.model.event import Kind
 from sandbox.paths import cluster_paths
 
 MakeCluster = Callable[..., Cluster]
@@ -42,6 +48,23 @@ def test_writes_are_tried_only_for_who_wants_them(cluster_of: MakeCluster) -> No
     assert after is not None
     assert before is not None
     assert after > before
+
+
+@pytest.mark.parametrize("etcd_binary", ["3.6"], indirect=True)
+def test_members_that_answer_late_have_not_lost_their_quorum(cluster_of: MakeCluster) -> None:
+    cluster = cluster_of()
+    pids = [member.pid for member in cluster.status().members if member.pid]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    # Nothing to wait for: whoever looks once a second must have met members that are silent.
+    time.sleep(1.5)
+    for pid in pids:
+        os.kill(pid, signal.SIGCONT)
+    cluster.wait_healthy()
+    cluster.kill("leader")  # what comes behind is told as well
+    kinds = [event.kind for event in cluster.events()]
+    assert Kind.QUORUM_LOST not in kinds
+    assert Kind.PROCESS_EXITED in kinds
 
 
 def test_one_member_from_near_tells_how_it_was_executed_and_what_it_knows(

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from sandbox.cluster.faults import Faults
     from sandbox.cluster.raft import RaftWatch
-    from sandbox.etcd.gateway import Gateway, StatusAnswer
+    from sandbox.etcd.gateway import Alarm, Gateway, StatusAnswer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +92,7 @@ class Monitor:
         self._began = time.monotonic()
         self._meters: dict[int, psutil.Process] = {}
         self._had_quorum: bool | None = None
-        self._alarms: dict[str, tuple[str, ...]] = {}
+        self._alarms: frozenset[Alarm] = frozenset()
         self._look = asyncio.Event()
 
     async def ask(self, deadline_s: float = ANSWER_DEADLINE_S) -> dict[str, StatusAnswer]:
@@ -247,8 +247,8 @@ class Monitor:
         if self._had_quorum and judgement.quorum_lost:
             answers = await self.ask(PATIENT_DEADLINE_S)
             voters, judgement = self._quorum_by(answers)
-        for process, answer in answers.items():
-            self._notice_alarms(process, answer)
+        if answers:
+            self._notice_alarms(answers.values())
         has_quorum = bool(voters) and not judgement.quorum_lost
         if self._had_quorum is not None and has_quorum is not self._had_quorum:
             kind = Kind.QUORUM_REGAINED if has_quorum else Kind.QUORUM_LOST
@@ -270,15 +270,16 @@ class Monitor:
         ]
         return voters, judge(voters, self._faults.rules)
 
-    def _notice_alarms(self, process: str, answer: StatusAnswer) -> None:
-        now = tuple(sorted(error for error in answer.errors if "alarm:" in error))
-        before = self._alarms.get(process, ())
-        name = self._roster.member(process).name
-        for alarm in set(now) - set(before):
-            self._bus.publish(Kind.ALARM_RAISED, name, alarm=_alarm_name(alarm))
-        for alarm in set(before) - set(now):
-            self._bus.publish(Kind.ALARM_CLEARED, name, alarm=_alarm_name(alarm))
-        self._alarms[process] = now
+    def _notice_alarms(self, answers: Iterable[StatusAnswer]) -> None:
+        """Each alarm is told once, of the member that has it, whoever reports it."""
+        up: frozenset[Alarm] = frozenset().union(*(answer.alarms for answer in answers))
+        for kind, alarms in (
+            (Kind.ALARM_RAISED, up - self._alarms),
+            (Kind.ALARM_CLEARED, self._alarms - up),
+        ):
+            for alarm in sorted(alarms, key=lambda alarm: alarm.member_id):
+                self._bus.publish(kind, self._roster.name_of(alarm.member_id), alarm=alarm.kind)
+        self._alarms = up
 
     async def _hashes(self, answers: dict[str, StatusAnswer]) -> dict[str, int | None]:
         urls = {name: member.client_url for name, member in self._roster.items()}
@@ -364,7 +365,7 @@ def role_of(answer: StatusAnswer) -> Role:
 
 def is_healthy(answer: StatusAnswer) -> bool:
     """It answered, knows a leader, and has no alarm (SPEC §7)."""
-    return answer.leader is not None and not answer.has_alarm
+    return answer.leader is not None and not answer.alarms
 
 
 def quorum_of(members: Iterable[MemberStatus]) -> Quorum:
@@ -383,10 +384,6 @@ def quorum_of(members: Iterable[MemberStatus]) -> Quorum:
 
 def _planned_version(member: MemberSpec) -> str | None:
     return member.etcd.version if member.etcd is not None else None
-
-
-def _alarm_name(error: str) -> str:
-    return error.rpartition("alarm:")[2].strip()
 
 
 def _rounded(seconds: float | None) -> float | None:

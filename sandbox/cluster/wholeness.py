@@ -87,7 +87,7 @@ class Wholeness:
             return f"is {state}"
         if answer is None:
             return "does not answer"
-        if answer.has_alarm:
+        if answer.alarms:
             return "has an alarm"
         return "" if answer.leader is not None else "knows no leader"
 

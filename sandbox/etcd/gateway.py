@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import re
 import ssl
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -23,6 +24,17 @@ _DEADLINE_EXCEEDED = 4
 _NO_SUCH_METHOD: dict[str, object] = {"code": 5}
 _ZERO_KEY = "AA=="
 
+_ALARM = re.compile(r"memberID:(\d+)\s+alarm:(\w+)")
+"""How an answer's errors name an alarm: protobuf's text of `AlarmMember`; 3.7 may print two spaces."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alarm:
+    """An alarm (`NOSPACE`, `CORRUPT`) that a member has raised; the ID is unpadded hex."""
+
+    member_id: str
+    kind: str
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusAnswer:
@@ -40,9 +52,10 @@ class StatusAnswer:
     errors: tuple[str, ...]
 
     @property
-    def has_alarm(self) -> bool:
-        """An alarm (NOSPACE, CORRUPT) is up somewhere in the cluster."""
-        return any("alarm:" in error for error in self.errors)
+    def alarms(self) -> frozenset[Alarm]:
+        """The alarms that are up anywhere in the cluster."""
+        found = filter(None, map(_ALARM.match, self.errors))
+        return frozenset(Alarm(member_id=hex_id(each[1]), kind=each[2]) for each in found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from sandbox.errors import InputError
-from sandbox.etcd.gateway import Added, Gateway, Refusal, StatusAnswer
+from sandbox.etcd.gateway import Added, Alarm, Gateway, Refusal, StatusAnswer
+from sandbox.etcd.ids import hex_id
 from sandbox.model.detail import Peer
 
 STATUS_35 = (
@@ -19,7 +20,7 @@ STATUS_35 = (
 STATUS_WITHOUT_LEADER = (
     '{"header":{"member_id":"61975869722018820","revision":"1","raft_term":"2"},"version":"3.6.14",'
     '"dbSize":"20480","raftIndex":"8","raftTerm":"2","raftAppliedIndex":"8","isLearner":true,'
-    '"errors":["etcdserver: no leader","memberID:61975869722018820 alarm:NOSPACE "]}'
+    '"errors":["etcdserver: no leader","memberID:61975869722018820  alarm:NOSPACE "]}'
 )
 MEMBERS = (
     '{"header":{},"members":[{"ID":"3517084396909456240","name":"infra1",'
@@ -116,7 +117,7 @@ def test_a_member_without_leader_says_so_and_names_its_alarms() -> None:
         assert answer is not None
         assert (answer.member_id, answer.leader) == ("dc2eb9a36d4404", None)
         assert answer.is_learner
-        assert answer.has_alarm
+        assert answer.alarms == {Alarm(member_id=hex_id("61975869722018820"), kind="NOSPACE")}
         assert answer.errors[0] == "etcdserver: no leader"
 
     asking(question, maintenance__status=(200, STATUS_WITHOUT_LEADER))

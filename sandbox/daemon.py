@@ -198,6 +198,7 @@ async def _end_without_guard(
 def _load_gateway(spec: ClusterSpec) -> Gateway:
     from sandbox.etcd.gateway import Gateway
 
+    importlib.import_module("sandbox.cluster.attached")  # what uses it, too
     members = [process.member for process in spec.members if process.member is not None]
     cert, key = next(
         ((member.client_cert, member.client_key) for member in members if member.client_cert),

@@ -11,40 +11,31 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sandbox.cluster import ordering, record
-from sandbox.cluster.availability import Availability
-from sandbox.cluster.faults import Faults, links_for
+from sandbox.cluster import following, ordering, record
+from sandbox.cluster.faults import Faults
 from sandbox.cluster.introduction import introduction_of
-from sandbox.cluster.measure import Measure
-from sandbox.cluster.membership import Membership
-from sandbox.cluster.monitor import Monitor
-from sandbox.cluster.orders import Orders
-from sandbox.cluster.probe import Probe
+from sandbox.cluster.peerlinks import make_links
 from sandbox.cluster.raft import RaftWatch
-from sandbox.cluster.readiness import ClusterReadiness, MemberReadiness, how_it_ended
+from sandbox.cluster.readiness import ClusterReadiness, how_it_ended
 from sandbox.cluster.roster import Roster
 from sandbox.cluster.startfailure import explain
-from sandbox.cluster.swapping import Swapping
-from sandbox.cluster.upgrading import Upgrade, Upgrading
+from sandbox.cluster.upgrading import Upgrade
 from sandbox.cluster.verbs import Verbs
-from sandbox.cluster.versions import Versions
-from sandbox.cluster.voters import RUNS, Voters
-from sandbox.cluster.wholeness import Wholeness
+from sandbox.cluster.voters import Voters
 from sandbox.errors import InputError, SandboxError
 from sandbox.etcd.datadir import clear_for_proxy
 from sandbox.etcd.raftlog import SignKind, scan
-from sandbox.links.keeper import Links
 from sandbox.model.availability import Bucket
 from sandbox.model.detail import Detail
 from sandbox.model.event import Event, Kind
 from sandbox.model.selector import needs_roles, resolve
-from sandbox.model.spec import After, ClusterSpec, ProcessSpec
+from sandbox.model.spec import After, ClusterSpec
 from sandbox.model.state import ClusterStatus, ProcessState
 from sandbox.model.upgrade import UpgradeOrder, UpgradePlan
 from sandbox.model.verb import MEMBERSHIP, Order
 from sandbox.model.verdict import Verdict
 from sandbox.paths import ClusterPaths
-from sandbox.plan.changes import Changes, compare
+from sandbox.plan.changes import compare
 from sandbox.supervise import lifecycle
 from sandbox.supervise.bus import Bus
 from sandbox.supervise.ledger import Ledger
@@ -54,10 +45,9 @@ from sandbox.supervise.supervisor import Supervisor
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from sandbox.cluster.attached import Attached
+    from sandbox.cluster.upgrading import Upgrade
     from sandbox.etcd.gateway import Gateway
-
-LINKS_NAME = "peer links"
-"""What the process of the links is called where pids are written down."""
 
 JOIN_WITHIN_S = 60.0
 """What a learner of the plan may take to be added and to come up."""
@@ -125,7 +115,7 @@ class Cluster:
             (*self._surplus, *self._to_join),
             self._start_the_last,
         )
-        self._links = self._make_links(ledger, guard)
+        self._links = make_links(spec.processes, self._supervisor.environment, ledger, guard)
         self._faults = Faults(self._supervisor, self._roster, bus, self._links)
         self._voters = Voters(self._supervisor, self._roster, self._faults)
         self._verbs = Verbs(
@@ -137,12 +127,7 @@ class Cluster:
             lambda process, lines: explain(self.spec, process, lines),
             self._introduction,
         )
-        self._monitor: Monitor | None = None
-        self._orders: Orders | None = None
-        self._membership: Membership | None = None
-        self._upgrading: Upgrading | None = None
-        self._availability: Availability | None = None
-        self._member_readiness: MemberReadiness | None = None
+        self._attached: Attached | None = None
         self._serve_clients: set[str] = set()
         self._tasks: set[asyncio.Task[object]] = set()
         self._shutting_down: asyncio.Task[None] | None = None
@@ -186,104 +171,31 @@ class Cluster:
         if self._links is not None:
             await self._links.start()
 
-    def _make_links(self, ledger: Ledger, guard: Callable[[str], None]) -> Links | None:
-        links = links_for(self.spec.processes)
-        if not links:
-            return None
-
-        def started(pid: int) -> None:
-            guard(f"+{pid}")
-            ledger.add(LINKS_NAME, pid)
-
-        def ended(pid: int) -> None:
-            guard(f"-{pid}")
-            ledger.drop(LINKS_NAME)
-
-        made = Links(
-            links,
-            on_started=started,
-            on_ended=ended,
-            environment=self._supervisor.environment,
-        )
-        made.bind()
-        return made
-
     def attach(self, gateway: Gateway) -> None:
         """Ask the members from now on."""
-        monitor = Monitor(
-            self._supervisor,
-            self._roster,
-            self.bus,
+        # Not at the top: the members need nothing of it, and are executed before it is loaded.
+        from sandbox.cluster.attached import attach
+
+        self._attached = attach(
             gateway,
-            self._faults,
-            self._raft,
-            self._voters,
-            self._introduction.told,
+            spec=lambda: self.spec,
+            adopt=self._adopt,
+            paths=self._paths,
+            bus=self.bus,
+            supervisor=self._supervisor,
+            roster=self._roster,
+            raft=self._raft,
+            faults=self._faults,
+            voters=self._voters,
+            verbs=self._verbs,
+            introduction=self._introduction,
         )
-        measure = Measure(
-            monitor,
-            self._roster,
-            self._raft,
-            self._faults,
-            self._voters,
-            Probe(gateway, self._served),
-        )
-        membership = Membership(
-            lambda: self.spec,
-            self._adopt,
-            self._paths.data,
-            self._supervisor,
-            self._roster,
-            monitor,
-            self._verbs,
-            self._faults,
-            self._voters,
-            gateway,
-            self.bus,
-        )
-        self._orders = Orders(
-            self._supervisor,
-            self._roster,
-            monitor,
-            self._verbs,
-            self._faults,
-            self._voters,
-            measure,
-            gateway,
-            membership,
-        )
-        wholeness = Wholeness(self._supervisor, self._roster, monitor)
-        versions = Versions(self._supervisor, self._roster, monitor, wholeness, gateway)
-        self._membership = membership
-        self._upgrading = Upgrading(
-            lambda: self.spec,
-            self._supervisor,
-            self._roster,
-            monitor,
-            wholeness,
-            versions,
-            Swapping(
-                self._renew,
-                self._supervisor,
-                self._roster,
-                monitor,
-                self._verbs,
-                measure,
-                versions,
-                gateway,
-                self.bus,
-            ),
-            self.bus,
-        )
-        self._monitor = monitor
-        self._availability = Availability(gateway, self._served)
-        self._member_readiness = MemberReadiness(self._supervisor, self._roster, gateway)
         for name, process in self._supervisor.processes.items():
             if process.state is ProcessState.STARTING and process.life.pid is not None:
-                self._member_readiness.started(name)
+                self._attached.readiness.started(name)
                 if name in self._serve_clients:
-                    self._member_readiness.serves(name)
-        self._spawn(self._monitor.watch(self.spec.name))
+                    self._attached.readiness.serves(name)
+        self._spawn(self._attached.monitor.watch(self.spec.name))
 
     async def ready(self, timeout_s: float) -> dict[str, object]:
         """Wait for what `begin` began; see `ClusterReadiness.wait`."""
@@ -293,37 +205,35 @@ class Cluster:
 
     async def status(self, *, with_hash: bool = False) -> ClusterStatus:
         """The cluster now."""
-        return await self._asker.status(self.spec.name, with_hash=with_hash)
+        return await self._parts.monitor.status(self.spec.name, with_hash=with_hash)
 
     async def detail(self, name: str) -> Detail:
         """One process from near, by its name. Raises InputError for a name that is none."""
         (process, *others) = await self.select([name])
         if others:
             raise InputError(f"{name!r} means several processes", hint="name one of them")
-        return await self._asker.detail(process)
+        return await self._parts.monitor.detail(process)
 
     def availability(self, *, writes: bool) -> AsyncGenerator[Bucket, None]:
         """Whether clients are served, from now on (see `Availability.watch`)."""
-        if self._availability is None:
-            raise _still_starting()
-        return self._availability.watch(writes=writes)
+        return self._parts.availability.watch(writes=writes)
 
     async def select(self, words: Sequence[str]) -> tuple[str, ...]:
         """The processes that the words mean, by fresh answers where they take any."""
-        return resolve(words, (await self._asker.look(ask=needs_roles(words))).candidates)
+        look = await self._parts.monitor.look(ask=needs_roles(words))
+        return resolve(words, look.candidates)
 
     # Acting.
 
     async def act(self, order: Order) -> Verdict:
         """Carry out one order (see `Orders.carry_out`)."""
-        if self._orders is None:
-            raise _still_starting()
-        if order.verb in MEMBERSHIP and self._upgrading and self._upgrading.is_under_way:
+        parts = self._parts
+        if order.verb in MEMBERSHIP and parts.upgrading.is_under_way:
             raise SandboxError(
                 "the members cannot be changed while an upgrade is under way",
                 hint="etcd-sandbox events -f shows how far it is",
             )
-        work: asyncio.Future[Verdict] = asyncio.ensure_future(self._orders.carry_out(order))
+        work: asyncio.Future[Verdict] = asyncio.ensure_future(parts.orders.carry_out(order))
         if order.verb in MEMBERSHIP:
             # Whoever asked may go: a change of the members is done whole, or undone.
             self._tasks.add(work)  # type: ignore[arg-type]
@@ -331,37 +241,27 @@ class Cluster:
             verdict = await asyncio.shield(work)
         else:
             verdict = await work
-        self._asker.look_soon()
+        parts.monitor.look_soon()
         return verdict
 
     # Upgrading.
 
     async def plan_upgrade(self, order: UpgradeOrder) -> UpgradePlan:
         """What it would do (see `Upgrading.plan`)."""
-        if self._upgrading is None:
-            raise _still_starting()
-        return await self._upgrading.plan(order)
+        return await self._parts.upgrading.plan(order)
 
     async def upgrade(self, order: UpgradeOrder) -> Upgrade:
         """Begin it (see `Upgrading.begin`)."""
-        if self._upgrading is None:
-            raise _still_starting()
-        if self._membership is not None and self._membership.is_under_way:
+        if self._parts.membership.is_under_way:
             raise SandboxError(
                 "the members are being changed, so none can be upgraded",
                 hint="etcd-sandbox events -f shows how far it is",
             )
-        return await self._upgrading.begin(order, self._spawn)
+        return await self._parts.upgrading.begin(order, self._spawn)
 
     def halt_upgrade(self) -> bool:
         """Have it end after the member that it is at; whether one is under way."""
-        return self._upgrading is not None and self._upgrading.halt()
-
-    def _renew(self, process: ProcessSpec) -> None:
-        """A process has another spec from its next start on; the plan says so, too."""
-        self._roster.renew(process)
-        processes = (process if each.name == process.name else each for each in self.spec.processes)
-        self._adopt(replace(self.spec, processes=tuple(processes)))
+        return self._attached is not None and self._attached.upgrading.halt()
 
     def _adopt(self, spec: ClusterSpec) -> None:
         """The plan is this from now on, on disk, too."""
@@ -376,48 +276,17 @@ class Cluster:
         Raises SandboxError for what a running cluster does not take, unless it is a dry run.
         """
         changes = compare(self.spec, wanted)
-        line = changes.one_line()
-        refusal = SandboxError(
-            f"the {changes.refused} of a running cluster cannot be changed by its file",
-            wanted.source.path,
-            "etcd-sandbox down, then etcd-sandbox up --fresh starts a new cluster as the file says",
-        )
-        if changes.refused:
-            if not dry_run:
+        refusal = following.refusal_of(wanted, changes)
+        if not dry_run:
+            if refusal is not None:
                 raise refusal
-            line = f"{line} ({changes.refused} changed: {refusal.hint})".lstrip()
-        elif not dry_run:
-            await self._follow(wanted, changes)
-        return {
-            "changed": list(changes.changed),
-            "came": list(changes.came),
-            "went": list(changes.went),
-            "refused": changes.refused,
-            "line": line,
-        }
-
-    async def _follow(self, wanted: ClusterSpec, changes: Changes) -> None:
-        for name in changes.went:
-            await self._supervisor.processes[name].stop()
-            self._supervisor.remove(name)
-            self._roster.drop(name)
-        self.spec = wanted
-        for name in (*changes.changed, *changes.came):
-            spec = wanted.process(name)
-            if spec is None:
-                continue
-            old = self._supervisor.processes.get(name)
-            runs = old is None or old.state.alive or old.state is ProcessState.BACKOFF
-            if old is not None:
-                await old.stop()
-                old.adopt(spec)
-            else:
-                self._supervisor.add(spec)
-            self._roster.add(spec)
-            if runs:
-                await self._verbs.start([self._supervisor.processes[name]])
-        self._supervisor.arrange(process.name for process in wanted.processes)
-        record.write(self._paths, wanted)
+            await following.drop_what_went(changes, self._supervisor, self._roster)
+            self.spec = wanted
+            await following.take_in_the_rest(
+                wanted, changes, self._supervisor, self._roster, self._verbs
+            )
+            record.write(self._paths, wanted)
+        return following.told(changes, refusal)
 
     # Ending.
 
@@ -434,10 +303,9 @@ class Cluster:
 
     async def _end(self) -> None:
         self._readiness.give_up()
-        if self._member_readiness is not None:
-            self._member_readiness.close()
-        if self._availability is not None:
-            self._availability.close()
+        if self._attached is not None:
+            self._attached.readiness.close()
+            self._attached.availability.close()
         self._introduction.close()
         for task in list(self._tasks):
             task.cancel()
@@ -464,10 +332,10 @@ class Cluster:
 
     async def _leader_for_stop(self) -> str | None:
         """Who leads, by the logs; asked for only where they do not say (logs in a file)."""
-        if self._raft.leader is not None or self._monitor is None or not len(self._roster):
+        if self._raft.leader is not None or self._attached is None or not len(self._roster):
             return self._raft.leader
         with contextlib.suppress(SandboxError):
-            return (await self._monitor.look()).leader
+            return (await self._attached.monitor.look()).leader
         return None
 
     async def _kill_all(self) -> None:
@@ -494,8 +362,8 @@ class Cluster:
                         self._spawn(self._clear_for_proxy(process))
                     self._serving.tell(process)
                     self._serve_clients.add(process)
-                    if self._member_readiness is not None:
-                        self._member_readiness.serves(process)
+                    if self._attached is not None:
+                        self._attached.readiness.serves(process)
                 case SignKind.REMOVED:
                     self._roster.retire(process)
                     self._spawn(self._supervisor.processes[process].feed(lifecycle.Removed()))
@@ -511,17 +379,17 @@ class Cluster:
         process = event.fields.get("process")
         if event.kind in (Kind.PROCESS_STARTED, Kind.PROCESS_EXITED):
             self._faults.pids_changed()
-        if event.kind is Kind.PROCESS_STARTED and self._member_readiness is not None:
-            self._member_readiness.started(str(process))
+        if event.kind is Kind.PROCESS_STARTED and self._attached is not None:
+            self._attached.readiness.started(str(process))
         elif event.kind is Kind.PROCESS_EXITED:
             self._raft.gone(str(process))
             self._serve_clients.discard(str(process))
-            if self._member_readiness is not None:
-                self._member_readiness.forget(str(process))
+            if self._attached is not None:
+                self._attached.readiness.forget(str(process))
             self._end_on_error(event)
         if event.kind is Kind.PROCESS_READY:
             self._note_finished(str(process))
-        if self._monitor is not None and event.kind in (
+        if self._attached is not None and event.kind in (
             Kind.PROCESS_EXITED,
             Kind.PROCESS_READY,
             Kind.LEADER_ELECTED,
@@ -529,13 +397,13 @@ class Cluster:
             Kind.FAULT_APPLIED,
             Kind.FAULT_HEALED,
         ):
-            self._monitor.look_soon()
+            self._attached.monitor.look_soon()
         self._readiness.note(event)
 
     def _note_finished(self, process: str) -> None:
         """A member whose change was interrupted, and that is ready all the same, has its place."""
         left = tuple(each for each in self.spec.unfinished if each.process != process)
-        changing = self._membership is not None and self._membership.is_under_way
+        changing = self._attached is not None and self._attached.membership.is_under_way
         if left != self.spec.unfinished and not changing:
             self._roster.joined(process)
             self._adopt(replace(self.spec, unfinished=left))
@@ -565,28 +433,19 @@ class Cluster:
             self._spawn(self._join_the_learners())
 
     async def _join_the_learners(self) -> None:
-        assert self._membership is not None
         for process in self._to_join:
             try:
-                await self._membership.join(process.name, time.monotonic() + JOIN_WITHIN_S)
+                await self._parts.membership.join(process.name, time.monotonic() + JOIN_WITHIN_S)
             except SandboxError as error:
                 self._readiness.fail(error)
                 return
 
     @property
-    def _asker(self) -> Monitor:
-        if self._monitor is None:
-            raise _still_starting()
-        return self._monitor
-
-    def _served(self) -> list[str]:
-        """Where running members serve clients; a learner refuses what needs a quorum."""
-        processes = self._supervisor.processes
-        return [
-            member.client_url
-            for name, member in self._roster.items()
-            if processes[name].state in RUNS and self._roster.may_vote(name)
-        ]
+    def _parts(self) -> Attached:
+        """Who asks the members; the first answers come a moment after the first member."""
+        if self._attached is None:
+            raise SandboxError("the supervisor is still starting", hint="try again in a second")
+        return self._attached
 
     def _spawn(self, work: object) -> asyncio.Task[object]:
         task: asyncio.Task[object] = asyncio.ensure_future(work)  # type: ignore[call-overload]
@@ -603,7 +462,3 @@ class Cluster:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("a background task failed", exc_info=error)
-
-
-def _still_starting() -> SandboxError:
-    return SandboxError("the supervisor is still starting", hint="try again in a second")

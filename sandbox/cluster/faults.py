@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
-from sandbox.cluster.preflight import address_of, check_links
+from sandbox.cluster.peerlinks import links_for
+from sandbox.cluster.preflight import check_links
 from sandbox.cluster.roster import Roster
 from sandbox.errors import InputError, SandboxError, TimedOut
-from sandbox.links.keeper import Link, Links
+from sandbox.links.keeper import Links
 from sandbox.model.event import Kind
 from sandbox.model.fault import LinkFault, LinkFaultKind, Pair, Rule, rules_of
 from sandbox.model.spec import ProcessSpec
@@ -153,16 +154,3 @@ def _replaces(fault: LinkFault, known: LinkFault) -> bool:
     """A delay replaces an earlier one on the same links."""
     slow = known.kind is fault.kind is LinkFaultKind.SLOW
     return known == fault or (slow and known.pairs <= fault.pairs)
-
-
-def links_for(processes: Sequence[ProcessSpec]) -> list[Link]:
-    """The links that these members need."""
-    found = []
-    for process in processes:
-        if process.member is None or process.member.link is None:
-            continue
-        listen = address_of(process.member.link.listen_url)
-        target = address_of(process.member.link.target_url)
-        if listen is not None and target is not None:
-            found.append(Link(member=process.name, listen=listen, target=target))
-    return found

@@ -1,0 +1,103 @@
+"""What of a living cluster asks its members: made once there is a gateway to ask them through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from sandbox.cluster.availability import Availability
+from sandbox.cluster.faults import Faults
+from sandbox.cluster.introduction import Introduction
+from sandbox.cluster.measure import Measure
+from sandbox.cluster.membership import Membership
+from sandbox.cluster.monitor import Monitor
+from sandbox.cluster.orders import Orders
+from sandbox.cluster.probe import Probe
+from sandbox.cluster.raft import RaftWatch
+from sandbox.cluster.readiness import MemberReadiness
+from sandbox.cluster.roster import Roster
+from sandbox.cluster.swapping import Swapping
+from sandbox.cluster.upgrading import Upgrading
+from sandbox.cluster.verbs import Verbs
+from sandbox.cluster.versions import Versions
+from sandbox.cluster.voters import RUNS, Voters
+from sandbox.cluster.wholeness import Wholeness
+from sandbox.etcd.gateway import Gateway
+from sandbox.model.spec import ClusterSpec, ProcessSpec
+from sandbox.paths import ClusterPaths
+from sandbox.supervise.bus import Bus
+from sandbox.supervise.supervisor import Supervisor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attached:
+    """Who asks, acts and measures, each over the same members."""
+
+    monitor: Monitor
+    orders: Orders
+    membership: Membership
+    upgrading: Upgrading
+    availability: Availability
+    readiness: MemberReadiness
+
+
+def attach(
+    gateway: Gateway,
+    *,
+    spec: Callable[[], ClusterSpec],
+    adopt: Callable[[ClusterSpec], None],
+    paths: ClusterPaths,
+    bus: Bus,
+    supervisor: Supervisor,
+    roster: Roster,
+    raft: RaftWatch,
+    faults: Faults,
+    voters: Voters,
+    verbs: Verbs,
+    introduction: Introduction,
+) -> Attached:
+    """Put them together. `spec` is the plan as it is at the time, `adopt` makes another one hold."""
+
+    def renew(process: ProcessSpec) -> None:
+        """A process has another spec from its next start on; the plan says so, too."""
+        roster.renew(process)
+        now = spec()
+        processes = (process if each.name == process.name else each for each in now.processes)
+        adopt(replace(now, processes=tuple(processes)))
+
+    def served() -> list[str]:
+        """Where running members serve clients; a learner refuses what needs a quorum."""
+        return [
+            member.client_url
+            for name, member in roster.items()
+            if supervisor.processes[name].state in RUNS and roster.may_vote(name)
+        ]
+
+    monitor = Monitor(supervisor, roster, bus, gateway, faults, raft, voters, introduction.told)
+    measure = Measure(monitor, roster, raft, faults, voters, Probe(gateway, served))
+    wholeness = Wholeness(supervisor, roster, monitor)
+    versions = Versions(supervisor, roster, monitor, wholeness, gateway)
+    membership = Membership(
+        spec,
+        adopt,
+        paths.data,
+        supervisor,
+        roster,
+        monitor,
+        verbs,
+        faults,
+        voters,
+        gateway,
+        bus,
+    )
+    swapping = Swapping(renew, supervisor, roster, monitor, verbs, measure, versions, gateway, bus)
+    return Attached(
+        monitor=monitor,
+        orders=Orders(
+            supervisor, roster, monitor, verbs, faults, voters, measure, gateway, membership
+        ),
+        membership=membership,
+        upgrading=Upgrading(spec, supervisor, roster, monitor, wholeness, versions, swapping, bus),
+        availability=Availability(gateway, served),
+        readiness=MemberReadiness(supervisor, roster, gateway),
+    )

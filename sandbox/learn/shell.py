@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from sandbox.errors import SandboxError
@@ -33,10 +33,20 @@ _TAKE = 65536
 
 
 class Shell:
-    """`sh`, given one line after another. `capture`: what is printed is kept, and the terminal is not its own."""
+    """`sh`, given one line after another. `capture`: the terminal is not its own, and what is printed is kept.
 
-    def __init__(self, env: Mapping[str, str], *, capture: bool) -> None:
+    With `heard` it is not kept, but handed on as it comes.
+    """
+
+    def __init__(
+        self,
+        env: Mapping[str, str],
+        *,
+        capture: bool,
+        heard: Callable[[bytes], None] | None = None,
+    ) -> None:
         self.printed = bytearray()
+        self._heard = heard or self.printed.extend
         self._room = Path(tempfile.mkdtemp(prefix="etcd-sandbox-learn-"))
         fifos = [self._room / name for name in ("lines", "codes")]
         for fifo in fifos:
@@ -60,7 +70,7 @@ class Shell:
             asyncio.get_running_loop().add_reader(self._reading, self._read)
 
     async def run(self, line: str) -> int:
-        """The exit status of one command, once it has ended.
+        """The exit status of one command, once it has ended and what it printed was heard.
 
         Raises SandboxError when the shell itself has ended (`exit`).
         """
@@ -76,6 +86,8 @@ class Shell:
                     raise SandboxError("the shell of the lesson has ended")
         finally:
             loop.remove_reader(self._codes)
+        while self._reading is not None and self._read():
+            pass
         return int(os.read(self._codes, 100).split()[-1])
 
     def interrupt(self) -> None:
@@ -108,15 +120,17 @@ class Shell:
         self._process.kill()
         self._process.wait()
 
-    def _read(self) -> None:
+    def _read(self) -> bool:
+        """Whether there was anything."""
         assert self._reading is not None
         try:
             piece = os.read(self._reading, _TAKE)
         except BlockingIOError:
-            return
+            return False
         if not piece:
             asyncio.get_running_loop().remove_reader(self._reading)
-        self.printed += piece
+        self._heard(piece)
+        return bool(piece)
 
 
 def _with_ourselves(env: Mapping[str, str]) -> dict[str, str]:

@@ -50,7 +50,8 @@ class Launched:
     def release(self) -> None:
         """Let the cluster live on when this process goes."""
         if self.owner_fd is not None:
-            os.write(self.owner_fd, b"stay\n")
+            with contextlib.suppress(BrokenPipeError):  # it was stopped already
+                os.write(self.owner_fd, b"stay\n")
             self.let_go()
 
     def force(self) -> None:

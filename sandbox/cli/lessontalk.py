@@ -209,7 +209,7 @@ class Talk:
 
     async def _vanish(self, number: signal.Signals) -> None:
         await self._course.close_shell()
-        # The cluster stops with this process.
+        self._course.stage.vanish()
         output.leave(128 + number)
 
 

@@ -7,11 +7,18 @@ from dataclasses import dataclass
 
 from sandbox.learn.record import Happening, What
 from sandbox.learn.view import View
+from sandbox.model.spec import Bootstrap
 
 ENTER = "enter"
 """The condition of a step that changes nothing: the learner says when it was looked at."""
 
 MEMBER_NAME = r"[A-Za-z0-9][\w.-]*"
+
+WAYS = "|".join(Bootstrap)
+"""How members may be told of each other."""
+
+RUNS_IN = "containers|processes"
+"""What members may be."""
 
 Met = Callable[[View], str | None]
 Foresees = Callable[[Happening], bool]
@@ -58,3 +65,8 @@ def mending(happening: Happening) -> bool:
         What.QUORUM_REGAINED,
         What.ALARM_CLEARED,
     )
+
+
+def taking_down(happening: Happening) -> bool:
+    """What comes with a cluster that is taken down to be brought up again."""
+    return happening.what in (What.STOPPED, What.GONE)

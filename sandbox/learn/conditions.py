@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from sandbox.learn import eventconditions as event
 from sandbox.learn import stateconditions as state
-from sandbox.learn.condition import MEMBER_NAME, Condition
+from sandbox.learn import wayconditions as way
+from sandbox.learn.condition import MEMBER_NAME, RUNS_IN, WAYS, Condition
 
 
 def parse_condition(text: str) -> Condition:
@@ -55,4 +56,7 @@ _VOCABULARY: tuple[tuple[str, str, Callable[..., Condition]], ...] = (
     (rf"version ({MEMBER_NAME}) (\d+\.\d+(?:\.\d+)?)", "version MEMBER SERIES", state.version),
     (rf"term risen ({MEMBER_NAME})", "term risen MEMBER", event.term_risen),
     (r"database shrunk", "database shrunk", state.shrunk),
+    (r"brought up", "brought up", way.brought_up),
+    (rf"bootstrapped ({WAYS})", f"bootstrapped {WAYS}", way.bootstrapped),
+    (rf"runs in ({RUNS_IN})", f"runs in {RUNS_IN}", way.runs_in),
 )

@@ -98,8 +98,8 @@ class Course:
 
     async def open(self, *, resumed: bool) -> None:
         """Begin to watch, and bring about the step that the guide is at; `resumed`: not the first."""
-        binary = await asyncio.to_thread(lambda: self.stage.binary)
-        ours = {"ETCD_SANDBOX_ETCD": binary.path, NAME_VARIABLE: self.lesson.cluster}
+        program = await asyncio.to_thread(lambda: self.stage.program)
+        ours = {"ETCD_SANDBOX_ETCD": program, NAME_VARIABLE: self.lesson.cluster}
         self._env = os.environ | ours
         self._shell = self._new_shell()
         self.watch.start()
@@ -122,8 +122,7 @@ class Course:
         said = await self.watch.look()
         if not self.watch.present:
             if not self._told_gone:
-                gone = "the lesson's cluster does not run any more"
-                self._odd(f"{gone}; {self._words.enter} brings it up again")
+                self._face.say(self.guide.gone(self._words.enter))
             self._told_gone = True
             return
         self._told_gone = False
@@ -140,7 +139,8 @@ class Course:
         if step is None:
             return
         if not self.watch.present:
-            await self._up_again()
+            self.watch.present = True
+            await self._bring(True)
         elif step.only_looked_at:
             self.guide.looked()
         else:
@@ -270,19 +270,13 @@ class Course:
             await self._shell.run(_ALOUD)
             self._busy = False
 
-    async def _up_again(self) -> None:
-        try:
-            ready_s = await asyncio.to_thread(self.stage.up)
-        except SandboxError as error:
-            self._odd(f"{error}; {self._words.enter} tries again")
-            return
-        if ready_s is not None:
-            self._face.plain(f"cluster {self.lesson.cluster} ready in {ready_s:.2f} s")
-        self.watch.present = True
-        await self._bring(True)
-
     def _odd(self, text: str) -> None:
         self._face.say(Said(tone=Tone.ODD, text=text))
 
     def _new_shell(self) -> Shell:
-        return Shell(self._env, capture=self._printed is not None, heard=self._printed)
+        return Shell(
+            self._env,
+            self.lesson.cluster,
+            capture=self._printed is not None,
+            heard=self._printed,
+        )

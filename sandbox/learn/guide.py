@@ -16,7 +16,7 @@ from sandbox.learn.record import Happening, Record, What
 from sandbox.learn.sentences import happening_words
 from sandbox.learn.view import Pairs, View, is_whole
 from sandbox.model.event import Event
-from sandbox.model.state import ClusterStatus
+from sandbox.model.state import BootstrapStatus, ClusterStatus
 
 
 class Tone(StrEnum):
@@ -55,6 +55,7 @@ class Guide:
         self.steps = tuple(steps)
         self.at = min(at, len(self.steps))
         self._now: Progress | None = None
+        self._supervisor: int | None = None
         self._last_seq = 0
         self._hanging: dict[str, int] = {}
 
@@ -68,10 +69,9 @@ class Guide:
         """The cluster has shown that the step was done."""
         return self._now is not None and self._now.done
 
-    @property
-    def last_seq(self) -> int:
-        """The number of the last event that was taken."""
-        return self._last_seq
+    def has_taken(self, supervisor: int, seq: int) -> bool:
+        """The events of the supervisor with this pid have been taken up to this number."""
+        return self._supervisor == supervisor and self._last_seq >= seq
 
     @property
     def asked(self) -> tuple[Condition, ...]:
@@ -89,6 +89,24 @@ class Guide:
         """To another step, which has to be begun."""
         self.at = max(0, min(at, len(self.steps)))
         self._now = None
+
+    def meet(self, status: ClusterStatus, at_s: float) -> None:
+        """Events come from this cluster now; another supervisor than before has brought it up again."""
+        pid = status.supervisor.pid
+        if pid == self._supervisor:
+            return
+        # A new supervisor tells nothing of the past, and may number its events from one again.
+        self._supervisor, self._last_seq = pid, 0
+        if self._now is not None:
+            self._now.record.brought_up(status.bootstrap, at_s)
+
+    def gone(self, enter: str) -> Said:
+        """What is to be told of a cluster that does not run; `enter` is what the learner presses."""
+        if _means_to_take_down(self.step):
+            text = "the cluster is down, and this step brings it up again"
+            return Said(tone=Tone.SEEN, text=f"{text}; {enter} goes back to where the step began")
+        text = f"the lesson's cluster does not run any more; {enter} brings it up again"
+        return Said(tone=Tone.ODD, text=text)
 
     def take_event(self, event: Event) -> None:
         """One event; those that were taken before are passed over."""
@@ -136,10 +154,11 @@ class Guide:
         other = [
             each
             for each in happenings[now.told :]
-            if _harms(each, now.began) and not any(until.foresees(each) for until in step.until)
+            if _harms(step, each, now.began) and not _foresees(step, each)
         ]
         now.told = len(happenings)
-        now.astray = now.astray or bool(other)
+        # A cluster that came up in another way is whole, and yet not the one that is wanted.
+        now.astray = now.astray or any(each.what is not What.BROUGHT_UP for each in other)
         by_remedy: dict[str, list[Happening]] = {}
         for each in other:
             by_remedy.setdefault(_HARM[each.what], []).append(each)
@@ -155,14 +174,31 @@ _HARM = {
     What.CUT: "heal",
     What.SLOWED: "heal",
     What.ALARM_RAISED: "ctl alarm list",
+    What.BROUGHT_UP: "down --purge",
 }
 """What a step may not have meant, and the command that undoes it, or says more."""
 
 
-def _harms(happening: Happening, began: ClusterStatus) -> bool:
+def _foresees(step: Step, happening: Happening) -> bool:
+    return any(until.foresees(happening) for until in step.until)
+
+
+def _means_to_take_down(step: Step | None) -> bool:
+    """The step cannot be done without taking the cluster down and bringing it up again."""
+    gone = Happening(what=What.GONE, who=(), at_s=0.0)
+    return step is not None and _foresees(step, gone)
+
+
+def _harms(step: Step, happening: Happening, began: ClusterStatus) -> bool:
+    if happening.what is What.BROUGHT_UP and not _means_to_take_down(step):
+        return _way(happening.bootstrap) != _way(began.bootstrap)
     # Each member tells of an alarm for itself, and others may raise it once more.
     known = happening.what is What.ALARM_RAISED and not is_whole(began)
     return happening.what in _HARM and not known
+
+
+def _way(bootstrap: BootstrapStatus | None) -> object:
+    return bootstrap and (bootstrap.way, bootstrap.runtime)
 
 
 def _other_way(command: str, happenings: list[Happening]) -> Said:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from sandbox.learn.condition import MEMBER_NAME
+from sandbox.learn.condition import MEMBER_NAME, RUNS_IN, WAYS
+from sandbox.model.spec import Bootstrap, Runtime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,21 +15,40 @@ class Needs:
 
     `fresh`: a new cluster without any data. `healthy`: every member runs and is healthy, no fault
     is there. `leader` leads. `keys` have these values; a key whose value is None is not there.
+    `bootstrap` is how the members were told of each other, `contained` whether they are containers;
+    None: in whatever way.
     """
 
     fresh: bool = False
     healthy: bool = False
     leader: str = ""
     keys: tuple[tuple[str, str | None], ...] = ()
+    bootstrap: Bootstrap | None = None
+    contained: bool | None = None
+
+    def is_way(self, way: Bootstrap, runtime: Runtime) -> bool:
+        """A cluster that was brought up so will do."""
+        contained = runtime is not Runtime.PROCESS
+        return self.bootstrap in (None, way) and self.contained in (None, contained)
 
 
-VOCABULARY = ("fresh", "healthy", "leader MEMBER", "key K is V", "key K gone")
+VOCABULARY = (
+    "fresh",
+    "healthy",
+    "leader MEMBER",
+    "key K is V",
+    "key K gone",
+    f"bootstrapped {WAYS}",
+    f"runs in {RUNS_IN}",
+)
 
 
 def parse_needs(text: str) -> Needs:
     """The needs that these words mean, between semicolons. Raises ValueError."""
     fresh = healthy = False
     leader = ""
+    bootstrap: Bootstrap | None = None
+    contained: bool | None = None
     keys: list[tuple[str, str | None]] = []
     for part in text.split(";"):
         words = " ".join(part.split())
@@ -42,6 +62,17 @@ def parse_needs(text: str) -> Needs:
             keys.append((found[1], found[2]))
         elif found := re.fullmatch(r"key (\S+) gone", words):
             keys.append((found[1], None))
+        elif found := re.fullmatch(rf"bootstrapped ({WAYS})", words):
+            bootstrap, healthy = Bootstrap(found[1]), True
+        elif found := re.fullmatch(rf"runs in ({RUNS_IN})", words):
+            contained, healthy = found[1] == "containers", True
         else:
             raise ValueError(f"unknown need {words!r}")
-    return Needs(fresh=fresh, healthy=healthy, leader=leader, keys=tuple(keys))
+    return Needs(
+        fresh=fresh,
+        healthy=healthy,
+        leader=leader,
+        keys=tuple(keys),
+        bootstrap=bootstrap,
+        contained=contained,
+    )

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from sandbox.model.event import Event, Kind
+from sandbox.model.state import BootstrapStatus
 
 
 class What(StrEnum):
@@ -28,6 +29,8 @@ class What(StrEnum):
     ALARM_RAISED = "alarm"
     ALARM_CLEARED = "no alarm"
     REMOVED = "removed"
+    GONE = "gone"
+    BROUGHT_UP = "brought up"
 
 
 _LINKS = {"partition": What.PARTITIONED, "cut": What.CUT, "slow": What.SLOWED}
@@ -40,7 +43,7 @@ class Happening:
     """One thing that happened to `who`; `led`: one of them was the leader, or had just handed over.
 
     `other` is the other side of a fault on links. `at_s` is in seconds since the epoch, `fields`
-    are the event's own.
+    are the event's own. A cluster as a whole is gone or brought up, and then has its `bootstrap`.
     """
 
     what: What
@@ -49,6 +52,7 @@ class Happening:
     led: bool = False
     other: tuple[str, ...] = ()
     fields: dict[str, object] = field(default_factory=dict)
+    bootstrap: BootstrapStatus | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +126,14 @@ class Record:
         for name in sorted(self.hanging.keys() - pids.keys()):
             self._add(What.RESUMED, (name,), at_s, {})
         self.hanging = dict(pids)
+
+    def brought_up(self, bootstrap: BootstrapStatus, at_s: float) -> None:
+        """The cluster was brought up again: none of it is what was there before."""
+        self.leader = self._handed_over = self._lost_s = None
+        self.hanging, self.stood = {}, {}
+        self.happenings.append(
+            Happening(what=What.BROUGHT_UP, who=(), at_s=at_s, bootstrap=bootstrap)
+        )
 
     def _add(
         self,

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from sandbox import story
 from sandbox.learn.record import Election, Happening, What
+from sandbox.learn.view import is_contained
 from sandbox.model.event import Kind
+from sandbox.model.spec import Bootstrap
+from sandbox.model.state import BootstrapStatus
 
 
 def happening_words(happening: Happening) -> str:
@@ -33,8 +36,29 @@ def happening_words(happening: Happening) -> str:
             lost = happening.what is What.QUORUM_LOST
             kind = Kind.QUORUM_LOST if lost else Kind.QUORUM_REGAINED
             return story.sentence({**happening.fields, "kind": kind})
+        case What.BROUGHT_UP if happening.bootstrap is not None:
+            how = f"{told_by(happening.bootstrap)}, and {made_of(happening.bootstrap)}"
+            return f"the cluster was brought up again: {how}"
         case _:
             return f"{names} was {happening.what.value}{leader}"
+
+
+_TOLD_BY = {
+    Bootstrap.STATIC: "the members were told of each other by a static list",
+    Bootstrap.DISCOVERY: "the members were introduced by a discovery service",
+    Bootstrap.DNS: "the members found each other by DNS SRV records",
+}
+
+
+def told_by(bootstrap: BootstrapStatus) -> str:
+    """How the members were told of each other."""
+    return _TOLD_BY[bootstrap.way]
+
+
+def made_of(bootstrap: BootstrapStatus) -> str:
+    """What the members are."""
+    what = f"container of {bootstrap.runtime}" if is_contained(bootstrap) else "process"
+    return f"each member is a {what}"
 
 
 def election_words(election: Election) -> str:

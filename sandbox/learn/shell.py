@@ -23,10 +23,12 @@ while IFS= read -r line <&8; do command eval "$line" 8<&- 9>&-; echo $? >&9; don
 jobs -p >"$1/jobs"
 while read -r job; do kill -TERM "$job"; kill -CONT "$job"; done <"$1/jobs" 2>/dev/null
 rm -rf "$1"
+etcd-sandbox -q -c "$2" down >/dev/null 2>&1
 """
 """Each line is a command of this one shell: variables and `$!` last, and Ctrl-C ends only the command.
 
-The lines end when whoever gave them is no more: then nothing that runs in the background may stay.
+The lines end when whoever gave them was killed: then nothing that runs in the background may stay, nor
+a cluster that was brought up here.
 """
 
 _TAKE = 65536
@@ -35,12 +37,14 @@ _TAKE = 65536
 class Shell:
     """`sh`, given one line after another. `capture`: the terminal is not its own, and what is printed is kept.
 
-    With `heard` it is not kept, but handed on as it comes.
+    With `heard` it is not kept, but handed on as it comes. `cluster` is the one that is taken down
+    when whoever gives the lines is killed.
     """
 
     def __init__(
         self,
         env: Mapping[str, str],
+        cluster: str,
         *,
         capture: bool,
         heard: Callable[[bytes], None] | None = None,
@@ -55,7 +59,7 @@ class Shell:
         self._lines, self._codes = (os.open(fifo, os.O_RDWR | os.O_CLOEXEC) for fifo in fifos)
         self._capture = capture
         self._process = subprocess.Popen(
-            ["sh", "-c", _LOOP, "sh", str(self._room)],
+            ["sh", "-c", _LOOP, "sh", str(self._room), cluster],
             env=_with_ourselves(env),
             stdin=subprocess.DEVNULL if capture else None,
             stdout=subprocess.PIPE if capture else None,

@@ -15,16 +15,18 @@ import msgspec
 
 from sandbox.control.client import ControlClient
 from sandbox.errors import InputError, SandboxError, TimedOut
+from sandbox.etcd.release import choose
 from sandbox.etcd.version import series
 from sandbox.etcdctl import run_etcdctl
 from sandbox.inputs import Caller, Options, Planned, plan_up, recorded_plan
 from sandbox.launch import Launched, is_running
 from sandbox.learn.lesson import Lesson
 from sandbox.learn.needs import Needs
+from sandbox.learn.sentences import made_of, told_by
 from sandbox.learn.view import is_whole
 from sandbox.learn.watch import hanging
 from sandbox.leftovers import clear_leftovers
-from sandbox.model.spec import ClusterSpec, EtcdBinary
+from sandbox.model.spec import ClusterSpec, EtcdBinary, Runtime
 from sandbox.model.state import ClusterStatus
 from sandbox.model.verb import Verb
 from sandbox.paths import cluster_paths
@@ -39,7 +41,9 @@ Tell = Callable[[str], None]
 
 
 class Stage:
-    """One lesson's cluster. It goes with this process, in whatever way that ends, unless released."""
+    """One lesson's cluster. What this process has brought up goes with it, in whatever way that ends,
+    unless released; what a step has brought up itself is stopped by `down` and `vanish`.
+    """
 
     def __init__(self, lesson: Lesson, *, etcd: str | None = None) -> None:
         self.lesson = lesson
@@ -70,6 +74,12 @@ class Stage:
         return _binary_of(self.spec)
 
     @property
+    def program(self) -> str:
+        """The etcd on this machine that is of that version, where members have theirs in an image."""
+        binary = self.binary
+        return choose(self._etcd or binary.version).path if binary.image else binary.path
+
+    @property
     def series(self) -> str:
         """The series of that etcd, `3.5`."""
         return series(self.binary.version)
@@ -78,20 +88,23 @@ class Stage:
         """As it is now."""
         return msgspec.convert(self.client.status(), ClusterStatus)
 
-    def up(self, *, fresh: bool = False, timeout_s: float = SETTLES_WITHIN_S) -> float | None:
+    def up(self, *, fresh: bool = False, needs: Needs | None = None) -> float | None:
         """Bring it up, with its data unless `fresh` or they cannot be had; the seconds until it was ready.
 
-        None where it runs already. Raises InputError for an etcd that the lesson is not for.
+        It comes up in the way that `needs` names, and where that will do as it was recorded. None
+        where it runs already. Raises InputError for an etcd that the lesson is not for.
         """
         if self.running:
             self._check(_binary_of(self.spec))
             return None
         clear_leftovers(self.paths)
-        if not fresh and (recorded := self._recorded()) is not None:
+        needs = needs or Needs()
+        recorded = None if fresh else recorded_plan(self.paths)
+        if recorded is not None and needs.is_way(recorded.bootstrap, recorded.runtime):
             # Others may have its ports by now, and the data is of no use without them.
             with contextlib.suppress(SandboxError):
-                return self._start(self._plan(recorded), False, timeout_s)
-        ready_s = self._start(self._plan(self._options()), True, timeout_s)
+                return self._start(self._plan(Options(etcd=self._etcd)), fresh=False)
+        ready_s = self._start(self._plan(self._options(needs)), fresh=True)
         self._untouched = True
         return ready_s
 
@@ -106,8 +119,13 @@ class Stage:
         if needs.fresh and not untouched:
             self.down()
             self.up(fresh=True)
-            self._untouched = False
             tell("a new cluster, without data")
+        elif not self.running or not self._is_way(needs):
+            self.down(purge=self.running)
+            self.up(needs=needs)
+            how = self.status().bootstrap
+            tell(f"the cluster was brought up: {told_by(how)}, and {made_of(how)}")
+        self._untouched = False
         if needs.healthy and not is_whole(self.status()):
             self.client.act(Verb.HEAL, wait=False)
             for pid in hanging(self.status()).values():
@@ -130,6 +148,11 @@ class Stage:
                 run_etcdctl(spec, ["put", key, value], _CTL_S)
                 tell(f"the key {key} put to {value!r}")
 
+    def vanish(self) -> None:
+        """Have it stop, and do not wait: this process goes now."""
+        with contextlib.suppress(SandboxError):
+            self.client.shutdown()
+
     def release(self) -> None:
         """Let it live on when this process goes."""
         if self._launched is not None:
@@ -143,11 +166,7 @@ class Stage:
                 stop(self.paths, purge=purge)
         if self.running:
             stop_at_once(self.paths)
-        if self._launched is not None:
-            self._launched.let_go()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._launched.guard.wait(KILLED_WITHIN_S)
-            self._launched = None
+        self._forget()
         if purge:
             shutil.rmtree(self.paths.root, ignore_errors=True)
 
@@ -161,12 +180,30 @@ class Stage:
                 )
             time.sleep(_POLL_S)
 
-    def _start(self, planned: Planned, fresh: bool, timeout_s: float) -> float:
+    def _is_way(self, needs: Needs) -> bool:
+        how = self.status().bootstrap
+        return needs.is_way(how.way, how.runtime)
+
+    def _start(self, planned: Planned, *, fresh: bool) -> float:
         self._check(_binary_of(planned.spec))
+        self._forget()
         answer, self._launched = start_and_wait(
-            planned, self.paths, owned=True, fresh=fresh, timeout_s=timeout_s, leave_late=False
+            planned,
+            self.paths,
+            owned=True,
+            fresh=fresh,
+            timeout_s=SETTLES_WITHIN_S,
+            leave_late=False,
         )
         return float(answer["ready_s"])
+
+    def _forget(self) -> None:
+        """What was launched is ending, or somebody else has taken it down."""
+        if self._launched is not None:
+            self._launched.let_go()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._launched.guard.wait(KILLED_WITHIN_S)
+            self._launched = None
 
     def _check(self, binary: EtcdBinary) -> None:
         lesson = self.lesson
@@ -183,18 +220,13 @@ class Stage:
         cwd.mkdir(mode=0o700, parents=True, exist_ok=True)
         return plan_up(options, self.paths, Caller(cwd=cwd, env=dict(os.environ)))
 
-    def _options(self, **more: Any) -> Options:
-        return Options(
-            **_as_options(self.lesson) | {"base_port": "auto", "etcd": self._etcd} | more
-        )
-
-    def _recorded(self) -> Options | None:
-        """The options for going on with what the cluster had when it was stopped."""
-        plan = recorded_plan(self.paths)
-        if plan is None:
-            return None
-        ports = {name: plan.source.options.get(name) for name in ("base_port", "port_step")}
-        return self._options(**ports)
+    def _options(self, needs: Needs) -> Options:
+        options = _as_options(self.lesson) | {"base_port": "auto", "etcd": self._etcd}
+        if needs.bootstrap is not None:
+            options["bootstrap"] = needs.bootstrap.value
+        if needs.contained:
+            options |= {"runtime": Runtime.PODMAN.value, "image_from_binary": True}
+        return Options(**options)
 
 
 def _binary_of(spec: ClusterSpec) -> EtcdBinary:

@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from sandbox.learn.record import Record
-from sandbox.model.state import ClusterStatus, MemberStatus, ProcessState
+from sandbox.model.spec import Runtime
+from sandbox.model.state import BootstrapStatus, ClusterStatus, MemberStatus, ProcessState
 
 Pairs = tuple[tuple[str, str], ...]
 """Keys with their values, by key."""
@@ -24,6 +25,11 @@ class View:
     def member(self, name: str) -> MemberStatus | None:
         """A member by its name, as it is now."""
         return next((each for each in self.status.members if each.name == name), None)
+
+
+def is_contained(bootstrap: BootstrapStatus) -> bool:
+    """The members are containers."""
+    return bootstrap.runtime is not Runtime.PROCESS
 
 
 def is_whole(status: ClusterStatus, hanging: Collection[str] = ()) -> bool:

@@ -52,10 +52,12 @@ class Watch:
     async def begin(self) -> None:
         """The guide's step begins: all events so far belong to what was before. Raises NotRunning."""
         status = await self._status()
-        past = [event["seq"] async for event in self._client.events(follow=False, tail=1)]
+        past = [int(event["seq"]) async for event in self._client.events(follow=False, tail=1)]
         deadline = time.monotonic() + LOOK_EVERY_S * 4
-        while past and self.guide.last_seq < past[-1] and time.monotonic() < deadline:
+        pid, last = status.supervisor.pid, past[-1] if past else 0
+        while not self.guide.has_taken(pid, last) and time.monotonic() < deadline:
             await self._news(_AGAIN_S)
+        self.guide.meet(status, time.time())
         self.guide.begin(status)
 
     async def look(self) -> list[Said]:
@@ -85,6 +87,7 @@ class Watch:
     async def _listen(self) -> None:
         while True:
             with contextlib.suppress(SandboxError):
+                self.guide.meet(await self._status(), time.time())
                 async with aclosing(self._client.events(follow=True, tail=_EVENTS_HELD)) as events:
                     async for event in events:
                         if event["kind"] in _KINDS:

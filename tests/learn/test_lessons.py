@@ -74,6 +74,8 @@ def small(commands: str, until: str, title: str = "Step") -> str:
 
 
 PUT = "$ etcd-sandbox ctl put a 1\nOK"
+ANOTHER = "$ etcd-sandbox down --purge\n…\n$ etcd-sandbox up -d -n 3 --base-port auto"
+KILLED = "$ etcd-sandbox kill leader\n…\n$ etcd-sandbox start all\n…"
 
 
 @pytest.mark.parametrize(
@@ -86,6 +88,9 @@ PUT = "$ etcd-sandbox ctl put a 1\nOK"
         ("$ false", "enter", "`false` ended with exit status 1"),
         (f"{PUT}\n$ exit 1", "enter", "the shell of the lesson has ended"),
         ("$ etcd-sandbox kill followers\n…", "key a gone", "took it for something else"),
+        (f"{ANOTHER} --bootstrap discovery\n…", "bootstrapped discovery", ""),
+        (f"{ANOTHER}\n…", "bootstrapped discovery", "told of each other by a static list"),
+        (f"{PUT}\n{ANOTHER}\n…\n{KILLED}", "brought up; killed leader; key a gone", ""),
     ],
 )
 def test_a_page_that_is_not_true_is_found_out(

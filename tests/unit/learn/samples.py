@@ -6,7 +6,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from sandbox.model.event import Event, Kind
+from sandbox.model.spec import Bootstrap, Runtime
 from sandbox.model.state import (
+    BootstrapStatus,
     ClusterStatus,
     MemberStatus,
     ProcessState,
@@ -132,6 +134,13 @@ def status(
         faults=(),
     )
     return replace(sample, **changes)  # type: ignore[arg-type]
+
+
+def another(way: str = "static", runtime: str = "process", *members: MemberStatus) -> ClusterStatus:
+    """The cluster as another supervisor has brought it up, in that way."""
+    how = BootstrapStatus(way=Bootstrap(way), runtime=Runtime(runtime))
+    supervisor = SupervisorStatus(pid=2, version="0", uptime_s=1.0)
+    return status(*members, bootstrap=how, supervisor=supervisor)
 
 
 class Story:

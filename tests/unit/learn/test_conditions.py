@@ -9,7 +9,7 @@ from sandbox.learn.record import Record
 from sandbox.learn.view import Pairs, View
 from sandbox.model.event import Kind
 from sandbox.model.state import ClusterStatus, Role
-from tests.unit.learn.samples import Story, down, member, status
+from tests.unit.learn.samples import Story, another, down, member, status
 
 
 def seen(
@@ -244,8 +244,45 @@ def test_a_database_shrinks_to_half_at_least() -> None:
     assert seen("database shrunk", now=silent, began=large) is None
 
 
+def test_how_a_cluster_was_brought_up_is_read_from_its_status() -> None:
+    by_dns, contained = another("dns"), another("discovery", "docker")
+    assert seen("bootstrapped dns", now=by_dns) == (
+        "the members found each other by DNS SRV records, and all 3 members are healthy"
+    )
+    assert seen("bootstrapped static", now=by_dns) is None
+    assert seen("bootstrapped static") is not None
+    assert seen("runs in containers", now=contained) == (
+        "each member is a container of docker, and all 3 members are healthy"
+    )
+    assert seen("runs in containers", now=by_dns) is None
+    assert seen("runs in processes", now=by_dns) is not None
+    coming = another("dns", "process", member("infra1", healthy=False))
+    assert seen("bootstrapped dns", now=coming) is None
+    assert seen("runs in processes", now=coming) is None
+
+
+def test_a_cluster_that_was_brought_up_again_is_told_from_one_that_never_went() -> None:
+    record = Record()
+    now = another()
+    view = View(status=now, began=status(), record=record)
+    met = parse_condition("brought up").met
+    assert met(view) is None
+    record.brought_up(now.bootstrap, 1.0)
+    assert met(view) == "the cluster was brought up again, and all 3 members are healthy"
+    assert met(replace(view, status=another("static", "process", down("infra1")))) is None
+
+
+def test_what_happened_to_the_cluster_before_says_nothing_of_the_one_that_came_after() -> None:
+    record = record_of(Story().killed(1, "infra1", expected=True))
+    record.brought_up(another().bootstrap, 5.0)
+    for event in Story().leads(7, "infra2", 2).killed(8, "infra1").events:
+        record.take(event)
+    assert record.elections[0].after_s is None
+    assert not record.happenings[-1].led
+
+
 @pytest.mark.parametrize(
-    "text", ["", "killed", "healthy much", "key a", "elections", "alarm nospace"]
+    "text", ["", "killed", "healthy much", "key a", "elections", "alarm nospace", "runs in jars"]
 )
 def test_what_is_not_in_the_vocabulary_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="unknown condition"):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from sandbox.learn.needs import Needs, parse_needs
+from sandbox.model.spec import Bootstrap, Runtime
 
 
 @pytest.mark.parametrize(
@@ -15,6 +16,9 @@ from sandbox.learn.needs import Needs, parse_needs
             "healthy; key a is b c;  key d gone",
             Needs(healthy=True, keys=(("a", "b c"), ("d", None))),
         ),
+        ("bootstrapped dns", Needs(healthy=True, bootstrap=Bootstrap.DNS)),
+        ("runs in containers", Needs(healthy=True, contained=True)),
+        ("runs in processes", Needs(healthy=True, contained=False)),
     ],
 )
 def test_what_a_step_needs(text: str, needs: Needs) -> None:
@@ -25,3 +29,13 @@ def test_what_a_step_needs(text: str, needs: Needs) -> None:
 def test_what_is_not_in_the_vocabulary_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="unknown need"):
         parse_needs(text)
+
+
+def test_in_which_way_a_cluster_was_brought_up_matters_where_a_step_names_one() -> None:
+    assert Needs().is_way(Bootstrap.DNS, Runtime.DOCKER)
+    by_dns = Needs(bootstrap=Bootstrap.DNS)
+    assert by_dns.is_way(Bootstrap.DNS, Runtime.DOCKER)
+    assert not by_dns.is_way(Bootstrap.STATIC, Runtime.PROCESS)
+    assert Needs(contained=True).is_way(Bootstrap.STATIC, Runtime.DOCKER)
+    assert not Needs(contained=True).is_way(Bootstrap.STATIC, Runtime.PROCESS)
+    assert not Needs(contained=False).is_way(Bootstrap.STATIC, Runtime.PODMAN)

@@ -31,7 +31,10 @@ def _lessons(
 @click.option("--check", is_flag=True, help="Do the lessons by themselves and see that all holds.")
 @click.option("--again", is_flag=True, help="Begin the lesson anew, with a new cluster.")
 @click.option(
-    "--lang", metavar="CODE", default="", help="In another language, where it was translated."
+    "--lang",
+    metavar="CODE",
+    default="",
+    help="In another language, where there is a translation (zh-Hant).",
 )
 @click.option(
     "--etcd",
@@ -45,13 +48,14 @@ def learn(which: tuple[str, ...], check: bool, again: bool, lang: str, etcd: str
     LESSON is a number or a word of its title; without it the lessons are listed. What you do is
     seen however you do it: here, in another terminal, in the dashboard. `quit` keeps your place.
     """
-    from sandbox.learn.library import all_lessons, find
+    from sandbox.learn.library import all_lessons, find, known_language
 
+    lang = known_language(lang)
     if check:
         chosen = [find(word, lang) for word in which] or all_lessons(lang)
         return _check(chosen, etcd)
     if not which:
-        _list(all_lessons(lang))
+        _list(all_lessons(lang), lang)
         return EXIT_DONE
     if len(which) > 1:
         raise InputError("one lesson at a time", hint=f"etcd-sandbox learn {which[0]}")
@@ -60,7 +64,8 @@ def learn(which: tuple[str, ...], check: bool, again: bool, lang: str, etcd: str
     return _talk(find(which[0], lang), again, etcd, lang)
 
 
-def _list(lessons: list[Lesson]) -> None:
+def _list(lessons: list[Lesson], lang: str) -> None:
+    from sandbox.cli.lessonpage import learn_command
     from sandbox.learn import progress
 
     places = progress.places()
@@ -83,7 +88,7 @@ def _list(lessons: list[Lesson]) -> None:
     )
     begun = [each for each in lessons if not _is_done(places.get(each.slug))]
     if begun:
-        output.next_step(f"learn {begun[0].number}")
+        output.next_step(learn_command(lang, begun[0].number))
 
 
 def _as_json(lesson: Lesson, place: Place | None) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from sandbox.cli import output
+from sandbox.cli.cells import cells
 from sandbox.cli.lessontext import markdown, width, wrapped
 from sandbox.cli.output import FAINT, GOOD, ODD, STRONG, Painted
 from sandbox.learn.guide import Said, Tone
@@ -24,6 +25,12 @@ WORDS = {
 """What may be typed beside commands."""
 
 _MARKS = {Tone.SEEN: ("✓", GOOD), Tone.ODD: ("!", ODD), Tone.MENDED: ("✓", GOOD)}
+
+
+def learn_command(language: str, number: int | None = None) -> str:
+    """The command that lists the lessons, or does one, in that language."""
+    words = ["learn", *(["--lang", language] if language else [])]
+    return " ".join(words if number is None else [*words, str(number)])
 
 
 def introduction(lesson: Lesson, version: str, place: Place) -> None:
@@ -132,7 +139,8 @@ def words() -> None:
 
 
 def _heading(text: str) -> None:
-    output.line(Painted(f"── {text} ".ljust(width(), "─"), STRONG))
+    begun = f"── {text} "
+    output.line(Painted(begun + "─" * (width() - cells(begun)), STRONG))
     output.line()
 
 

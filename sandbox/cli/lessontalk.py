@@ -129,7 +129,7 @@ class Talk:
         await asyncio.to_thread(self._course.stage.down, purge=True)
         output.line()
         output.line(f"lesson {self._lesson.number} is done; its cluster was removed")
-        output.next_step("learn")
+        output.next_step(lessonpage.learn_command(self._lesson.language))
 
     async def _leave(self, left: _Left) -> None:
         self._interrupt_prompt()
@@ -141,7 +141,7 @@ class Talk:
         else:
             self._course.stage.release()
             output.line(f"{name} runs on; etcd-sandbox -c {name} down stops it")
-        output.next_step(f"learn {number}")
+        output.next_step(lessonpage.learn_command(self._lesson.language, number))
 
     # How a course shows itself.
 

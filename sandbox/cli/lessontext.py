@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 
 from sandbox.cli import output
+from sandbox.cli.cells import JOINT, breakable, cells
 
 WIDEST = 96
 """Longer lines are hard to read."""
@@ -35,21 +36,28 @@ def markdown(text: str) -> str:
         highlight=False,
         legacy_windows=False,
     )
-    console.print(Markdown(text, hyperlinks=False, code_theme="ansi_light"))
-    lines = [line.rstrip() for line in shown.getvalue().splitlines()]
+    page = Markdown(text, hyperlinks=False, code_theme="ansi_light")
+    for token in page.parsed:
+        before = ""
+        for piece in token.children or ():
+            if piece.type == "text":
+                piece.content = breakable(piece.content, before)
+            before = piece.content[-1:] or before
+    console.print(page)
+    lines = [line.rstrip() for line in shown.getvalue().replace(JOINT, "").splitlines()]
     return "\n".join(lines).strip("\n") + "\n"
 
 
 def wrapped(text: str, mark: str = "") -> list[str]:
-    """Plain text in lines, the first behind `mark`, the others under it."""
-    import textwrap
+    """Plain text in lines, the first behind `mark`, the others under it; a long word stays whole."""
+    from rich.console import Console
+    from rich.text import Text
 
     first = f"{mark} " if mark else ""
-    return textwrap.wrap(
-        text,
-        width(),
-        initial_indent=first,
-        subsequent_indent=" " * len(first),
-        break_on_hyphens=False,
-        break_long_words=False,
-    )
+    room = width() - cells(first)
+    lines = Text(breakable(text), overflow="ignore").wrap(Console(width=room), room)
+    under = " " * cells(first)
+    return [
+        f"{under if at else first}{line.plain.replace(JOINT, '').rstrip()}"
+        for at, line in enumerate(lines)
+    ]

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from sandbox.cli.cells import cells as cells_of
 from sandbox.cli.settings import settings
 
 PALETTE = ("36", "33", "32", "35", "34", "96", "93", "92", "95", "94")
@@ -123,7 +124,7 @@ def table_lines(
     for row in cells:
         parts = []
         for name, cell, width in zip(head, row, widths, strict=True):
-            room = " " * (width - len(cell.text))
+            room = " " * (width - cells_of(cell.text))
             text = _paint(cell, paint)
             parts.append(room + text if name in right else text + room)
         lines.append("  ".join(parts).rstrip())

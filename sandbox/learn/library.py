@@ -10,6 +10,9 @@ from sandbox.learn.lesson import Lesson, parse_lesson
 
 LESSONS = Path(__file__).parent.parent / "lessons"
 
+_WRITTEN_AS = {"zh-tw": "zh-hant", "zh-hk": "zh-hant", "zh-mo": "zh-hant"}
+"""Languages that are named by the place where they are spoken, by the script that is read there."""
+
 
 def languages(root: Path = LESSONS) -> list[str]:
     """The languages that some lesson was translated to."""
@@ -37,13 +40,13 @@ def read(name: str, language: str = "", root: Path = LESSONS) -> Lesson:
 
 def all_lessons(language: str = "", root: Path = LESSONS) -> list[Lesson]:
     """Every lesson, in their order. Raises InputError for a language that there is not."""
-    check_language(language, root)
+    language = known_language(language, root)
     return [read(name, language, root) for name in names(root)]
 
 
 def find(word: str, language: str = "", root: Path = LESSONS) -> Lesson:
     """The lesson that is meant by its number or by words of its file's name. Raises InputError."""
-    check_language(language, root)
+    language = known_language(language, root)
     known = names(root)
     if word.isdecimal():
         found = [name for name in known if int(name[:2]) == int(word)]
@@ -57,11 +60,20 @@ def find(word: str, language: str = "", root: Path = LESSONS) -> Lesson:
     return read(found[0], language, root)
 
 
-def check_language(language: str, root: Path = LESSONS) -> None:
-    """Raises InputError for a language that no lesson was translated to."""
+def known_language(word: str, root: Path = LESSONS) -> str:
+    """The language that is meant, as its directory is called: `zh-Hant` by zh-hant, zh-TW or zh_TW.UTF-8.
+
+    Raises InputError for one that no lesson was translated to.
+    """
     there = languages(root)
-    if language and language not in there:
+    wanted = word.split(".")[0].replace("_", "-").lower()
+    wanted = _WRITTEN_AS.get(wanted, wanted)
+    if wanted in ("", "en") or wanted.startswith("en-"):
+        return ""
+    found = next((each for each in there if each.lower() == wanted), None)
+    if found is None:
         raise InputError(
-            f"no lesson was translated to {language!r}",
+            f"no lesson was translated to {word!r}",
             hint=f"there is: {', '.join(there)}" if there else "the lessons are in English",
         )
+    return found

@@ -35,8 +35,8 @@ def screen_of(
         pytest.skip("tmux is not installed")
     opened: list[Screen] = []
 
-    def open_(*args: str) -> Screen:
-        opened.append(Screen(sandbox_command, *args))
+    def open_(*args: str, **how: int) -> Screen:
+        opened.append(Screen(sandbox_command, *args, **how))
         return opened[-1]
 
     yield open_

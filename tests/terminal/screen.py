@@ -14,7 +14,7 @@ COLUMNS, ROWS = 120, 40
 class Screen:
     """A tmux server of its own, with one command in its one window."""
 
-    def __init__(self, sandbox: SandboxCommand, *args: str) -> None:
+    def __init__(self, sandbox: SandboxCommand, *args: str, columns: int = COLUMNS) -> None:
         self._tmux = [
             "env",
             "-u",
@@ -28,7 +28,7 @@ class Screen:
         # The tmux server itself is none of the processes that belong to that home.
         home = f"ETCD_SANDBOX_HOME={shlex.quote(str(sandbox.home))}"
         line = f"{home} {shlex.join([*command(), *args])}; echo ended=$?; exec sleep 600"
-        size = ["-x", str(COLUMNS), "-y", str(ROWS)]
+        size = ["-x", str(columns), "-y", str(ROWS)]
         # They would be believed, and not the terminal; pytest-xdist's workers have both.
         sizes = ("COLUMNS", "LINES")
         env = {name: value for name, value in sandbox.env.items() if name not in sizes}

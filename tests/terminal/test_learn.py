@@ -9,10 +9,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 
 from tests import etcd_versions
 from tests.conftest import SandboxCommand, until
 from tests.terminal.pseudoterminal import PseudoTerminal
+from tests.terminal.screen import Screen
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -225,6 +227,25 @@ def test_a_lesson_ends_with_its_question_and_leaves_nothing(
     assert place(sandbox_command, "running-out-of-space")["done"] is True
     assert not (sandbox_command.home / "learn-7").exists()
     sandbox_command.assert_nothing_left()
+
+
+def test_a_lesson_in_chinese_fits_a_narrow_screen(
+    sandbox_command: SandboxCommand, screen_of: Callable[..., Screen]
+) -> None:
+    sandbox_command.env["LC_ALL"] = "C.UTF-8"  # tmux, too, must know that a character may be wide
+    screen = screen_of("learn", "--lang", "zh-TW", "1", columns=80)
+    screen.until_shown("1 of 8 · 有誰在 ─")
+    screen.press("hint", "Enter")
+    shown = screen.until_shown("STATE 是行程的狀態").splitlines()
+    rule = next(line for line in shown if line.startswith("── 1 of 8"))
+    assert rule.endswith("─")
+    assert cell_len(rule) == 78
+    # A line that the terminal had to wrap would go on at the edge of the next one.
+    at = next(i for i, line in enumerate(shown) if line.startswith("三個 etcd 成員"))
+    assert shown[at + 1].endswith("再盯著它的變化。")
+    assert 70 <= cell_len(shown[at]) <= 78
+    screen.press("q", "Enter")
+    screen.until_shown("next: etcd-sandbox learn --lang zh-Hant 1", "ended=0")
 
 
 def test_without_colours_nothing_is_coloured(

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from click.shell_completion import BashComplete
+from rich.cells import cell_len
 
 from sandbox.cli.lessontext import markdown, wrapped
 from sandbox.cli.main import COMPLETE_VARIABLE
@@ -54,6 +55,14 @@ def test_what_cannot_be_done_is_refused(
     assert "hint:" in ran.err
 
 
+def test_the_list_in_chinese_stands_in_columns(cli: Callable[..., Ran]) -> None:
+    head, *rows, following = cli("learn", "--lang", "zh-Hant").out.splitlines()
+    assert "選出領導者" in rows[1]
+    ends = {cell_len(row[: row.index(" to ")]) for row in (*rows, head.replace("ETCD", "3.4 to "))}
+    assert len(ends) == 1, "the column of the series begins at one place"
+    assert following == "next: etcd-sandbox learn --lang zh-Hant 1"
+
+
 def test_numbers_of_lessons_are_completed() -> None:
     shell = BashComplete(root, {}, PROGRAM, COMPLETE_VARIABLE)
     found = [item.value for item in shell.get_completions(["learn"], "1")]
@@ -67,6 +76,33 @@ def test_markdown_is_set_as_text_without_colours() -> None:
     assert "A term and kill -9." in shown
     assert "• one" in shown
     assert "1" in shown.rstrip().splitlines()[-1]
+
+
+CHINESE = (
+    "領導者每秒送出十次**心跳**（heartbeat）。追隨者（follower）只要還聽得到，就保持安靜。" * 5
+)
+
+
+@pytest.mark.parametrize("columns", [40, 41, 60, 80, 81])
+def test_chinese_is_set_in_full_lines_that_begin_and_end_as_they_may(
+    columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    page = markdown(CHINESE).splitlines()
+    sentence = wrapped(CHINESE.replace("**", ""), "✓")
+    for lines in (page, sentence):
+        assert len(lines) > 3
+        assert all(columns - 18 < cell_len(line) <= columns - 2 for line in lines[:-1]), lines
+        assert not any(line.strip()[0] in "，。）" or line[-1] == "（" for line in lines), lines
+    assert "".join(page) == CHINESE.replace("**", "")
+    assert sentence[0].startswith("✓ 領導者")
+    assert all(line.startswith("  ") for line in sentence[1:])
+
+
+def test_a_command_is_never_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    address = "http://127.0.0.1:12379/" + "x" * 60
+    assert wrapped(f"ask {address} now") == ["ask", address, "now"]
 
 
 def test_a_long_sentence_is_wrapped_behind_its_mark() -> None:

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from unicodedata import east_asian_width
 
 import pytest
 
+from sandbox.cli.lessontext import markdown
 from sandbox.config.profile import builtin_profiles
 from sandbox.errors import InputError
 from sandbox.learn import library
 from sandbox.learn.lesson import Lesson
-from sandbox.learn.library import LESSONS, all_lessons, find, languages, names, read
+from sandbox.learn.library import LESSONS, all_lessons, find, known_language, languages, names, read
 from tests.unit.learn.samples import PAGE
 
 
@@ -67,6 +70,32 @@ def test_a_translation_has_the_steps_of_its_original() -> None:
             assert found == [], f"{language}/{path.name}"
 
 
+def texts(lesson: Lesson) -> Iterator[str]:
+    """All that is there to be read, piece by piece."""
+    yield from (lesson.title, lesson.intro, lesson.see, lesson.question, lesson.answer)
+    yield lesson.reading
+    for step in lesson.steps:
+        yield from filter(None, (step.title, step.before, step.after))
+        if step.hint and not step.hint.startswith("etcd-sandbox "):
+            yield step.hint
+
+
+@pytest.mark.parametrize("name", [path.name for path in sorted((LESSONS / "zh-Hant").glob("*.md"))])
+def test_a_lesson_in_chinese_is_in_chinese_throughout(name: str) -> None:
+    original, lesson = read(name), read(name, "zh-Hant")
+    for text in texts(lesson):
+        assert any(east_asian_width(character) == "W" for character in text), text
+    assert all(step.hint for step in lesson.steps)
+    for step, other in zip(original.steps, lesson.steps, strict=True):
+        assert bool(step.before) == bool(other.before), other.title
+        assert bool(step.after) == bool(other.after), other.title
+    links = re.compile(r"\]\((http[^)]*)\)")
+    assert links.findall(lesson.reading) == links.findall(original.reading)
+    # What would stand on the page as it is, because Markdown does not take it for a mark.
+    shown = "\n".join(markdown(text) for text in texts(lesson))
+    assert "**" not in shown
+
+
 @pytest.fixture
 def shelf(tmp_path: Path) -> Path:
     root = tmp_path / "lessons"
@@ -102,6 +131,22 @@ def test_a_lesson_comes_in_its_language_and_else_in_english(shelf: Path) -> None
     one, other = all_lessons("zh-Hant", shelf)
     assert (one.title, one.language) == ("一課", "zh-Hant")
     assert (other.title, other.language) == ("A small lesson", "")
+
+
+@pytest.mark.parametrize(
+    ("word", "language"),
+    [
+        ("zh-hant", "zh-Hant"),
+        ("zh-TW", "zh-Hant"),
+        ("zh_TW.UTF-8", "zh-Hant"),
+        ("en", ""),
+        ("en-GB", ""),
+        ("", ""),
+    ],
+)
+def test_a_language_is_meant_by_each_of_its_names(shelf: Path, word: str, language: str) -> None:
+    assert known_language(word, shelf) == language
+    assert find("5", word, shelf).language == language
 
 
 def test_an_unknown_language_is_refused(shelf: Path) -> None:

@@ -1,7 +1,8 @@
-"""Compile the newest etcd, etcdctl and etcdutl 3.6 and 3.7 from etcd's Go modules, for the tests.
+"""Compile the newest etcd, etcdctl and etcdutl 3.6 and 3.7 from etcd's Go modules, and goreman, for the tests.
 
-The programs go to `$ETCD_SANDBOX_TEST_CACHE/etcd/<series>/` (default `~/.cache/etcd-sandbox-tests`),
-outside the checkout. A build that is younger than a week, or already the newest version, is kept.
+The programs go to `$ETCD_SANDBOX_TEST_CACHE/etcd/<series>/` (default `~/.cache/etcd-sandbox-tests`)
+and `…/goreman/`, outside the checkout. A build of etcd that is younger than a week, or already the
+newest version, is kept.
 Needs Go and nothing but Python's standard library; without Go it says so and does nothing.
 """
 
@@ -15,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,6 +26,7 @@ PROGRAMS = {
     "etcdctl": "go.etcd.io/etcd/etcdctl/v3",
     "etcdutl": "go.etcd.io/etcd/etcdutl/v3",
 }
+GOREMAN, GOREMAN_VERSION = "github.com/mattn/goreman", "0.3.17"
 FRESH_S = 7 * 24 * 3600
 LOOKUP_TIMEOUT_S = 120
 BUILD_TIMEOUT_S = 1800
@@ -45,12 +47,13 @@ def main() -> int:
     """Bring each series up to date; 1 when one is missing although Go is here, else 0."""
     go = shutil.which("go")
     if go is None:
-        say("no Go here: etcd 3.6 and 3.7 are not compiled, their tests are skipped")
+        say("no Go here: etcd 3.6 and 3.7, and goreman, are not compiled, their tests are skipped")
         return 0
     home = cache_home() / "etcd"
     home.mkdir(parents=True, exist_ok=True)
     with only_one_at_a_time(home):
-        return max(bring_up_to_date(go, series, home / series) for series in SERIES)
+        codes = [bring_up_to_date(go, series, home / series) for series in SERIES]
+        return max(*codes, bring_goreman(go, cache_home() / "goreman"))
 
 
 def bring_up_to_date(go: str, series: str, target: Path) -> int:
@@ -81,9 +84,30 @@ def bring_up_to_date(go: str, series: str, target: Path) -> int:
         return 1
 
 
-def cached_version(target: Path) -> str:
+def bring_goreman(go: str, target: Path) -> int:
+    """Compile goreman into `target` where needed; say in one line what came of it."""
+    if cached_version(target, ("goreman",)) == GOREMAN_VERSION:
+        say(f"goreman: {GOREMAN_VERSION}, compiled before")
+        return 0
+    try:
+        with tempfile.TemporaryDirectory(prefix="goreman-build-") as directory:
+            workshop = Path(directory)
+            # `go install …@version` would ask for the checksum of more than the module itself.
+            (workshop / "go.mod").write_text(
+                f"module goremanbuild\n\ngo 1.23\n\nrequire {GOREMAN} v{GOREMAN_VERSION}\n"
+            )
+            run([go, "build", "-o", "bin/goreman", GOREMAN], workshop, BUILD_TIMEOUT_S)
+            install(workshop / "bin", target, GOREMAN_VERSION, ("goreman",))
+            say(f"goreman: {GOREMAN_VERSION} compiled")
+            return 0
+    except BuildFailed as error:
+        say(f"goreman: cannot be compiled ({error})")
+        return 1
+
+
+def cached_version(target: Path, programs: Iterable[str] = PROGRAMS) -> str:
     """The version compiled before; empty when any of the programs is missing."""
-    if not all(os.access(target / program, os.X_OK) for program in PROGRAMS):
+    if not all(os.access(target / program, os.X_OK) for program in programs):
         return ""
     try:
         return (target / "VERSION").read_text().strip()
@@ -129,10 +153,10 @@ def compile_programs(go: str, version: str, workshop: Path) -> None:
         )
 
 
-def install(built: Path, target: Path, version: str) -> None:
+def install(built: Path, target: Path, version: str, programs: Iterable[str] = PROGRAMS) -> None:
     """Put the programs in their place, each in one step, the version last."""
     target.mkdir(parents=True, exist_ok=True)
-    for program in PROGRAMS:
+    for program in programs:
         arriving = target / f".{program}.new"
         shutil.copy2(built / program, arriving)
         arriving.replace(target / program)

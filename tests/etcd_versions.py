@@ -8,6 +8,9 @@ from __future__ import annotations
 import os
 from functools import cache
 from pathlib import Path
+from typing import NoReturn
+
+import pytest
 
 from sandbox.errors import InputError
 from sandbox.etcd.binary import wheel_program
@@ -19,7 +22,7 @@ from tests.build_etcd import cache_home
 SERIES = ("3.4", "3.5", "3.6", "3.7")
 
 REQUIRE_ALL = "ETCD_SANDBOX_TESTS_REQUIRE_ALL"
-"""With this variable set, a test fails for want of an etcd instead of being skipped."""
+"""With this variable set, a test fails for want of a program instead of being skipped."""
 
 _HOW_TO_GET = {
     "3.4": "install the system's package etcd-server (3.4)",
@@ -43,14 +46,24 @@ def here() -> list[str]:
     return [series for series in SERIES if find(series) is not None]
 
 
+def need(*series: str) -> EtcdBinary:
+    """The etcd of the first of these series that is here, without any the newest; `lacking` else."""
+    for each in series or reversed(SERIES):
+        if (binary := find(each)) is not None:
+            return binary
+    return lacking(missing((series or ("3.5",))[0]))
+
+
 def missing(series: str) -> str:
     """Why a test on that series cannot run, and the mend."""
     return f"there is no etcd {series} on this machine: {_HOW_TO_GET[series]}"
 
 
-def required() -> bool:
-    """Whether every series has to be there."""
-    return bool(os.environ.get(REQUIRE_ALL))
+def lacking(why: str) -> NoReturn:
+    """Skip the test for want of a program, or fail it where all have to be there."""
+    if os.environ.get(REQUIRE_ALL):
+        pytest.fail(why)
+    pytest.skip(why)
 
 
 def _binary(path: Path) -> EtcdBinary | None:

@@ -4,8 +4,8 @@
     python3 tests/run.py PATH…      the tests at these paths only
 
 It makes `.venv` beside the checkout's files, installs the project with real etcd 3.5.1 into it,
-adds Debian's etcd 3.4, tmux, Chromium, podman and dnsmasq where it may (root on Debian or Ubuntu), and compiles
-the etcd 3.6 and 3.7 of the day where Go is present. Tests of what is not there are skipped and
+adds Debian's etcd 3.4, tmux, Chromium, podman, docker and dnsmasq where it may (root on Debian or Ubuntu), and
+compiles the etcd 3.6 and 3.7 of the day, and goreman, where Go is present. Tests of what is not there are skipped and
 say why; with ETCD_SANDBOX_TESTS_REQUIRE_ALL set they fail instead.
 """
 
@@ -29,10 +29,13 @@ DEBIAN = {
     "chromium": "chromium",
     "podman": "podman",
     "runc": "runc",
+    "iptables": "iptables",  # podman's networks are made with it
     "/usr/lib/podman/netavark": "netavark",
     "/usr/lib/podman/aardvark-dns": "aardvark-dns",
     "dnsmasq": "dnsmasq-base",
     "dig": "bind9-dnsutils",
+    "dockerd": "docker.io",
+    "docker-compose": "docker-compose",
 }
 """Programs that the tests use, and Debian's packages that have them."""
 

@@ -151,6 +151,11 @@ def explain(container: ContainerSpec, complaint: str, code: int) -> str:
         )
     if "not known" in lowered or "no such image" in lowered:
         return f"the image {container.image} is no longer on this machine"
+    if lowered.startswith("netavark: no such file"):
+        return (
+            f"{engine} can give containers no network of their own without iptables: install your "
+            "system's package iptables, or take --container-network host"
+        )
     return f"{engine} says: {reason}"
 
 

@@ -7,7 +7,6 @@ import shutil
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import NoReturn
 
 import psutil
 import pytest
@@ -101,19 +100,12 @@ class Served:
         return self.process.returncode, out.decode(), err.decode()
 
 
-def absent(what: str) -> NoReturn:
-    """Skip for want of `what`, or fail where all has to be there."""
-    if etcd_versions.required():
-        pytest.fail(what)
-    pytest.skip(what)
-
-
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """One Chromium for the tests of a module; Playwright has an event loop of its own until its end."""
     path = next(filter(None, map(shutil.which, CHROMIUM)), None)
     if path is None:
-        absent("Chromium is not installed")
+        etcd_versions.lacking("Chromium is not installed")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
         yield browser
@@ -161,12 +153,7 @@ def up(sandbox_command: SandboxCommand) -> Callable[[int], None]:
     """Brings up so many members, of the newest etcd that is here."""
 
     def begin(members: int) -> None:
-        series = etcd_versions.here()
-        if not series:
-            absent(etcd_versions.missing("3.5"))
-        binary = etcd_versions.find(series[-1])
-        assert binary is not None
-        sandbox_command.env["ETCD_SANDBOX_ETCD"] = binary.path
+        sandbox_command.env["ETCD_SANDBOX_ETCD"] = etcd_versions.need().path
         sandbox_command("up", "-n", str(members), "-d", "--base-port", "auto")
 
     return begin

@@ -8,8 +8,6 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-import pytest
-
 from tests import etcd_versions
 from tests.conftest import SandboxCommand, command, until
 
@@ -39,9 +37,7 @@ def run_console(sandbox: SandboxCommand, steps: Steps) -> None:
 
     Skipped on a machine without etcd; the newest is taken.
     """
-    binary = next(iter(filter(None, map(etcd_versions.find, reversed(etcd_versions.SERIES)))), None)
-    if binary is None:
-        pytest.skip("there is no etcd on this machine")
+    binary = etcd_versions.need()
     places = [str(Path(command()[0]).parent), str(Path(binary.path).parent)]
     env = sandbox.env | {"PATH": os.pathsep.join([*places, sandbox.env["PATH"]])}
     for line, shown in steps:

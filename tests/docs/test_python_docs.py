@@ -24,10 +24,7 @@ TESTS = [block for block in BLOCKS if "def test_" in block]
 
 @pytest.fixture
 def with_etcd(sandbox_command: SandboxCommand) -> SandboxCommand:
-    binary = next(filter(None, map(etcd_versions.find, reversed(etcd_versions.SERIES))), None)
-    if binary is None:
-        pytest.skip("there is no etcd on this machine")
-    sandbox_command.env["ETCD_SANDBOX_ETCD"] = binary.path
+    sandbox_command.env["ETCD_SANDBOX_ETCD"] = etcd_versions.need().path
     sandbox_command.env["PYTHONPATH"] = str(ROOT)
     return sandbox_command
 

@@ -47,9 +47,7 @@ def test_every_link_of_the_docs_leads_somewhere() -> None:
 
 
 def test_the_profile_of_the_inputs_page_is_a_good_one(sandbox_command: SandboxCommand) -> None:
-    binary = etcd_versions.find("3.5")
-    if binary is None:
-        pytest.skip(etcd_versions.missing("3.5"))
+    binary = etcd_versions.need("3.5")
     page = (ROOT / "docs" / "inputs.md").read_text()
     (shown,) = re.findall(r"^```toml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
     (sandbox_command.cwd / "shown.toml").write_text(shown)

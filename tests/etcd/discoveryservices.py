@@ -17,8 +17,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-import pytest
-
 from sandbox.etcd.version import parse
 from sandbox.model.spec import EtcdBinary
 from tests import etcd_versions
@@ -146,10 +144,7 @@ Serve = Callable[..., Service]
 
 def v2_server() -> EtcdBinary:
     """An etcd that can serve the v2 protocol; the test is skipped without."""
-    for series in ("3.5", "3.4"):
-        if (binary := etcd_versions.find(series)) is not None:
-            return binary
-    pytest.skip(etcd_versions.missing("3.5"))
+    return etcd_versions.need("3.5", "3.4")
 
 
 def speaks_v2_only(binary: EtcdBinary) -> bool:

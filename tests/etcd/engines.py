@@ -15,11 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import pytest
 
 from sandbox.plan.contained import BUILT_IMAGE
 from tests.conftest import SandboxCommand, until
-from tests.etcd_versions import required
+from tests.etcd_versions import lacking
 from tests.programs import can_be_bound
 
 
@@ -141,13 +140,6 @@ def lives(pid: int) -> bool:
     with contextlib.suppress(psutil.NoSuchProcess):
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     return False
-
-
-def lacking(why: str) -> None:
-    """Skip the test, or fail it where everything has to be there."""
-    if required():
-        pytest.fail(why)
-    pytest.skip(why)
 
 
 def usable_podman() -> UsedEngine:

@@ -44,10 +44,7 @@ def own_home(sandbox_command: SandboxCommand, monkeypatch: pytest.MonkeyPatch) -
 @pytest.fixture
 def etcd() -> str:
     """One etcd, for what is the same with each."""
-    for series in reversed(etcd_versions.SERIES):
-        if (binary := etcd_versions.find(series)) is not None:
-            return binary.path
-    pytest.skip("there is no etcd on this machine")
+    return etcd_versions.need().path
 
 
 def ask(endpoint: str, question: str, **body: str) -> dict[str, Any]:

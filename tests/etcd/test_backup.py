@@ -21,10 +21,7 @@ from tests.etcd.conftest import ClusterMaker
 @pytest.fixture
 def one_etcd() -> str:
     """One etcd, for what is the same with each."""
-    for series in reversed(etcd_versions.SERIES):
-        if (binary := etcd_versions.find(series)) is not None:
-            return binary.path
-    pytest.skip("there is no etcd on this machine")
+    return etcd_versions.need().path
 
 
 def test_a_restore_has_exactly_the_keys_of_the_snapshot_and_a_new_cluster_id(
@@ -177,9 +174,7 @@ def test_a_snapshot_that_is_broken_off_leaves_no_file(
 def test_an_etcd_refuses_what_a_newer_one_wrote_and_so_do_we(
     sandbox_command: SandboxCommand, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    newer, older = etcd_versions.find("3.7"), etcd_versions.find("3.6")
-    if newer is None or older is None:
-        pytest.skip("there are no etcds 3.6 and 3.7 on this machine")
+    newer, older = etcd_versions.need("3.7"), etcd_versions.need("3.6")
     monkeypatch.setenv("ETCD_SANDBOX_HOME", str(sandbox_command.home))
     path = tmp_path / "backup.db"
     with Cluster(members=1, etcd=newer.path, base_port="auto") as cluster:

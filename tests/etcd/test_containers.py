@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -23,7 +24,8 @@ import pytest
 from sandbox.model.spec import EtcdBinary
 from tests import etcd_versions
 from tests.conftest import SandboxCommand, until
-from tests.etcd.engines import Contained, UsedEngine, images_of_tests, lacking, usable_podman
+from tests.etcd.engines import Contained, UsedEngine, images_of_tests, usable_podman
+from tests.etcd_versions import lacking
 
 EXIT_SEEN_WITHIN_S = 2.0
 
@@ -45,10 +47,7 @@ def contained(
 
 
 def of_engine(command: SandboxCommand, engine: UsedEngine) -> Iterator[Contained]:
-    binary = etcd_versions.find("3.5") or etcd_versions.find("3.4")
-    if binary is None:
-        lacking(etcd_versions.missing("3.5"))
-    command.env["ETCD_SANDBOX_ETCD"] = str(binary and binary.path)
+    command.env["ETCD_SANDBOX_ETCD"] = etcd_versions.need("3.5", "3.4").path
     cluster = Contained(command, engine)
     yield cluster
     cluster("down", "--kill", code=None)
@@ -198,7 +197,8 @@ def test_what_guard_and_supervisor_leave_when_both_are_killed_the_next_command_c
     ]
     supervisor.suspend()
     for process in (guard, supervisor, *victims):
-        process.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):  # some go when those before them went
+            process.kill()
     assert len(contained.engine.containers(contained.prefix)) == 3
 
     said = contained("status", code=3)
@@ -330,7 +330,7 @@ def test_an_engine_that_is_not_installed_is_said_with_the_package(contained: Con
 
 def test_a_daemon_that_does_not_run_is_said_with_how_to_start_it(contained: Contained) -> None:
     if shutil.which("docker") is None:
-        pytest.skip("there is no docker on this machine")
+        lacking("there is no docker on this machine")
     nowhere = contained.command.cwd / "docker.sock"
     contained.command.env["DOCKER_HOST"] = f"unix://{nowhere}"
     said = contained("up", "-n", "3", "-d", "--runtime", "docker", code=2)
@@ -422,7 +422,7 @@ def docker() -> Iterator[UsedEngine]:
     daemon = shutil.which("dockerd")
     program = shutil.which("docker")
     if daemon is None or program is None or os.geteuid() != 0:
-        pytest.skip("docker's tests start a daemon of their own: they need docker.io and root")
+        lacking("docker's tests start a daemon of their own: they need docker.io and root")
     with tempfile.TemporaryDirectory(prefix="sbx-docker-") as place:
         address = f"unix://{place}/docker.sock"
         engine = UsedEngine(program, {"DOCKER_HOST": address})
@@ -439,7 +439,7 @@ def docker() -> Iterator[UsedEngine]:
 
         def answers() -> bool:
             if process.poll() is not None:
-                pytest.skip(f"dockerd does not run here: {log.read_text()[-500:]}")
+                lacking(f"dockerd does not run here: {log.read_text()[-500:]}")
             return bool(engine("version", "--format={{.Server.Version}}", check=False).strip())
 
         try:

@@ -357,9 +357,7 @@ def test_members_of_two_protocols_meet_by_the_one_that_both_speak(
     etcd_sandbox: SandboxCommand, quick: Path
 ) -> None:
     """Of 3.5 and 3.6 members the older one's etcd is the service, also where it is not the first."""
-    old, new = etcd_versions.find("3.5"), etcd_versions.find("3.6")
-    if old is None or new is None:
-        pytest.skip(etcd_versions.missing("3.5" if old is None else "3.6"))
+    old, new = etcd_versions.need("3.5"), etcd_versions.need("3.6")
     own = "".join(
         f'[[member]]\nname = "{name}"\netcd = "{binary.path}"\n'
         for name, binary in (("a", new), ("b", old), ("c", new))

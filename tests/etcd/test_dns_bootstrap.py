@@ -36,9 +36,7 @@ def _machine_that_can() -> Iterator[None]:
     """Skips what this machine does not allow; afterwards its resolver must be as it was."""
     facts = machine.look("127.53.0.2", private_mount(root=os.geteuid() == 0))
     if lacks := needs.lacks(facts):
-        if etcd_versions.required():
-            pytest.fail(lacks[0].what)
-        pytest.skip(lacks[0].what)
+        etcd_versions.lacking(lacks[0].what)
     before = (RESOLV_CONF.read_bytes(), _resolver_mounts(os.getpid()))
     yield
     assert (RESOLV_CONF.read_bytes(), _resolver_mounts(os.getpid())) == before
@@ -47,12 +45,7 @@ def _machine_that_can() -> Iterator[None]:
 @pytest.fixture
 def newest() -> EtcdBinary:
     """One etcd that takes the records for plain HTTP."""
-    series = [series for series in etcd_versions.here() if series != "3.4"]
-    if not series:
-        pytest.skip(etcd_versions.missing("3.5"))
-    binary = etcd_versions.find(series[-1])
-    assert binary is not None
-    return binary
+    return etcd_versions.need("3.7", "3.6", "3.5")
 
 
 Up = Callable[..., subprocess.CompletedProcess[str]]
@@ -116,9 +109,7 @@ def test_members_find_each_other_by_srv_records(
 def test_a_member_of_3_4_makes_all_of_them_speak_tls(
     sandbox_command: SandboxCommand, up: Up, quick: Path
 ) -> None:
-    old, newer = etcd_versions.find("3.4"), etcd_versions.find("3.5")
-    if old is None or newer is None:
-        pytest.skip(etcd_versions.missing("3.5" if old else "3.4"))
+    old, newer = etcd_versions.need("3.4"), etcd_versions.need("3.5")
     with quick.open("a") as profile:
         profile.write(f'[[member]]\nname = "infra1"\netcd = "{old.path}"\n')
         profile.write('[[member]]\nname = "infra2"\n[[member]]\nname = "infra3"\n')
@@ -306,7 +297,7 @@ def test_an_ordinary_user_needs_port_53_and_gets_by_with_user_namespaces(
     found = [etcd_versions.find(series) for series in etcd_versions.here()]
     path = next((each.path for each in found if each and _is_for_everybody(each.path)), None)
     if path is None:
-        pytest.skip("no etcd here can be executed by an ordinary user")
+        etcd_versions.lacking("no etcd here can be executed by an ordinary user")
     os.chown(sandbox_command.home, NOBODY, NOBODY)
     # The user may look into every directory, as the interpreter may be in root's, and no more.
     user = shlex.join(

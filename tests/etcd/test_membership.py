@@ -242,10 +242,7 @@ def test_what_would_break_the_quorum_and_what_cannot_be_meant_is_refused(
 @pytest.fixture
 def some_etcd() -> EtcdBinary:
     """One etcd: what is not about etcd is tested with one of them."""
-    binary = next(filter(None, map(etcd_versions.find, ("3.6", "3.5", "3.4"))), None)
-    if binary is None:
-        pytest.skip(etcd_versions.missing("3.5"))
-    return binary
+    return etcd_versions.need("3.6", "3.5", "3.4")
 
 
 @pytest.fixture

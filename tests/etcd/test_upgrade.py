@@ -26,12 +26,7 @@ STEPS = [("3.4", "3.5"), ("3.5", "3.6"), ("3.6", "3.7")]
 
 def path_of(series: str) -> str:
     """The etcd of a series; the test is skipped without it, or fails where all are required."""
-    binary = etcd_versions.find(series)
-    if binary is not None:
-        return binary.path
-    if etcd_versions.required():
-        pytest.fail(etcd_versions.missing(series))
-    pytest.skip(etcd_versions.missing(series))
+    return etcd_versions.need(series).path
 
 
 def version_of(series: str) -> str:

@@ -11,8 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests import etcd_versions
 from tests.conftest import SandboxCommand, until
 
@@ -106,10 +104,7 @@ def test_a_stopped_process_that_changed_stays_stopped(sandbox_command: SandboxCo
 def test_the_member_list_of_a_running_cluster_is_not_applied(
     sandbox_command: SandboxCommand,
 ) -> None:
-    binary = next(filter(None, map(etcd_versions.find, etcd_versions.SERIES)), None)
-    if binary is None:
-        pytest.skip("there is no etcd on this machine")
-    sandbox_command.env["ETCD_SANDBOX_ETCD"] = binary.path
+    sandbox_command.env["ETCD_SANDBOX_ETCD"] = etcd_versions.need().path
     profile = sandbox_command.cwd / "p.toml"
     profile.write_text("[cluster]\nmembers = 1\n[etcd]\nsnapshot-count = 1000\n")
     sandbox_command("up", "-d", "-p", "./p.toml", "--base-port", "auto")

@@ -20,11 +20,7 @@ from tests.etcd.ports import free_ports
 @pytest.fixture
 def etcd(sandbox_command: SandboxCommand) -> SandboxCommand:
     """The command with any real etcd; the tests here are not about its version."""
-    series = (etcd_versions.here() or [""])[-1]
-    binary = etcd_versions.find(series) if series else None
-    if binary is None:
-        pytest.skip("there is no etcd on this machine")
-    sandbox_command.env["ETCD_SANDBOX_ETCD"] = binary.path
+    sandbox_command.env["ETCD_SANDBOX_ETCD"] = etcd_versions.need().path
     return sandbox_command
 
 
@@ -179,9 +175,7 @@ def test_a_bad_profile_is_refused_with_its_place(etcd: SandboxCommand, case: str
 def test_a_flag_that_this_etcd_lacks_names_the_versions_that_have_it(
     sandbox_command: SandboxCommand,
 ) -> None:
-    binary = etcd_versions.find("3.5")
-    if binary is None:
-        pytest.skip(etcd_versions.missing("3.5"))
+    binary = etcd_versions.need("3.5")
     (sandbox_command.cwd / "p.toml").write_text("[etcd]\nmax-learners = 2\n")
     error = error_of(sandbox_command("up", "-p", "./p.toml", "-d", "--etcd", binary.path, code=2))
     assert "max-learners" in error

@@ -18,27 +18,20 @@ import psutil
 import pytest
 import yaml
 
-from sandbox.model.spec import EtcdBinary
 from tests import etcd_versions
+from tests.build_etcd import cache_home
 from tests.conftest import SandboxCommand, until
 
 ODD = '[etcd]\npeer-cert-allowed-cn = "it\'s $HOME #x `y` ${Z}"\n'
 """A flag's value that every format must quote, and that etcd takes as it is."""
 
 
-def an_etcd(series: str) -> EtcdBinary:
-    found = etcd_versions.find(series)
-    if found is None:
-        assert not etcd_versions.required(), etcd_versions.missing(series)
-        pytest.skip(etcd_versions.missing(series))
-    return found
-
-
 def tool(name: str) -> str:
-    """A program on PATH or of the environment that runs the tests."""
-    found = shutil.which(name, path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    """A program on PATH, of the environment that runs the tests, or compiled for them."""
+    places = (Path(sys.executable).parent, os.environ["PATH"], cache_home() / name)
+    found = shutil.which(name, path=os.pathsep.join(map(str, places)))
     if found is None:
-        pytest.skip(f"there is no {name} on this machine")
+        etcd_versions.lacking(f"there is no {name} on this machine")
     return found
 
 
@@ -47,7 +40,7 @@ def of(sandbox_command: SandboxCommand) -> Callable[[str], SandboxCommand]:
     """The command, with the etcd of a series as the one on PATH."""
 
     def with_etcd(series: str) -> SandboxCommand:
-        directory = Path(an_etcd(series).path).parent
+        directory = Path(etcd_versions.need(series).path).parent
         sandbox_command.env["PATH"] = f"{directory}:{os.environ['PATH']}"
         return sandbox_command
 

@@ -370,12 +370,7 @@ def test_exit_on_error_ends_everything_with_the_exit_code_of_the_process(
 @pytest.fixture(scope="module")
 def etcd_path() -> str:
     """The newest etcd of this machine."""
-    series = etcd_versions.here()
-    if not series:
-        pytest.skip(etcd_versions.missing("3.5"))
-    binary = etcd_versions.find(series[-1])
-    assert binary is not None
-    return binary.path
+    return etcd_versions.need().path
 
 
 @pytest.mark.parametrize("victim", ["up, by Ctrl-C", "up", "supervisor"])

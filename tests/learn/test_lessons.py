@@ -27,12 +27,7 @@ LONGEST_S = 240
 
 
 def etcd_of(series: str) -> str:
-    binary = etcd_versions.find(series)
-    if binary is None:
-        if etcd_versions.required():
-            pytest.fail(etcd_versions.missing(series))
-        pytest.skip(etcd_versions.missing(series))
-    return binary.path
+    return etcd_versions.need(series).path
 
 
 @pytest.mark.timeout(LONGEST_S)

@@ -16,12 +16,7 @@ from tests.terminal.screen import Screen
 @pytest.fixture
 def newest_etcd(sandbox_command: SandboxCommand) -> None:
     """The newest etcd of this machine is what the test's commands run."""
-    series = etcd_versions.here()
-    if not series:
-        pytest.skip(etcd_versions.missing("3.5"))
-    binary = etcd_versions.find(series[-1])
-    assert binary is not None
-    sandbox_command.env["ETCD_SANDBOX_ETCD"] = binary.path
+    sandbox_command.env["ETCD_SANDBOX_ETCD"] = etcd_versions.need().path
 
 
 @pytest.fixture
@@ -30,9 +25,7 @@ def screen_of(
 ) -> Iterator[Callable[..., Screen]]:
     """Opens commands in terminals of their own (tmux)."""
     if shutil.which("tmux") is None:
-        if etcd_versions.required():
-            pytest.fail("tmux is not installed")
-        pytest.skip("tmux is not installed")
+        etcd_versions.lacking("tmux is not installed")
     opened: list[Screen] = []
 
     def open_(*args: str, **how: int) -> Screen:

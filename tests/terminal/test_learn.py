@@ -24,12 +24,7 @@ def learner(
     sandbox_command: SandboxCommand, terminal_of: Callable[..., PseudoTerminal]
 ) -> Callable[..., PseudoTerminal]:
     """Opens `learn …` in terminals, on etcd 3.5."""
-    binary = etcd_versions.find("3.5")
-    if binary is None:
-        if etcd_versions.required():
-            pytest.fail(etcd_versions.missing("3.5"))
-        pytest.skip(etcd_versions.missing("3.5"))
-    sandbox_command.env["ETCD_SANDBOX_ETCD"] = binary.path
+    sandbox_command.env["ETCD_SANDBOX_ETCD"] = etcd_versions.need("3.5").path
     return lambda *args, **how: terminal_of("learn", *args, **how)
 
 

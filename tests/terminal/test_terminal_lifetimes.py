@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import etcd_versions
 from tests.conftest import SandboxCommand, command, until
 from tests.programs import Holders, holders
 
@@ -165,7 +166,7 @@ def tmux(
     sandbox_command: SandboxCommand, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Tmux]:
     if shutil.which("tmux") is None:
-        pytest.skip("tmux is not installed")
+        etcd_versions.lacking("tmux is not installed")
     started = Tmux(sandbox_command.home / ".tmux", sandbox_command)
     yield started
     started("kill-server")

@@ -135,6 +135,10 @@ def test_a_removal_that_goes_on_failing_is_an_error(known: FakePodman) -> None:
             '"etcd-sandbox-c-infra1" is already in use by 0123. You have to remove that container\n',
             "another container is called etcd-sandbox-c-infra1",
         ),
+        (
+            "Error: netavark: No such file or directory (os error 2)\n",
+            "install your system's package iptables",
+        ),
         ("Error: crun: no space left on device\n", "podman says: crun: no space left on device"),
         ("", "podman says: exit status 125"),
     ],

@@ -62,6 +62,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         ),
         "doctor": ("sandbox.cli.doctor:doctor", "Find what would get in the way here."),
         "versions": ("sandbox.cli.versions:versions", "List every etcd found here."),
+        "kit": ("sandbox.cli.kit:kit", "Prepare machines that have no network."),
     },
 }
 """Section → command → where it is, and its line in the list (so that the list imports nothing)."""

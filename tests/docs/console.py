@@ -32,14 +32,18 @@ def console_blocks(text: str) -> list[Steps]:
     return blocks
 
 
+def shell_environment(sandbox: SandboxCommand) -> dict[str, str]:
+    """That of a shell which finds the command, and the newest etcd; skips where there is none."""
+    places = [str(Path(command()[0]).parent), str(Path(etcd_versions.need().path).parent)]
+    return sandbox.env | {"PATH": os.pathsep.join([*places, sandbox.env["PATH"]])}
+
+
 def run_console(sandbox: SandboxCommand, steps: Steps) -> None:
     """Run the commands in their order; each must succeed and print what is shown, or fail as shown.
 
     Skipped on a machine without etcd; the newest is taken.
     """
-    binary = etcd_versions.need()
-    places = [str(Path(command()[0]).parent), str(Path(binary.path).parent)]
-    env = sandbox.env | {"PATH": os.pathsep.join([*places, sandbox.env["PATH"]])}
+    env = shell_environment(sandbox)
     for line, shown in steps:
         if " ctl put " in line or "get greeting" in line:
             # A reader takes longer to type than a machine does: the election must be over.

@@ -70,10 +70,7 @@ def apart() -> list[str]:
 def test_a_kit_brings_all_to_a_machine_without_a_network(
     sandbox_command: SandboxCommand, tmp_path: Path
 ) -> None:
-    binary = etcd_versions.find("3.5")
-    if binary is None:
-        assert not etcd_versions.required(), etcd_versions.missing("3.5")
-        pytest.skip(etcd_versions.missing("3.5"))
+    binary = etcd_versions.need("3.5")
     kit = tmp_path / "a kit"
     made = sandbox_command("kit", str(kit), "--etcd", binary.path, timeout_s=LONGEST_S)
     assert f"etcd {binary.version}" in made.stdout
@@ -122,12 +119,9 @@ def contents(wheel: Path) -> dict[str, list[bytes]]:
 def test_without_a_network_it_says_so_and_leaves_nothing(
     sandbox_command: SandboxCommand, tmp_path: Path
 ) -> None:
-    if not etcd_versions.here():
-        pytest.skip(etcd_versions.missing("3.5"))
     nowhere = {"PIP_INDEX_URL": "http://127.0.0.1:9/", "PIP_RETRIES": "0", "PIP_FIND_LINKS": ""}
     sandbox_command.env.update(nowhere)
-    etcd = etcd_versions.find(etcd_versions.here()[-1])
-    assert etcd is not None
+    etcd = etcd_versions.need()
     place = tmp_path / "kit"
     failed = sandbox_command("kit", str(place), "--etcd", etcd.path, code=1)
     assert "error: pip could not" in failed.stderr
@@ -139,11 +133,8 @@ def test_without_a_network_it_says_so_and_leaves_nothing(
 def test_a_directory_with_something_in_it_is_refused_and_left_alone(
     sandbox_command: SandboxCommand, tmp_path: Path
 ) -> None:
-    if not etcd_versions.here():
-        pytest.skip(etcd_versions.missing("3.5"))
     (tmp_path / "mine").write_text("mine")
-    etcd = etcd_versions.find(etcd_versions.here()[-1])
-    assert etcd is not None
+    etcd = etcd_versions.need()
     refused = sandbox_command("kit", str(tmp_path), "--etcd", etcd.path, code=2)
     assert "the directory is not empty" in refused.stderr
     assert [each.name for each in tmp_path.iterdir()] == ["mine"]

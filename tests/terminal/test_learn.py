@@ -207,6 +207,23 @@ def test_a_lesson_that_is_left_running_runs_on_and_is_open_once(
     sandbox_command.assert_nothing_left()
 
 
+def test_a_lesson_that_is_begun_anew_has_a_new_cluster(
+    sandbox_command: SandboxCommand, learner: Callable[..., PseudoTerminal]
+) -> None:
+    terminal, elsewhere = learner("1"), Elsewhere(sandbox_command, "learn-1")
+    terminal.until_painted("1 of 8")
+    elsewhere("ctl", "put", "mine", "old")
+    terminal.type(b"skip\n")
+    terminal.until_painted("2 of 8")
+    terminal.type(b"quit\n")
+    assert terminal.wait() == 0
+    again = learner("1", "--again")
+    again.until_painted("1 of 8")
+    assert elsewhere("ctl", "get", "mine") == ""
+    again.type(b"quit\n")
+    assert again.wait() == 0
+
+
 def test_a_lesson_ends_with_its_question_and_leaves_nothing(
     sandbox_command: SandboxCommand, learner: Callable[..., PseudoTerminal]
 ) -> None:

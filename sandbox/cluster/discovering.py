@@ -139,8 +139,10 @@ class Discovering:
         """Look at the token until it is complete or the members need it no more."""
         try:
             pause_s = _LOOK_FIRST_S if self._discovery.process else _LOOK_FIRST_ELSEWHERE_S
-            while not await self._look(client, tell=tell):
-                if self._all_have_data:
+            while True:
+                # Asked before the look: who registers last has data before one can look again.
+                need_it_no_more = self._all_have_data
+                if await self._look(client, tell=tell) or need_it_no_more:
                     return
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 1.1, _LOOK_LAST_S)

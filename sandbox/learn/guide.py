@@ -90,15 +90,14 @@ class Guide:
         self.at = max(0, min(at, len(self.steps)))
         self._now = None
 
-    def meet(self, status: ClusterStatus, at_s: float) -> None:
-        """Events come from this cluster now; another supervisor than before has brought it up again."""
-        pid = status.supervisor.pid
-        if pid == self._supervisor:
+    def meet(self, supervisor: int, bootstrap: BootstrapStatus, at_s: float) -> None:
+        """Events come from the supervisor with this pid now; another one has brought the cluster up again."""
+        if supervisor == self._supervisor:
             return
         # A new supervisor tells nothing of the past, and may number its events from one again.
-        self._supervisor, self._last_seq = pid, 0
+        self._supervisor, self._last_seq = supervisor, 0
         if self._now is not None:
-            self._now.record.brought_up(status.bootstrap, at_s)
+            self._now.record.brought_up(bootstrap, at_s)
 
     def gone(self, enter: str) -> Said:
         """What is to be told of a cluster that does not run; `enter` is what the learner presses."""

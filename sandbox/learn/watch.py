@@ -14,7 +14,8 @@ from sandbox.errors import SandboxError
 from sandbox.learn.guide import Guide, Said
 from sandbox.learn.keys import Keys
 from sandbox.model.event import Kind, event_from_wire
-from sandbox.model.state import ClusterStatus, ProcessState
+from sandbox.model.spec import Bootstrap, Runtime
+from sandbox.model.state import BootstrapStatus, ClusterStatus, ProcessState
 from sandbox.paths import ClusterPaths
 
 LOOK_EVERY_S = 0.5
@@ -57,7 +58,7 @@ class Watch:
         pid, last = status.supervisor.pid, past[-1] if past else 0
         while not self.guide.has_taken(pid, last) and time.monotonic() < deadline:
             await self._news(_AGAIN_S)
-        self.guide.meet(status, time.time())
+        self.guide.meet(pid, status.bootstrap, time.time())
         self.guide.begin(status)
 
     async def look(self) -> list[Said]:
@@ -84,10 +85,18 @@ class Watch:
     async def _status(self) -> ClusterStatus:
         return msgspec.convert(await self._client.status(), ClusterStatus)
 
+    async def _meet(self) -> None:
+        # Read by hand: two threads in which msgspec meets a type for the first time at once end in
+        # a crash (0.22), and the cluster is made ready in another thread meanwhile.
+        answer = await self._client.status()
+        how = answer["bootstrap"]
+        bootstrap = BootstrapStatus(way=Bootstrap(how["way"]), runtime=Runtime(how["runtime"]))
+        self.guide.meet(answer["supervisor"]["pid"], bootstrap, time.time())
+
     async def _listen(self) -> None:
         while True:
             with contextlib.suppress(SandboxError):
-                self.guide.meet(await self._status(), time.time())
+                await self._meet()
                 async with aclosing(self._client.events(follow=True, tail=_EVENTS_HELD)) as events:
                     async for event in events:
                         if event["kind"] in _KINDS:

@@ -12,9 +12,13 @@ from tests.unit.learn.samples import PAGE, Story, another, down, member, status
 def guide(until: str = "killed leader; leader elected") -> Guide:
     page = PAGE.replace("killed leader; leader elected", until)
     made = Guide(parse_lesson(page, "05-small.md").steps)
-    made.meet(status(), 0.0)
+    meet(made, status(), 0.0)
     made.begin(status())
     return made
+
+
+def meet(made: Guide, now: ClusterStatus, at_s: float) -> None:
+    made.meet(now.supervisor.pid, now.bootstrap, at_s)
 
 
 def feed(made: Guide, story: Story, now: ClusterStatus | None = None) -> list[Said]:
@@ -114,7 +118,7 @@ def test_what_a_step_cannot_do_without_is_nothing_odd() -> None:
 
 def test_what_happened_before_a_step_does_not_count() -> None:
     made = Guide(parse_lesson(PAGE, "05-small.md").steps)
-    made.meet(status(), 0.0)
+    meet(made, status(), 0.0)
     story = Story().killed(1, "infra1").leads(2, "infra3", 3)
     for event in story.events:
         made.take_event(event)
@@ -184,7 +188,7 @@ def test_a_step_that_means_to_take_the_cluster_down_takes_it_for_no_accident() -
     said = made.gone("Enter")
     assert said.tone is Tone.SEEN
     assert "this step brings it up again" in said.text
-    made.meet(another("discovery"), 9.0)
+    meet(made, another("discovery"), 9.0)
     (seen,) = made.look(another("discovery"), {})
     assert seen.tone is Tone.SEEN
     assert made.done
@@ -199,7 +203,7 @@ def test_a_cluster_that_goes_amid_another_step_is_an_accident() -> None:
 def test_the_events_of_another_supervisor_are_taken_from_their_first() -> None:
     made = guide("bootstrapped dns; killed leader")
     feed(made, Story().leads(1, "infra2", 3).leads(2, "infra3", 4).leads(3, "infra1", 5))
-    made.meet(another("dns"), 4.0)
+    meet(made, another("dns"), 4.0)
     assert not made.has_taken(2, 1)
     feed(made, Story().leads(5, "infra1", 2).killed(6, "infra1"), another("dns"))
     assert made.has_taken(2, 2)
@@ -209,7 +213,7 @@ def test_the_events_of_another_supervisor_are_taken_from_their_first() -> None:
 def test_a_cluster_that_came_up_in_a_wrong_way_is_told_once_and_may_go_again() -> None:
     made = guide("bootstrapped discovery")
     now = another("dns")
-    made.meet(now, 1.0)
+    meet(made, now, 1.0)
     assert made.look(another("dns", "process", member("infra1", healthy=False)), {}) == [
         Said(
             tone=Tone.ODD,
@@ -221,7 +225,7 @@ def test_a_cluster_that_came_up_in_a_wrong_way_is_told_once_and_may_go_again() -
     assert made.look(now, {}) == []
     assert made.gone("Enter").tone is Tone.SEEN
     again = replace(another("discovery"), supervisor=replace(now.supervisor, pid=3))
-    made.meet(again, 2.0)
+    meet(made, again, 2.0)
     (seen,) = made.look(again, {})
     assert seen.tone is Tone.SEEN
 
@@ -229,7 +233,7 @@ def test_a_cluster_that_came_up_in_a_wrong_way_is_told_once_and_may_go_again() -
 def test_one_that_came_up_as_it_was_is_told_only_where_that_is_not_enough() -> None:
     accident, halfway = guide(), guide("bootstrapped discovery")
     for made in (accident, halfway):
-        made.meet(another("static"), 1.0)
+        meet(made, another("static"), 1.0)
     assert accident.look(another("static"), {}) == []
     (said,) = halfway.look(another("static"), {})
     assert said.tone is Tone.ODD
@@ -238,6 +242,6 @@ def test_one_that_came_up_as_it_was_is_told_only_where_that_is_not_enough() -> N
 def test_a_cluster_that_came_up_before_the_step_began_is_no_news() -> None:
     made = guide()
     made.go(0)
-    made.meet(another("dns"), 1.0)
+    meet(made, another("dns"), 1.0)
     made.begin(another("dns"))
     assert made.look(another("dns"), {}) == []

@@ -7,13 +7,26 @@ processes beside its member are started, so the etcd that it names is never exec
 from __future__ import annotations
 
 import shlex
+import shutil
 import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from tests.conftest import SandboxCommand, until
 from tests.etcd.ports import free_ports
+
+
+def only(directory: Path, *names: str) -> str:
+    """A PATH with nothing but these of the system's programs, in a directory of its own."""
+    directory.mkdir()
+    for name in names:
+        found = shutil.which(name)
+        assert found is not None, name
+        (directory / name).symlink_to(found)
+    return str(directory)
+
 
 HOLDER = """
 import os, signal, socket, sys, time

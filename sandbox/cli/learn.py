@@ -47,6 +47,7 @@ def learn(which: tuple[str, ...], check: bool, again: bool, lang: str, etcd: str
 
     LESSON is a number or a word of its title; without it the lessons are listed. What you do is
     seen however you do it: here, in another terminal, in the dashboard. `quit` keeps your place.
+    A step that this machine cannot do is passed over, with the reason and the mend.
     """
     from sandbox.learn.library import all_lessons, find, known_language
 
@@ -181,6 +182,12 @@ def _be_silent(_: StepReport) -> None:
 
 
 def _tell_step(step: StepReport) -> None:
+    if step.passed_over:
+        output.pieces("  ", output.Painted("- ", output.ODD), step.title)
+        output.line(f"      passed over: {step.passed_over}")
+        output.line(f"      {step.mend}")
+        output.flush()
+        return
     mark = output.Painted("✗ ", output.BAD) if step.why else output.Painted("✓ ", output.GOOD)
     output.pieces("  ", mark, step.title, output.Painted(f"  {step.seconds:.1f} s", output.FAINT))
     for text in step.seen:
@@ -194,7 +201,8 @@ def _tell_lesson(report: LessonReport) -> None:
     how = "holds" if report.holds else "does not hold"
     on = f" on etcd {report.etcd}" if report.etcd else ""
     why = f": {report.why}" if report.why else ""
-    output.line(f"  lesson {report.lesson} {how}{on}, {report.seconds:.1f} s{why}")
+    over = f", {report.passed_over} of its steps passed over" if report.passed_over else ""
+    output.line(f"  lesson {report.lesson} {how}{on}{over}, {report.seconds:.1f} s{why}")
     output.flush()
 
 

@@ -32,12 +32,17 @@ _POLL_S = 0.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepReport:
-    """How one step went. `why` is empty where it holds; `seen` is what the guide said."""
+    """How one step went. `why` is empty where it holds; `seen` is what the guide said.
+
+    `passed_over` is what this machine lacks for it, and `mend` what would help.
+    """
 
     title: str
     seconds: float
     seen: tuple[str, ...]
     why: str = ""
+    passed_over: str = ""
+    mend: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +58,13 @@ class LessonReport:
 
     @property
     def holds(self) -> bool:
-        """Every step does what the page shows."""
+        """Every step that could be done does what the page shows."""
         return not self.why and not any(step.why for step in self.steps)
+
+    @property
+    def passed_over(self) -> int:
+        """How many steps could not be done on this machine."""
+        return sum(bool(step.passed_over) for step in self.steps)
 
 
 class _Broken(Exception):
@@ -87,9 +97,8 @@ async def _check(
     version = why = ""
     try:
         await asyncio.to_thread(stage.up, fresh=True)
-        binary = stage.binary
-        version = binary.version
-        async with _Room(lesson, stage, binary.path) as room:
+        version = stage.binary.version
+        async with _Room(lesson, stage, stage.program) as room:
             for step in room.guide.steps:
                 reports.append(await room.do(step))
                 tell(reports[-1])
@@ -136,6 +145,10 @@ class _Room:
         began = time.monotonic()
         seen: list[str] = []
         why = ""
+        if lack := await asyncio.to_thread(self._stage.lack, step):
+            return StepReport(
+                title=step.title, seconds=0.0, seen=(), passed_over=lack.what, mend=lack.mend
+            )
         try:
             await asyncio.to_thread(self._stage.establish, step.needs, seen.append)
             seen.clear()

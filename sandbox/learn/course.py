@@ -162,7 +162,7 @@ class Course:
 
     async def back(self) -> None:
         """To the step before."""
-        await self._to(self.guide.at - 1, from_elsewhere=True)
+        await self._to(self.guide.at - 1, from_elsewhere=True, by=-1)
 
     async def run_next(self) -> None:
         """The guide types the next command."""
@@ -212,17 +212,18 @@ class Course:
         progress.keep(self.lesson.slug, Place(step=following))
         await self._to(following, from_elsewhere=False)
 
-    async def _to(self, at: int, *, from_elsewhere: bool) -> None:
+    async def _to(self, at: int, *, from_elsewhere: bool, by: int = 1) -> None:
+        """To the step at `at`, or the next one in the direction of `by` that this machine can do."""
         self.guide.go(at)
-        await self._bring(from_elsewhere)
+        await self._bring(from_elsewhere, by)
 
-    async def _bring(self, from_elsewhere: bool) -> None:
+    async def _bring(self, from_elsewhere: bool, by: int = 1) -> None:
         """Bring the cluster to where the step begins, and show the step."""
-        step = self.guide.step
         self._typed.clear()
-        if step is None:
-            return
         try:
+            await self._pass_over(by)
+            if (step := self.guide.step) is None:
+                return
             if from_elsewhere:
                 await self._replay(self.guide.at)
             else:
@@ -233,6 +234,16 @@ class Course:
             self.watch.present, self._told_gone = False, True
             return
         self._face.show(step)
+
+    async def _pass_over(self, by: int) -> None:
+        guide = self.guide
+        while (step := guide.step) is not None:
+            lack = await asyncio.to_thread(self.stage.lack, step)
+            if lack is None:
+                return
+            where = f"{guide.at + 1} of {len(guide.steps)} · {step.title}"
+            self._odd(f"{where}: passed over, as {lack.what}. To mend it: {lack.mend}")
+            guide.go(guide.at + by)
 
     async def _replay(self, at: int) -> None:
         """What the step stands on: its own needs, or the last that were named and what came after."""

@@ -10,9 +10,11 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from sandbox.config.suggest import did_you_mean
 from sandbox.errors import InputError
+from sandbox.learn.ability import Ability, parse_abilities
 from sandbox.learn.condition import ENTER, Condition
 from sandbox.learn.conditions import parse_condition, vocabulary
 from sandbox.learn.needs import VOCABULARY as NEEDS
@@ -24,7 +26,7 @@ INTERRUPT = "^C"
 NAME_VARIABLE = "ETCD_SANDBOX_CLUSTER"
 
 _PAGE_KEYS = ("minutes", "etcd")
-_STEP_KEYS = ("needs", "until", "hint", "etcd")
+_STEP_KEYS = ("needs", "can", "until", "hint", "etcd")
 _COMMENT = re.compile(r"<!--\s*(.*?)\s*-->", re.DOTALL)
 _ENTRY = re.compile(r"(\w+):\s*(.*)", re.DOTALL)
 _SERIES = re.compile(r"\d+\.\d+")
@@ -46,7 +48,8 @@ class Command:
 class Step:
     """One thing to do. `before` and `after` are Markdown: what to look at, and why it happened.
 
-    `etcd` are the series that it is for; empty for those of the whole lesson. `at` is its line.
+    `etcd` are the series that it is for; empty for those of the whole lesson. Where the machine
+    lacks something of `can`, it is passed over. `at` is its line.
     """
 
     title: str
@@ -55,6 +58,7 @@ class Step:
     after: str
     until: tuple[Condition, ...]
     needs: Needs | None = None
+    can: tuple[Ability, ...] = ()
     hint: str = ""
     etcd: tuple[str, ...] = ()
     at: int = 0
@@ -148,7 +152,7 @@ def parse_lesson(text: str, name: str, *, shown: str = "", language: str = "") -
         intro=intro,
         see=see.text.strip(),
         up=page.up(begin),
-        steps=tuple(page.step(section) for section in steps),
+        steps=page.steps(steps),
         question=question.text[: answer.start()].strip(),
         answer=answer[2],
         reading=reading.text.strip(),
@@ -232,6 +236,19 @@ class _Page:
             )
         return tuple(words[3:])
 
+    def steps(self, sections: list[_Section]) -> tuple[Step, ...]:
+        steps = tuple(self.step(section) for section in sections)
+        if steps[0].can:
+            raise self.error("the first step cannot be passed over", steps[0].at)
+        for before, step in pairwise(steps):
+            if not set(before.can) <= set(step.can) and step.needs is None:
+                raise self.error(
+                    f"{step.title!r} comes after a step that may be passed over, and stands on it",
+                    step.at,
+                    "<!-- needs: … --> says from what it starts",
+                )
+        return steps
+
     def step(self, section: _Section) -> Step:
         said, text = self.comments(section, _STEP_KEYS, ("until",))
         commands, before, after = self.console(section, text)
@@ -254,6 +271,9 @@ class _Page:
             after=after,
             until=until,
             needs=needs,
+            can=self.words(parse_abilities, *said["can"], known=tuple(Ability))
+            if "can" in said
+            else (),
             hint=said["hint"][0] if "hint" in said else "",
             etcd=self.series(*said["etcd"]) if "etcd" in said else (),
             at=section.at,

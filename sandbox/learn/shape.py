@@ -22,7 +22,7 @@ _LUCK = (
     (re.compile(r" · [\w.-]+(, [\w.-]+)* (has|have) no leader"), ""),
     (re.compile(r" ?[·;] [\w.-]+ still believes that it leads \(term \d+\)"), ""),
     (re.compile(r"(?<![\w:/])/(?:[\w.@+-]+/)+[\w.@+-]+"), "PATH"),
-    (re.compile(r"\b[0-9a-f]{13,16}\b"), "ID"),
+    (re.compile(r"\b[0-9a-f]{13,32}\b"), "ID"),
     (re.compile(r"\b\d[\d.:]*(µs|ms|s|m\d+s)\b"), "0s"),
     (re.compile(r"\d[\d.:,]*\d|\d"), "0"),
     (re.compile(r"\b0 (B|kB|KB|MB|KiB|MiB)\b"), "0 bytes"),

@@ -9,18 +9,21 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import msgspec
 
 from sandbox.control.client import ControlClient
+from sandbox.dns.needs import Lack
 from sandbox.errors import InputError, SandboxError, TimedOut
 from sandbox.etcd.release import choose
 from sandbox.etcd.version import series
 from sandbox.etcdctl import run_etcdctl
 from sandbox.inputs import Caller, Options, Planned, plan_up, recorded_plan
 from sandbox.launch import Launched, is_running
-from sandbox.learn.lesson import Lesson
+from sandbox.learn.lesson import Lesson, Step
+from sandbox.learn.machine import lack
 from sandbox.learn.needs import Needs
 from sandbox.learn.sentences import made_of, told_by
 from sandbox.learn.view import is_whole
@@ -73,9 +76,12 @@ class Stage:
         """The etcd that it runs."""
         return _binary_of(self.spec)
 
-    @property
+    @cached_property
     def program(self) -> str:
-        """The etcd on this machine that is of that version, where members have theirs in an image."""
+        """That etcd as a program of this machine, also where members have theirs in an image.
+
+        It stays the one of the first look.
+        """
         binary = self.binary
         return choose(self._etcd or binary.version).path if binary.image else binary.path
 
@@ -83,6 +89,10 @@ class Stage:
     def series(self) -> str:
         """The series of that etcd, `3.5`."""
         return series(self.binary.version)
+
+    def lack(self, step: Step) -> Lack | None:
+        """What the step asks for and this machine does not have; None where it can be done."""
+        return lack(step.can, self.program) if step.can else None
 
     def status(self) -> ClusterStatus:
         """As it is now."""

@@ -8,6 +8,8 @@ import os
 import shutil
 import signal
 import tempfile
+from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import psutil
@@ -18,6 +20,8 @@ from sandbox.learn.lesson import parse_lesson
 from sandbox.learn.library import names, read
 from tests import etcd_versions
 from tests.conftest import SandboxCommand, until
+from tests.etcd.engines import UsedEngine, images_of_tests
+from tests.programs import only
 from tests.unit.learn.samples import PAGE
 
 SERIES = ("3.5", "3.4")
@@ -30,6 +34,13 @@ def etcd_of(series: str) -> str:
     return etcd_versions.need(series).path
 
 
+@pytest.fixture(scope="session")
+def images() -> Iterator[None]:
+    """The images that lessons have built go when the tests end."""
+    with images_of_tests(UsedEngine("podman")) if shutil.which("podman") else nullcontext():
+        yield
+
+
 @pytest.mark.timeout(LONGEST_S)
 @pytest.mark.parametrize(
     ("name", "series"),
@@ -40,7 +51,9 @@ def etcd_of(series: str) -> str:
         if series in read(name).etcd
     ],
 )
-def test_a_lesson_holds(sandbox_command: SandboxCommand, name: str, series: str) -> None:
+def test_a_lesson_holds(
+    sandbox_command: SandboxCommand, images: None, name: str, series: str
+) -> None:
     path = etcd_of(series)
     number = str(int(name[:2]))
     ran = sandbox_command(
@@ -51,6 +64,8 @@ def test_a_lesson_holds(sandbox_command: SandboxCommand, name: str, series: str)
     assert report["holds"], why
     assert ran.returncode == 0
     assert report["etcd"].startswith(f"{series}.")
+    over = [f"{step['passed_over']}: {step['mend']}" for step in report["steps"] if step["mend"]]
+    assert not over or not etcd_versions.required(), over
     assert len(report["steps"]) == len(read(name).steps_for(series))
     assert [sentence for step in report["steps"] for sentence in step["seen"]]
     assert not sandbox_command.home.exists() or not any(sandbox_command.home.iterdir())
@@ -96,6 +111,18 @@ def test_a_page_that_is_not_true_is_found_out(
     assert why in step.why
     assert bool(step.why) is bool(why)
     assert report.holds is not bool(why)
+
+
+def test_what_the_machine_cannot_do_is_passed_over_and_said(
+    sandbox_command: SandboxCommand, tmp_path: Path
+) -> None:
+    path = only(tmp_path / "bin", "sh", "rm", "grep")
+    ran = sandbox_command("learn", "--check", "6", "--etcd", etcd_of("3.5"), PATH=path)
+    assert "- Names in DNS\n      passed over: unshare and mount cannot be found" in ran.stdout
+    assert "      install your system's package util-linux\n" in ran.stdout
+    assert "passed over: podman is not installed" in ran.stdout
+    assert "lesson 6 holds on etcd 3.5" in ran.stdout
+    assert ", 6 of its steps passed over, " in ran.stdout
 
 
 def test_what_is_never_to_be_seen_is_said(

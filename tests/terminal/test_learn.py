@@ -6,13 +6,18 @@ import json
 import os
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.cells import cell_len
 
+from sandbox.learn.ability import Ability
+from sandbox.learn.machine import lack
 from tests import etcd_versions
 from tests.conftest import SandboxCommand, until
+from tests.etcd.engines import lacking
+from tests.programs import only
 from tests.terminal.pseudoterminal import PseudoTerminal
 from tests.terminal.screen import Screen
 
@@ -239,6 +244,75 @@ def test_a_lesson_ends_with_its_question_and_leaves_nothing(
     assert place(sandbox_command, "running-out-of-space")["done"] is True
     assert not (sandbox_command.home / "learn-7").exists()
     sandbox_command.assert_nothing_left()
+
+
+ANOTHER = "etcd-sandbox up -d -n 3 --base-port auto"
+
+
+def test_a_learner_takes_the_cluster_down_and_brings_it_up_in_a_wrong_way_and_in_the_right_one(
+    sandbox_command: SandboxCommand, learner: Callable[..., PseudoTerminal]
+) -> None:
+    terminal, elsewhere = learner("6"), Elsewhere(sandbox_command, "learn-6")
+    terminal.until_painted("1 of 10")
+    terminal.type(b"\n")
+    terminal.until_painted("2 of 10")
+    terminal.type(b"etcd-sandbox down --purge\n")
+    terminal.until_painted("✓ the cluster is down, and this step brings it up again")
+    elsewhere(*ANOTHER.split()[1:])
+    terminal.until_painted(
+        "! the cluster was brought up again: the members were told of each other by a static list",
+        "back to where you were: etcd-sandbox down --purge",
+    )
+    elsewhere("down", "--purge")
+    until(lambda: terminal.text.count("✓ the cluster is down") == 2, evidence=lambda: terminal.text)
+    terminal.type(b"\n")
+    until(lambda: terminal.text.count("2 of 10") == 2, evidence=lambda: terminal.text)
+    terminal.type(b"run\n")
+    terminal.until_painted("$ etcd-sandbox down --purge")
+    terminal.type(f"{ANOTHER} --bootstrap discovery\n".encode())
+    terminal.until_painted("✓ the members were introduced by a discovery service", "3 of 10")
+    terminal.type(b"leave\n")
+    assert terminal.wait() == 0
+    assert elsewhere.leader()["healthy"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGKILL])
+def test_a_cluster_that_a_step_has_brought_up_goes_with_the_guide_and_comes_back_as_it_was(
+    sandbox_command: SandboxCommand, learner: Callable[..., PseudoTerminal], number: signal.Signals
+) -> None:
+    terminal, elsewhere = learner("6"), Elsewhere(sandbox_command, "learn-6")
+    terminal.until_painted("1 of 10")
+    terminal.type(f"\netcd-sandbox down --purge; {ANOTHER} --bootstrap discovery\n".encode())
+    terminal.until_painted("3 of 10")
+    ids = {member["id"] for member in elsewhere.members()}
+    terminal.process.send_signal(number)
+    terminal.process.wait(20)
+    sandbox_command.assert_nothing_left()
+    again = learner("6")
+    again.until_painted("You left it at step 3", "3 of 10")
+    assert {member["id"] for member in elsewhere.members()} == ids
+    again.type(b"quit\n")
+    assert again.wait() == 0
+    sandbox_command.assert_nothing_left()
+
+
+def test_what_the_machine_cannot_do_is_passed_over_forwards_and_backwards(
+    sandbox_command: SandboxCommand, learner: Callable[..., PseudoTerminal], tmp_path: Path
+) -> None:
+    if found := lack([Ability.DNS], ""):
+        lacking(found.what)
+    terminal = learner("6", PATH=only(tmp_path / "bin", "sh", "rm", "grep", "unshare", "mount"))
+    for number in (1, 2, 3, 4, 5):
+        terminal.until_painted(f"{number} of 10")
+        terminal.type(b"skip\n")
+    over = "! 6 of 10 · What the records say: passed over, as dig is not installed"
+    terminal.until_painted(over, "To mend it: install your", "7 of 10 · Clients")
+    assert terminal.text.count("5 of 10") == 1
+    terminal.type(b"back\n")
+    until(lambda: terminal.text.count("5 of 10") == 2, evidence=lambda: terminal.text)
+    assert terminal.text.count(over) == 2
+    terminal.type(b"q\n")
+    assert terminal.wait() == 0
 
 
 def test_a_lesson_in_chinese_fits_a_narrow_screen(

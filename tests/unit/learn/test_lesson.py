@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from sandbox.errors import InputError
+from sandbox.learn.ability import Ability
 from sandbox.learn.lesson import Command, parse_lesson
 from sandbox.learn.needs import Needs
 from tests.unit.learn.samples import PAGE
@@ -76,6 +77,13 @@ def test_a_step_may_be_for_some_versions_only() -> None:
             "unknown need 'wealthy'",
         ),
         ("<!-- until: enter -->\n", "", "## Look", "lacks its 'until'"),
+        ("etcd: 3.5 -->", "can: fly -->", "<!-- can: fly -->", "unknown ability 'fly'"),
+        (
+            "<!-- hint: kill -9",
+            "<!-- can: dns -->\n<!-- hint: kill -9",
+            "## Kill it",
+            "the first step cannot be passed over",
+        ),
         (
             "until: enter",
             "until: enter; healthy",
@@ -133,3 +141,22 @@ def test_the_hint_for_an_unknown_condition_lists_those_that_there_are() -> None:
     with pytest.raises(InputError) as caught:
         parse_lesson(PAGE.replace("killed leader;", "shot leader;"), NAME)
     assert "quorum lost" in caught.value.hint
+
+
+def third(comments: str) -> str:
+    """A page whose second step may be passed over, and a third step."""
+    page = PAGE.replace("<!-- etcd: 3.5 -->", "<!-- can: dns; dig -->")
+    step = f"## Then\n\n{comments}\n<!-- until: enter -->\n\n```console\n$ true\n```\n\n"
+    return page.replace("## Question", f"{step}## Question")
+
+
+def test_a_step_stands_on_none_that_may_be_passed_over() -> None:
+    assert parse_lesson(third("<!-- needs: healthy -->"), NAME).steps[1].can == (
+        Ability.DNS,
+        Ability.DIG,
+    )
+    parse_lesson(third("<!-- can: dig; podman; dns -->"), NAME)
+    for comments in ("", "<!-- can: dns -->"):
+        with pytest.raises(InputError) as caught:
+            parse_lesson(third(comments), NAME)
+        assert "'Then' comes after a step that may be passed over" in caught.value.what

@@ -30,6 +30,10 @@ SAME = [
         "infra1  running  3.5.1  20.0 KiB  1.2%  3m12s",
         "infra3  running  3.6.16   2.0 MiB  11.2%  4.0s",
     ),
+    (
+        "(v2), token f253cc548995405d934eab71ba49c60a with 3 of 3 registered",
+        "(v3), token 886cf3b1660e4ea6a6f634c2873ce4a0 with 3 of 3 registered",
+    ),
     ("is healthy: took = 5.6863ms", "is healthy: took = 1.2s"),
     (
         "Finished defragmenting etcd member[http://127.0.0.1:1]",

@@ -64,11 +64,12 @@ def test_a_lesson_holds(
     assert report["holds"], why
     assert ran.returncode == 0
     assert report["etcd"].startswith(f"{series}.")
-    over = [f"{step['passed_over']}: {step['mend']}" for step in report["steps"] if step["mend"]]
-    assert not over or not etcd_versions.required(), over
     assert len(report["steps"]) == len(read(name).steps_for(series))
     assert [sentence for step in report["steps"] for sentence in step["seen"]]
     assert not sandbox_command.home.exists() or not any(sandbox_command.home.iterdir())
+    over = [f"{step['passed_over']}: {step['mend']}" for step in report["steps"] if step["mend"]]
+    if over:
+        etcd_versions.lacking("; ".join(over))
 
 
 def check(page: str) -> LessonReport:

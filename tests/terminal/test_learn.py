@@ -16,7 +16,7 @@ from sandbox.learn.ability import Ability
 from sandbox.learn.machine import lack
 from tests import etcd_versions
 from tests.conftest import SandboxCommand, until
-from tests.etcd.engines import lacking
+from tests.etcd_versions import lacking
 from tests.programs import only
 from tests.terminal.pseudoterminal import PseudoTerminal
 from tests.terminal.screen import Screen

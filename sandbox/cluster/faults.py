@@ -73,9 +73,10 @@ class Faults:
         """A member comes: the link in front of it, if it is to have one. Raises SandboxError for its address."""
         if self._links is None:
             return
-        check_links([process])
         for link in links_for([process]):
-            self._links.add(link)
+            if link not in self._links:
+                check_links([process])
+                self._links.add(link)
 
     async def let_go(self, process: str) -> None:
         """A member has gone: its link, and what was broken on it."""

@@ -241,6 +241,8 @@ class Membership:
         own, stays_learner = self._at.name(name), member_of(process.spec).learner
         self._at.begin(Verb.REPLACE, process.spec)
         try:
+            # That of one that was removed earlier has gone with it.
+            self._at.faults.take_in(process.spec)
             await asyncio.to_thread(look_before, process.spec)
             await self._coming.join(process, deadline, report, learner=True)
         except SandboxError as error:

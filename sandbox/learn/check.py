@@ -133,7 +133,9 @@ class _Room:
         dropped = ("ETCDCTL_", "NO_COLOR")
         kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
         ours = {"ETCD_SANDBOX_ETCD": self._etcd, NAME_VARIABLE: self._lesson.cluster}
-        self._shell = Shell(kept | ours, self._lesson.cluster, capture=True)
+        # Files that a lesson makes go with the rest.
+        home = self._stage.paths.root.parent
+        self._shell = Shell(kept | ours, self._lesson.cluster, capture=True, cwd=home)
         self._watch.start()
         return self
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 
 from sandbox.learn.record import Happening, What
 from sandbox.learn.view import View
@@ -24,12 +25,19 @@ Met = Callable[[View], str | None]
 Foresees = Callable[[Happening], bool]
 
 
+class Asks(StrEnum):
+    """What has to be asked of a member for a condition, beside its status and its keys."""
+
+    MEMBERS = "the list of members"
+    VERSION = "the cluster version"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
     """`met` is a clause with real figures, or None as long as it does not hold.
 
     `foresees`: the condition cannot be met without such a thing happening. `key` and `prefix` are
-    what has to be read of the cluster's keys for it.
+    what has to be read of the cluster's keys for it, `asks` is what else has to be asked for.
     """
 
     text: str
@@ -37,6 +45,7 @@ class Condition:
     foresees: Foresees
     key: str = ""
     prefix: str = ""
+    asks: Asks | None = None
 
 
 def nothing(_: Happening) -> bool:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 from sandbox.learn import eventconditions as event
+from sandbox.learn import memberconditions as members
 from sandbox.learn import stateconditions as state
 from sandbox.learn import wayconditions as way
 from sandbox.learn.condition import MEMBER_NAME, RUNS_IN, WAYS, Condition
@@ -56,6 +57,14 @@ _VOCABULARY: tuple[tuple[str, str, Callable[..., Condition]], ...] = (
     (rf"version ({MEMBER_NAME}) (\d+\.\d+(?:\.\d+)?)", "version MEMBER SERIES", state.version),
     (rf"term risen ({MEMBER_NAME})", "term risen MEMBER", event.term_risen),
     (r"database shrunk", "database shrunk", state.shrunk),
+    (rf"voter ({MEMBER_NAME})", "voter MEMBER", members.voter),
+    (rf"learner ({MEMBER_NAME})", "learner MEMBER", members.learner),
+    (rf"removed ({MEMBER_NAME})", "removed MEMBER", members.removed),
+    (rf"replaced ({MEMBER_NAME})", "replaced MEMBER", members.replaced),
+    (r"never started (\d+)", "never started N", members.never_started),
+    (r"new cluster", "new cluster", members.new_cluster),
+    (r"nobody leads", "nobody leads", state.nobody_leads),
+    (r"cluster version (\d+\.\d+)", "cluster version SERIES", state.cluster_version),
     (r"brought up", "brought up", way.brought_up),
     (rf"bootstrapped ({WAYS})", f"bootstrapped {WAYS}", way.bootstrapped),
     (rf"runs in ({RUNS_IN})", f"runs in {RUNS_IN}", way.runs_in),

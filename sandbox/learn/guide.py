@@ -7,16 +7,20 @@ learner; the guide in the terminal, the dashboard's panel and the check are its 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
-from sandbox.learn.condition import Condition
+from sandbox.etcd.version import series
+from sandbox.learn.condition import Asks, Condition
 from sandbox.learn.lesson import Step
 from sandbox.learn.record import Happening, Record, What
 from sandbox.learn.sentences import happening_words
-from sandbox.learn.view import Pairs, View, is_whole
+from sandbox.learn.view import Known, Pairs, View, is_whole, members_of
 from sandbox.model.event import Event
 from sandbox.model.state import BootstrapStatus, ClusterStatus
+
+_NOTHING = Known()
+_TAKES_NAMES = ("start", "resume", "replace", "remove", "upgrade")
 
 
 class Tone(StrEnum):
@@ -38,7 +42,10 @@ class Said:
 
 @dataclass(slots=True)
 class Progress:
-    """Where a step stands: what was told of, and whether it was seen to be done."""
+    """Where a step stands: what was told of, and whether it was seen to be done.
+
+    `uncalled` are members that nobody asked for.
+    """
 
     began: ClusterStatus
     record: Record
@@ -46,6 +53,16 @@ class Progress:
     looked_at: bool = False
     done: bool = False
     astray: bool = False
+    uncalled: set[str] = field(default_factory=set)
+
+    def is_back(self, status: ClusterStatus) -> bool:
+        """The cluster is whole, and has the members that it had."""
+        there, had = (_names(each) for each in (status, self.began))
+        return (
+            is_whole(status, self.record.hanging)
+            and had <= there
+            and there.isdisjoint(self.uncalled)
+        )
 
 
 class Guide:
@@ -79,6 +96,12 @@ class Guide:
         return tuple(
             each for each in (self.step.until if self.step else ()) if each.key or each.prefix
         )
+
+    @property
+    def asks(self) -> frozenset[Asks]:
+        """What else has to be asked of a member."""
+        until = self.step.until if self.step else ()
+        return frozenset(each.asks for each in until if each.asks is not None)
 
     def begin(self, status: ClusterStatus) -> None:
         """The step begins now: what happened before does not count."""
@@ -126,20 +149,22 @@ class Guide:
         if self._now is not None:
             self._now.looked_at = True
 
-    def look(self, status: ClusterStatus, keys: Mapping[str, Pairs]) -> list[Said]:
+    def look(
+        self, status: ClusterStatus, keys: Mapping[str, Pairs], known: Known = _NOTHING
+    ) -> list[Said]:
         """What there is to tell now, each once."""
         step, now = self.step, self._now
         if step is None or now is None or now.done:
             return []
-        said = self._odd(step, now)
-        if now.astray and is_whole(status, now.record.hanging):
+        said = self._odd(step, now, status)
+        if now.astray and now.is_back(status):
             now.astray = False
             if not said:
                 said.append(Said(tone=Tone.MENDED, text="the cluster is whole again"))
         if step.only_looked_at:
             now.done = now.looked_at
             return said
-        view = View(status=status, began=now.began, record=now.record, keys=keys)
+        view = View(status=status, began=now.began, record=now.record, keys=keys, known=known)
         clauses = [condition.met(view) for condition in step.until]
         if all(clauses):
             now.done = True
@@ -147,21 +172,24 @@ class Guide:
             said.append(Said(tone=Tone.SEEN, text=text))
         return said
 
-    def _odd(self, step: Step, now: Progress) -> list[Said]:
+    def _odd(self, step: Step, now: Progress, status: ClusterStatus) -> list[Said]:
         """What was not asked for since it was last told, one sentence for each way to undo it."""
-        happenings = now.record.happenings
+        news = now.record.happenings[now.told :]
         other = [
             each
-            for each in happenings[now.told :]
-            if _harms(step, each, now.began) and not _foresees(step, each)
+            for at, each in enumerate(news)
+            if _harms(step, each, now.began)
+            and not _foresees(step, each)
+            and not _is_up_again(each, news[at:])
         ]
-        now.told = len(happenings)
+        now.told += len(news)
+        now.uncalled.update(*(each.who for each in other if each.what is What.ADDED))
         # A cluster that came up in another way is whole, and yet not the one that is wanted.
         now.astray = now.astray or any(each.what is not What.BROUGHT_UP for each in other)
         by_remedy: dict[str, list[Happening]] = {}
         for each in other:
             by_remedy.setdefault(_HARM[each.what], []).append(each)
-        return [_other_way(command, found) for command, found in by_remedy.items()]
+        return [_other_way(command, found, status) for command, found in by_remedy.items()]
 
 
 _HARM = {
@@ -174,6 +202,9 @@ _HARM = {
     What.SLOWED: "heal",
     What.ALARM_RAISED: "ctl alarm list",
     What.BROUGHT_UP: "down --purge",
+    What.REMOVED: "replace",
+    What.ADDED: "remove",
+    What.UPGRADED: "upgrade",
 }
 """What a step may not have meant, and the command that undoes it, or says more."""
 
@@ -193,22 +224,53 @@ def _harms(step: Step, happening: Happening, began: ClusterStatus) -> bool:
         return _way(happening.bootstrap) != _way(began.bootstrap)
     # Each member tells of an alarm for itself, and others may raise it once more.
     known = happening.what is What.ALARM_RAISED and not is_whole(began)
-    return happening.what in _HARM and not known
+    return happening.what in _HARM and not known and not _mends(happening, began)
+
+
+def _mends(happening: Happening, began: ClusterStatus) -> bool:
+    """Who comes back after it was removed, goes after it was added, gets its old etcd again."""
+    had = {each.name: each.version for each in members_of(began)}
+    match happening.what:
+        case What.ADDED:
+            return had.keys() >= set(happening.who)
+        case What.REMOVED:
+            return had.keys().isdisjoint(happening.who)
+        case What.UPGRADED:
+            return happening.fields.get("to") in [had.get(name) for name in happening.who]
+        case _:
+            return False
+
+
+def _is_up_again(happening: Happening, later: Iterable[Happening]) -> bool:
+    """It was only restarted, or upgraded."""
+    return happening.what is What.STOPPED and any(
+        each.what is What.STARTED and each.who == happening.who for each in later
+    )
+
+
+def _names(status: ClusterStatus) -> set[str]:
+    return {each.name for each in members_of(status)}
 
 
 def _way(bootstrap: BootstrapStatus | None) -> object:
     return bootstrap and (bootstrap.way, bootstrap.runtime)
 
 
-def _other_way(command: str, happenings: list[Happening]) -> Said:
+def _other_way(command: str, happenings: list[Happening], status: ClusterStatus) -> Said:
     words = []
     names: list[str] = []
     for each in happenings:
         plain = each.led or command not in ("start", "resume")
         words.append(happening_words(each) + ("" if plain else ", and it was not the leader"))
         names += each.who
-    targets = f" {' '.join(dict.fromkeys(names))}" if command in ("start", "resume") else ""
+    targets = f" {' '.join(dict.fromkeys(names))}" if command in _TAKES_NAMES else ""
     text = f"{'; '.join(words)}: this step asks for something else"
+    if command == "upgrade":
+        before = series(str(happenings[0].fields.get("from")))
+        if before not in [series(each.version or "") for each in members_of(status)]:
+            gone = "and since no member is left of the old version, there is no way back"
+            return Said(tone=Tone.ODD, text=f"{text}, {gone}")
+        targets += f" --to {before}"
     if pids := [str(each.fields["pid"]) for each in happenings if each.fields.get("outside")]:
         return Said(tone=Tone.ODD, text=text, remedy=f"kill -CONT {' '.join(pids)}")
     return Said(tone=Tone.ODD, text=text, remedy=f"etcd-sandbox {command}{targets}")

@@ -1,8 +1,9 @@
 """A lesson's Markdown as values: strict, so that a page that reads well is also one that can be run. Pure.
 
-A page has, in this order: a title; comments with `minutes` and `etcd`; an introduction; a section on
-what will be seen; one that brings the cluster up by hand; the steps; a question whose answer is
-folded away; what to read next. A step is a section with one block of commands and a comment `until`.
+A page has, in this order: a title; comments with `minutes` and `etcd`, and with `begins` where the
+cluster is upgraded from that series to the last; an introduction; a section on what will be seen; one
+that brings the cluster up by hand; the steps; a question whose answer is folded away; what to read
+next. A step is a section with one block of commands and a comment `until`.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ INTERRUPT = "^C"
 
 NAME_VARIABLE = "ETCD_SANDBOX_CLUSTER"
 
-_PAGE_KEYS = ("minutes", "etcd")
+_PAGE_KEYS = ("minutes", "etcd", "begins")
 _STEP_KEYS = ("needs", "can", "until", "hint", "etcd")
 _COMMENT = re.compile(r"<!--\s*(.*?)\s*-->", re.DOTALL)
 _ENTRY = re.compile(r"(\w+):\s*(.*)", re.DOTALL)
@@ -73,7 +74,8 @@ class Step:
 class Lesson:
     """A lesson. `number` and `slug` are its file's name; `up` are the options of `up` for its cluster.
 
-    `language` is that of its directory, empty for English.
+    It can be done on any one of the series `etcd`; where it `begins` with a certain one, it needs all
+    of them. `language` is that of its directory, empty for English.
     """
 
     number: int
@@ -88,6 +90,7 @@ class Lesson:
     question: str
     answer: str
     reading: str
+    begins: str = ""
     language: str = ""
     shown: str = ""
 
@@ -143,12 +146,19 @@ def parse_lesson(text: str, name: str, *, shown: str = "", language: str = "") -
             question.at,
             "<details><summary>Answer</summary> … </details>",
         )
+    series = page.series(*comments["etcd"])
+    begins, begins_at = comments.get("begins", ("", 0))
+    if begins and begins not in series[:-1]:
+        raise page.error(
+            f"begins: {begins!r} is none of the series before the last, {series[-1]}", begins_at
+        )
     return Lesson(
         number=page.number,
         slug=found[2],
         title=head.title,
         minutes=int(minutes),
-        etcd=page.series(*comments["etcd"]),
+        etcd=series,
+        begins=begins,
         intro=intro,
         see=see.text.strip(),
         up=page.up(begin),

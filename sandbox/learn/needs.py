@@ -15,12 +15,16 @@ class Needs:
 
     `fresh`: a new cluster without any data. `healthy`: every member runs and is healthy, no fault
     is there. `leader` leads. `keys` have these values; a key whose value is None is not there.
-    `bootstrap` is how the members were told of each other, `contained` whether they are containers;
+    `members`: just these are members, each with a vote, and etcd would take another. `upgraded`: just
+    these run the last of the lesson's series, the others that with which it begins; None: that does
+    not matter. `bootstrap` is how the members were told of each other, `contained` whether they are containers;
     None: in whatever way.
     """
 
     fresh: bool = False
     healthy: bool = False
+    members: tuple[str, ...] = ()
+    upgraded: tuple[str, ...] | None = None
     leader: str = ""
     keys: tuple[tuple[str, str | None], ...] = ()
     bootstrap: Bootstrap | None = None
@@ -35,6 +39,8 @@ class Needs:
 VOCABULARY = (
     "fresh",
     "healthy",
+    "members MEMBER…",
+    "upgraded [MEMBER…]",
     "leader MEMBER",
     "key K is V",
     "key K gone",
@@ -42,11 +48,15 @@ VOCABULARY = (
     f"runs in {RUNS_IN}",
 )
 
+_MEMBERS = rf"({MEMBER_NAME}(?: {MEMBER_NAME})*)"
+
 
 def parse_needs(text: str) -> Needs:
     """The needs that these words mean, between semicolons. Raises ValueError."""
     fresh = healthy = False
     leader = ""
+    members: tuple[str, ...] = ()
+    upgraded: tuple[str, ...] | None = None
     bootstrap: Bootstrap | None = None
     contained: bool | None = None
     keys: list[tuple[str, str | None]] = []
@@ -56,6 +66,10 @@ def parse_needs(text: str) -> Needs:
             fresh = healthy = True
         elif words == "healthy":
             healthy = True
+        elif found := re.fullmatch(rf"members {_MEMBERS}", words):
+            members, healthy = tuple(found[1].split()), True
+        elif found := re.fullmatch(rf"upgraded(?: {_MEMBERS})?", words):
+            upgraded, healthy = tuple((found[1] or "").split()), True
         elif found := re.fullmatch(rf"leader ({MEMBER_NAME})", words):
             leader, healthy = found[1], True
         elif found := re.fullmatch(r"key (\S+) is (.+)", words):
@@ -71,6 +85,8 @@ def parse_needs(text: str) -> Needs:
     return Needs(
         fresh=fresh,
         healthy=healthy,
+        members=members,
+        upgraded=upgraded,
         leader=leader,
         keys=tuple(keys),
         bootstrap=bootstrap,

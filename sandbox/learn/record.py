@@ -28,7 +28,9 @@ class What(StrEnum):
     QUORUM_REGAINED = "quorum regained"
     ALARM_RAISED = "alarm"
     ALARM_CLEARED = "no alarm"
+    ADDED = "added"
     REMOVED = "removed"
+    UPGRADED = "upgraded"
     GONE = "gone"
     BROUGHT_UP = "brought up"
 
@@ -81,6 +83,7 @@ class Record:
     elections: list[Election] = field(default_factory=list)
     hanging: dict[str, int] = field(default_factory=dict)
     stood: dict[str, int] = field(default_factory=dict)
+    _removed: set[str] = field(default_factory=set)
     _handed_over: str | None = None
     _lost_s: float | None = None
 
@@ -99,9 +102,12 @@ class Record:
             case Kind.LEADER_LOST:
                 self._lost_s = self._lost_s or at_s
                 self.leader = None
+            case Kind.PROCESS_EXITED if event.member in self._removed:
+                pass  # It ends by itself: that is what it is to be removed.
             case Kind.PROCESS_EXITED if event.member is not None:
                 self._add(_way_out(fields), (event.member,), at_s, fields)
             case Kind.PROCESS_STARTED if event.member is not None:
+                self._removed.discard(event.member)
                 self._add(What.STARTED, (event.member,), at_s, fields)
             case Kind.FAULT_APPLIED | Kind.FAULT_HEALED:
                 self._fault(event, at_s)
@@ -113,8 +119,13 @@ class Record:
                 raised = event.kind is Kind.ALARM_RAISED
                 what = What.ALARM_RAISED if raised else What.ALARM_CLEARED
                 self._add(what, (event.member,), at_s, fields)
+            case Kind.MEMBER_ADDED if event.member is not None:
+                self._add(What.ADDED, (event.member,), at_s, fields)
             case Kind.MEMBER_REMOVED if event.member is not None:
+                self._removed.add(event.member)
                 self._add(What.REMOVED, (event.member,), at_s, fields)
+            case Kind.MEMBER_UPGRADED if event.member is not None:
+                self._add(What.UPGRADED, (event.member,), at_s, fields)
             case _:
                 pass
 
@@ -130,7 +141,7 @@ class Record:
     def brought_up(self, bootstrap: BootstrapStatus, at_s: float) -> None:
         """The cluster was brought up again: none of it is what was there before."""
         self.leader = self._handed_over = self._lost_s = None
-        self.hanging, self.stood = {}, {}
+        self.hanging, self.stood, self._removed = {}, {}, set()
         self.happenings.append(
             Happening(what=What.BROUGHT_UP, who=(), at_s=at_s, bootstrap=bootstrap)
         )

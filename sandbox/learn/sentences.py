@@ -28,6 +28,12 @@ def happening_words(happening: Happening) -> str:
             return f"the links of {names} were slowed"
         case What.HEALED:
             return f"the links of {names} were healed"
+        case What.ADDED:
+            learner = happening.fields.get("learner")
+            return f"{names} was added {'as a learner' if learner else 'with a vote'}"
+        case What.UPGRADED:
+            before, after = (happening.fields.get(key) for key in ("from", "to"))
+            return f"{names} was brought from etcd {before} to {after}"
         case What.ALARM_RAISED:
             return f"{names} raised the alarm {happening.fields.get('alarm')}"
         case What.ALARM_CLEARED:

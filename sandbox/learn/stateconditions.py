@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from sandbox.learn.condition import Condition, breaking, mending, nothing
+from sandbox.etcd.version import series
+from sandbox.learn.condition import Asks, Condition, breaking, mending, nothing
 from sandbox.learn.record import What
-from sandbox.learn.view import View, is_whole
+from sandbox.learn.view import View, is_whole, members_of
 from sandbox.shown import size
 
 
@@ -21,7 +22,7 @@ def healthy(text: str) -> Condition:
             return None
         quorum = view.status.quorum
         return (
-            f"all {len(view.status.members)} members are healthy and {view.status.leader} leads "
+            f"all {len(members_of(view.status))} members are healthy and {view.status.leader} leads "
             f"in term {view.status.term}"
             if quorum.voters > 1
             else f"{view.status.leader} is healthy"
@@ -113,7 +114,7 @@ def members(text: str, count: str) -> Condition:
     """So many members, all healthy."""
 
     def met(view: View) -> str | None:
-        there = [each for each in view.status.members if each.state.value != "removed"]
+        there = members_of(view.status)
         if len(there) != int(count) or not all(each.healthy for each in there):
             return None
         return f"the cluster has {count} members, all healthy"
@@ -134,8 +135,38 @@ def version(text: str, name: str, series: str) -> Condition:
         return f"{name} runs etcd {version}"
 
     return Condition(
-        text=text, met=met, foresees=lambda each: each.what is What.STOPPED and name in each.who
+        text=text,
+        met=met,
+        foresees=lambda each: each.what in (What.STOPPED, What.UPGRADED) and name in each.who,
     )
+
+
+def cluster_version(text: str, wanted: str) -> Condition:
+    """The members have agreed that all of them are of this series, or a newer one."""
+
+    def met(view: View) -> str | None:
+        version = view.known.cluster_version
+        return f"the cluster version is {wanted}" if version and series(version) == wanted else None
+
+    return Condition(
+        text=text,
+        met=met,
+        foresees=lambda each: each.what in (What.STOPPED, What.UPGRADED),
+        asks=Asks.VERSION,
+    )
+
+
+def nobody_leads(text: str) -> Condition:
+    """Members run, and none of them knows a leader."""
+
+    def met(view: View) -> str | None:
+        answering = [each for each in view.status.members if each.role is not None]
+        if not answering or view.status.leader or any(each.follows for each in answering):
+            return None
+        names = " and ".join(each.name for each in answering)
+        return f"nobody leads: {names} {'know' if len(answering) > 1 else 'knows'} no leader"
+
+    return Condition(text=text, met=met, foresees=breaking)
 
 
 def shrunk(text: str) -> Condition:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from sandbox.learn.record import Record
+from sandbox.model.detail import Peer
 from sandbox.model.spec import Runtime
 from sandbox.model.state import BootstrapStatus, ClusterStatus, MemberStatus, ProcessState
 
@@ -14,13 +15,25 @@ Pairs = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What a member told beside its status, where a condition asked for it; None where none did.
+
+    `listed` is etcd's own list of members, `cluster_version` what they have agreed on (`3.5.0`).
+    """
+
+    listed: tuple[Peer, ...] | None = None
+    cluster_version: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """`keys` are the answers to what was asked (`conditions.Asked`), by prefix or key."""
+    """`keys` are the answers to what was asked of the keys, by prefix or key."""
 
     status: ClusterStatus
     began: ClusterStatus
     record: Record
     keys: Mapping[str, Pairs] = field(default_factory=dict)
+    known: Known = Known()
 
     def member(self, name: str) -> MemberStatus | None:
         """A member by its name, as it is now."""
@@ -34,10 +47,14 @@ def is_contained(bootstrap: BootstrapStatus) -> bool:
 
 def is_whole(status: ClusterStatus, hanging: Collection[str] = ()) -> bool:
     """Every member that was not removed runs and is healthy, and nothing is broken on purpose."""
-    members = [each for each in status.members if each.state is not ProcessState.REMOVED]
     return (
         not status.faults
         and not hanging
         and status.leader is not None
-        and all(each.healthy and each.state is ProcessState.RUNNING for each in members)
+        and all(each.healthy and each.state is ProcessState.RUNNING for each in members_of(status))
     )
+
+
+def members_of(status: ClusterStatus) -> tuple[MemberStatus, ...]:
+    """The members that were not removed."""
+    return tuple(each for each in status.members if each.state is not ProcessState.REMOVED)

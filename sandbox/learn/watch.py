@@ -11,6 +11,7 @@ import msgspec
 
 from sandbox.control.async_client import AsyncControlClient
 from sandbox.errors import SandboxError
+from sandbox.learn.asking import Asking
 from sandbox.learn.guide import Guide, Said
 from sandbox.learn.keys import Keys
 from sandbox.model.event import Kind, event_from_wire
@@ -33,6 +34,7 @@ class Watch:
         self.guide = guide
         self._client = AsyncControlClient(paths)
         self._keys = Keys()
+        self._asking = Asking(self._client)
         self._came = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self.present = True
@@ -48,6 +50,7 @@ class Watch:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
         await self._keys.aclose()
+        await self._asking.aclose()
         await self._client.aclose()
 
     async def begin(self) -> None:
@@ -71,7 +74,8 @@ class Watch:
         self.present = True
         self.guide.take_hanging(await asyncio.to_thread(hanging, status), time.time())
         keys = await self._keys.read(self.guide.asked, status)
-        return self.guide.look(status, keys)
+        known = await self._asking.ask(self.guide.asks, status)
+        return self.guide.look(status, keys, known)
 
     async def rest(self) -> None:
         """Return when something happened, or it is time to look again."""

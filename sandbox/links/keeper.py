@@ -102,6 +102,9 @@ class Links:
                 said = wire.encode_link(_line(link, bound))
                 socket.send_fds(self._changes, [said], [bound.fileno()])
 
+    def __contains__(self, link: Link) -> bool:
+        return link in self._links
+
     def drop(self, member: str) -> None:
         """The link in front of that member goes, and its address is given back."""
         self._links = [link for link in self._links if link.member != member]

@@ -12,6 +12,9 @@ from sandbox.model.spec import Bootstrap, Runtime
         ("healthy", Needs(healthy=True)),
         ("fresh", Needs(fresh=True, healthy=True)),
         ("leader infra1", Needs(healthy=True, leader="infra1")),
+        ("members infra1 infra2", Needs(healthy=True, members=("infra1", "infra2"))),
+        ("upgraded", Needs(healthy=True, upgraded=())),
+        ("upgraded infra2 infra3", Needs(healthy=True, upgraded=("infra2", "infra3"))),
         (
             "healthy; key a is b c;  key d gone",
             Needs(healthy=True, keys=(("a", "b c"), ("d", None))),
@@ -25,7 +28,9 @@ def test_what_a_step_needs(text: str, needs: Needs) -> None:
     assert parse_needs(text) == needs
 
 
-@pytest.mark.parametrize("text", ["", "healthy;", "leader", "key a", "leader infra1 infra2"])
+@pytest.mark.parametrize(
+    "text", ["", "healthy;", "leader", "key a", "leader infra1 infra2", "members"]
+)
 def test_what_is_not_in_the_vocabulary_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="unknown need"):
         parse_needs(text)

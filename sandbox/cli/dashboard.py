@@ -14,6 +14,7 @@ from sandbox.errors import EXIT_INTERRUPTED, InputError, SandboxError
 if TYPE_CHECKING:
     from sandbox.control.client import ControlClient
     from sandbox.paths import ClusterPaths
+    from sandbox.tui.app import Dashboard
 
 
 class WebPort(BasePort):
@@ -63,23 +64,44 @@ def dashboard(
 
 
 def _show(client: ControlClient, owned: bool, notices: int | None) -> int:
-    from sandbox.cli.owndashboard import EXIT_RUNNING, EXIT_STOP, can_be_shown
+    from sandbox.cli.owndashboard import EXIT_RUNNING, EXIT_STOP
+
+    app = shown(client, owned=owned, notices=notices)
+    if not owned:
+        return app.return_code or 0
+    left = app.return_value
+    from sandbox.tui.screens.quit import Leave
+
+    return EXIT_RUNNING if left is Leave.RUNNING else EXIT_STOP if left is Leave.STOP else 1
+
+
+def check_it_can_be_shown(hint: str) -> None:
+    """Raises InputError with the hint where there is neither a terminal nor a browser."""
+    from sandbox.cli.owndashboard import can_be_shown
+    from sandbox.web.fed import is_fed
+
+    if not is_fed() and not can_be_shown():
+        raise InputError("the dashboard needs a terminal", hint=hint)
+
+
+def shown(client: ControlClient, **options: Any) -> Dashboard:
+    """The dashboard of a cluster, once it was left. `options` are the dashboard's own.
+
+    Raises whatever it crashed of.
+    """
     from sandbox.web.fed import end_with_server, is_fed
 
+    check_it_can_be_shown(
+        "etcd-sandbox dashboard --web shows it in a browser;"
+        " status --watch and logs -f work without either"
+    )
     if is_fed():
         end_with_server()
-    elif not can_be_shown():
-        raise InputError(
-            "the dashboard needs a terminal",
-            hint="etcd-sandbox dashboard --web shows it in a browser;"
-            " status --watch and logs -f work without either",
-        )
     import msgspec
 
     from sandbox.control.async_client import AsyncControlClient
     from sandbox.model.state import ClusterStatus
     from sandbox.tui.app import ENDING_SIGNALS, Dashboard
-    from sandbox.tui.screens.quit import Leave
     from sandbox.tui.terminaldriver import TerminalDriver
 
     try:
@@ -94,17 +116,14 @@ def _show(client: ControlClient, owned: bool, notices: int | None) -> int:
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
     app = Dashboard(
         AsyncControlClient(client.paths),
-        owned=owned,
         known=known,
-        notices=notices,
         driver_class=None if is_fed() else TerminalDriver,
+        **options,
     )
-    left = app.run()
+    app.run()
     if app.crash is not None:
         raise app.crash
-    if not owned:
-        return app.return_code or 0
-    return EXIT_RUNNING if left is Leave.RUNNING else EXIT_STOP if left is Leave.STOP else 1
+    return app
 
 
 def _serve(paths: ClusterPaths, bind: str | None, port: int | None) -> int:

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from sandbox.learn.check import LessonReport, StepReport
+    from sandbox.learn.guide import Guide
     from sandbox.learn.lesson import Lesson
     from sandbox.learn.progress import Place
+    from sandbox.learn.stage import Stage
 
 
 def _lessons(
@@ -31,6 +33,12 @@ def _lessons(
 @click.option("--check", is_flag=True, help="Do the lessons by themselves and see that all holds.")
 @click.option("--again", is_flag=True, help="Begin the lesson anew, with a new cluster.")
 @click.option(
+    "--dashboard",
+    "in_dashboard",
+    is_flag=True,
+    help="Do the lesson in the dashboard: it stands beside the cluster, and keys do the steps, too.",
+)
+@click.option(
     "--lang",
     metavar="CODE",
     default="",
@@ -42,7 +50,14 @@ def _lessons(
     help="Which etcd: a program, 3.5.1, or 3.5 for the newest of that series.",
 )
 @common(data=True)
-def learn(which: tuple[str, ...], check: bool, again: bool, lang: str, etcd: str | None) -> int:
+def learn(
+    which: tuple[str, ...],
+    check: bool,
+    again: bool,
+    in_dashboard: bool,
+    lang: str,
+    etcd: str | None,
+) -> int:
     """Do a lesson of the workshop: step by step, on a cluster of its own that is broken and mended.
 
     LESSON is a number or a word of its title; without it the lessons are listed. What you do is
@@ -51,6 +66,8 @@ def learn(which: tuple[str, ...], check: bool, again: bool, lang: str, etcd: str
     """
     from sandbox.learn.library import all_lessons, find, known_language
 
+    if in_dashboard and (check or not which):
+        raise InputError("--dashboard is for one lesson", hint="etcd-sandbox learn 1 --dashboard")
     lang = known_language(lang)
     if check:
         chosen = [find(word, lang) for word in which] or all_lessons(lang)
@@ -62,7 +79,7 @@ def learn(which: tuple[str, ...], check: bool, again: bool, lang: str, etcd: str
         raise InputError("one lesson at a time", hint=f"etcd-sandbox learn {which[0]}")
     if settings().json:
         raise InputError("a lesson is a conversation: it has no JSON", hint="leave out --json")
-    return _talk(find(which[0], lang), again, etcd, lang)
+    return _do(find(which[0], lang), again, in_dashboard, etcd, lang)
 
 
 def _list(lessons: list[Lesson], lang: str) -> None:
@@ -116,23 +133,14 @@ def _place_words(lesson: Lesson, place: Place | None) -> str:
     return "done" if place.done else f"step {place.step + 1} of {len(lesson.steps)}"
 
 
-def _talk(lesson: Lesson, again: bool, etcd: str | None, lang: str) -> int:
-    import asyncio
-    import selectors
-
+def _do(lesson: Lesson, again: bool, in_dashboard: bool, etcd: str | None, lang: str) -> int:
     from sandbox.cli import diagnostics
-    from sandbox.cli.lessonpage import introduction
-    from sandbox.cli.lessontalk import Talk, talks_to_a_terminal
     from sandbox.learn import progress
     from sandbox.learn.guide import Guide
     from sandbox.learn.progress import Place, only_guide
     from sandbox.learn.stage import Stage
 
-    if not talks_to_a_terminal():
-        raise InputError(
-            "a lesson is a conversation: it needs a terminal",
-            hint=f"etcd-sandbox learn --check {lesson.number} does it by itself",
-        )
+    _check_there_is_somebody(lesson, in_dashboard)
     if lang and not lesson.language:
         diagnostics.note(f"lesson {lesson.number} was not translated to {lang!r}: it is in English")
     with only_guide(lesson):
@@ -143,18 +151,68 @@ def _talk(lesson: Lesson, again: bool, etcd: str | None, lang: str) -> int:
         if again:
             stage.down(purge=True)
         ready_s = stage.up(fresh=place.step == 0)
-        introduction(lesson, stage.binary.version, place)
-        if ready_s is not None:
-            output.line()
-            output.line(f"cluster {lesson.cluster} ready in {ready_s:.2f} s")
         guide = Guide(lesson.steps_for(stage.series), place.step)
+        if in_dashboard:
+            return _show(lesson, stage, guide)
+        return _talk(lesson, stage, guide, place, ready_s)
 
-        def loop() -> asyncio.AbstractEventLoop:
-            # macOS cannot wait for a terminal in any other way.
-            return asyncio.SelectorEventLoop(selectors.SelectSelector())
 
-        with asyncio.Runner(loop_factory=loop) as runner:
-            return runner.run(Talk(lesson, stage, guide).go(resumed=place.step > 0))
+def _check_there_is_somebody(lesson: Lesson, in_dashboard: bool) -> None:
+    from sandbox.cli.dashboard import check_it_can_be_shown
+    from sandbox.cli.lessontalk import talks_to_a_terminal
+
+    by_itself = f"etcd-sandbox learn --check {lesson.number} does it by itself"
+    if in_dashboard:
+        check_it_can_be_shown(by_itself)
+    elif not talks_to_a_terminal():
+        raise InputError("a lesson is a conversation: it needs a terminal", hint=by_itself)
+
+
+def _talk(lesson: Lesson, stage: Stage, guide: Guide, place: Place, ready_s: float | None) -> int:
+    import asyncio
+    import selectors
+
+    from sandbox.cli.lessonpage import introduction
+    from sandbox.cli.lessontalk import Talk
+
+    introduction(lesson, stage.binary.version, place)
+    if ready_s is not None:
+        output.line()
+        output.line(f"cluster {lesson.cluster} ready in {ready_s:.2f} s")
+
+    def loop() -> asyncio.AbstractEventLoop:
+        # macOS cannot wait for a terminal in any other way.
+        return asyncio.SelectorEventLoop(selectors.SelectSelector())
+
+    with asyncio.Runner(loop_factory=loop) as runner:
+        return runner.run(Talk(lesson, stage, guide).go(resumed=place.step > 0))
+
+
+def _show(lesson: Lesson, stage: Stage, guide: Guide) -> int:
+    from sandbox.cli import lessonpage
+    from sandbox.cli.dashboard import shown
+    from sandbox.tui.screens.quit import Leave
+    from sandbox.tui.tutor import Tutor
+
+    tutor = Tutor(lesson, stage, guide, resumed=guide.at > 0)
+    app = shown(stage.client, owned=True, tutor=tutor)
+    left = app.return_value
+    if left is None:
+        # A signal: the terminal may be gone.
+        stage.vanish()
+        return EXIT_FAILED
+    if tutor.done:
+        stage.down(purge=True)
+        lessonpage.finished(lesson)
+        return EXIT_DONE
+    if left is Leave.STOP:
+        lessonpage.stopping(lesson)
+        stage.down()
+    else:
+        stage.release()
+        lessonpage.runs_on(lesson)
+    output.next_step(f"{lessonpage.learn_command(lesson.language, lesson.number)} --dashboard")
+    return EXIT_DONE
 
 
 def _check(lessons: list[Lesson], etcd: str | None) -> int:

@@ -138,6 +138,23 @@ def words() -> None:
     output.line(f"  {'Enter'.ljust(wide)}  look again; any other line is run as a command")
 
 
+def stopping(lesson: Lesson) -> None:
+    """The cluster stops, since the learner goes."""
+    output.line(f"stopping {lesson.cluster}; its data and your place are kept")
+    output.flush()
+
+
+def runs_on(lesson: Lesson) -> None:
+    """The cluster does not stop."""
+    output.line(f"{lesson.cluster} runs on; etcd-sandbox -c {lesson.cluster} down stops it")
+
+
+def finished(lesson: Lesson) -> None:
+    """The lesson was done to its end."""
+    output.line(f"lesson {lesson.number} is done; its cluster was removed")
+    output.next_step(learn_command(lesson.language))
+
+
 def _heading(text: str) -> None:
     begun = f"── {text} "
     output.line(Painted(begun + "─" * (width() - cells(begun)), STRONG))

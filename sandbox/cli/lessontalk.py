@@ -128,20 +128,17 @@ class Talk:
         self._course.answered()
         await asyncio.to_thread(self._course.stage.down, purge=True)
         output.line()
-        output.line(f"lesson {self._lesson.number} is done; its cluster was removed")
-        output.next_step(lessonpage.learn_command(self._lesson.language))
+        lessonpage.finished(self._lesson)
 
     async def _leave(self, left: _Left) -> None:
         self._interrupt_prompt()
-        number, name = self._lesson.number, self._lesson.cluster
         if left.stop:
-            output.line(f"stopping {name}; its data and your place are kept")
-            output.flush()
+            lessonpage.stopping(self._lesson)
             await asyncio.to_thread(self._course.stage.down)
         else:
             self._course.stage.release()
-            output.line(f"{name} runs on; etcd-sandbox -c {name} down stops it")
-        output.next_step(lessonpage.learn_command(self._lesson.language, number))
+            lessonpage.runs_on(self._lesson)
+        output.next_step(lessonpage.learn_command(self._lesson.language, self._lesson.number))
 
     # How a course shows itself.
 

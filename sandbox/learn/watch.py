@@ -28,11 +28,16 @@ _KINDS = frozenset(Kind)
 
 
 class Watch:
-    """One cluster, watched for one guide. `start` it, `begin` each step, `look` again and again."""
+    """One cluster, watched for one guide. `start` it, `begin` each step, `look` again and again.
 
-    def __init__(self, paths: ClusterPaths, guide: Guide) -> None:
+    It closes `client`, one of its own where none is given.
+    """
+
+    def __init__(
+        self, paths: ClusterPaths, guide: Guide, client: AsyncControlClient | None = None
+    ) -> None:
         self.guide = guide
-        self._client = AsyncControlClient(paths)
+        self._client = client or AsyncControlClient(paths)
         self._keys = Keys()
         self._asking = Asking(self._client)
         self._came = asyncio.Event()

@@ -9,11 +9,12 @@ from sandbox.model.verb import Verb
 
 
 class Scope(StrEnum):
-    """What an action is about: the process that is selected, the cluster, or the screen."""
+    """What an action is about: the process that is selected, the cluster, the screen, or the lesson."""
 
     SELECTED = "selected process"
     CLUSTER = "cluster"
     SCREEN = "screen"
+    LESSON = "lesson"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Action:
         return keys_shown(self.key)
 
 
-_SELECTED, _CLUSTER, _SCREEN = Scope.SELECTED, Scope.CLUSTER, Scope.SCREEN
+_SELECTED, _CLUSTER, _SCREEN, _LESSON = Scope
 
 ACTIONS: tuple[Action, ...] = (
     Action(
@@ -182,12 +183,75 @@ ACTIONS: tuple[Action, ...] = (
         _SCREEN,
         footer=9,
     ),
+    Action(
+        "lesson-next",
+        "o",
+        "Go on",
+        "Lesson: you have looked; see whether it was done; bring its cluster back; show the answer.",
+        _LESSON,
+        footer=-3,
+    ),
+    Action(
+        "lesson-run",
+        "e",
+        "Run",
+        "Lesson: execute the step's next command in the lesson's shell.",
+        _LESSON,
+        footer=-2,
+    ),
+    Action(
+        "lesson-end",
+        "e",
+        "End",
+        "Lesson: end the command that runs, as Ctrl-C does.",
+        _LESSON,
+        footer=-2,
+    ),
+    Action(
+        "lesson-hint",
+        "exclamation_mark",
+        "Hint",
+        "Lesson: what helps with the step, and what it looks like.",
+        _LESSON,
+        footer=-1,
+    ),
+    Action(
+        "lesson-skip",
+        "greater_than_sign",
+        "Skip",
+        "Lesson: pass the step over; the guide does what the next one needs.",
+        _LESSON,
+        footer=6,
+    ),
+    Action(
+        "lesson-back",
+        "less_than_sign",
+        "Back",
+        "Lesson: to the step before.",
+        _LESSON,
+        footer=8,
+    ),
+    Action("lesson-up", "comma", "Page up", "Lesson: a page up.", _LESSON),
+    Action("lesson-down", "full_stop", "Page down", "Lesson: a page down.", _LESSON),
+    Action(
+        "lesson",
+        "g",
+        "Guide",
+        "Lesson: over the whole screen; away; as it was.",
+        _LESSON,
+        footer=0,
+    ),
 )
 
 SLOW_DELAY_S = 0.2
 
 _KEY_WORDS = {
     "slash": "/",
+    "comma": ",",
+    "exclamation_mark": "!",
+    "full_stop": ".",
+    "greater_than_sign": ">",
+    "less_than_sign": "<",
     "question_mark": "?",
     "left_square_bracket": "[",
     "right_square_bracket": "]",

@@ -6,8 +6,8 @@ import asyncio
 import os
 import signal
 import time
+from collections.abc import Sequence
 from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -35,6 +35,7 @@ from sandbox.tui.orderboard import OrderBoard
 from sandbox.tui.palette import Commands
 from sandbox.tui.pieces import printable
 from sandbox.tui.refusals import member_of, refusal
+from sandbox.tui.rooms import LessonRoom, Rooms, Zoom
 from sandbox.tui.screens.ctl import CtlScreen
 from sandbox.tui.screens.help import HelpScreen
 from sandbox.tui.screens.menu import MenuScreen
@@ -52,6 +53,7 @@ from sandbox.tui.widgets.strip import Strip
 if TYPE_CHECKING:
     from sandbox.control.async_client import AsyncControlClient
     from sandbox.control.wire import Frame
+    from sandbox.tui.tutor import Tutor
 
 PAINTED_EVERY_S = 0.1
 
@@ -65,15 +67,11 @@ ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 LEAST_COLUMNS, LEAST_ROWS = 80, 24
 RIGHT_BUTTON = 3
 
+_OF_SELECTED = (Scope.SELECTED, Scope.CLUSTER)
+_OF_CLUSTER = (Scope.CLUSTER, Scope.SCREEN)
+_OF_LESSON = (Scope.LESSON,)
+
 _RANKS = {f"act('{each.id}')": each.footer for each in ACTIONS if each.footer is not None}
-
-
-class Zoom(StrEnum):
-    """What the logs have of the screen; the values are classes of its style."""
-
-    NONE = "-shared"
-    LOGS = "-logs-only"
-    REST = "-no-logs"
 
 
 class Dashboard(App[Leave]):
@@ -81,7 +79,8 @@ class Dashboard(App[Leave]):
 
     `owned`: the cluster stops with it, unless it is told to leave it running. `known` is the
     cluster as it was just now, to be painted at once. From the file descriptor `notices` come
-    lines to be shown for a while. `run_ctl` runs etcdctl for the prompt.
+    lines to be shown for a while. `run_ctl` runs etcdctl for the prompt. `tutor` has the lesson
+    whose cluster it is.
     """
 
     CSS_PATH = "app.tcss"
@@ -125,6 +124,7 @@ class Dashboard(App[Leave]):
         known: ClusterStatus | None = None,
         notices: int | None = None,
         run_ctl: Run | None = None,
+        tutor: Tutor | None = None,
         driver_class: type[Driver] | None = None,
     ) -> None:
         super().__init__(driver_class=driver_class)
@@ -154,7 +154,8 @@ class Dashboard(App[Leave]):
         self._greyed: frozenset[str] = frozenset()
         self._writes = False
         self._only: str | None = None
-        self._zoom = Zoom.NONE
+        self._tutor = tutor
+        self._rooms = Rooms(lesson=LessonRoom.SHARED if tutor is not None else None)
 
     def compose(self) -> ComposeResult:
         """The panels, from top to bottom."""
@@ -166,6 +167,11 @@ class Dashboard(App[Leave]):
         yield Strip(id="strip")
         yield Static(id="verdict", markup=False)
         with Container(id="told"):
+            if self._tutor is not None:
+                # Markdown takes a tenth of a second to import.
+                from sandbox.tui.widgets.lessonpanel import LessonPanel
+
+                yield LessonPanel(self._tutor.lesson, left_at=self._tutor.left_at, id="lesson")
             with Horizontal(id="pictured"):
                 yield Ring(id="ring")
                 yield EventLine(id="events")
@@ -190,6 +196,8 @@ class Dashboard(App[Leave]):
         self._paint()
         # What is known comes first on the screen, and then the questions.
         self.call_after_refresh(self._feed.start)
+        if self._tutor is not None:
+            self._begin_lesson(self._tutor)
 
     def _fatal_error(self) -> None:
         """End; `crash` is told by who runs it, since Textual would print it with all its variables."""
@@ -202,6 +210,8 @@ class Dashboard(App[Leave]):
 
     async def on_unmount(self) -> None:
         """Give the connections back."""
+        if self._tutor is not None:
+            await self._tutor.stop()
         await self._feed.stop()
 
     # Painting.
@@ -286,25 +296,36 @@ class Dashboard(App[Leave]):
         """The process that the keys act on."""
         return self.query_one(MembersTable).selected
 
+    @property
+    def actions(self) -> tuple[Action, ...]:
+        """What can be done at all: those of a lesson only where there is one."""
+        has_lesson = self._tutor is not None
+        return tuple(each for each in ACTIONS if has_lesson or each.scope is not Scope.LESSON)
+
     def refusal(self, each: Action) -> str | None:
         """Why an action makes no sense now; None when it does."""
-        return refusal(each, self.store, self.selected)
+        lesson = self._tutor.standing if self._tutor is not None else None
+        return refusal(each, self.store, self.selected, lesson)
 
     def refusals(self) -> dict[str, str]:
         """The actions that make no sense now, with the reasons."""
-        reasons = {each.id: self.refusal(each) for each in ACTIONS}
+        reasons = {each.id: self.refusal(each) for each in self.actions}
         return {id_: reason for id_, reason in reasons.items() if reason is not None}
 
     def check_action(self, action_name: str, parameters: tuple[object, ...]) -> bool | None:
         """Grey out what makes no sense now; of two actions on one key show the one that does."""
         if action_name == "interrupt":
             return not isinstance(self.screen, CtlScreen)
-        if action_name != "act" or self._status_seen == 0:
+        if action_name not in ("act", "refused"):
             return True
         chosen = action(str(parameters[0]))
+        if chosen not in self.actions:
+            return False
+        if action_name == "refused" or self._status_seen == 0:
+            return True
         if self.refusal(chosen) is None:
             return True
-        others = (each for each in ACTIONS if each.key == chosen.key)
+        others = (each for each in self.actions if each.key == chosen.key)
         return False if any(self.refusal(each) is None for each in others) else None
 
     def action_refused(self, id_: str) -> None:
@@ -327,8 +348,8 @@ class Dashboard(App[Leave]):
 
     async def action_logs(self, name: str) -> None:
         """A key of the log panel, pressed elsewhere."""
-        if self._zoom is Zoom.REST:
-            self._zoom_logs()
+        if self._rooms.zoom is Zoom.REST:
+            self._share(self._rooms.logs_zoomed())
         await self.run_action(name, self._panel)
 
     def _do(self, id_: str) -> None:
@@ -339,16 +360,16 @@ class Dashboard(App[Leave]):
                 self._only = None if self._only is not None else self.selected
                 self._panel.only(None if self._only is None else frozenset({self._only}))
             case "zoom":
-                self._zoom_logs()
+                self._share(self._rooms.logs_zoomed())
             case "ctl":
                 self._open_ctl()
             case "writes":
                 self._toggle_writes()
             case "menu":
                 table = self.query_one(MembersTable).region
-                self._open_menu(table.offset + Offset(4, 2), of_cluster=False)
+                self._open_menu(table.offset + Offset(4, 2), _OF_SELECTED)
             case "help":
-                self.push_screen(HelpScreen(self.refusals()))
+                self.push_screen(HelpScreen(self.actions, self.refusals()))
             case "palette":
                 self.action_command_palette()
             case "theme":
@@ -358,6 +379,15 @@ class Dashboard(App[Leave]):
                 self.call_after_refresh(self._save_picture)
             case "quit":
                 self._leave()
+            case "lesson":
+                self._share(self._rooms.lesson_zoomed())
+            case "lesson-up":
+                self.query_one("#lesson").scroll_page_up(animate=False)
+            case "lesson-down":
+                self.query_one("#lesson").scroll_page_down(animate=False)
+            case _:
+                assert self._tutor is not None
+                self._tutor.wish(id_)
 
     def _order(self, chosen: Action, verb: Verb) -> None:
         select = [self.selected or ""] if chosen.scope is Scope.SELECTED else []
@@ -396,16 +426,30 @@ class Dashboard(App[Leave]):
             else "writes are not tried any more"
         )
 
-    def _zoom_logs(self) -> None:
-        """Over the whole screen, then away, then back."""
-        modes = list(Zoom)
-        self._zoom = modes[(modes.index(self._zoom) + 1) % len(modes)]
-        for mode in Zoom:
-            self.screen.set_class(mode is self._zoom, mode)
-        if self._zoom is Zoom.LOGS:
+    def _share(self, rooms: Rooms) -> None:
+        """Give each its part of the screen; the focus goes to who has most of it."""
+        self._rooms = rooms
+        for name, is_so in rooms.classes.items():
+            self.screen.set_class(is_so, name)
+        if rooms.zoom is Zoom.LOGS:
             self._panel.view.focus()
+        elif rooms.classes[LessonRoom.WHOLE]:
+            self.query_one("#lesson").focus()
         else:
             self.query_one(MembersTable).focus()
+
+    # The lesson.
+
+    def _begin_lesson(self, tutor: Tutor) -> None:
+        from sandbox.tui.widgets.lessonpanel import LessonPanel
+
+        self._share(self._rooms)
+        self.run_worker(tutor.go(self.query_one(LessonPanel), self._grey), group="lesson")
+
+    def on_lesson_panel_unfolded(self) -> None:
+        """The answer is seen."""
+        if self._tutor is not None:
+            self._tutor.unfolded()
 
     # Screens over this one.
 
@@ -430,19 +474,21 @@ class Dashboard(App[Leave]):
         """The right button opens a menu: of the row under it, or of the cluster."""
         if event.button != RIGHT_BUTTON or self.screen is not self.screen_stack[0]:
             return
-        if isinstance(event.widget, MembersTable | Ring | Strip) or (
-            event.widget is not None and event.widget.id == "headline"
-        ):
-            of_cluster = not isinstance(event.widget, MembersTable)
-            self._open_menu(event.screen_offset, of_cluster=of_cluster)
+        below = event.widget.ancestors_with_self if event.widget is not None else []
+        if any(isinstance(each, MembersTable) for each in below):
+            self._open_menu(event.screen_offset, _OF_SELECTED)
+        elif any(isinstance(each, Ring | Strip) or each.id == "headline" for each in below):
+            self._open_menu(event.screen_offset, _OF_CLUSTER)
+        elif any(each.id == "lesson" for each in below):
+            self._open_menu(event.screen_offset, _OF_LESSON)
 
-    def _open_menu(self, at: Offset, *, of_cluster: bool) -> None:
-        scopes = (Scope.CLUSTER, Scope.SCREEN) if of_cluster else (Scope.SELECTED, Scope.CLUSTER)
+    def _open_menu(self, at: Offset, scopes: Sequence[Scope]) -> None:
         groups = [
             [each for each in ACTIONS if each.scope is scope and each.id != "menu"]
             for scope in scopes
         ]
-        title = self.store.cluster if of_cluster else self.selected or self.store.cluster
+        of_selected = Scope.SELECTED in scopes and self.selected is not None
+        title = self.selected or "" if of_selected else self.store.cluster
 
         def chosen(id_: str | None) -> None:
             if id_ is not None:
@@ -480,6 +526,9 @@ class Dashboard(App[Leave]):
         if not self._owned:
             self.exit(Leave.RUNNING)
             return
+        if self._tutor is not None and self._tutor.done:
+            self.exit(Leave.STOP)
+            return
         if isinstance(self.screen, QuitScreen):
             return
 
@@ -487,4 +536,5 @@ class Dashboard(App[Leave]):
             if choice is not None:
                 self.exit(choice)
 
-        self.push_screen(QuitScreen(self.store.cluster), answered)
+        kept = "Your place in the lesson is kept." if self._tutor is not None else ""
+        self.push_screen(QuitScreen(self.store.cluster, kept), answered)

@@ -51,6 +51,7 @@ class Feed:
         self._look = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._buckets: asyncio.Task[None] | None = None
+        self._supervisor = 0
         self._last_seq = 0
         self._heard_us = 0
 
@@ -106,6 +107,10 @@ class Feed:
                 continue
 
     async def _events(self) -> None:
+        supervisor = int((await self._client.status())["supervisor"]["pid"])
+        if supervisor != self._supervisor:
+            # A new one may number its events from one again.
+            self._supervisor, self._last_seq = supervisor, 0
         async with aclosing(self._client.events(follow=True, tail=EVENTS_KEPT)) as events:
             async for answer in events:
                 if answer["kind"] in _KINDS and answer["seq"] > self._last_seq:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, cast
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
-from sandbox.tui.actions import ACTIONS, keys_shown
+from sandbox.tui.actions import keys_shown
 from sandbox.tui.logkeys import ANYWHERE, help_of
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Commands(Provider):
 
     def _entries(self) -> Iterator[_Entry]:
         dashboard = cast("Dashboard", self.app)
-        for each in ACTIONS:
+        for each in dashboard.actions:
             if each.id != "palette":
                 refused = dashboard.refusal(each)
                 act = partial(dashboard.action_act, each.id)

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from sandbox.model.state import ClusterStatus, MemberStatus, ProcessState, ProcessStatus, Role
 from sandbox.tui.actions import Action, Scope
+from sandbox.tui.lessonstanding import Standing, lesson_refusal
 from sandbox.tui.store import Store
 
 
-def refusal(each: Action, store: Store, selected: str | None) -> str | None:
+def refusal(
+    each: Action, store: Store, selected: str | None, lesson: Standing | None = None
+) -> str | None:
     """Why the action makes no sense now; None when it does. `selected` is a process's name."""
+    if each.scope is Scope.LESSON:
+        return "no lesson is open" if lesson is None else lesson_refusal(each, lesson)
     if each.scope is Scope.SCREEN or each.id == "writes":
         return None
     if each.id == "logs-only":

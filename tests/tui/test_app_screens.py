@@ -12,6 +12,7 @@ import pytest
 from textual.command import CommandPalette
 from textual.widgets import Input, OptionList
 
+from sandbox.model.event import Kind
 from sandbox.tui.actions import ACTIONS, Scope
 from sandbox.tui.app import Dashboard
 from sandbox.tui.ctlrun import Output, run_guarded
@@ -26,7 +27,7 @@ from sandbox.tui.widgets.outputpane import OutputPane
 from sandbox.tui.widgets.strip import Strip
 from tests.tui.appstage import DashboardPilot, playing, text_of, told, until
 from tests.tui.fakecluster import FakeCluster, sample
-from tests.tui.samples import cluster, member, process, status
+from tests.tui.samples import cluster, event, member, process, status
 
 HEALTHY = cluster(3, "healthy")
 
@@ -41,7 +42,7 @@ def test_help_has_every_key_and_says_what_makes_no_sense(key: str) -> None:
         await until(pilot, lambda: isinstance(app.screen, HelpScreen))
         await pilot.pause()
         shown = " ".join(text_of(app).split())
-        for each in ACTIONS:
+        for each in app.actions:
             assert each.label in shown
         for binding in (*PANEL_KEYS, *VIEW_KEYS):
             assert binding.description in shown
@@ -75,7 +76,7 @@ def test_the_palette_lists_every_action_with_its_key_and_every_key_of_the_logs()
     async def scene(app: Dashboard, pilot: DashboardPilot) -> None:
         hits = [hit async for hit in Commands(app.screen).discover()]
         shown = {str(hit.prompt): hit.help for hit in hits}
-        for each in ACTIONS:
+        for each in app.actions:
             if each.id != "palette":
                 reason = app.refusal(each)
                 expected = each.help if reason is None else f"Not now: {reason}."
@@ -464,5 +465,22 @@ def test_after_an_interruption_the_logs_go_on_where_they_were() -> None:
         await until(pilot, lambda: ring.end >= len(fake.lines))
         await pilot.pause(0.2)
         assert ring.end == len(fake.lines)
+
+    playing(fake, scene)
+
+
+def test_the_events_of_another_supervisor_are_heard_though_it_numbers_them_anew() -> None:
+    fake = sample()
+
+    async def scene(app: Dashboard, pilot: DashboardPilot) -> None:
+        await until(pilot, lambda: app.store.event_news > 0)
+        heard = app.store.event_news
+        await fake.go()
+        await until(pilot, lambda: "NOT CONNECTED" in text_of(app))
+        fake.now = replace(fake.now, supervisor=replace(fake.now.supervisor, pid=2))
+        fake.past.clear()
+        fake.past.append(event(0.0, Kind.PROCESS_STARTED, "infra1", process="infra1", pid=1))
+        fake.come_back()
+        await until(pilot, lambda: app.store.event_news == heard + 1)
 
     playing(fake, scene)

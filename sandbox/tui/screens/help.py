@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, NamedTuple
 
 from rich.table import Table
@@ -13,7 +13,7 @@ from textual.containers import ItemGrid, Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from sandbox.tui.actions import ACTIONS, Action, Scope, keys_shown
+from sandbox.tui.actions import Action, Scope, keys_shown
 from sandbox.tui.logkeys import PANEL_KEYS, VIEW_KEYS, help_of
 
 
@@ -42,8 +42,9 @@ class HelpScreen(ModalScreen[None]):
         Binding("escape,q,question_mark,f1", "dismiss(None)", "Close", show=False),
     ]
 
-    def __init__(self, refusals: Mapping[str, str]) -> None:
+    def __init__(self, actions: Sequence[Action], refusals: Mapping[str, str]) -> None:
         super().__init__()
+        self._actions = actions
         self._refusals = refusals
 
     def compose(self) -> ComposeResult:
@@ -53,13 +54,14 @@ class HelpScreen(ModalScreen[None]):
             frame.border_subtitle = "↑ ↓ scroll · Esc closes"
             with ItemGrid(min_column_width=66, regular=False):
                 for scope in Scope:
-                    yield _group(scope.value, self._rows(scope))
+                    if rows := list(self._rows(scope)):
+                        yield _group(scope.value, rows)
                 yield _group("logs, from anywhere", map(_of_binding, PANEL_KEYS))
                 yield _group("logs, with the focus (Tab)", map(_of_binding, VIEW_KEYS))
                 yield _group("details", map(_of_binding, _details_keys()))
 
     def _rows(self, scope: Scope) -> Iterable[_Row]:
-        for each in ACTIONS:
+        for each in self._actions:
             if each.scope is scope:
                 yield self._of_action(each)
 

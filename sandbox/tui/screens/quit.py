@@ -20,7 +20,7 @@ class Leave(StrEnum):
 
 
 class QuitScreen(ModalScreen[Leave | None]):
-    """Stop the cluster, leave it running, or stay."""
+    """Stop the cluster, leave it running, or stay. `kept` says what is kept in any case."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s", "answer('stop')", "Stop it"),
@@ -28,14 +28,17 @@ class QuitScreen(ModalScreen[Leave | None]):
         Binding("escape", "stay", "Stay"),
     ]
 
-    def __init__(self, cluster: str) -> None:
+    def __init__(self, cluster: str, kept: str = "") -> None:
         super().__init__()
         self._cluster = cluster
+        self._kept = kept
 
     def compose(self) -> ComposeResult:
         """A question and three buttons."""
         with Vertical(id="question"):
             yield Static(f"Leave the dashboard of {self._cluster}?", markup=False)
+            if self._kept:
+                yield Static(self._kept)
             with Horizontal():
                 yield Button("Stop the cluster (s)", id="stop", variant="warning")
                 yield Button("Leave it running (l)", id="running", variant="primary")

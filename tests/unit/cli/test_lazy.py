@@ -66,3 +66,18 @@ def test_the_list_of_commands_imports_none_of_them() -> None:
     assert code == 0
     commands = {entry[0].partition(":")[0] for entry in COMMANDS.values()}
     assert sorted(commands & modules) == []
+
+
+def test_a_dashboard_without_a_lesson_loads_nothing_of_one() -> None:
+    probe = "import json, sys, sandbox.tui.app; print(json.dumps(sorted(sys.modules)))"
+    ran = subprocess.run(
+        [sys.executable, "-P", "-c", probe],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+    modules = json.loads(ran.stdout)
+    assert "sandbox.tui.lessonstanding" in modules
+    lesson = ("sandbox.learn", "sandbox.tui.tutor", "textual.widgets._markdown", "markdown_it")
+    assert [name for name in modules if name.startswith(lesson)] == []

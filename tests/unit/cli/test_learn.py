@@ -40,6 +40,9 @@ def test_the_list_as_json(cli: Callable[..., Ran]) -> None:
     [
         (("99",), "there is no lesson '99'"),
         (("1",), "it needs a terminal"),
+        (("1", "--dashboard"), "the dashboard needs a terminal"),
+        (("--dashboard",), "--dashboard is for one lesson"),
+        (("--check", "1", "--dashboard"), "--dashboard is for one lesson"),
         (("1", "2"), "one lesson at a time"),
         (("1", "--json"), "it has no JSON"),
         (("--lang", "xx"), "no lesson was translated to 'xx'"),

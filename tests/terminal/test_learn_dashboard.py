@@ -1,0 +1,54 @@
+"""`learn --dashboard` in a real terminal, on real etcd: done with keys, left, and gone on with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from tests import etcd_versions
+from tests.conftest import SandboxCommand
+from tests.terminal.screen import Screen
+
+
+@pytest.fixture
+def etcd_35(sandbox_command: SandboxCommand) -> None:
+    """The commands run etcd 3.5."""
+    binary = etcd_versions.find("3.5")
+    if binary is None:
+        if etcd_versions.required():
+            pytest.fail(etcd_versions.missing("3.5"))
+        pytest.skip(etcd_versions.missing("3.5"))
+    sandbox_command.env["ETCD_SANDBOX_ETCD"] = binary.path
+
+
+def leader(sandbox: SandboxCommand) -> str:
+    status = json.loads(sandbox("-c", "learn-2", "status", "--json").stdout)
+    return str(status["leader"])
+
+
+def test_a_step_is_done_with_a_key_and_seen_and_its_place_is_kept(
+    sandbox_command: SandboxCommand, screen_of: Callable[..., Screen], etcd_35: None
+) -> None:
+    screen = screen_of("learn", "2", "--dashboard")
+    screen.until_shown("1 of 10 · Who leads now", "look, then o goes on")
+    screen.press("o")
+    screen.until_shown("2 of 10 · A goodbye: stop", "watching the cluster")
+    screen.press("e")
+    screen.until_shown("handed leadership over", "3 of 10 · Bring it back", "watching the cluster")
+    screen.press("a")
+    screen.until_shown("4 of 10 · A crash: kill", "watching the cluster")
+    led = leader(sandbox_command)
+    screen.press(*["Down"] * (int(led[-1]) - 1), "k")
+    shown = screen.until_shown("5 of 10 · What it looked like from inside")
+    assert f"✓ {led} was killed, and it was the leader" in shown
+    assert "leads in term" in shown
+    assert "More than a second, where a moment ago it was nothing." in shown
+    screen.press("q")
+    screen.until_shown("Your place in the lesson is kept.")
+    screen.press("s")
+    screen.until_shown("next: etcd-sandbox learn 2 --dashboard", "ended=0")
+    held = json.loads((sandbox_command.home / "learn.json").read_text())["lessons"]
+    assert held["electing-a-leader"] == {"step": 4, "done": False}
+    sandbox_command.assert_nothing_left()

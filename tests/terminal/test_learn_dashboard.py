@@ -15,12 +15,7 @@ from tests.terminal.screen import Screen
 @pytest.fixture
 def etcd_35(sandbox_command: SandboxCommand) -> None:
     """The commands run etcd 3.5."""
-    binary = etcd_versions.find("3.5")
-    if binary is None:
-        if etcd_versions.required():
-            pytest.fail(etcd_versions.missing("3.5"))
-        pytest.skip(etcd_versions.missing("3.5"))
-    sandbox_command.env["ETCD_SANDBOX_ETCD"] = binary.path
+    sandbox_command.env["ETCD_SANDBOX_ETCD"] = etcd_versions.need("3.5").path
 
 
 def leader(sandbox: SandboxCommand) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from sandbox.learn.guide import Guide
-from sandbox.learn.lesson import parse_lesson
+from sandbox.learn.lesson import Step, parse_lesson
 from sandbox.learn.needs import Needs
 from sandbox.learn.stage import Stage
 from sandbox.learn.view import is_whole
@@ -117,6 +117,9 @@ class FakeStage:
     fake: FakeCluster
     paths: ClusterPaths
     program: str = "/usr/bin/etcd"
+
+    def lack(self, step: Step) -> None:
+        """The machine can do every step."""
 
     def establish(self, needs: Needs | None, tell: Callable[[str], None]) -> None:
         if self.fake.away.is_set():

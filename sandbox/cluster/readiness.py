@@ -158,12 +158,12 @@ class ClusterReadiness:
         process = event.fields.get("process")
         if event.kind is Kind.LEADER_ELECTED:
             self._on_leader()
-        elif process in self._waiting:
-            if event.kind is Kind.PROCESS_READY:
-                self._waiting.discard(str(process))
-                self._tell_when_ready()
-            elif event.kind is Kind.PROCESS_EXITED:
-                self._ended(str(process), event)
+        elif event.kind is Kind.PROCESS_READY and process in self._waiting:
+            self._waiting.discard(str(process))
+            self._tell_when_ready()
+        elif event.kind is Kind.PROCESS_EXITED and process in self._waiting | self._members:
+            # Also one that was ready before others are: the cluster that was asked for is not there.
+            self._ended(str(process), event)
 
     def _tell_when_ready(self) -> None:
         if self._waiting or self._outcome.done():

@@ -136,6 +136,21 @@ def test_a_member_that_is_killed_while_the_cluster_starts_ends_the_start(
     on_etcd.assert_nothing_left()
 
 
+@pytest.mark.parametrize("etcd_binary", ["3.5"], indirect=True)
+def test_a_member_that_serves_and_is_killed_while_another_one_starts_ends_the_start(
+    on_etcd: SandboxCommand, held_up: HeldUpStart
+) -> None:
+    # The first answer: whoever asks before finds no supervisor.
+    held_up.at_once("status", "--json")
+    until(lambda: shown(on_etcd)["quorum"]["healthy"] == 2, 30)
+
+    on_etcd("kill", "infra2", "--no-wait", code=None)
+
+    code, said = held_up.ended()
+    assert (code, "infra2 ended while the cluster started (killed by SIGKILL)" in said) == (1, True)
+    on_etcd.assert_nothing_left()
+
+
 @pytest.mark.parametrize("fault", ["partition", "pause"])
 def test_a_member_that_is_cut_off_or_paused_while_the_cluster_starts_joins_when_it_is_healed(
     on_etcd: SandboxCommand, held_up: HeldUpStart, fault: str

@@ -80,6 +80,7 @@ class Tutor:
         self._watch = watch
         self._wishes: asyncio.Queue[str] = asyncio.Queue()
         self._task: asyncio.Task[object] | None = None
+        self._closing: asyncio.Task[None] | None = None
         self._ended = asyncio.Event()
 
     @property
@@ -112,14 +113,22 @@ class Tutor:
             while True:
                 await self._once()
         finally:
-            await self._course.close()
-            self._ended.set()
+            # Both Textual and `stop` may cancel this, and the second must not cut the closing short.
+            self._closing = asyncio.create_task(self._close())
+            await asyncio.shield(self._closing)
 
     async def stop(self) -> None:
         """End, and leave nothing running in the lesson's shell."""
         if self._task is not None:
-            self._task.cancel()
+            if self._closing is None:
+                self._task.cancel()
             await self._ended.wait()
+
+    async def _close(self) -> None:
+        try:
+            await self._course.close()
+        finally:
+            self._ended.set()
 
     def wish(self, id_: str) -> None:
         """What the learner wants now."""

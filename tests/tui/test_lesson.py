@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import psutil
 import pytest
 
 from sandbox.learn import progress
+from sandbox.learn.course import Course
 from sandbox.learn.progress import Place
 from sandbox.tui.actions import ACTIONS, Action, Scope, action
 from sandbox.tui.app import Dashboard
@@ -21,7 +23,7 @@ from sandbox.tui.screens.quit import Leave, QuitScreen
 from sandbox.tui.tutor import Tutor
 from sandbox.tui.widgets.lessonpanel import LessonPanel
 from sandbox.tui.widgets.members import MembersTable
-from tests.tui.appstage import DashboardPilot, playing, settled, text_of, told, until
+from tests.tui.appstage import DEADLINE_S, DashboardPilot, playing, settled, text_of, told, until
 from tests.tui.fakecluster import sample
 from tests.tui.lessonstage import LESSON, learning
 from tests.tui.samples import cluster
@@ -167,6 +169,24 @@ def test_a_command_that_runs_on_ends_with_the_dashboard() -> None:
     learning(sample(), scene, at=WATCH_IT)
     assert seen
     assert not any(one.is_running() for one in seen)
+
+
+def test_it_can_be_told_to_end_while_it_ends_already(monkeypatch: pytest.MonkeyPatch) -> None:
+    ends, really = asyncio.Event(), Course.close_shell
+
+    async def close(course: Course) -> None:
+        ends.set()
+        await really(course)
+
+    monkeypatch.setattr(Course, "close_shell", close)
+
+    async def scene(app: Dashboard, pilot: DashboardPilot, tutor: Tutor) -> None:
+        app.workers.cancel_group(app, "lesson")
+        await ends.wait()
+        async with asyncio.timeout(DEADLINE_S):
+            await tutor.stop()
+
+    learning(sample(), scene)
 
 
 def test_a_step_is_passed_over_and_the_guide_does_what_the_next_one_needs() -> None:

@@ -7,6 +7,7 @@ import signal
 import socket
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import psutil
 import pytest
@@ -196,6 +197,12 @@ def test_an_added_member_can_be_cut_off_and_one_of_one_is_never_without_a_quorum
     cluster.remove("third")
     assert cluster.status().faults == ()
     assert views(cluster)["third"].state is ProcessState.REMOVED
+
+    cluster.replace("third")  # one that is gone, and the link in front of it with it
+
+    assert views(cluster)["third"].role is Role.FOLLOWER
+    with urlopen(f"{views(cluster)['third'].peer_url}/version", timeout=10) as dialled:
+        assert dialled.status == 200
 
 
 @pytest.mark.parametrize("etcd_binary", ["3.5"], indirect=True)

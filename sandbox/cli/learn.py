@@ -143,6 +143,11 @@ def _do(lesson: Lesson, again: bool, in_dashboard: bool, etcd: str | None, lang:
     _check_there_is_somebody(lesson, in_dashboard)
     if lang and not lesson.language:
         diagnostics.note(f"lesson {lesson.number} was not translated to {lang!r}: it is in English")
+    if etcd and lesson.begins:
+        diagnostics.note(
+            f"lesson {lesson.number} goes from etcd {lesson.begins} to {lesson.etcd[-1]}, "
+            "whatever --etcd says"
+        )
     with only_guide(lesson):
         place = progress.places().get(lesson.slug, Place())
         if again or place.done:

@@ -144,9 +144,11 @@ class Stage:
         if needs.members and not self._has_just(needs.members):
             self._renew()
             tell(f"a new cluster of {', '.join(needs.members)}")
-        if needs.upgraded is not None and self._no_way_back(needs.upgraded):
-            self._renew()
-            tell(f"a new cluster, of etcd {self.lesson.begins}")
+        if needs.upgraded is not None:
+            self._halt_upgrade()
+            if self._no_way_back(needs.upgraded):
+                self._renew()
+                tell(f"a new cluster, of etcd {self.lesson.begins}")
         self._untouched = False
         if needs.healthy and not is_whole(self.status()):
             self.client.act(Verb.HEAL, wait=False)
@@ -218,6 +220,12 @@ class Stage:
         if (left_s := ACQUAINTED_S - youngest_s) > 0:
             tell(f"waiting {left_s:.0f} s: only then does etcd change its members")
             time.sleep(left_s)
+
+    def _halt_upgrade(self) -> None:
+        """One that goes further than the step that is done ends after the member that it is at."""
+        deadline = time.monotonic() + SETTLES_WITHIN_S
+        while self.client.halt_upgrade()["halting"] and time.monotonic() < deadline:
+            time.sleep(_POLL_S)
 
     def _no_way_back(self, upgraded: Collection[str]) -> bool:
         """Whether no member is left of the old etcd though some should be: they cannot get it again."""

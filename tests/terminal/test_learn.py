@@ -334,6 +334,69 @@ def test_a_lesson_in_chinese_fits_a_narrow_screen(
     screen.until_shown("next: etcd-sandbox learn --lang zh-Hant 1", "ended=0")
 
 
+def test_a_member_that_comes_or_goes_against_the_lesson_is_told_with_a_way_back_that_works(
+    sandbox_command: SandboxCommand, learner: Callable[..., PseudoTerminal]
+) -> None:
+    terminal, elsewhere = learner("5"), Elsewhere(sandbox_command, "learn-5")
+    terminal.until_painted("1 of 10")
+    terminal.type(b"skip\n")
+    terminal.until_painted("2 of 10")
+    elsewhere("remove", "infra2")
+    terminal.until_painted("! infra2 was removed", "etcd-sandbox replace infra2")
+    elsewhere("replace", "infra2")
+    terminal.until_painted("the cluster is whole again")
+    elsewhere("add")
+    terminal.until_painted("! infra4 was added with a vote", "etcd-sandbox remove infra4")
+    elsewhere("remove", "infra4")
+    until(lambda: terminal.text.count("the cluster is whole again") == 2)
+    assert "3 of 10" not in terminal.text
+    elsewhere("add")
+    terminal.type(b"back\n")
+    terminal.until_painted("a new cluster, without data")
+    until(lambda: terminal.text.count("1 of 10") == 2)
+    assert [each["name"] for each in elsewhere.members()] == ["infra1", "infra2", "infra3"]
+
+
+def test_a_cluster_that_the_learner_restores_is_the_lessons_own(
+    sandbox_command: SandboxCommand, learner: Callable[..., PseudoTerminal]
+) -> None:
+    terminal, elsewhere = learner("8"), Elsewhere(sandbox_command, "learn-8")
+    for number in range(1, 7):
+        terminal.until_painted(f"{number} of 8")
+        terminal.type(b"skip\n")
+    terminal.until_painted("7 of 8")
+    elsewhere("down", "--purge")
+    terminal.until_painted("the cluster is down, and this step brings it up again")
+    terminal.type(b"etcd-sandbox restore backup.db -d --base-port auto\n")
+    terminal.until_painted("✓ it is another cluster", "key drink is gone", "8 of 8")
+    assert "asks for something else" not in terminal.text
+    terminal.take_away()
+    terminal.process.wait(20)
+    sandbox_command.assert_nothing_left()
+    again = learner("8")
+    again.until_painted("You left it at step 8", "8 of 8")
+    for _ in range(3):
+        again.type(b"run\n")
+    again.until_painted("✓ it is another cluster", "A question")
+    again.type(b"\n")
+    assert again.wait() == 0
+    sandbox_command.assert_nothing_left()
+
+
+def test_who_upgrades_all_at_once_is_halted_or_goes_on_with_a_new_cluster(
+    sandbox_command: SandboxCommand, learner: Callable[..., PseudoTerminal]
+) -> None:
+    etcd_versions.need("3.4")
+    terminal, elsewhere = learner("9"), Elsewhere(sandbox_command, "learn-9")
+    terminal.until_painted("etcd 3.4", "1 of 7")
+    terminal.type(b"skip\n")
+    terminal.until_painted("2 of 7")
+    elsewhere("upgrade", "all", "--to", "3.5")
+    terminal.until_painted("✓ infra2 runs etcd 3.5", "3 of 7")
+    versions = {each["name"]: each["version"][:3] for each in elsewhere.members()}
+    assert versions == {"infra1": "3.4", "infra2": "3.5", "infra3": "3.4"}
+
+
 def test_without_colours_nothing_is_coloured(
     sandbox_command: SandboxCommand, learner: Callable[..., PseudoTerminal]
 ) -> None:

@@ -6,9 +6,10 @@ import pytest
 
 from sandbox.learn.conditions import parse_condition, vocabulary
 from sandbox.learn.record import Record
-from sandbox.learn.view import Pairs, View
+from sandbox.learn.view import Known, Pairs, View
+from sandbox.model.detail import Peer
 from sandbox.model.event import Kind
-from sandbox.model.state import ClusterStatus, Role
+from sandbox.model.state import ClusterStatus, ProcessState, Role
 from tests.unit.learn.samples import Story, another, down, member, status
 
 
@@ -18,12 +19,19 @@ def seen(
     now: ClusterStatus | None = None,
     began: ClusterStatus | None = None,
     keys: dict[str, Pairs] | None = None,
+    known: Known | None = None,
 ) -> str | None:
     began = began or status()
     record = Record(leader=began.leader)
     for event in (story or Story()).events:
         record.take(event)
-    view = View(status=now or status(), began=began, record=record, keys=keys or {})
+    view = View(
+        status=now or status(),
+        began=began,
+        record=record,
+        keys=keys or {},
+        known=known or Known(),
+    )
     return parse_condition(text).met(view)
 
 
@@ -279,6 +287,97 @@ def test_what_happened_to_the_cluster_before_says_nothing_of_the_one_that_came_a
         record.take(event)
     assert record.elections[0].after_s is None
     assert not record.happenings[-1].led
+
+
+def list_of(*names: str, learner: str | None = None) -> Known:
+    """etcd's own list; a member without a name was never started."""
+    return Known(
+        listed=tuple(
+            Peer(
+                id=f"id-{name}",
+                name=name,
+                peer_urls=(),
+                client_urls=(),
+                is_learner=name == learner,
+            )
+            for name in names
+        )
+    )
+
+
+def test_who_has_a_vote_is_told_by_the_list() -> None:
+    now = status(
+        *(member(name, id=f"id-{name}") for name in ("infra1", "infra2", "infra3")),
+        member("infra4", id="id-infra4", role=Role.LEARNER),
+    )
+    four = list_of("infra1", "infra2", "infra3", "infra4", learner="infra4")
+    assert seen("learner infra4", now=now, known=four) == "infra4 is a learner, and is healthy"
+    assert seen("learner infra3", now=now, known=four) is None
+    assert seen("voter infra4", now=now, known=four) is None
+    assert seen("voter infra3", now=now, known=four) == (
+        "infra3 has a vote: there are 3 now, and 2 are a quorum"
+    )
+    assert seen("voter infra3", now=now, known=list_of("infra1", "infra2")) is None
+    assert seen("voter infra3", now=now) is None  # nobody told
+
+
+def test_who_was_removed_is_off_the_list_and_has_ended() -> None:
+    gone = member("infra3", state=ProcessState.REMOVED, role=None, healthy=False, pid=None)
+    now = status(member("infra1"), member("infra2"), gone)
+    words = "infra3 is no member any more: 2 have a vote, 2 are a quorum"
+    assert seen("removed infra3", now=now, known=list_of("infra1", "infra2")) == words
+    assert seen("removed infra3", now=now, known=list_of("infra1", "infra3")) is None
+    assert seen("removed infra3", known=list_of("infra1", "infra2")) is None
+    assert seen("removed infra3", now=now) is None
+
+
+def test_who_was_replaced_has_another_id() -> None:
+    new = status(member("infra1"), member("infra2"), member("infra3", id="cafe"))
+    assert seen("replaced infra3", now=new) == (
+        "infra3 is a new member: its ID is cafe, and was 8211f1d0f64f3269"
+    )
+    assert seen("replaced infra2", now=new) is None
+    still = status(member("infra1"), member("infra3", id="cafe", role=Role.LEARNER))
+    assert seen("replaced infra3", now=still) is None
+
+
+def test_a_member_that_was_never_started_counts() -> None:
+    assert seen("never started 1", known=list_of("infra1", "infra2", "infra3", "")) == (
+        "4 members have a vote, 3 are a quorum, and 1 of them was never started"
+    )
+    assert seen("never started 0", known=list_of("infra1", "infra2", "infra3")) == (
+        "3 members have a vote, 2 are a quorum, and all of them were started"
+    )
+    assert seen("never started 0", known=list_of("infra1", "")) is None
+    assert seen("never started 0") is None
+
+
+def test_another_cluster_has_no_id_of_the_one_before() -> None:
+    members = [member(name, id=f"new-{name}") for name in ("infra1", "infra2", "infra3")]
+    assert seen("new cluster", now=status(*members)) == (
+        "it is another cluster: infra1 has the ID new-infra1 now"
+    )
+    assert seen("new cluster") is None
+    assert seen("new cluster", now=status(*members[:2], member("infra3"))) is None
+    assert seen("new cluster", now=status(*members[:2], member("infra3", id=None))) is None
+
+
+def test_nobody_leads_where_members_answer_and_know_no_leader() -> None:
+    lost = member("infra1", role=Role.CANDIDATE, healthy=False)
+    assert seen("nobody leads", now=status(lost, down("infra2"), leader=None)) == (
+        "nobody leads: infra1 knows no leader"
+    )
+    assert seen("nobody leads") is None
+    assert seen("nobody leads", now=status(down("infra1"), leader=None)) is None
+    follows = member("infra1", follows="infra2")
+    assert seen("nobody leads", now=status(follows, down("infra2"), leader=None)) is None
+
+
+def test_the_cluster_version_is_what_the_members_have_agreed_on() -> None:
+    risen = Known(cluster_version="3.5.0")
+    assert seen("cluster version 3.5", known=risen) == "the cluster version is 3.5"
+    assert seen("cluster version 3.50", known=risen) is None
+    assert seen("cluster version 3.5") is None
 
 
 @pytest.mark.parametrize(

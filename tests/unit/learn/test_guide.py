@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
+from sandbox.learn.condition import Asks
 from sandbox.learn.guide import Guide, Said, Tone
 from sandbox.learn.lesson import parse_lesson
 from sandbox.model.event import Event, Kind
@@ -245,3 +247,72 @@ def test_a_cluster_that_came_up_before_the_step_began_is_no_news() -> None:
     meet(made, another("dns"), 1.0)
     made.begin(another("dns"))
     assert made.look(another("dns"), {}) == []
+
+
+def test_a_member_that_was_removed_is_brought_back_by_replacing_it() -> None:
+    made = guide()
+    story = Story().add(1, Kind.MEMBER_REMOVED, "infra2")
+    story.add(1.01, Kind.PROCESS_EXITED, "infra2", code=0, signal=None, expected=False)
+    gone = member("infra2", state=ProcessState.REMOVED, role=None, healthy=False)
+    without = status(member("infra1"), gone, member("infra3"))
+    assert feed(made, story, without) == [
+        Said(
+            tone=Tone.ODD,
+            text="infra2 was removed: this step asks for something else",
+            remedy="etcd-sandbox replace infra2",
+        )
+    ]
+    assert made.look(without, {}) == [], "two that are healthy are not the three that there were"
+    story.add(9, Kind.MEMBER_ADDED, "infra2", learner=True)
+    assert feed(made, story) == [Said(tone=Tone.MENDED, text="the cluster is whole again")]
+
+
+def test_a_member_that_nobody_asked_for_is_removed_again() -> None:
+    made = guide()
+    story = Story().add(1, Kind.MEMBER_ADDED, "infra4", learner=False)
+    four = status(*map(member, ("infra1", "infra2", "infra3", "infra4")))
+    (said,) = feed(made, story, four)
+    assert said.text == "infra4 was added with a vote: this step asks for something else"
+    assert said.remedy == "etcd-sandbox remove infra4"
+    assert made.look(four, {}) == []
+    story.add(3, Kind.MEMBER_REMOVED, "infra4")
+    assert [each.tone for each in feed(made, story)] == [Tone.MENDED]
+
+
+def test_a_member_that_is_to_come_is_not_to_come_with_a_vote() -> None:
+    for learner, odd in ((True, 0), (False, 1)):
+        story = Story().add(1, Kind.MEMBER_ADDED, "infra4", learner=learner)
+        assert len(feed(guide("learner infra4"), story)) == odd
+    story = Story().add(1, Kind.MEMBER_REMOVED, "infra4")
+    assert feed(guide("removed infra4"), story) == []
+    assert len(feed(guide("removed infra3"), Story().add(1, Kind.MEMBER_REMOVED, "infra2"))) == 1
+
+
+def upgraded(story: Story, at_s: float, who: str, before: str, after: str) -> Story:
+    story.add(at_s, Kind.PROCESS_EXITED, who, signal="SIGTERM", expected=True)
+    story.add(at_s + 0.1, Kind.PROCESS_STARTED, who, pid=7)
+    return story.add(at_s + 0.2, Kind.MEMBER_UPGRADED, who, **{"from": before, "to": after})
+
+
+def test_the_wrong_member_upgraded_goes_back_as_long_as_an_old_one_is_there() -> None:
+    old, new = (partial(member, version=version) for version in ("3.4.23", "3.5.1"))
+    made = guide("version infra2 3.5")
+    made.begin(status(*map(old, ("infra1", "infra2", "infra3"))))
+    story = upgraded(Story(), 1, "infra3", "3.4.23", "3.5.1")
+    (said,) = feed(made, story, status(old("infra1"), old("infra2"), new("infra3")))
+    assert said.text.startswith("infra3 was brought from etcd 3.4.23 to 3.5.1: this step asks")
+    assert said.remedy == "etcd-sandbox upgrade infra3 --to 3.4"
+    upgraded(story, 3, "infra3", "3.5.1", "3.4.23")
+    assert feed(made, story, status(*map(old, ("infra1", "infra2", "infra3")))) == []
+    upgraded(upgraded(story, 5, "infra1", "3.4.23", "3.5.1"), 6, "infra2", "3.4.23", "3.5.1")
+    upgraded(story, 7, "infra3", "3.4.23", "3.5.1")
+    odd, seen = feed(made, story, status(*map(new, ("infra1", "infra2", "infra3"))))
+    assert "no member is left of the old version, there is no way back" in odd.text
+    assert odd.remedy == ""
+    assert seen.text == "infra2 runs etcd 3.5.1"
+
+
+def test_only_what_a_step_needs_is_asked_of_a_member() -> None:
+    assert guide().asks == frozenset()
+    made = guide("voter infra3; removed infra2; cluster version 3.5")
+    assert made.asks == {Asks.MEMBERS, Asks.VERSION}

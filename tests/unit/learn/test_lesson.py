@@ -48,9 +48,21 @@ def test_a_step_may_be_for_some_versions_only() -> None:
     assert [step.title for step in lesson.steps_for("3.5")] == ["Kill it", "Look"]
 
 
+def test_a_lesson_may_begin_with_a_certain_version() -> None:
+    assert parse_lesson(PAGE, NAME).begins == ""
+    upgrades = PAGE.replace("etcd: 3.4 3.5 -->\n", "etcd: 3.4 3.5 -->\n<!-- begins: 3.4 -->\n", 1)
+    assert parse_lesson(upgrades, NAME).begins == "3.4"
+
+
 @pytest.mark.parametrize(
     ("old", "new", "place", "what"),
     [
+        (
+            "minutes: 10 -->",
+            "minutes: 10 -->\n<!-- begins: 3.5 -->",
+            "<!-- begins: 3.5 -->",
+            "begins: '3.5' is none of the series before the last, 3.5",
+        ),
         ("# A small lesson", "A small lesson", "A small lesson", "a page begins with its title"),
         ("## Look", "# Look", "# Look", "a page begins with one title"),
         ("minutes: 10", "minutes: ten", "<!-- minutes: ten -->", "is no number"),

@@ -18,7 +18,7 @@ from tests.unit.learn.samples import PAGE
 
 def differences(original: Lesson, translation: Lesson) -> Iterator[str]:
     """Where a translation asks for another thing than its original, by step."""
-    for attribute in ("minutes", "etcd", "up"):
+    for attribute in ("minutes", "etcd", "begins", "up"):
         if getattr(original, attribute) != getattr(translation, attribute):
             yield attribute
     if len(original.steps) != len(translation.steps):

@@ -78,7 +78,7 @@ def test_every_command_is_one(line: str) -> None:
     load(words[at]).make_context(words[at], words[at + 1 :])
 
 
-@pytest.mark.parametrize("minutes", [90, 390])
+@pytest.mark.parametrize("minutes", [90, 420])
 def test_a_plan_adds_up_and_has_time_for_its_lessons(minutes: int) -> None:
     (plan,) = re.findall(rf"<!-- plan {minutes} -->\n(.*?)<!-- /plan -->", PAGE, re.DOTALL)
     rows = [(int(took), what) for took, what in re.findall(r"^\| (\d+) \| (.*?) \|", plan, re.M)]

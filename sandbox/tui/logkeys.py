@@ -19,4 +19,4 @@ ANYWHERE = tuple(each for each in PANEL_KEYS if each.key != "escape")
 def help_of(binding: Binding) -> str:
     """What a key does, in one sentence."""
     words = binding.tooltip.removeprefix("Logs: ") or binding.description
-    return f"{words[:1].upper()}{words[1:]}."
+    return f"{words[:1].upper()}{words[1:]}".removesuffix(".") + "."

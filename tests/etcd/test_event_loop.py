@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import sandbox.cluster.attached  # noqa: F401 - the supervisor loads it in a thread of its own
 from sandbox.cluster import record
 from sandbox.cluster.cluster import Cluster
 from sandbox.etcd.gateway import Gateway

@@ -25,7 +25,14 @@ from sandbox.cli.owndashboard import Left, watch
 from sandbox.cli.settings import settings
 from sandbox.cli.streams import EventStream, LogStream, Speaker
 from sandbox.control.client import ControlClient
-from sandbox.errors import EXIT_FAILED, EXIT_INTERRUPTED, NotRunning, SandboxError, TimedOut
+from sandbox.errors import (
+    EXIT_DONE,
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    NotRunning,
+    SandboxError,
+    TimedOut,
+)
 from sandbox.inputs import Caller, Planned
 from sandbox.launch import Launched, launch, sweep, wait_until_gone
 from sandbox.model.event import Kind
@@ -42,6 +49,9 @@ SHOWN_AGAIN_US = 5_000_000
 
 STALLED_S = 0.5
 """A reader of stdout that took nothing for so long does not hold up the end."""
+
+
+_Alarm = tuple[float, Callable[[], None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +79,7 @@ def own(planned: Planned, paths: ClusterPaths, caller: Caller, wishes: Wishes) -
         inherited_fds=planned.held,
     )
     signals.raising = False
-    asked = 0
+    asked = False
     notices = _Notices()
     _watch_edits(planned, paths, caller, wishes, notices)
     if wishes.dashboard:
@@ -85,12 +95,18 @@ def own(planned: Planned, paths: ClusterPaths, caller: Caller, wishes: Wishes) -
             diagnostics.warn("the dashboard ended unexpectedly; plain lines follow")
             began_us = max(began_us, now_us - SHOWN_AGAIN_US)
         else:
-            asked, began_us = int(left is Left.STOP), now_us
+            asked, began_us = left is Left.STOP, now_us
     foreground = _Foreground(planned, paths, wishes, launched, signals, began_us)
     notices.tell(foreground.say)
-    code = foreground.run(asked)
+    if not asked:
+        return foreground.run()
+    code = foreground.end()
+    if code != EXIT_INTERRUPTED:
+        return code
     # Asked for in the dashboard, the end is no interruption.
-    return 0 if asked and code == EXIT_INTERRUPTED else code
+    output.line(f"stopped {paths.name}")
+    output.next_step("up")
+    return EXIT_DONE
 
 
 class _Notices:
@@ -161,25 +177,31 @@ class _Foreground:
             colour=colour,
         )
 
-    def run(self, asked: int = 0) -> int:
-        """Stay until the cluster has ended; the exit code. `asked`: how often it was told to end."""
-        if asked:
-            self._asked = asked
-            _in_background(self._stop_all)
+    def run(self) -> int:
+        """Stay until the cluster has ended, and show its lines; the exit code."""
         self._logs.start()
         self._events.start()
-        _in_background(self._await_guard)
         _in_background(self._await_ready)
-        self._wait()
+        return self._until_gone([])
+
+    def end(self) -> int:
+        """Stop the cluster, which was asked for elsewhere, without its lines; the exit code."""
+        self._asked = 1
+        _in_background(self._stop_all)
+        self._note(f"stopping {self._paths.name}")
+        return self._until_gone([(time.monotonic() + NAMED_AFTER_S, self._name_the_late)])
+
+    def _until_gone(self, alarms: list[_Alarm]) -> int:
+        _in_background(self._await_guard)
+        self._wait(alarms)
         code = self._outcome()
         self._logs.finish(STALLED_S)
         self._stdout.drain(STALLED_S)
         self._stderr.drain(STALLED_S)
         return code
 
-    def _wait(self) -> None:
-        """Return when nothing of the cluster runs any more."""
-        alarms: list[tuple[float, Callable[[], None]]] = []
+    def _wait(self, alarms: list[_Alarm]) -> None:
+        """Return when nothing of the cluster runs any more; each alarm is rung in its time."""
         while True:
             timeout = max(0.0, alarms[0][0] - time.monotonic()) if alarms else None
             ready = select.select([self._gone, self._signals.fd], [], [], timeout)[0]

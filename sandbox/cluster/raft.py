@@ -72,6 +72,11 @@ class RaftWatch:
             watcher(process)
 
     def _candidate(self, process: str, sign: Sign) -> None:
+        if self._elected is not None and sign.member_id == self._elected[1]:
+            # Another member's log came first and told who won: what led to it is no news any more.
+            term = sign.term or 0
+            if term < self._elected[0] or (term == self._elected[0] and not sign.pre_vote):
+                return
         self._bus.publish(
             Kind.CANDIDATE,
             self._name(process),

@@ -56,7 +56,9 @@ def test_an_election_is_watched_broken_and_mended_with_keys(
     screen.press("q")
     screen.until_shown("Leave the dashboard of default?")
     screen.press("s")
-    screen.until_shown("ended=0")
+    # What the members say while they are stopped is for nobody any more.
+    screen.until_shown("stopping default", "stopped default", "next: etcd-sandbox up", "ended=0")
+    assert '"level"' not in screen.text
     sandbox_command.assert_nothing_left()
 
 

@@ -11,11 +11,11 @@ import json
 import socket
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, Unpack, cast
 
 from sandbox.control import requests
 from sandbox.control.answers import checked, checked_news, gone, not_running, silent
-from sandbox.control.requests import Request
+from sandbox.control.requests import ActOptions, Request
 from sandbox.control.wire import Frame, read_frames
 from sandbox.model.verb import Verb
 from sandbox.paths import ClusterPaths
@@ -69,40 +69,14 @@ class ControlClient:
         self,
         verb: Verb,
         select: Iterable[str] = (),
-        *,
-        versus: Iterable[str] = (),
-        signal: str | None = None,
-        delay_s: float = 0.0,
-        jitter_s: float = 0.0,
-        seed: int | None = None,
-        name: str | None = None,
-        learner: bool = False,
-        force: bool = False,
-        wait: bool = True,
-        timeout_s: float = 30.0,
+        **options: Unpack[ActOptions],
     ) -> dict[str, Any]:
         """Do `verb` to the selected processes; the Verdict (`model.verdict`) as JSON.
 
-        `versus` selects the other side of a fault on links (empty: everyone else), `delay_s` and
-        `jitter_s` are for `slow`, `signal` is a name (`SIGKILL`) for `kill`, `seed` is what `random`
-        draws from, `name` and `learner` are for `add`, `force` is for `remove`. Returns when the verb is done and, with `wait`, when the cluster has settled.
+        The options are those of `requests.act`. Returns when the verb is done and, with `wait`,
+        when the cluster has settled.
         """
-        return self.ask(
-            requests.act(
-                verb,
-                select,
-                versus=versus,
-                signal=signal,
-                delay_s=delay_s,
-                jitter_s=jitter_s,
-                seed=seed,
-                name=name,
-                learner=learner,
-                force=force,
-                wait=wait,
-                timeout_s=timeout_s,
-            )
-        )
+        return self.ask(requests.act(verb, select, **options))
 
     def upgrade(
         self,

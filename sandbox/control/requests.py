@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import TypedDict
 from urllib.parse import quote, urlencode
 
 from sandbox.model.verb import Verb
@@ -62,6 +63,21 @@ def detail(process: str) -> Request:
 def ready(timeout_s: float) -> Request:
     """Wait until every process that `up` started is ready."""
     return _get("/v1/ready", extra_s=timeout_s, timeout_s=timeout_s)
+
+
+class ActOptions(TypedDict, total=False):
+    """What a verb can be told beside whom it is for: the keywords of `act`, for those who pass them on."""
+
+    versus: Iterable[str]
+    signal: str | None
+    delay_s: float
+    jitter_s: float
+    seed: int | None
+    name: str | None
+    learner: bool
+    force: bool
+    wait: bool
+    timeout_s: float
 
 
 def act(

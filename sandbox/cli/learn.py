@@ -200,8 +200,11 @@ def _show(lesson: Lesson, stage: Stage, guide: Guide) -> int:
     from sandbox.tui.tutor import Tutor
 
     tutor = Tutor(lesson, stage, guide, resumed=guide.at > 0)
-    app = shown(stage.client, owned=True, tutor=tutor)
-    left = app.return_value
+    try:
+        left = shown(stage.client, owned=True, tutor=tutor).return_value
+    except BaseException:
+        stage.vanish()
+        raise
     if left is None:
         # A signal: the terminal may be gone.
         stage.vanish()

@@ -40,13 +40,38 @@ class Talk:
         self._lines: asyncio.Queue[str | None] = asyncio.Queue()
         self._rest = b""
         self._prompted = False
+        self._parted = False  # the cluster is down, or lives on, as the learner wanted it
 
     async def go(self, *, resumed: bool) -> int:
-        """To the end of the lesson, or until the learner goes; the exit code."""
+        """To the end of the lesson, or until the learner goes; the exit code.
+
+        Whatever else ends it (the terminal is gone, say) ends the cluster, too.
+        """
         loop = asyncio.get_running_loop()
         loop.add_reader(0, self._read)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, self._signalled, number)
+        talking = asyncio.create_task(self._talk(resumed=resumed))
+        ended_by: list[signal.Signals] = []
+
+        def end(number: signal.Signals) -> None:
+            # The terminal may be gone: nothing can be said.
+            ended_by.append(number)
+            talking.cancel()
+
+        loop.add_signal_handler(signal.SIGINT, self._interrupted)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, end, number)
+        try:
+            await talking
+        finally:
+            loop.remove_reader(0)
+            await self._course.close()
+            if not self._parted:
+                self._course.stage.vanish()
+            if ended_by:
+                output.leave(128 + ended_by[0])
+        return EXIT_DONE
+
+    async def _talk(self, *, resumed: bool) -> None:
         try:
             await self._course.open(resumed=resumed)
             while self._guide.step is not None:
@@ -54,10 +79,6 @@ class Talk:
             await self._finish()
         except _Left as left:
             await self._leave(left)
-        finally:
-            loop.remove_reader(0)
-            await self._course.close()
-        return EXIT_DONE
 
     async def _once(self) -> None:
         """Whatever comes first: a line, or news of the cluster."""
@@ -127,6 +148,7 @@ class Talk:
         lessonpage.answer(self._lesson)
         self._course.answered()
         await asyncio.to_thread(self._course.stage.down, purge=True)
+        self._parted = True
         output.line()
         lessonpage.finished(self._lesson)
 
@@ -137,6 +159,8 @@ class Talk:
             await asyncio.to_thread(self._course.stage.down)
         else:
             self._course.stage.release()
+        self._parted = True
+        if not left.stop:
             lessonpage.runs_on(self._lesson)
         output.next_step(lessonpage.learn_command(self._lesson.language, self._lesson.number))
 
@@ -197,17 +221,9 @@ class Talk:
         for line in lines:
             self._lines.put_nowait(line.decode(errors="replace"))
 
-    def _signalled(self, number: signal.Signals) -> None:
-        if number is not signal.SIGINT:
-            # The terminal may be gone: nothing can be said.
-            self._vanishing = asyncio.ensure_future(self._vanish(number))
-        elif not self._course.busy:
+    def _interrupted(self) -> None:
+        if not self._course.busy:
             self._lines.put_nowait(None)
-
-    async def _vanish(self, number: signal.Signals) -> None:
-        await self._course.close_shell()
-        self._course.stage.vanish()
-        output.leave(128 + number)
 
 
 def talks_to_a_terminal() -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import signal
 import subprocess
 import sys
 import termios
@@ -95,7 +96,20 @@ def watch(paths: ClusterPaths, launched: Launched, signals: int, notices: Notice
         restoring.join(_RESTORED_WITHIN_S)
     if code is None:
         return Left.OVERTAKEN
+    if _is_gone():
+        # Only a controlling terminal tells of its end by itself.
+        os.kill(os.getpid(), signal.SIGHUP)
+        return Left.OVERTAKEN
     return {EXIT_STOP: Left.STOP, EXIT_RUNNING: Left.RUNNING}.get(code, Left.CRASHED)
+
+
+def _is_gone() -> bool:
+    """Whether the terminal was closed."""
+    try:
+        termios.tcgetattr(sys.stdin)
+    except termios.error:
+        return True
+    return False
 
 
 def _restore(settings: list[Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import os
 import select
+import signal
 from collections.abc import Callable
 from functools import partial
 
@@ -48,6 +49,8 @@ class Painter(WriterThread):
                     self._put(text.encode(errors="replace"))
                 except OSError:  # there is no terminal any more
                     self._gone = True
+                    # Only a controlling terminal tells of its end by itself.
+                    os.kill(os.getpid(), signal.SIGHUP)
             self._busy = False
 
     def _put(self, content: bytes) -> None:

@@ -395,7 +395,7 @@ def test_members_can_be_changed_beside_a_procfile_and_its_data_is_left_alone(
 ) -> None:
     base = _free_block(4)
     urls = {f"infra{n}": f"http://127.0.0.1:{base + 10 * (n - 1)}" for n in (1, 2, 3)}
-    peers = {name: url[:-1] + str(int(url[-1]) + 1) for name, url in urls.items()}
+    peers = {f"infra{n}": f"http://127.0.0.1:{base + 10 * (n - 1) + 1}" for n in (1, 2, 3)}
     at_home.cwd.joinpath("Procfile").write_text(
         "".join(
             f"etcd{name[-1]}: {some_etcd.path} --name {name} --listen-client-urls {url} "

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import psutil
 import pytest
 
-from tests.conftest import SandboxCommand, until
+from tests.conftest import SandboxCommand, command, until
 from tests.terminal.leftovers import leftovers
 from tests.terminal.pseudoterminal import PseudoTerminal
 from tests.terminal.screen import Screen
@@ -161,6 +161,20 @@ def test_a_dashboard_ends_when_its_terminal_is_closed(
     terminal.process.kill()
     terminal.take_away()
     sandbox_command.assert_nothing_left(8)
+
+
+@pytest.mark.parametrize("args", [("up", "-n", "1"), ("learn", "2", "--dashboard")])
+def test_a_terminal_that_goes_without_a_signal_takes_the_cluster_with_it(
+    sandbox_command: SandboxCommand,
+    newest_etcd: None,
+    terminal_of: OpensTerminal,
+    args: tuple[str, ...],
+) -> None:
+    # It does not control what runs in a session of its own: it only takes nothing any more.
+    terminal = terminal_of(*args, argv=["setsid", "--wait", *command()])
+    terminal.until_painted("infra1", "leader")
+    terminal.take_away()
+    sandbox_command.assert_nothing_left()
 
 
 def test_keys_that_are_not_utf_8_do_no_harm(

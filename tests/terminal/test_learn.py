@@ -15,7 +15,7 @@ from rich.cells import cell_len
 from sandbox.learn.ability import Ability
 from sandbox.learn.machine import lack
 from tests import etcd_versions
-from tests.conftest import SandboxCommand, until
+from tests.conftest import SandboxCommand, command, until
 from tests.etcd_versions import lacking
 from tests.programs import only
 from tests.terminal.pseudoterminal import PseudoTerminal
@@ -293,6 +293,19 @@ def test_a_cluster_that_a_step_has_brought_up_goes_with_the_guide_and_comes_back
     assert {member["id"] for member in elsewhere.members()} == ids
     again.type(b"quit\n")
     assert again.wait() == 0
+    sandbox_command.assert_nothing_left()
+
+
+def test_a_terminal_that_goes_without_a_signal_takes_the_steps_own_cluster_with_it(
+    sandbox_command: SandboxCommand, terminal_of: Callable[..., PseudoTerminal]
+) -> None:
+    sandbox_command.env["ETCD_SANDBOX_ETCD"] = etcd_versions.need("3.5").path
+    # The terminal does not control what runs in a session of its own: it only cannot be read any more.
+    terminal = terminal_of("learn", "6", argv=["setsid", "--wait", *command()])
+    terminal.until_painted("1 of 10")
+    terminal.type(f"\netcd-sandbox down --purge; {ANOTHER} --bootstrap discovery\n".encode())
+    terminal.until_painted("3 of 10")
+    terminal.take_away()
     sandbox_command.assert_nothing_left()
 
 

@@ -222,7 +222,13 @@ def _continued(
         ephemeral=options.ephemeral,
         exit_on_error=options.exit_on_error,
     )
-    return Planned(spec, f"{planned.says}, as recorded for this cluster", planned.held)
+    held = planned.held
+    if recorded.port_lock and options.base_port is None:
+        # Who has it meanwhile is told when the ports are looked at.
+        block = portblock.taken_again(recorded.port_lock)
+        spec = replace(spec, port_lock=recorded.port_lock)
+        held += block.fds if block is not None else ()
+    return Planned(spec, f"{planned.says}, as recorded for this cluster", held)
 
 
 def _replayed(source: Source, given: Options, paths: ClusterPaths, caller: Caller) -> Planned:
@@ -372,7 +378,7 @@ def _from_profile(
     else:
         path, profile = "", Profile()
         says = f"using -n {options.members}"
-    options, block = _with_ports(options, profile)
+    options, block = _with_ports(options, profile, paths)
 
     def find(name: str) -> tuple[Path, str]:
         found = _find(name, options, caller)
@@ -411,13 +417,15 @@ def _from_profile(
     return Planned(spec, f"{says} ({_contents(spec)}){_etcd_words(spec)}", held)
 
 
-def _with_ports(options: Options, profile: Profile) -> tuple[Options, portblock.Block | None]:
+def _with_ports(
+    options: Options, profile: Profile, paths: ClusterPaths
+) -> tuple[Options, portblock.Block | None]:
     if options.base_port != "auto":
         return options, None
     members = options.members if options.members is not None else len(profile.member_names)
     if not 1 <= members <= 25:
         return replace(options, base_port=None), None  # refused with its reason by the plan
-    block = portblock.free_block(members, private_runtime_dir())
+    block = portblock.free_block(members, private_runtime_dir(), plan=paths.plan)
     return replace(options, base_port=block.base, port_step=portblock.PORT_STEP), block
 
 

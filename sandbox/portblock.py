@@ -1,10 +1,12 @@
-"""Finds a block of free ports that no other cluster takes at the same time."""
+"""Finds a block of free ports that no other cluster takes at the same time, or has while it is down."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import fcntl
+import itertools
+import json
 import os
 import random
 import socket
@@ -25,6 +27,10 @@ PORT_STEP = 10
 """Between the client ports of neighbours in a block."""
 
 _PORTS_OF_A_MEMBER = 4
+_WELL_KNOWN = {12379 + 10_000 * index + part for index in range(3) for part in range(4)}
+"""Those of `up -n 3`, which are nobody else's."""
+
+_MARK_BYTES = 65536
 _EPHEMERAL_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
@@ -42,22 +48,38 @@ class Block:
             os.close(fd)
 
 
-def free_block(members: int, directory: Path, chance: random.Random | None = None) -> Block:
+def free_block(
+    members: int,
+    directory: Path,
+    chance: random.Random | None = None,
+    *,
+    plan: Path | None = None,
+) -> Block:
     """A block for so many members, `PORT_STEP` apart, locked by files in `directory`.
 
-    The search begins anywhere, so that parallel runs seldom meet. Raises SandboxError when
-    every block is taken.
+    Given back, it stays that of the cluster whose recorded plan is at `plan`, as long as that
+    names it as `port_lock`. The search begins anywhere, so that parallel runs seldom meet.
+    Raises SandboxError when every block is taken.
     """
     width = PORT_STEP * (members - 1) + _PORTS_OF_A_MEMBER
     granules = -(-width // GRANULE)
     bases = list(range(FIRST_PORT, last_port() - granules * GRANULE + 1, GRANULE))
     start = (chance or random.SystemRandom()).randrange(len(bases)) if bases else 0
-    for base in bases[start:] + bases[:start]:
+    bases = bases[start:] + bases[:start]
+    # Rather a block of a cluster that is down than none.
+    for base, unclaimed in [(base, True) for base in bases] + [(base, False) for base in bases]:
+        ports = set(_ports(base, members))
+        if ports & _WELL_KNOWN:
+            continue
         fds = _lock([base + GRANULE * index for index in range(granules)], directory)
         if fds is None:
             continue
-        if all(map(_bindable, _ports(base, members))):
-            return Block(base, str(_lock_path(directory, base)), fds)
+        if not (unclaimed and any(map(_is_claimed, fds))) and all(map(_bindable, ports)):
+            lock = str(_lock_path(directory, base))
+            for fd in fds:
+                os.ftruncate(fd, 0)
+                os.pwrite(fd, json.dumps({"plan": str(plan or ""), "lock": lock}).encode(), 0)
+            return Block(base, lock, fds)
         for fd in fds:
             os.close(fd)
     raise SandboxError(
@@ -65,6 +87,21 @@ def free_block(members: int, directory: Path, chance: random.Random | None = Non
         f"ports {FIRST_PORT} to {last_port() - 1}",
         "stop what holds them (etcd-sandbox ls), or name a block with --base-port",
     )
+
+
+def taken_again(lock: str) -> Block | None:
+    """The block whose first lock file is at `lock`, for its cluster; None when another has it now."""
+    directory, base = Path(lock).parent, int(Path(lock).stem.removeprefix("ports-"))
+    fds: tuple[int, ...] = ()
+    for granule in itertools.count(base, GRANULE):
+        got = _lock([granule], directory) if granule < END_PORT else None
+        if got is None:
+            break
+        if granule > base and _mark(got[0]).get("lock") != lock:
+            os.close(got[0])
+            break
+        fds += got
+    return Block(base, lock, fds) if fds else None
 
 
 def last_port() -> int:
@@ -101,6 +138,25 @@ def _lock(bases: Sequence[int], directory: Path) -> tuple[int, ...] | None:
                 os.close(held)
             return None
     return tuple(fds)
+
+
+def _mark(fd: int) -> dict[str, str]:
+    """What a lock file says of the block's last cluster: its recorded `plan`, its first `lock` file."""
+    try:
+        mark = json.loads(os.pread(fd, _MARK_BYTES, 0))
+    except ValueError:
+        return {}
+    return mark if isinstance(mark, dict) else {}
+
+
+def _is_claimed(fd: int) -> bool:
+    """Whether the block is that of a cluster that will want it when it comes up again."""
+    mark = _mark(fd)
+    try:
+        spec = json.loads(Path(mark["plan"]).read_bytes())
+        return bool(spec["port_lock"] == mark["lock"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _bindable(port: int) -> bool:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -158,19 +159,22 @@ def test_a_base_directory_holds_the_procfile_as_with_goreman(
 
 def test_a_block_of_free_ports_is_recorded_as_a_number(paths: ClusterPaths, caller: Caller) -> None:
     planned = plan_up(Options(members=3, base_port="auto"), paths, caller)
-    try:
-        base = planned.spec.source.options["base_port"]
-        assert isinstance(base, int)
-        assert planned.spec.members[0].member is not None
-        assert planned.spec.members[0].member.client_url == f"http://127.0.0.1:{base}"
-        assert planned.spec.port_lock.endswith(f"ports-{base}.lock")
-        record(paths, planned.spec)
-        assert plan_up(Options(), paths, caller).spec.processes == planned.spec.processes
-    finally:
-        for fd in planned.held:
-            import os
+    release(planned)
+    base = planned.spec.source.options["base_port"]
+    assert isinstance(base, int)
+    assert planned.spec.members[0].member is not None
+    assert planned.spec.members[0].member.client_url == f"http://127.0.0.1:{base}"
+    assert planned.spec.port_lock.endswith(f"ports-{base}.lock")
+    record(paths, planned.spec)
+    again = plan_up(Options(), paths, caller)
+    release(again)
+    assert again.spec == planned.spec
+    assert len(again.held) == len(planned.held) == 1
 
-            os.close(fd)
+
+def release(planned: Planned) -> None:
+    for fd in planned.held:
+        os.close(fd)
 
 
 def test_planning_again_keeps_what_the_input_does_not_say(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import random
 import socket
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 
 from sandbox import portblock
 from sandbox.errors import SandboxError
-from sandbox.portblock import GRANULE, PORT_STEP, free_block
+from sandbox.portblock import GRANULE, PORT_STEP, free_block, taken_again
 
 
 def test_two_blocks_found_at_the_same_time_do_not_overlap(tmp_path: Path) -> None:
@@ -41,6 +42,50 @@ def test_a_block_that_was_given_back_is_found_again(tmp_path: Path) -> None:
     second = free_block(1, tmp_path, random.Random(7))
     second.release()
     assert first.base == second.base
+
+
+def test_a_block_stays_its_clusters_while_that_is_down_and_until_it_has_another(
+    tmp_path: Path,
+) -> None:
+    plan = tmp_path / "cluster.json"
+    held = free_block(7, tmp_path, random.Random(7), plan=plan)
+    assert taken_again(held.lock) is None
+    held.release()
+    plan.write_text(json.dumps({"port_lock": held.lock}))
+    other = free_block(7, tmp_path, random.Random(7))
+    other.release()
+    assert abs(other.base - held.base) >= 2 * GRANULE
+    again = taken_again(held.lock)
+    assert again is not None
+    assert (again.base, again.lock, len(again.fds)) == (held.base, held.lock, len(held.fds))
+    again.release()
+    plan.write_text(json.dumps({"port_lock": other.lock}))
+    free = free_block(7, tmp_path, random.Random(7))
+    free.release()
+    assert free.base == held.base
+
+
+def test_a_block_of_a_cluster_that_is_down_is_better_than_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(portblock, "last_port", lambda: portblock.FIRST_PORT + GRANULE)
+    plan = tmp_path / "cluster.json"
+    held = free_block(1, tmp_path, plan=plan)
+    held.release()
+    plan.write_text(json.dumps({"port_lock": held.lock}))
+    free = free_block(1, tmp_path)
+    free.release()
+    assert free.base == held.base
+
+
+def test_the_ports_of_three_members_are_left_to_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(portblock, "FIRST_PORT", 22350)
+    monkeypatch.setattr(portblock, "last_port", lambda: 22350 + GRANULE)
+    free_block(3, tmp_path).release()
+    with pytest.raises(SandboxError, match="no block of 4 × 4 free ports"):
+        free_block(4, tmp_path)
 
 
 def test_a_block_with_a_port_in_use_is_passed_over(tmp_path: Path) -> None:

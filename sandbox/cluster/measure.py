@@ -29,6 +29,9 @@ LOOK_EVERY_S = 0.025
 ELECTION_TIMEOUTS = 2
 """How many of them pass at least after a fault that the members find out by silence (SPEC §4)."""
 
+STEPS_DOWN_TIMEOUTS = 4
+"""A leader that is cut off steps down within two of them by its own clock, which may be a late one."""
+
 READ_AFTER_S = 1.0
 """How long a read is waited for once a leader is agreed on."""
 
@@ -136,10 +139,10 @@ class Measured:
     async def _settle(
         self, acted: float, deadline: float, *, silent: bool
     ) -> tuple[Look, Judgement, bool]:
-        earliest = acted
-        if silent:
-            timeouts = [member.election_timeout_s for _, member in self._roster.items()]
-            earliest += ELECTION_TIMEOUTS * max(timeouts)
+        timeouts = (member.election_timeout_s for _, member in self._roster.items())
+        timeout_s = max(timeouts, default=0.0)
+        earliest = acted + (ELECTION_TIMEOUTS * timeout_s if silent else 0.0)
+        stepped_down = acted + STEPS_DOWN_TIMEOUTS * timeout_s
         agreed: tuple[str, int | None] | None = None
         while True:
             look = await self._monitor.look()
@@ -149,7 +152,10 @@ class Measured:
             leader = judgement.leader
             found = (leader.process, leader.term) if leader else None
             over = judgement.quorum_lost or (found is not None and found == agreed)
-            if over and now >= earliest:
+            believes = silent and not all(
+                self._voters.could_lead(voter.process) for voter in judgement.claims
+            )
+            if over and now >= (stepped_down if believes else earliest):
                 return look, judgement, True
             if now >= deadline:
                 return look, judgement, False

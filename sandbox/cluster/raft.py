@@ -29,6 +29,7 @@ class RaftWatch:
         self._strayed: set[str] = set()
         self._gone: set[str] = set()
         self._transfer: tuple[str, str] | None = None
+        self._before: str | None = None
 
     @contextmanager
     def watched(self, watcher: Callable[[str | None], None]) -> Iterator[None]:
@@ -56,7 +57,7 @@ class RaftWatch:
             case SignKind.STEPPED_DOWN if sign.member_id is not None:
                 self._loses(sign.member_id, self.term, process)
             case SignKind.TRANSFER_STARTED if sign.member_id and sign.leader_id:
-                self._transfer = (sign.member_id, sign.leader_id)
+                self._transfers(sign.member_id, sign.leader_id)
             case _:
                 pass
 
@@ -90,18 +91,29 @@ class RaftWatch:
         if self._elected == (term, member_id):
             self._strayed.discard(process)
             return
+        self._before = self._elected[1] if self._elected is not None else None
         self._elected = (term, member_id)
         self._strayed.clear()
         self.term = term
         self._now_leads(self._roster.process_of(member_id))
-        name = self._roster.name_of(member_id)
-        self._bus.publish(Kind.LEADER_ELECTED, name, term=term)
+        self._bus.publish(Kind.LEADER_ELECTED, self._roster.name_of(member_id), term=term)
         if self._transfer is not None and self._transfer[1] == member_id:
-            before = self._roster.name_of(self._transfer[0])
-            self._bus.publish(
-                Kind.LEADER_TRANSFERRED, name, term=term, **{"from": before, "to": name}
-            )
+            self._tell_transfer(*self._transfer)
         self._transfer = None
+
+    def _transfers(self, giver: str, taker: str) -> None:
+        if self._elected is not None and (giver, taker) == (self._before, self._elected[1]):
+            # The new leader's log came first, and told that it leads.
+            self._tell_transfer(giver, taker)
+        else:
+            self._transfer = (giver, taker)
+
+    def _tell_transfer(self, giver: str, taker: str) -> None:
+        self._before = None
+        before, name = self._roster.name_of(giver), self._roster.name_of(taker)
+        self._bus.publish(
+            Kind.LEADER_TRANSFERRED, name, term=self.term, **{"from": before, "to": name}
+        )
 
     def _loses(self, member_id: str, term: int, seen_by: str) -> None:
         if self._elected is None or self._elected[1] != member_id:

@@ -34,6 +34,13 @@ def elects(number: int, leader: int, term: int) -> tuple[str, Sign]:
     return f"etcd{number}", sign
 
 
+def hands_over(number: int, taker: int) -> tuple[str, Sign]:
+    sign = Sign(
+        kind=SignKind.TRANSFER_STARTED, text="", member_id=f"{number}a", leader_id=f"{taker}a"
+    )
+    return f"etcd{number}", sign
+
+
 ASKS, STANDS, LEADS = stands(1, 1, pre_vote=True), stands(1, 2), elects(2, 1, 2)
 
 
@@ -49,6 +56,15 @@ ASKS, STANDS, LEADS = stands(1, 1, pre_vote=True), stands(1, 2), elects(2, 1, 2)
         (
             [LEADS, stands(1, 2, pre_vote=True), stands(1, 3)],
             ["leader_elected 2", "candidate 2", "candidate 3"],
+        ),
+        (
+            [LEADS, hands_over(1, 2), elects(3, 2, 3)],
+            ["leader_elected 2", "leader_elected 3", "leader_transferred 3"],
+        ),
+        # The new leader's log comes first.
+        (
+            [LEADS, elects(3, 2, 3), hands_over(1, 2), hands_over(1, 2)],
+            ["leader_elected 2", "leader_elected 3", "leader_transferred 3"],
         ),
     ],
 )

@@ -196,6 +196,8 @@ class _Foreground:
         self._wait(alarms)
         code = self._outcome()
         self._logs.finish(STALLED_S)
+        if self._events.is_alive():
+            self._events.join(STALLED_S)
         self._stdout.drain(STALLED_S)
         self._stderr.drain(STALLED_S)
         return code

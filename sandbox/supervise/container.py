@@ -34,8 +34,11 @@ _SIGNALS_FROM = 128
 _ENGINE_FAILED = (125, 126, 127)
 """Exit codes of `run` for what did not become a container: by podman's and docker's manuals."""
 
-HIDDEN_AFTER_S = 2.0
+HIDDEN_AFTER_S = 4.0
 """How long the engine's own process may stand where etcd's is to be, before it is taken for another."""
+
+TOLD_WITHIN_S = 5.0
+"""How long the engine may take to notice that a container which it was to signal has ended."""
 
 CLIENT = "/client"
 """Follows the process's name where the pid of the engine's client is written down beside its own."""
@@ -70,6 +73,8 @@ class ContainerChild:
         while self._lives():  # noqa: ASYNC110 - no event tells of it
             await asyncio.sleep(_GONE_PAUSE_S)
         await self._client.group_gone()
+        if self._telling:
+            await asyncio.wait(self._telling, timeout=TOLD_WITHIN_S)
         if self._ended.result() < 0:
             # The client was killed before it could clear up after its container.
             await _run(self._container, *removal(self._container.engine, self._container.name))
@@ -195,15 +200,16 @@ async def _inner(
 ) -> psutil.Process | None:
     """The process in the container, once it was executed; None where this machine does not show it."""
     pause_s = _FILE_PAUSE_S if container.pid_file else _INSPECT_PAUSE_S
-    deadline = time.monotonic() + HIDDEN_AFTER_S
+    seen_s: float | None = None
     while not ended.done():
         if pid := await _told_pid(container):
+            seen_s = seen_s or time.monotonic()
             with contextlib.suppress(psutil.Error):
                 inner = psutil.Process(pid)
                 # Until it is executed, the same pid is the engine's own.
                 if inner.cmdline()[:1] == [container.program]:
                     return inner
-            if time.monotonic() > deadline or not psutil.pid_exists(pid):
+            if time.monotonic() > seen_s + HIDDEN_AFTER_S or not psutil.pid_exists(pid):
                 return None
         told.news.clear()
         with contextlib.suppress(TimeoutError):
@@ -226,5 +232,11 @@ async def _run(container: ContainerSpec, *arguments: str) -> str:
     command = await asyncio.create_subprocess_exec(
         container.engine, *arguments, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL
     )
-    out, _ = await command.communicate()
+    try:
+        out, _ = await command.communicate()
+    except asyncio.CancelledError:
+        with contextlib.suppress(ProcessLookupError):
+            command.kill()
+        await command.wait()
+        raise
     return out.decode(errors="replace").strip() if command.returncode == 0 else ""

@@ -23,7 +23,7 @@ import time
 
 PR_SET_CHILD_SUBREAPER = 36
 ASKING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-LOCK_PATIENCE_S = 0.25
+LOCK_PATIENCE_S = 1.0
 """Who only looks whether a cluster runs holds its lock for an instant; that is not running."""
 
 COMMANDS_TIMEOUT_S = 30.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 
@@ -83,6 +84,40 @@ def test_a_signal_goes_by_way_of_the_engine_and_its_effect_is_the_exit(engine: P
     run(engine, "works", work)
     assert "kill --signal=SIGKILL c" in asked(engine)
     assert (engine.parent / "data").is_dir()
+
+
+def test_an_engine_that_is_slow_to_come_to_etcd_is_waited_for(
+    engine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What stands where etcd's process is to be is looked at for as long, whenever it came there."""
+    monkeypatch.setattr(container, "HIDDEN_AFTER_S", 1.0)
+    sleeper = subprocess.Popen(
+        [
+            "bash",
+            "-c",
+            "until [ -e told ]; do sleep 0.02; done; sleep 0.3; exec -a /usr/local/bin/etcd sleep 60",
+        ],
+        cwd=engine.parent,
+    )
+    engine.write_text(
+        ENGINE.replace(
+            "[ -e runs ] && echo 1",
+            f"[ -e late ] || {{ sleep 1.2; : > late; exit 1; }}; : > told; echo {sleeper.pid}",
+        )
+    )
+    try:
+
+        async def work(child: ContainerChild) -> None:
+            assert child.pid == sleeper.pid
+            (engine.parent / "ended").write_text("0")
+            sleeper.kill()
+            sleeper.wait()
+            await child.group_gone()
+
+        run(engine, "works", work)
+    finally:
+        sleeper.kill()
+        sleeper.wait()
 
 
 def test_a_container_whose_client_was_killed_is_removed(engine: Path) -> None:

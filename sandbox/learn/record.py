@@ -39,6 +39,9 @@ _LINKS = {"partition": What.PARTITIONED, "cut": What.CUT, "slow": What.SLOWED}
 _BREAKS = (What.KILLED, What.STOPPED, What.ENDED, What.PAUSED, What.PARTITIONED, What.CUT)
 _GRACEFUL = ("SIGTERM", "SIGINT")
 
+_FOUND_WITHIN_S = 5.0
+"""How long a member may hang from elsewhere until a look finds it; the election takes about one."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Happening:
@@ -86,6 +89,8 @@ class Record:
     _removed: set[str] = field(default_factory=set)
     _handed_over: str | None = None
     _lost_s: float | None = None
+    _led_until: tuple[str, float] | None = None
+    """Who led before, and until when, where nobody knows why it does not any more."""
 
     def take(self, event: Event) -> None:
         """Add one event."""
@@ -101,7 +106,7 @@ class Record:
                 self.stood[event.member] = max(term, self.stood.get(event.member, 0))
             case Kind.LEADER_LOST:
                 self._lost_s = self._lost_s or at_s
-                self.leader = None
+                self._leads_no_more(at_s)
             case Kind.PROCESS_EXITED if event.member in self._removed:
                 pass  # It ends by itself: that is what it is to be removed.
             case Kind.PROCESS_EXITED if event.member is not None:
@@ -130,17 +135,20 @@ class Record:
                 pass
 
     def take_hanging(self, pids: Mapping[str, int], at_s: float) -> None:
-        """These members hang, and not by our verb: a SIGSTOP from elsewhere tells no event."""
+        """These members hang, and not by our verb: a SIGSTOP from elsewhere tells no event.
+
+        So it is found late, and the loss of a leader that hangs may have been told before it.
+        """
         for name in sorted(pids.keys() - self.hanging.keys()):
             fields: dict[str, object] = {"outside": True, "pid": pids[name]}
-            self._add(What.PAUSED, (name,), at_s, fields)
+            self._add(What.PAUSED, (name,), at_s, fields, led=self._led_lately(name, at_s))
         for name in sorted(self.hanging.keys() - pids.keys()):
             self._add(What.RESUMED, (name,), at_s, {})
         self.hanging = dict(pids)
 
     def brought_up(self, bootstrap: BootstrapStatus, at_s: float) -> None:
         """The cluster was brought up again: none of it is what was there before."""
-        self.leader = self._handed_over = self._lost_s = None
+        self.leader = self._handed_over = self._lost_s = self._led_until = None
         self.hanging, self.stood, self._removed = {}, {}, set()
         self.happenings.append(
             Happening(what=What.BROUGHT_UP, who=(), at_s=at_s, bootstrap=bootstrap)
@@ -153,9 +161,11 @@ class Record:
         at_s: float,
         fields: dict[str, object],
         other: tuple[str, ...] = (),
+        *,
+        led: bool = False,
     ) -> None:
         hit = self.leader is not None and self.leader in (*who, *other)
-        led = hit or (what is What.STOPPED and self._handed_over in who)
+        led = led or hit or (what is What.STOPPED and self._handed_over in who)
         self.happenings.append(
             Happening(what=what, who=who, at_s=at_s, led=led, other=other, fields=fields)
         )
@@ -179,12 +189,24 @@ class Record:
         lost_s = self._lost_s
         after_s = None if lost_s is None else max(0.0, at_s - lost_s)
         self.elections.append(Election(member=member, term=term, after_s=after_s))
+        self._leads_no_more(at_s)
         self.leader, self._lost_s, self._handed_over = member, None, None
 
     def _transferred(self, by: str, term: object) -> None:
-        self._handed_over = by
+        self._handed_over, self._led_until = by, None
         if self.elections and self.elections[-1].term == term:
             self.elections[-1] = replace(self.elections[-1], by=by)
+
+    def _leads_no_more(self, at_s: float) -> None:
+        if self.leader is not None:
+            self._led_until = (self.leader, at_s)
+        self.leader = None
+
+    def _led_lately(self, name: str, at_s: float) -> bool:
+        if self._led_until is None:
+            return False
+        who, until_s = self._led_until
+        return name == who and at_s - until_s < _FOUND_WITHIN_S
 
 
 def _way_out(fields: dict[str, object]) -> What:

@@ -10,7 +10,7 @@ from sandbox.learn.view import Known, Pairs, View
 from sandbox.model.detail import Peer
 from sandbox.model.event import Kind
 from sandbox.model.state import ClusterStatus, ProcessState, Role
-from tests.unit.learn.samples import Story, another, down, member, status
+from tests.unit.learn.samples import BEGAN, Story, another, down, member, status
 
 
 def seen(
@@ -135,6 +135,40 @@ def test_pauses_come_by_event_or_from_outside() -> None:
         ("paused", ("infra1",), True),
         ("resumed", ("infra1",), True),
     ]
+
+
+@pytest.mark.parametrize(
+    ("story", "gap_s"),
+    [
+        (Story().add(2.0, Kind.LEADER_LOST, "infra1", term=2), 2.0),
+        (Story().leads(2.3, "infra2", 3), None),
+        (Story().add(2.0, Kind.LEADER_LOST, "infra1", term=2).leads(2.3, "infra2", 3), None),
+    ],
+    ids=["lost", "replaced", "lost and replaced"],
+)
+def test_a_leader_that_hangs_is_known_as_that_though_its_loss_was_told_first(
+    story: Story, gap_s: float | None
+) -> None:
+    record = record_of(story)
+    leader = record.leader
+    record.take_hanging({"infra1": 7}, BEGAN.timestamp() + 2.9)
+    assert [(each.what, each.led) for each in record.happenings] == [("paused", True)]
+    assert record.leader == leader
+    record.take(Story().leads(4.0, "infra3", 4).events[0])
+    assert record.elections[-1].after_s == gap_s
+
+
+def test_who_led_long_before_or_gave_it_away_does_not_lead_when_it_hangs() -> None:
+    story = Story().add(2.0, Kind.LEADER_LOST, "infra1", term=2).leads(2.3, "infra2", 3)
+    late = record_of(story)
+    late.take_hanging({"infra1": 7}, BEGAN.timestamp() + 8.0)
+    story.add(
+        2.3, Kind.LEADER_TRANSFERRED, "infra2", **{"from": "infra1", "to": "infra2", "term": 3}
+    )
+    handed_over = record_of(story)
+    handed_over.take_hanging({"infra1": 7}, BEGAN.timestamp() + 2.9)
+    for record in (late, handed_over):
+        assert [(each.what, each.led) for each in record.happenings] == [("paused", False)]
 
 
 def test_a_partition_may_name_a_side() -> None:

@@ -24,8 +24,8 @@ PRINTED_WITHIN_S = 60.0
 SEEN_WITHIN_S = 30.0
 """How long the cluster may take to show that a step was done."""
 
-LATE_LINES_S = 3.0
-"""How long after the end of a command a line may come from one in the background."""
+LATE_LINES_S = 10.0
+"""How long after the end of a command a line may come from one in the background, which may have to start."""
 
 _POLL_S = 0.05
 

@@ -14,6 +14,14 @@ SAME = [
         "  infra1 → infra3 · term 2 → 3 · reads waited for up to 0.14 s",
     ),
     (
+        "  infra1 → infra3 · term 2 → 3 · 0.02 s without a leader · reads went on",
+        "  infra1 → infra3 · term 2 → 3 · 0.31 s without a leader · reads waited for up to 0.34 s",
+    ),
+    (
+        "  infra2 leads · term 3 · 0.43 s without a leader · reads failed for 0.49 s",
+        "  infra1 leads · term 4 · 1.61 s without a leader · reads failed for 1.70 s",
+    ),
+    (
         "  infra1 still leads · term 5 · reads went on · infra4 has no leader",
         "  infra1 still leads · term 5 · reads failed for 0.3 s",
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import shutil
 import signal
@@ -11,8 +12,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 import pytest
@@ -21,8 +23,10 @@ from tests.plugin import by_hand
 
 pytest_plugins = by_hand()
 
+T = TypeVar("T")
+
 COMMAND_TIMEOUT_S = 60
-GONE_WITHIN_S = 20
+GONE_WITHIN_S = 60
 
 for _number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
     # Under nohup or in a shell's background they are ignored, and so they would be by every child.
@@ -81,6 +85,17 @@ class SandboxCommand:
         }
         return subprocess.Popen([*command(), *args], **settings)  # type: ignore[call-overload, no-any-return]
 
+    def leader(self, cluster: str = "default") -> str:
+        """Who leads, as `status` has it, as soon as anybody does."""
+
+        def leader() -> str | None:
+            answer: dict[str, str | None] = json.loads(
+                self("-c", cluster, "status", "--json").stdout
+            )
+            return answer["leader"]
+
+        return until(leader)
+
     def ours(self) -> list[psutil.Process]:
         """Every live process that was started, directly or not, with this home."""
         found = []
@@ -124,20 +139,33 @@ def _described(process: psutil.Process) -> str:
 
 
 def until(
-    condition: Callable[[], object],
+    condition: Callable[[], T | None],
     deadline_s: float = COMMAND_TIMEOUT_S,
     evidence: Callable[[], object] = lambda: "",
-) -> None:
-    """Return as soon as the condition holds; fail with the evidence when the time is over."""
+) -> T:
+    """What the condition gives, as soon as it holds; fail with the evidence when the time is over."""
     deadline = time.monotonic() + deadline_s
     while True:
         asked = time.monotonic()
-        if condition():
-            return
+        if held := condition():
+            return held
         now = time.monotonic()
         assert now < deadline, f"not within {deadline_s} s: {evidence()}"
         # A question that is dear, such as a command, leaves the processors to others for as long.
         time.sleep(min(max(0.01, now - asked), 0.25))
+
+
+def until_gone(pids: Iterable[int], deadline_s: float = 20) -> None:
+    """Return when none of them runs: what lost its parent is a zombie until the first process looks."""
+
+    def runs(pid: int) -> bool:
+        try:
+            return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+
+    known = list(pids)
+    until(lambda: not any(map(runs, known)), deadline_s, lambda: list(filter(runs, known)))
 
 
 @pytest.fixture

@@ -13,10 +13,9 @@ from textual.widgets import Input
 from sandbox.tui.app import Dashboard
 from sandbox.tui.screens.quit import Leave
 from tests.tui.fakecluster import FakeCluster
+from tests.tui.stage import DEADLINE_S, at_rest
 
 DashboardPilot = Pilot[Leave]
-
-DEADLINE_S = 10.0
 
 
 async def until(pilot: DashboardPilot, there_is: Callable[[], bool]) -> None:
@@ -43,14 +42,7 @@ async def settled(app: Dashboard, pilot: DashboardPilot) -> str:
     await until(pilot, lambda: app.store.status is not None)
     for entry in app.screen.query(Input):
         entry.cursor_blink = False
-    before, same = "", 0
-    deadline = time.monotonic() + DEADLINE_S
-    while same < 2:
-        assert time.monotonic() < deadline, "the screen does not come to rest"
-        await pilot.pause(0.11)
-        now = app.export_screenshot()
-        before, same = now, same + 1 if now == before else 0
-    return before
+    return await at_rest(pilot, app.export_screenshot)
 
 
 def playing(

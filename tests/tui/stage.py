@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -18,6 +19,8 @@ from sandbox.tui.widgets.drawing import Drawing
 from sandbox.tui.widgets.members import MembersTable
 
 StagePilot = Pilot[None]
+
+DEADLINE_S = 30.0
 
 
 class Stage(App[None]):
@@ -74,6 +77,18 @@ def play(
             await scene(pilot)
 
     asyncio.run(run())
+
+
+async def at_rest(pilot: Pilot[Any], picture: Callable[[], str]) -> str:
+    """Wait until the picture stays the same; the picture."""
+    before, same = "", 0
+    deadline = time.monotonic() + DEADLINE_S
+    while same < 2:
+        assert time.monotonic() < deadline, "the screen does not come to rest"
+        await pilot.pause(0.11)
+        now = picture()
+        before, same = now, same + 1 if now == before else 0
+    return before
 
 
 def draws_of(widget: Drawing) -> list[Size]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-import psutil
 import pytest
 from textual.command import CommandPalette
 from textual.widgets import Input, OptionList
@@ -25,6 +25,7 @@ from sandbox.tui.widgets.logpanel import LogPanel
 from sandbox.tui.widgets.members import MembersTable
 from sandbox.tui.widgets.outputpane import OutputPane
 from sandbox.tui.widgets.strip import Strip
+from tests.conftest import until_gone
 from tests.tui.appstage import DashboardPilot, playing, text_of, told, until
 from tests.tui.fakecluster import FakeCluster, sample
 from tests.tui.samples import cluster, event, member, process, status
@@ -304,8 +305,7 @@ def test_what_runs_at_the_prompt_ends_with_the_dashboard() -> None:
     async def run() -> None:
         app = Dashboard(FakeCluster(HEALTHY).client, run_ctl=ctl)
         async with app.run_test(size=(80, 24)) as pilot:
-            await until(pilot, lambda: app.store.status is not None)
-            await pilot.pause(0.2)
+            await until(pilot, lambda: app.store.status is not None and app.selected is not None)
             await pilot.press("c", *"watch x", "enter")
             await until(pilot, lambda: bool(ctl.asked))
         assert ctl.stopped == 1
@@ -355,9 +355,7 @@ def test_a_program_that_is_stopped_leaves_no_child_behind() -> None:
         await asyncio.gather(running, return_exceptions=True)
 
     asyncio.run(stopped())
-    for pid in map(int, b"".join(said).split()):
-        # What lost its parent is a zombie until the system's first process has looked.
-        assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    until_gone(map(int, b"".join(said).split()))
 
 
 def test_a_program_that_is_stopped_is_asked_first(tmp_path: Path) -> None:
@@ -392,6 +390,15 @@ def test_a_terminal_that_is_too_small_is_told_so_until_it_is_larger(size: tuple[
 
 
 def test_panels_come_and_go_with_the_room() -> None:
+    def fits(app: Dashboard, size: tuple[int, int], ring: bool, events: bool) -> bool:
+        return (
+            app.size == size
+            and bool(app.query_one("#ring").size) is ring
+            and bool(app.query_one("#events").size) is events
+            and app.query_one("#logs").size.height >= 5
+            and app.query_one(Strip).size.height >= 4
+        )
+
     async def scene(app: Dashboard, pilot: DashboardPilot) -> None:
         for columns, rows, ring, events in (
             (80, 24, False, False),
@@ -400,12 +407,7 @@ def test_panels_come_and_go_with_the_room() -> None:
             (120, 40, True, True),
         ):
             await pilot.resize_terminal(columns, rows)
-            await until(pilot, lambda: app.size == (columns, rows))  # noqa: B023 - called at once
-            await pilot.pause(0.1)
-            assert bool(app.query_one("#ring").size) is ring
-            assert bool(app.query_one("#events").size) is events
-            assert app.query_one("#logs").size.height >= 5
-            assert app.query_one(Strip).size.height >= 4
+            await until(pilot, partial(fits, app, (columns, rows), ring, events))
 
     playing(sample(), scene)
 

@@ -21,7 +21,7 @@ from sandbox.tui.store import Store
 from sandbox.tui.widgets.members import MembersTable
 from tests.tui.detailsamples import busy, dead, detail, metrics, peer, plain
 from tests.tui.samples import down, event, member, process, status
-from tests.tui.stage import Stage, StagePilot, play
+from tests.tui.stage import Stage, StagePilot, at_rest, play
 
 SMALL, MIDDLE = (80, 24), (120, 40)
 
@@ -65,24 +65,20 @@ def show(
     supervisor: Supervisor,
     store: Store,
     name: str,
-    scene: Callable[[Stage, StagePilot], Any] | None = None,
+    scene: Callable[[Stage, StagePilot], Any],
     size: tuple[int, int] = SMALL,
-) -> str:
-    """Open the screen, wait until the supervisor has said everything, play the scene; the picture."""
+) -> None:
+    """Open the screen, wait until the supervisor has said everything, play the scene."""
     stage = Stage(store, MembersTable())
-    taken: list[str] = []
 
     async def run(pilot: StagePilot) -> None:
         supervisor.silent = asyncio.Event()
         await stage.push_screen(screen_of(supervisor, store, name))
         await supervisor.silent.wait()
         await pilot.pause()
-        if scene is not None:
-            await scene(stage, pilot)
-        taken.append(stage.export_screenshot())
+        await scene(stage, pilot)
 
     play(stage, run, size)
-    return taken[0]
 
 
 def members_of(killed: int | None = None) -> Store:
@@ -126,7 +122,13 @@ def test_the_details_look_as_they_did(
     golden: Callable[[str, str], None],
 ) -> None:
     title, name, supervisor, store = case
-    golden(f"details-{title}-{size[0]}x{size[1]}", show(supervisor(), store(), name, size=size))
+    taken: list[str] = []
+
+    async def scene(stage: Stage, pilot: StagePilot) -> None:
+        taken.append(await at_rest(pilot, stage.export_screenshot))
+
+    show(supervisor(), store(), name, scene, size)
+    golden(f"details-{title}-{size[0]}x{size[1]}", taken[0])
 
 
 # Going through it.

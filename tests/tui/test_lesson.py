@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,10 +24,12 @@ from sandbox.tui.screens.quit import Leave, QuitScreen
 from sandbox.tui.tutor import Tutor
 from sandbox.tui.widgets.lessonpanel import LessonPanel
 from sandbox.tui.widgets.members import MembersTable
-from tests.tui.appstage import DEADLINE_S, DashboardPilot, playing, settled, text_of, told, until
+from tests.conftest import until_gone
+from tests.tui.appstage import DashboardPilot, playing, settled, text_of, told, until
 from tests.tui.fakecluster import sample
 from tests.tui.lessonstage import LESSON, learning
 from tests.tui.samples import cluster
+from tests.tui.stage import DEADLINE_S
 
 SMALL, MIDDLE, LARGE = (80, 24), (120, 40), (200, 60)
 ALONE = [each for each in ACTIONS if each.scope is Scope.LESSON]
@@ -46,26 +49,37 @@ def words_of(app: Dashboard) -> str:
     return " ".join(" ".join(row[region.x + 1 : region.right - 1] for row in rows).split())
 
 
+async def until_said(app: Dashboard, pilot: DashboardPilot, *texts: str) -> None:
+    """Wait until the panel says all of it: Textual reads Markdown in a thread, each piece when it is ready."""
+    await until(pilot, lambda: all(text in words_of(app) for text in texts))
+
+
 def kept() -> Place:
     return progress.places()[LESSON.slug]
 
 
 def test_a_step_is_shown_with_its_number_its_text_and_its_commands() -> None:
     async def scene(app: Dashboard, pilot: DashboardPilot, tutor: Tutor) -> None:
-        await until(pilot, lambda: "3 of 4" not in words_of(app) and "1 of 4" in words_of(app))
-        said = words_of(app)
-        assert "Lesson 2: Electing a leader · 1 of 4" in said
-        assert "finds another by itself" in said
-        assert "export ETCD_SANDBOX_CLUSTER=learn-2" in said
-        assert "1 of 4 · Who leads now $ colour=blue; echo infra1 leads" in said
-        assert "look, then o goes on" in said
+        await until_said(
+            app,
+            pilot,
+            "Lesson 2: Electing a leader · 1 of 4",
+            "finds another by itself",
+            "export ETCD_SANDBOX_CLUSTER=learn-2",
+            "1 of 4 · Who leads now $ colour=blue; echo infra1 leads",
+            "look, then o goes on",
+        )
+        assert "3 of 4" not in words_of(app)
         await pilot.press("o")
-        await until(pilot, lambda: "2 of 4 · A crash: kill" in words_of(app))
-        said = words_of(app)
-        assert "All three agree on the leader and on the term. 2 of 4" in said
-        assert "the same as kill -9 with the leader's pid: $ echo crash" in said
-        assert "finds another by itself" not in said
-        assert "watching the cluster" in said
+        await until_said(
+            app,
+            pilot,
+            "2 of 4 · A crash: kill",
+            "All three agree on the leader and on the term. 2 of 4",
+            "the same as kill -9 with the leader's pid: $ echo crash",
+            "watching the cluster",
+        )
+        await until(pilot, lambda: "finds another by itself" not in words_of(app))
 
     learning(sample(), scene)
     assert kept() == Place(step=1)
@@ -76,13 +90,11 @@ def test_a_step_that_is_done_with_a_key_is_seen_and_the_next_one_follows() -> No
 
     async def scene(app: Dashboard, pilot: DashboardPilot, tutor: Tutor) -> None:
         await pilot.press("k")
-        await until(pilot, lambda: "3 of 4 · Bring it back again" in words_of(app))
-        said = words_of(app)
-        assert "✓ infra1 was killed, and it was the leader; infra2 leads in term 3 after" in said
-        assert "Nobody told the followers" in said
+        seen = "✓ infra1 was killed, and it was the leader; infra2 leads in term 3 after"
+        why = "Nobody told the followers"
+        await until_said(app, pilot, "3 of 4 · Bring it back again", seen, why)
         await pilot.press("a")
-        await until(pilot, lambda: "4 of 4 · Watch it" in words_of(app))
-        assert "✓ all 3 members are healthy" in words_of(app)
+        await until_said(app, pilot, "4 of 4 · Watch it", "✓ all 3 members are healthy")
 
     learning(fake, scene, at=KILL)
     assert kept() == Place(step=3)
@@ -90,18 +102,11 @@ def test_a_step_that_is_done_with_a_key_is_seen_and_the_next_one_follows() -> No
 
 def test_what_went_another_way_is_told_with_its_remedy_and_so_is_that_it_is_mended() -> None:
     async def scene(app: Dashboard, pilot: DashboardPilot, tutor: Tutor) -> None:
-        assert "You left it at step 2; --again begins anew." in words_of(app)
+        await until_said(app, pilot, "You left it at step 2; --again begins anew.")
         await pilot.press("down", "k")
-        await until(
-            pilot,
-            lambda: (
-                (
-                    "! infra2 was killed, and it was not the leader: this step asks for something else "
-                    "back to where you were: etcd-sandbox start infra2"
-                )
-                in words_of(app)
-            ),
-        )
+        odd = "! infra2 was killed, and it was not the leader: this step asks for something else "
+        remedy = "back to where you were: etcd-sandbox start infra2"
+        await until_said(app, pilot, odd + remedy)
         await pilot.press("s")
         await until(pilot, lambda: "✓ the cluster is whole again" in words_of(app))
         assert "3 of 4" not in words_of(app)
@@ -112,8 +117,8 @@ def test_what_went_another_way_is_told_with_its_remedy_and_so_is_that_it_is_mend
 def test_a_hint_says_what_helps_and_what_it_looks_like() -> None:
     async def scene(app: Dashboard, pilot: DashboardPilot, tutor: Tutor) -> None:
         await pilot.press("exclamation_mark")
-        await until(pilot, lambda: "killed infra1 (pid 32580, SIGKILL)" in words_of(app))
-        assert "kill -9 with the leader's PID does the same. It looks like this" in words_of(app)
+        hint = "kill -9 with the leader's PID does the same. It looks like this"
+        await until_said(app, pilot, hint, "killed infra1 (pid 32580, SIGKILL)")
 
     learning(sample(), scene, at=KILL)
 
@@ -126,8 +131,7 @@ def test_commands_are_run_one_after_the_other_in_one_shell_and_their_output_stay
         assert tutor.guide.at == 0
         await pilot.press("e")
         await until(pilot, lambda: "2 of 4 · A crash: kill" in words_of(app))
-        said = words_of(app)
-        assert "$ echo the sky is $colour the sky is blue All three agree" in said
+        await until_said(app, pilot, "$ echo the sky is $colour the sky is blue All three agree")
         await pilot.press("e")
         await until(pilot, lambda: "$ echo crash crash" in words_of(app))
         await until(pilot, lambda: tutor.standing.typed)
@@ -141,12 +145,12 @@ def test_a_command_that_runs_on_is_ended_by_the_key_that_ran_it() -> None:
     async def scene(app: Dashboard, pilot: DashboardPilot, tutor: Tutor) -> None:
         await pilot.press("e")
         await until(pilot, lambda: "watching" in words_of(app) and "e End" in text_of(app))
-        assert "a command runs · e ends it" in words_of(app)
+        await until_said(app, pilot, "a command runs · e ends it")
         await pilot.press("greater_than_sign")
         await until(pilot, lambda: "Skip: a command runs" in told(app))
         await pilot.press("e")
         await until(pilot, lambda: tutor.standing.phase is Phase.QUESTION)
-        assert "Enough. A question" in words_of(app)
+        await until_said(app, pilot, "Enough. A question")
 
     learning(sample(), scene, at=WATCH_IT)
 
@@ -155,11 +159,12 @@ def test_a_command_that_runs_on_ends_with_the_dashboard() -> None:
     seen: list[psutil.Process] = []
 
     def sleeping() -> list[psutil.Process]:
-        return [
-            one
-            for one in psutil.Process().children(recursive=True)
-            if one.name() == "sleep" and one.cmdline()[-1:] == ["60"]
-        ]
+        found = []
+        for one in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):  # some come and go
+                if one.name() == "sleep" and one.cmdline()[-1:] == ["60"]:
+                    found.append(one)
+        return found
 
     async def scene(app: Dashboard, pilot: DashboardPilot, tutor: Tutor) -> None:
         await pilot.press("e")
@@ -168,7 +173,7 @@ def test_a_command_that_runs_on_ends_with_the_dashboard() -> None:
 
     learning(sample(), scene, at=WATCH_IT)
     assert seen
-    assert not any(one.is_running() for one in seen)
+    until_gone(one.pid for one in seen)
 
 
 def test_it_can_be_told_to_end_while_it_ends_already(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,8 +200,7 @@ def test_a_step_is_passed_over_and_the_guide_does_what_the_next_one_needs() -> N
     async def scene(app: Dashboard, pilot: DashboardPilot, tutor: Tutor) -> None:
         fake.now = cluster(3, "all down")  # what the next step mends
         await pilot.press("greater_than_sign")
-        await until(pilot, lambda: "3 of 4 · Bring it back again" in words_of(app))
-        assert "$ echo crash 3 of 4" in words_of(app)
+        await until_said(app, pilot, "$ echo crash 3 of 4 · Bring it back again")
         assert "Nobody told the followers" not in words_of(app)
 
     learning(fake, scene, at=KILL)
@@ -236,9 +240,9 @@ def test_the_lesson_ends_with_its_question_and_the_answer_that_was_folded(by_mou
             await pilot.click("CollapsibleTitle")
         else:
             await pilot.press("o")
-        await until(pilot, lambda: "Then nobody could lead." in words_of(app))
-        await until(pilot, lambda: "q leaves, and its cluster is removed" in words_of(app))
-        assert "To read next • Raft: the algorithm" in words_of(app)
+        read_next = "To read next • Raft: the algorithm"
+        left = "q leaves, and its cluster is removed"
+        await until_said(app, pilot, "Then nobody could lead.", read_next, left)
         await until(pilot, lambda: tutor.done)
         await pilot.press("o")
         await until(pilot, lambda: "Go on: the lesson is done" in told(app))
@@ -308,7 +312,7 @@ def test_one_key_gives_the_lesson_the_whole_screen_and_takes_it_away() -> None:
         await until(pilot, lambda: any("infra2 was killed" in words for words in told(app)))
         await pilot.press("g")
         await until(pilot, lambda: panel.region.width == 60)
-        assert "infra2 was killed" in words_of(app)
+        await until_said(app, pilot, "infra2 was killed")
 
     learning(sample(), scene, at=KILL)
 
@@ -349,8 +353,8 @@ def test_a_lesson_has_its_keys_in_help_palette_and_menu() -> None:
         await pilot.press("question_mark")
         await until(pilot, lambda: isinstance(app.screen, HelpScreen))
         rows = [f"{each.keys_shown:<12}{each.label}" for each in ALONE]
+        rows.append("Lesson: to the step before. Not now: this is the")
         await until(pilot, lambda: all(row in text_of(app) for row in rows))
-        assert "Lesson: to the step before. Not now: this is the" in text_of(app)
         await pilot.press("escape")
         await pilot.click(LessonPanel, button=3)
         await until(pilot, lambda: isinstance(app.screen, MenuScreen))
@@ -416,7 +420,13 @@ def test_a_lesson_looks_as_it_did(
             await settled(app, pilot)
             await pilot.press(key)
             if key == "k" and press == ["k"]:
-                await until(pilot, lambda: tutor.guide.at == BACK_AGAIN)
+                await until(
+                    pilot,
+                    lambda: (
+                        tutor.standing.number == BACK_AGAIN + 1
+                        and tutor.standing.phase is Phase.STEP
+                    ),
+                )
             elif key == "k":
                 await until(pilot, lambda: "not the leader" in words_of(app))
             elif key == "e":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import signal
 from collections.abc import Callable, Iterator
@@ -157,8 +156,3 @@ def up(sandbox_command: SandboxCommand) -> Callable[[int], None]:
         sandbox_command("up", "-n", str(members), "-d", "--base-port", "auto")
 
     return begin
-
-
-def leader_of(sandbox: SandboxCommand) -> str:
-    """Who leads, as `status` has it."""
-    return str(json.loads(sandbox("status", "--json").stdout)["leader"])

@@ -28,7 +28,7 @@ def origin(served: Served) -> str:
     return f"http://{urlsplit(served.url).netloc}"
 
 
-def open_websocket(served: Served, then: Callable[[], None], browsers: int = 1) -> None:
+def open_websocket(served: Served, then: Callable[[], object], browsers: int = 1) -> None:
     """Be so many pages of it; when each was painted something, `then` is called."""
 
     async def be_there() -> None:
@@ -98,7 +98,7 @@ def test_the_end_of_the_server_is_the_end_of_every_dashboard_and_of_nothing_else
             assert err == (
                 "etcd-sandbox: cluster default: open that URL in a browser; Ctrl-C ends it\n"
             )
-            until(lambda: not served.dashboards(), 10)
+            until(lambda: not served.dashboards(), 30)
 
         open_websocket(served, end, browsers=2)
 
@@ -118,7 +118,7 @@ def test_a_dashboard_that_hangs_does_not_hold_up_the_end(
     def end() -> None:
         served.dashboards()[0].suspend()
         assert served.end()[0] == 130
-        assert served.dashboards() == []
+        until(lambda: not served.dashboards(), 20)
 
     open_websocket(served, end)
 

@@ -41,7 +41,6 @@ def images() -> Iterator[None]:
         yield
 
 
-@pytest.mark.timeout(LONGEST_S)
 @pytest.mark.parametrize(
     ("name", "series"),
     [

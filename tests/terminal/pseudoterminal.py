@@ -73,17 +73,28 @@ class PseudoTerminal:
         """What was painted, without its escape sequences; of no use for where it stands."""
         return re.sub(r"\x1b\[[^@-~]*[@-~]", "", self.painted.decode(errors="replace"))
 
+    @property
+    def flowing(self) -> str:
+        """`text` without the breaks that wrapping made."""
+        return " ".join(self.text.split())
+
     def type(self, keys: bytes) -> None:
         os.write(self._master, keys)
 
-    def until_painted(self, *texts: str, deadline_s: float = 30) -> None:
-        until(lambda: all(text in self.text for text in texts), deadline_s, lambda: self.text)
+    def until_painted(self, *texts: str, deadline_s: float = 60) -> None:
+        """Each of the texts was painted, wherever its lines were broken."""
+
+        def painted() -> bool:
+            forms = self.text, self.flowing
+            return all(any(text in form for form in forms) for text in texts)
+
+        until(painted, deadline_s, lambda: self.text)
 
     def hurry(self) -> None:
         """From now on it is as fast as any."""
         self._bytes_per_s = None
 
-    def wait(self, timeout_s: float = 20) -> int:
+    def wait(self, timeout_s: float = 60) -> int:
         """The exit code; everything that was painted has been read."""
         code = self.process.wait(timeout_s)
         self._reader.join(timeout_s)

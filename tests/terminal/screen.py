@@ -55,7 +55,7 @@ class Screen:
         """What the terminal's window is called."""
         return self._do("display-message", "-p", "#{pane_title}").strip()
 
-    def until_shown(self, *texts: str, deadline_s: float = 30) -> str:
+    def until_shown(self, *texts: str, deadline_s: float = 60) -> str:
         until(lambda: all(text in self.text for text in texts), deadline_s, lambda: self.text)
         return self.text
 

@@ -37,7 +37,7 @@ def test_an_election_is_watched_broken_and_mended_with_keys(
     sandbox_command: SandboxCommand, screen_of: Callable[..., Screen]
 ) -> None:
     screen = up(screen_of)
-    leader = str(status(sandbox_command)["leader"])
+    leader = sandbox_command.leader()
     screen.press(*["Down"] * (int(leader[-1]) - 1))
     screen.press("k")
     shown = screen.until_shown(

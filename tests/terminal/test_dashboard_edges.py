@@ -9,10 +9,15 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
+from sandbox.control.client import ControlClient
+from sandbox.model.event import Kind
+from sandbox.paths import ClusterPaths
 from tests.conftest import SandboxCommand, command, until
 from tests.terminal.leftovers import leftovers
 from tests.terminal.pseudoterminal import PseudoTerminal
@@ -54,9 +59,13 @@ def dashboard_of(sandbox: SandboxCommand) -> psutil.Process:
     return found
 
 
-def status(sandbox: SandboxCommand) -> dict[str, object]:
-    answer: dict[str, object] = json.loads(sandbox("status", "--json").stdout)
-    return answer
+def paths(sandbox: SandboxCommand) -> ClusterPaths:
+    return ClusterPaths("default", sandbox.home / "default")
+
+
+def status(sandbox: SandboxCommand) -> dict[str, Any]:
+    """What the supervisor answers, without the time that a command takes to start."""
+    return ControlClient(paths(sandbox)).status()
 
 
 def cpu_s(process: psutil.Process) -> float:
@@ -93,7 +102,7 @@ def test_a_dashboard_leaves_the_terminal_as_it_found_it_however_it_is_ended(
         terminal = terminal_of("dashboard")
         terminal.until_painted("hello", "Quit")
         end(terminal.process.pid, terminal)
-        terminal.wait(8)
+        terminal.wait()
         assert (way, leftovers(terminal.painted)) == (way, [])
         assert terminal.settings == terminal.settings_before, way
 
@@ -138,7 +147,7 @@ def test_up_leaves_the_terminal_as_it_found_it_when_the_cluster_is_ended_from_el
     elif way == "SIGTERM to up":
         terminal.process.terminate()
     else:
-        supervisor = json.loads((sandbox_command.home / "default/supervisor.json").read_bytes())
+        supervisor = json.loads(paths(sandbox_command).supervisor.read_bytes())
         os.kill(supervisor["pid"], signal.SIGKILL)
     terminal.wait()
     assert leftovers(terminal.painted) == []
@@ -154,13 +163,13 @@ def test_a_dashboard_ends_when_its_terminal_is_closed(
     terminal = terminal_of("dashboard")
     terminal.until_painted("hello", "Quit")
     terminal.take_away()
-    terminal.process.wait(5)
+    terminal.process.wait(20)
     sandbox_command("down")
     terminal = terminal_of("up")
     terminal.until_painted("hello", "Quit")
     terminal.process.kill()
     terminal.take_away()
-    sandbox_command.assert_nothing_left(8)
+    sandbox_command.assert_nothing_left()
 
 
 @pytest.mark.parametrize("args", [("up", "-n", "1"), ("learn", "2", "--dashboard")])
@@ -198,6 +207,19 @@ IDLE_BYTES_PER_S = 6000
 """Measured: 2,650 at 120×40, three pictures a second with rows of about 300 bytes that changed."""
 
 
+def logged(sandbox: SandboxCommand) -> dict[Path, int]:
+    """How much there is of what the dashboard would paint: the members' lines, and events."""
+    files = (*paths(sandbox).logs.glob("infra*.log"), paths(sandbox).events)
+    return {file: file.stat().st_size for file in files}
+
+
+def painted_meanwhile(terminal: PseudoTerminal, span_s: float) -> tuple[bytes, float]:
+    """What is painted in that time, and how long it really was."""
+    start, began = len(terminal.painted), time.monotonic()
+    until(lambda: time.monotonic() - began > span_s)
+    return bytes(terminal.painted[start:]), time.monotonic() - began
+
+
 def test_three_idle_members_are_painted_without_flicker_and_with_few_bytes(
     sandbox_command: SandboxCommand, terminal_of: OpensTerminal, newest_etcd: None
 ) -> None:
@@ -205,11 +227,13 @@ def test_three_idle_members_are_painted_without_flicker_and_with_few_bytes(
     terminal = terminal_of("dashboard")
     terminal.until_painted("3 of 3 healthy", "infra3")
     until(lambda: terminal.painted.count(b"\x1b[?2026l") > 20)
-    start, began = len(terminal.painted), time.monotonic()
-    until(lambda: time.monotonic() - began > IDLE_S)
-    painted = bytes(terminal.painted[start:])
+    for _ in range(5):
+        before = logged(sandbox_command)
+        painted, span_s = painted_meanwhile(terminal, IDLE_S)
+        if logged(sandbox_command) == before:
+            break  # on a busy machine members complain of it, and are not idle
     painted = painted[painted.index(b"\x1b[?2026h") : painted.rindex(b"\x1b[?2026l") + 8]
-    assert len(painted) / IDLE_S < IDLE_BYTES_PER_S
+    assert len(painted) / span_s < IDLE_BYTES_PER_S
     assert painted.count(b"\x1b[?2026h") >= IDLE_S  # it is alive
     assert re.sub(rb"\x1b\[\?2026h.*?\x1b\[\?2026l", b"", painted, flags=re.DOTALL) == b""
     for clears in (rb"\x1b\[[0-3]?[JK]", rb"\x1b\[\?(47|104[79])", rb"\x1bc"):
@@ -219,6 +243,17 @@ def test_three_idle_members_are_painted_without_flicker_and_with_few_bytes(
 
 STOOD_STILL_S = 5.5
 SUPERVISOR_MAY_GROW_BYTES = 64 << 20
+
+
+def all_well(sandbox: SandboxCommand) -> dict[str, Any] | None:
+    """The status, if three are healthy and one of them leads."""
+    now = status(sandbox)
+    return now if now["leader"] and now["quorum"]["healthy"] == 3 else None
+
+
+def leaders_lost(sandbox: SandboxCommand) -> int:
+    """How often so far."""
+    return paths(sandbox).events.read_text().count(Kind.LEADER_LOST)
 
 
 def test_a_dashboard_that_stands_still_is_noticed_by_nobody_and_shows_the_newest_afterwards(
@@ -239,21 +274,31 @@ def test_a_dashboard_that_stands_still_is_noticed_by_nobody_and_shows_the_newest
     sandbox_command("up", "-p", "./three.toml", "-d", "--base-port", "auto")
     terminal = terminal_of("dashboard")
     terminal.until_painted("3 of 3 healthy", "line ")
-    before, began = status(sandbox_command), time.monotonic()
-    supervisor = psutil.Process(before["supervisor"]["pid"])  # type: ignore[index]
+    losses = leaders_lost(sandbox_command)
+    before = until(lambda: all_well(sandbox_command), 20)
+    supervisor = psutil.Process(before["supervisor"]["pid"])
     resident = supervisor.memory_info().rss
     os.kill(terminal.process.pid, signal.SIGSTOP)
     until(lambda: psutil.Process(terminal.process.pid).status() == psutil.STATUS_STOPPED)
+    began = time.monotonic()
     sandbox_command("stop", "quiet")
     while time.monotonic() - began < STOOD_STILL_S:
         asked = time.monotonic()
-        meanwhile = status(sandbox_command)
+        status(sandbox_command)
         assert time.monotonic() - asked < 3
+        time.sleep(0.2)  # as often as a command would ask
     assert supervisor.memory_info().rss - resident < SUPERVISOR_MAY_GROW_BYTES
-    for key in ("leader", "term", "quorum"):
-        assert meanwhile[key] == before[key]
-    assert all(member["restarts"] == 0 for member in meanwhile["members"])  # type: ignore[attr-defined]
-    log = (sandbox_command.home / "default" / "logs" / "talker.log").read_bytes()
+
+    def as_before() -> bool:
+        now = status(sandbox_command)
+        # Beside the talker a busy machine may starve the leader itself, and then another leads.
+        lost = leaders_lost(sandbox_command) > losses
+        same = ("quorum",) if lost else ("quorum", "leader", "term")
+        return all(now[key] == before[key] for key in same)
+
+    until(as_before, 20, lambda: (before, status(sandbox_command)))
+    assert all(member["restarts"] == 0 for member in status(sandbox_command)["members"])
+    log = (paths(sandbox_command).logs / "talker.log").read_bytes()
     newest = int(re.findall(rb"line (\d+) ", log)[-1])
     start = len(terminal.painted)
     os.kill(terminal.process.pid, signal.SIGCONT)
@@ -280,7 +325,7 @@ def test_a_resized_dashboard_fills_its_new_size_and_nothing_else(
     rows = {80: 24, 200: 60}[columns]
     screen.resize(70, 20)
     screen.until_shown("needs 80 columns and 24 rows")
-    until(lambda: sum(bool(row.strip()) for row in screen.rows) == 1, 10, lambda: screen.text)
+    until(lambda: sum(bool(row.strip()) for row in screen.rows) == 1, 30, lambda: screen.text)
     screen.resize(columns, rows)
 
     def fits() -> bool:
@@ -295,7 +340,7 @@ def test_a_resized_dashboard_fills_its_new_size_and_nothing_else(
             and "needs 80 columns" not in text
         )
 
-    until(fits, 10, lambda: screen.rows)
+    until(fits, 30, lambda: screen.rows)
     assert "ended=" not in screen.text
 
 
@@ -365,8 +410,8 @@ def test_a_slow_terminal_costs_nothing_and_a_key_still_ends_the_dashboard(
     dashboard = psutil.Process(terminal.process.pid)
     resident, used_s, began = dashboard.memory_info().rss, cpu_s(dashboard), time.monotonic()
     until(lambda: time.monotonic() - began > SLOW_SPAN_S)
+    assert cpu_s(dashboard) - used_s < (time.monotonic() - began) / 4
     assert dashboard.memory_info().rss - resident < 16 << 20
-    assert cpu_s(dashboard) - used_s < SLOW_SPAN_S / 4
     asked = time.monotonic()
     status(sandbox_command)
     assert time.monotonic() - asked < 3
@@ -407,7 +452,7 @@ def test_a_terminal_that_cannot_be_painted_on_gets_one_clear_error_or_plain_line
     sandbox_command("up", "-d")
     refused = sandbox_command("dashboard", code=2).stderr
     terminal = terminal_of("dashboard", TERM="dumb")
-    until(lambda: terminal.process.poll() is not None, 5, lambda: terminal.text)
+    until(lambda: terminal.process.poll() is not None, 20, lambda: terminal.text)
     assert terminal.wait() == 2
     for shown in (refused, terminal.text):
         assert shown.count("error:") == 1

@@ -19,11 +19,6 @@ def etcd_35(sandbox_command: SandboxCommand) -> None:
     sandbox_command.env["ETCD_SANDBOX_ETCD"] = etcd_versions.need("3.5").path
 
 
-def leader(sandbox: SandboxCommand) -> str:
-    status = json.loads(sandbox("-c", "learn-2", "status", "--json").stdout)
-    return str(status["leader"])
-
-
 def test_a_step_is_done_with_a_key_and_seen_and_its_place_is_kept(
     sandbox_command: SandboxCommand, screen_of: Callable[..., Screen], etcd_35: None
 ) -> None:
@@ -35,7 +30,7 @@ def test_a_step_is_done_with_a_key_and_seen_and_its_place_is_kept(
     screen.until_shown("handed leadership over", "3 of 10 · Bring it back", "watching the cluster")
     screen.press("a")
     screen.until_shown("4 of 10 · A crash: kill", "watching the cluster")
-    led = leader(sandbox_command)
+    led = sandbox_command.leader("learn-2")
     screen.press(*["Down"] * (int(led[-1]) - 1), "k")
     screen.until_shown("5 of 10 · What it looked like from inside")
     said = " ".join(" ".join(row[61:-1] for row in screen.rows).split())

@@ -18,6 +18,8 @@ import psutil
 import pytest
 import yaml
 
+from sandbox.paths import private_runtime_dir
+from sandbox.portblock import PORT_STEP, free_block
 from tests import etcd_versions
 from tests.build_etcd import cache_home
 from tests.conftest import SandboxCommand, until
@@ -45,6 +47,18 @@ def of(sandbox_command: SandboxCommand) -> Callable[[str], SandboxCommand]:
         return sandbox_command
 
     return with_etcd
+
+
+@pytest.fixture
+def ports(tmp_path: Path) -> Iterator[tuple[str, ...]]:
+    """The options, among them the profile p.toml, for ports that nobody else takes during the test.
+
+    `auto` would keep them while `export` runs, and no longer.
+    """
+    (tmp_path / "p.toml").write_text(f"[cluster]\nport_step = {PORT_STEP}\n")
+    block = free_block(3, private_runtime_dir())
+    yield ("-p", "p.toml", "--base-port", str(block.base))
+    block.release()
 
 
 def export(command: SandboxCommand, kind: str, *options: str) -> Path:
@@ -114,13 +128,16 @@ def _is_in(directory: Path, process: psutil.Process) -> bool:
 def runs(command: SandboxCommand, file: Path, *words: str) -> None:
     urls = endpoints(file.read_text())
     with running(command, *words):
-        until(lambda: healthy(command, urls), 30, (command.cwd / "out").read_text)
+        until(lambda: healthy(command, urls), evidence=(command.cwd / "out").read_text)
 
 
-def test_honcho_runs_the_procfile(of: Callable[[str], SandboxCommand], tmp_path: Path) -> None:
+def test_honcho_runs_the_procfile(
+    of: Callable[[str], SandboxCommand], ports: tuple[str, ...], tmp_path: Path
+) -> None:
     command = of("3.5")
-    (tmp_path / "p.toml").write_text(ODD)
-    procfile = export(command, "procfile", "-p", "p.toml", "--base-port", "auto")
+    with (tmp_path / "p.toml").open("a") as profile:
+        profile.write(ODD)
+    procfile = export(command, "procfile", *ports)
     assert "etcd1: etcd --name=infra1" in procfile.read_text()
     runs(command, procfile, tool("honcho"), "-f", procfile.name, "start")
     assert (tmp_path / "infra1.etcd" / "member").is_dir()
@@ -128,28 +145,26 @@ def test_honcho_runs_the_procfile(of: Callable[[str], SandboxCommand], tmp_path:
 
 @pytest.mark.parametrize("series", ["3.4", "3.6"])
 def test_honcho_runs_a_procfile_whose_members_meet_at_a_discovery_service(
-    of: Callable[[str], SandboxCommand], series: str
+    of: Callable[[str], SandboxCommand], ports: tuple[str, ...], series: str
 ) -> None:
     command = of(series)
-    procfile = export(
-        command, "procfile", "-n", "3", "--bootstrap", "discovery", "--base-port", "auto"
-    )
+    procfile = export(command, "procfile", "-n", "3", "--bootstrap", "discovery", *ports)
     runs(command, procfile, tool("honcho"), "-f", procfile.name, "start")
 
 
-def test_goreman_runs_the_procfile(of: Callable[[str], SandboxCommand]) -> None:
+def test_goreman_runs_the_procfile(
+    of: Callable[[str], SandboxCommand], ports: tuple[str, ...]
+) -> None:
     command = of("3.5")
-    procfile = export(
-        command, "procfile", "-n", "3", "--bootstrap", "discovery", "--base-port", "auto"
-    )
+    procfile = export(command, "procfile", "-n", "3", "--bootstrap", "discovery", *ports)
     runs(command, procfile, tool("goreman"), "-f", procfile.name, "start")
 
 
 def test_up_runs_the_procfile_with_the_same_members(
-    of: Callable[[str], SandboxCommand], tmp_path: Path
+    of: Callable[[str], SandboxCommand], ports: tuple[str, ...], tmp_path: Path
 ) -> None:
     command = of("3.5")
-    found = export(command, "profile", "-n", "3", "--base-port", "auto")
+    found = export(command, "profile", "-n", "3", *ports)
     profile = found.rename(tmp_path / "p.toml")
     planned = json.loads(command("check", "--json", "-p", profile.name).stdout)
     procfile = export(command, "procfile", "-p", profile.name)
@@ -167,11 +182,12 @@ def test_up_runs_the_procfile_with_the_same_members(
 
 @pytest.mark.parametrize("series", ["3.4", "3.5", "3.7"])
 def test_sh_runs_the_script_and_its_end_is_the_end_of_all(
-    of: Callable[[str], SandboxCommand], series: str, tmp_path: Path
+    of: Callable[[str], SandboxCommand], ports: tuple[str, ...], series: str, tmp_path: Path
 ) -> None:
     command = of(series)
-    (tmp_path / "p.toml").write_text(ODD)
-    script = export(command, "shell", "-p", "p.toml", "--base-port", "auto")
+    with (tmp_path / "p.toml").open("a") as profile:
+        profile.write(ODD)
+    script = export(command, "shell", *ports)
     for shell in ("sh", "bash"):
         subprocess.run([tool(shell), "-n", script], check=True, timeout=20)
     command.env["ETCD_NAME"] = "with this in its environment, etcd would refuse the flag"
@@ -179,10 +195,10 @@ def test_sh_runs_the_script_and_its_end_is_the_end_of_all(
 
 
 def test_sh_runs_the_script_of_members_that_meet_at_a_discovery_service(
-    of: Callable[[str], SandboxCommand],
+    of: Callable[[str], SandboxCommand], ports: tuple[str, ...]
 ) -> None:
     command = of("3.5")
-    script = export(command, "shell", "-n", "3", "--bootstrap", "discovery", "--base-port", "auto")
+    script = export(command, "shell", "-n", "3", "--bootstrap", "discovery", *ports)
     runs(command, script, "sh", script.name)
 
 
@@ -234,14 +250,12 @@ def test_docker_compose_takes_the_file_and_passes_each_word_on(
 
 
 def test_the_command_that_registers_a_token_in_compose_is_understood_by_etcd(
-    of: Callable[[str], SandboxCommand],
+    of: Callable[[str], SandboxCommand], ports: tuple[str, ...]
 ) -> None:
     command = of("3.5")
-    file = export(command, "compose", "-n", "3", "--bootstrap", "discovery", "--base-port", "auto")
+    file = export(command, "compose", "-n", "3", "--bootstrap", "discovery", *ports)
     document = yaml.safe_load(file.read_text())["services"]
-    script = export(
-        command, "shell", "-n", "3", "--bootstrap", "discovery", "--base-port", "auto"
-    ).read_text()
+    script = export(command, "shell", "-n", "3", "--bootstrap", "discovery", *ports).read_text()
     service = re.search(r"--name=discovery.*?--advertise-client-urls=(\S+)", script, re.DOTALL)
     assert service is not None
     # The service alone: all of the script up to the first loop, in which it registers the token.
@@ -260,8 +274,7 @@ def test_the_command_that_registers_a_token_in_compose_is_understood_by_etcd(
                     check=False,
                 ).returncode
                 == 0
-            ),
-            20,
+            )
         )
         (url,) = (
             word.removeprefix("--discovery=").replace("http://discovery:2379", service[1])

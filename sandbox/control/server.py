@@ -339,7 +339,10 @@ class ControlServer(uvicorn.Server):
         await self._cluster_ended.wait()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End, but let every viewer that gets on have the last lines; with nobody there, at once."""
+        """End; viewers that get on have the last lines within LAST_WORDS_WITHIN_S, or without their end.
+
+        With nobody there, at once.
+        """
         await self._streams.end()
         if self.server_state.connections:
             await super().shutdown(sockets)

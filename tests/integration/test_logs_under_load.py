@@ -47,6 +47,9 @@ sys.exit(code)
 """
 """Writes the same number of lines in each round, tells how long that took, ends without a newline."""
 
+SLACK_S = 1.0
+"""Beside the milliseconds that a round takes: for a loaded machine."""
+
 _LINE = re.compile(rb"\d\d:\d\d:\d\d (\w+) +\| ")
 
 
@@ -190,7 +193,7 @@ def test_a_viewer_that_is_stopped_slows_no_child_and_loses_nothing(
         assert view.stat().st_size - seen < 2 << 20  # it was indeed stopped
         viewer.send_signal(signal.SIGCONT)
         until(lambda: has(view, b"last words of a\n"))
-    assert min(stopped) < 4 * min(alone), (alone, stopped)
+    assert min(stopped) < 4 * min(alone) + SLACK_S, (alone, stopped)
     assert_whole(sandbox_command, "a", view)
 
 
@@ -200,25 +203,22 @@ def test_a_full_pipe_slows_no_child_loses_nothing_and_signals_still_work(
     writers(sandbox_command, "a", 100_000, 4)
     with running(sandbox_command.popen("up", "--plain")) as up:
         assert up.stdout is not None
-        content: list[bytes] = []
+        whole, end = bytearray(), b"last words of a\n"
 
         def read() -> None:
             assert up.stdout is not None
-            while b"last words" not in b"".join(content[-2:]) and (
-                piece := os.read(up.stdout.fileno(), 1 << 16)
-            ):
-                content.append(piece)
+            while end not in whole[-1 << 17 :] and (piece := os.read(up.stdout.fileno(), 1 << 16)):
+                whole.extend(piece)
 
         blocked = [go(sandbox_command, number) for number in range(3)]
         reader = threading.Thread(target=read)
         reader.start()
         flowing = go(sandbox_command, 3)
-        reader.join(30)
+        reader.join(60)
         assert not reader.is_alive()
-        whole = b"".join(content)
-        whole = whole[: whole.rindex(b"last words of a\n") + len(b"last words of a\n")]
-        assert_same(shown(whole, "a"), (sandbox_command.cwd / "a.written").read_bytes())
-        assert min(blocked) < 4 * flowing, (blocked, flowing)
+        seen = bytes(whole[: whole.rindex(end) + len(end)])
+        assert_same(shown(seen, "a"), (sandbox_command.cwd / "a.written").read_bytes())
+        assert min(blocked) < 4 * flowing + SLACK_S, (blocked, flowing)
 
 
 @pytest.mark.parametrize("signals", [1, 2])
@@ -229,9 +229,11 @@ def test_signals_still_work_while_nobody_reads_stdout(
     stay(sandbox_command)
     with running(sandbox_command.popen("up", "--plain")) as up:
         go(sandbox_command, 0)
+        log = sandbox_command.home / "default" / "logs" / "a.log"
+        until(lambda: has(log, b"last words of a\n"))
         for _ in range(signals):
             up.send_signal(signal.SIGINT)
-        assert up.wait(10) == 130
+        assert up.wait(20) == 130
         assert sandbox_command.ours() == []
     assert_whole(sandbox_command, "a")
 
@@ -239,7 +241,7 @@ def test_signals_still_work_while_nobody_reads_stdout(
 def test_a_viewer_that_moves_gets_everything_though_the_cluster_ends(
     sandbox_command: SandboxCommand,
 ) -> None:
-    writers(sandbox_command, "a", 600_000, code=5)
+    writers(sandbox_command, "a", 200_000, code=5)
     view = sandbox_command.cwd / "up.out"
     with running(sandbox_command.popen("up", "--plain", "--exit-on-error")) as up:
         go(sandbox_command, 0)
@@ -247,7 +249,7 @@ def test_a_viewer_that_moves_gets_everything_though_the_cluster_ends(
         with view.open("wb") as out:
             while piece := os.read(up.stdout.fileno(), 1 << 16):
                 out.write(piece)
-                time.sleep(0.004)  # a viewer that is slower than the child
+                time.sleep(0.008)  # a viewer that is slower than the child: 2 s in all
         assert up.wait(20) == 5
     assert_whole(sandbox_command, "a", view)
 

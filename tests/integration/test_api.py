@@ -43,7 +43,7 @@ def test_a_procfiles_processes_are_up_within_the_block(
             cluster.up()
         with pytest.raises(SandboxError, match="no etcd member to talk to"):
             cluster.ctl("version")
-    sandbox_command.assert_nothing_left(5)
+    sandbox_command.assert_nothing_left()
     assert list(sandbox_command.home.iterdir()) == []
 
 
@@ -120,5 +120,5 @@ def test_the_asynchronous_cluster_stops_when_its_block_fails(
 
     with pytest.raises(ZeroDivisionError):
         asyncio.run(story())
-    sandbox_command.assert_nothing_left(5)
+    sandbox_command.assert_nothing_left()
     assert list(sandbox_command.home.iterdir()) == []

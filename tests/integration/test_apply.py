@@ -30,7 +30,7 @@ def foreground(command: SandboxCommand, *more: str) -> Iterator[Path]:
     with out.open("wb") as file:
         up = command.popen("up", "--plain", *more, stdout=file, stderr=subprocess.STDOUT)
         try:
-            until(lambda: "cluster ready" in out.read_text(), 20, out.read_text)
+            until(lambda: "cluster ready" in out.read_text(), evidence=out.read_text)
             yield out
         finally:
             up.send_signal(signal.SIGINT)
@@ -47,7 +47,7 @@ def test_an_edit_is_told_and_apply_touches_only_what_changed(
 
         procfile.write_text(AFTER)
 
-        until(lambda: "db changed, new came, old went" in out.read_text(), 20, out.read_text)
+        until(lambda: "db changed, new came, old went" in out.read_text(), evidence=out.read_text)
         line = next(line for line in out.read_text().splitlines() if "db changed" in line)
         assert "Procfile changed" in line
         assert "etcd-sandbox apply" in line
@@ -72,7 +72,7 @@ def test_watch_applies_edits_by_itself_also_by_rename(sandbox_command: SandboxCo
         draft = sandbox_command.cwd / "Procfile~"
         draft.write_text(AFTER)
         draft.replace(procfile)  # as editors do
-        until(lambda: list(processes(sandbox_command)) == ["web", "db", "new"], 20)
+        until(lambda: list(processes(sandbox_command)) == ["web", "db", "new"])
 
 
 def test_a_wrong_edit_is_told_in_one_line_and_changes_nothing(
@@ -83,7 +83,7 @@ def test_a_wrong_edit_is_told_in_one_line_and_changes_nothing(
     with foreground(sandbox_command, "--watch") as out:
         before = processes(sandbox_command)
         procfile.write_text("web: sleep 1\nweb: sleep 2\n")
-        until(lambda: "Procfile:2" in out.read_text(), 20, out.read_text)
+        until(lambda: "Procfile:2" in out.read_text(), evidence=out.read_text)
         assert processes(sandbox_command).keys() == before.keys()
         refused = sandbox_command("apply", code=2)
         assert "Procfile:2" in refused.stderr

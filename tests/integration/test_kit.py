@@ -66,7 +66,7 @@ def apart() -> list[str]:
     return unshare if tried.returncode == 0 else []
 
 
-@pytest.mark.timeout(LONGEST_S)
+@pytest.mark.timeout(3 * LONGEST_S)
 def test_a_kit_brings_all_to_a_machine_without_a_network(
     sandbox_command: SandboxCommand, tmp_path: Path
 ) -> None:

@@ -20,7 +20,7 @@ from tests import etcd_versions
 from tests.conftest import SandboxCommand, until
 from tests.programs import Holders, can_be_bound, holders
 
-SLACK_S = 5.0
+SLACK_S = 15.0
 """Beyond the stop timeout: for a loaded machine."""
 
 
@@ -34,7 +34,7 @@ class Up:
         self.pid = self.process.pid
 
     def until_ready(self) -> None:
-        until(lambda: "cluster ready" in self.out.read_text(), 20, self.err.read_text)
+        until(lambda: "cluster ready" in self.out.read_text(), 60, self.err.read_text)
 
     def send(self, number: int) -> None:
         self.process.send_signal(number)
@@ -123,7 +123,7 @@ def test_a_second_ctrl_c_does_not_wait_for_the_stop_timeout(
 def test_two_stubborn_processes_take_one_stop_timeout_and_are_named(
     sandbox_command: SandboxCommand,
 ) -> None:
-    timeout_s = 4.0
+    timeout_s = 10.0
     held = holders(
         sandbox_command, {"deaf1": "ignores", "deaf2": "ignores"}, stop_timeout_s=timeout_s
     )
@@ -131,7 +131,7 @@ def test_two_stubborn_processes_take_one_stop_timeout_and_are_named(
         held.until_all_hold()
         began = time.monotonic()
         started.send(signal.SIGINT)
-        until(lambda: "waiting for" in started.err.read_text(), 10, started.err.read_text)
+        until(lambda: "waiting for" in started.err.read_text(), 20, started.err.read_text)
         named_after_s = time.monotonic() - began
         assert started.ended() == 130
         took_s = time.monotonic() - began
@@ -232,7 +232,7 @@ def test_the_next_command_clears_what_guard_and_supervisor_left(
     held = detached(sandbox_command)
     left = {process.pid for process in sandbox_command.ours()}
     kill_both(sandbox_command)
-    until(lambda: len(sandbox_command.ours()) == 5, 5)  # the holders, and two parents of them
+    until(lambda: len(sandbox_command.ours()) == 5, 20)  # the holders, and two parents of them
     more = held.args if args[0] == "up" else ()
     done = sandbox_command(*args, *more, code=code)
     assert not left & {process.pid for process in sandbox_command.ours()}
@@ -306,15 +306,17 @@ def test_a_signal_at_any_moment_of_the_start_leaves_nothing(
         while not mark(root) and process.poll() is None:
             time.sleep(0.002)
         process.send_signal(number)
-        out, err = process.communicate(timeout=20)
-        if not (detach and process.returncode == 0):  # ready before the signal came
+        out, err = process.communicate(timeout=60)
+        if detach and (process.returncode in (0, -number) or out):
+            # It came while `up -d` told of a cluster that was ready, or later: that runs on.
+            sandbox_command("status")
+            sandbox_command("down")
+        else:
             assert process.returncode == 130, err
             if detach:
                 # Interrupted while it forks, `up -d` cannot wait for a child that it does not know.
                 sandbox_command.assert_nothing_left(SLACK_S)
             assert sandbox_command.ours() == [], (out, err)
-        else:
-            sandbox_command("down")
         assert b"Traceback" not in err
 
 
@@ -338,10 +340,11 @@ def test_a_cluster_whose_processes_have_all_ended_stays_and_starts_again(
 ) -> None:
     (sandbox_command.cwd / "Procfile").write_text("a: echo ran >> runs\nb: false\n")
     with up(sandbox_command) as started:
-        until(
-            lambda: "b exited" in started.out.read_text() or "b ended" in started.out.read_text(),
-            evidence=started.out.read_text,
-        )
+        for name in "ab":
+            until(
+                lambda name=name: re.search(f"{name} (exited|ended)", started.out.read_text()),  # type: ignore[misc]
+                evidence=started.out.read_text,
+            )
         sandbox_command("start", "all")
         until(lambda: (sandbox_command.cwd / "runs").read_text() == "ran\nran\n")
         assert started.process.poll() is None
@@ -389,5 +392,5 @@ def test_no_etcd_is_left(victim: str, etcd_path: str, sandbox_command: SandboxCo
             case _:
                 started.send(signal.SIGINT)
         started.ended()
-        sandbox_command.assert_nothing_left(10)
+        sandbox_command.assert_nothing_left()
     assert all(map(can_be_bound, ports))

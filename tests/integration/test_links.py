@@ -52,6 +52,8 @@ def serve(connection):
         elif how == b"clock":
             for line in stream:
                 if line.endswith(b"\\n"):
+                    if not last:
+                        print(json.dumps({"ticked": True}), flush=True)
                     last = float(line)
         elif how == b"digest":
             data = stream.read()
@@ -428,7 +430,7 @@ def test_who_dials_a_member_that_is_not_there_is_told_at_once(world: World) -> N
     world["b"].end()
     began = time.monotonic()
     assert world["a"].is_refused(world.ports["b"])
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < DEADLINE_S / 2  # so long twice, and the dialler gives up
 
 
 def test_a_member_that_dies_takes_its_connections_with_it(world: World) -> None:
@@ -497,7 +499,7 @@ def test_no_byte_that_is_sent_after_a_cut_is_in_force_crosses_it(world: World) -
     for name in names:
         world["a"].dial(world.ports["b"], "clock", name=name)
         world["a"](name, "stream")
-    until(lambda: world["b"].served() == len(names), DEADLINE_S)
+    until(lambda: world["b"].told.count({"ticked": True}) == len(names), DEADLINE_S)
     world.tell(both("a", "b", CUT))
     in_force_at = time.monotonic()
     until(lambda: len(lasts(world["b"])) == len(names), DEADLINE_S)
@@ -595,13 +597,18 @@ def test_a_delay_is_added_to_each_direction_of_old_and_new_connections(world: Wo
     world["a"].dial(world.ports["b"], "stamp", name="new")
     world["a"].dial(world.ports["c"], "stamp", name="other")
     for name in ("old", "new"):
-        there, back = min(ways(world["a"], name) for _ in range(3))
-        assert 0.198 <= there < 0.4
-        assert 0.198 <= back < 0.6
-    assert sum(ways(world["a"], "other")) < 0.2
+        there, back = zip(*(ways(world["a"], name) for _ in range(5)), strict=True)
+        assert 0.198 <= min(there) < 0.4
+        assert 0.198 <= min(back) < 0.6
+    until_quick(world["a"], "other")
     world.tell({})
     for name in ("old", "new"):
-        assert sum(ways(world["a"], name)) < 0.2
+        until_quick(world["a"], name)
+
+
+def until_quick(member: Member, name: str) -> None:
+    """A loaded machine makes a word late now and then, a delay each of them."""
+    until(lambda: sum(ways(member, name)) < 0.2, DEADLINE_S)
 
 
 def test_jitter_changes_the_time_and_not_the_order(world: World) -> None:
@@ -738,8 +745,14 @@ def test_the_links_end_with_their_supervisor_however_it_ends() -> None:
         relay = psutil.Process(int(supervisor.stdout.readline()))
         assert supervisor.stdout.readline() == "told\n"
         supervisor.send_signal(signal.SIGKILL)
-    until(lambda: not relay.is_running() or relay.status() == psutil.STATUS_ZOMBIE, DEADLINE_S)
+    until(lambda: has_ended(relay), DEADLINE_S)
     assert can_be_bound(port)
+
+
+def has_ended(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    return True
 
 
 def test_an_address_that_is_taken_is_named_and_the_others_are_given_back(world: World) -> None:

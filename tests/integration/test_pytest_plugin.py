@@ -13,6 +13,11 @@ from tests import etcd_versions
 from tests.conftest import SandboxCommand
 from tests.plugin import by_hand
 
+LONGEST_S = 300
+"""Of a whole suite on a busy machine."""
+
+pytestmark = pytest.mark.timeout(LONGEST_S + 30)
+
 TWENTY = """
 import pytest
 
@@ -70,7 +75,7 @@ class Suite:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=110,
+            timeout=LONGEST_S,
             check=False,
         )
         return done.returncode, done.stdout

@@ -10,6 +10,7 @@ import stat
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -23,7 +24,12 @@ NOBODY = 65534
 
 
 def guards(sandbox: SandboxCommand) -> list[psutil.Process]:
-    return [process for process in sandbox.ours() if "guard.py" in " ".join(process.cmdline())]
+    found = []
+    for process in sandbox.ours():
+        with suppress(psutil.Error):  # some come and go
+            if "guard.py" in " ".join(process.cmdline()):
+                found.append(process)
+    return found
 
 
 def test_two_clusters_live_side_by_side(sandbox_command: SandboxCommand) -> None:

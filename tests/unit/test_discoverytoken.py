@@ -79,7 +79,7 @@ def service(answers: dict[str, str], otherwise: str = "404 page not found") -> I
     ended = asyncio.Event()
     thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
     thread.start()
-    assert started.wait(5)
+    assert started.wait(30)
     try:
         yield places[0]
     finally:

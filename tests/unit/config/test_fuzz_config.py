@@ -19,7 +19,6 @@ Parsed = TypeVar("Parsed")
 
 MANY = settings(
     max_examples=5_000,
-    deadline=None,
     database=None,
     suppress_health_check=list(HealthCheck),
 )

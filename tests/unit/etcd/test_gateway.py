@@ -155,7 +155,7 @@ def test_a_member_that_hangs_is_given_up_in_time_and_its_connections_with_it() -
         assert await asyncio.gather(*reads, gateway.status(member.url, 0.1)) == [False] * 50 + [
             None
         ]
-        assert clock() - begun < 2
+        assert clock() - begun < 4.5  # one after the other they would take 5
 
     asking(question, kv__range=NEVER, maintenance__status=NEVER)
 
@@ -254,7 +254,7 @@ def test_a_client_certificate_that_cannot_be_loaded_is_an_error(tmp_path: Path) 
 
 def test_a_member_that_was_added_comes_with_the_whole_list() -> None:
     async def body(gateway: Gateway, member: FakeMember) -> None:
-        added = await gateway.add_member(member.url, "http://127.0.0.1:4", 1.0, learner=True)
+        added = await gateway.add_member(member.url, "http://127.0.0.1:4", 5, learner=True)
         assert isinstance(added, Added)
         assert added.id == "dc2eb9a36d4404"
         assert [peer.name for peer in added.members] == ["infra1", ""]
@@ -282,10 +282,11 @@ def test_a_refusal_to_change_the_members_is_told_in_the_words_of_etcd(
     said: Answer, code: int, text: str
 ) -> None:
     async def body(gateway: Gateway, member: FakeMember) -> None:
+        patience_s = 0.1 if said is NEVER else 5
         answers = [
-            await gateway.add_member(member.url, "http://127.0.0.1:4", 0.1, learner=False),
-            await gateway.promote_member(member.url, "a", 0.1),
-            await gateway.remove_member(member.url, "a", 0.1),
+            await gateway.add_member(member.url, "http://127.0.0.1:4", patience_s, learner=False),
+            await gateway.promote_member(member.url, "a", patience_s),
+            await gateway.remove_member(member.url, "a", patience_s),
         ]
         for answer in answers:
             assert isinstance(answer, Refusal)

@@ -34,7 +34,7 @@ def flags(service: dict[str, Any]) -> dict[str, str]:
     return dict(word.partition("=")[::2] for word in words)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(cors=TEXTS)
 def test_any_value_of_a_flag_reaches_etcd(cors: str) -> None:
     import tomli_w
@@ -43,7 +43,7 @@ def test_any_value_of_a_flag_reaches_etcd(cors: str) -> None:
     assert flags(read(spec)["services"]["infra1"])["cors"] == cors
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     st.lists(
         st.text(plans.NAMES, min_size=1, max_size=12).filter(lambda name: name[0].isalnum()),

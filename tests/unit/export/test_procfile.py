@@ -47,7 +47,7 @@ def beyond(process: ProcessSpec) -> dict[str, str]:
     return {name: value for name, value in options(process).items() if name not in different}
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     names=st.lists(
         st.text(plans.NAMES, min_size=1, max_size=12).filter(lambda name: name[0].isalnum()),

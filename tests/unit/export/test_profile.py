@@ -50,7 +50,7 @@ def again(spec: ClusterSpec, **options: object) -> ClusterSpec:
     return from_profile(profile(spec).text, **options)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     shared=FLAGS,
     own=FLAGS,
@@ -95,7 +95,7 @@ def test_the_profile_of_any_profile_makes_the_same_cluster(
     assert meaning(again(spec)) == meaning(spec)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     st.lists(
         st.text(plans.NAMES, min_size=1, max_size=12).filter(lambda name: name[0].isalnum()),

@@ -27,7 +27,7 @@ def started(script: str) -> list[list[str]]:
     return commands
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(cors=TEXTS.filter(lambda text: "\n\n" not in text))
 def test_a_members_flags_reach_etcd_as_they_are(cors: str) -> None:
     import tomli_w

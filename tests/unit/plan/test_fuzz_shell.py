@@ -17,7 +17,7 @@ PIECES = (
 )  # fmt: skip
 
 
-@settings(max_examples=5_000, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=5_000, database=None, suppress_health_check=list(HealthCheck))
 @given(st.binary(max_size=30))
 def test_any_command_is_read(data: bytes) -> None:
     pieces = [PIECES[byte % len(PIECES)] for byte in data]

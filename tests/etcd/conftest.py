@@ -39,6 +39,14 @@ def quick(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture
+def patient(tmp_path: Path) -> Path:
+    """A profile of members that hold no election of their own accord, however busy the machine."""
+    path = tmp_path / "patient.toml"
+    path.write_text("[etcd]\nheartbeat-interval = 50\nelection-timeout = 2500\n")
+    return path
+
+
 ClusterMaker = Callable[..., Cluster]
 """Takes the arguments of `Cluster`; the cluster that it gives is up."""
 

@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import os
 import random
 import socket
 from contextlib import suppress
 
 import pytest
 
+PORTS = range(13_000, 19_900)
+"""Apart from the well-known ones, those of `--base-port auto` and those of outgoing connections."""
+
+MARGIN = 100
+"""What a test may take beyond the port that it was given."""
+
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody has now, below those that outgoing connections take."""
+    """Ports that nobody has now, and that no other worker of this run is given."""
     free: list[int] = []
-    for port in random.sample(range(15_000, 32_000), 1000):
+    own = _of_this_worker()
+    for port in random.sample(own, len(own)):
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             free.append(port)
         if len(free) == count:
             return free
     pytest.fail("there are no free ports")
+
+
+def _of_this_worker() -> range:
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    each = len(PORTS) // workers
+    return PORTS[number * each : (number + 1) * each - MARGIN]

@@ -27,7 +27,7 @@ from tests.conftest import SandboxCommand, until
 from tests.etcd.engines import Contained, UsedEngine, images_of_tests, usable_podman
 from tests.etcd_versions import lacking
 
-EXIT_SEEN_WITHIN_S = 2.0
+EXIT_SEEN_WITHIN_S = 20.0
 
 
 @pytest.fixture(scope="session")
@@ -67,6 +67,20 @@ def assert_all_serve(cluster: Contained, members: int = 3) -> None:
     assert sum("is healthy" in line for line in health) == members
 
 
+def rss_error_bytes(cluster: Contained, name: str) -> int:
+    """How far what is shown is from what the system says now: a member that starts grows."""
+    member = cluster.member(name)
+    rss = psutil.Process(member["pid"]).memory_info().rss
+    return abs(int(member["rss_bytes"]) - rss)
+
+
+def words_of(process: psutil.Process) -> list[str]:
+    """Its command line; none of one that has just ended."""
+    with contextlib.suppress(psutil.Error):
+        return process.cmdline()
+    return []
+
+
 def has_ended(cluster: Contained, name: str) -> bool:
     return str(cluster.member(name)["state"]) == "exited"
 
@@ -85,7 +99,7 @@ def test_members_in_containers_do_what_processes_do_on_every_version(
         assert process.name() == "etcd"
         assert f"--name={member['name']}" in process.cmdline()
         assert member["cpu_percent"] is not None
-        assert abs(member["rss_bytes"] - process.memory_info().rss) < 20_000_000
+        until(lambda of=member["name"]: rss_error_bytes(contained, of) < 20_000_000, 20)  # type: ignore[misc]
         assert member["version"] == etcd_binary.version
     contained("ctl", "put", "before", "1")
 
@@ -97,8 +111,9 @@ def test_members_in_containers_do_what_processes_do_on_every_version(
     assert len(contained.engine.containers(contained.prefix)) == 2
     contained("start", before["leader"])
     contained.note()
+    until(lambda: contained.member(before["leader"])["healthy"], 20)
     back = contained.member(before["leader"])
-    assert (back["state"], back["healthy"], back["restarts"]) == ("running", True, 1)
+    assert (back["state"], back["restarts"]) == ("running", 1)
     assert contained("ctl", "--on", before["leader"], "get", "before").split() == ["before", "1"]
     contained("down")
     contained.assert_nothing_left()
@@ -152,7 +167,7 @@ def test_a_container_that_ends_in_whatever_way_has_exited_and_can_be_started_aga
     (client,) = (
         process
         for process in contained.clients()
-        if f"--name={contained.prefix}infra1" in process.cmdline()
+        if f"--name={contained.prefix}infra1" in words_of(process)
     )
 
     contained.engine("rm", "--force", "--time=0", f"{contained.prefix}infra2")
@@ -169,7 +184,7 @@ def test_a_container_that_ends_in_whatever_way_has_exited_and_can_be_started_aga
     until(lambda: has_ended(contained, "infra1"))
     assert f"{contained.prefix}infra1" not in contained.engine.containers(contained.prefix)
     contained("start", "infra1")
-    assert [member["healthy"] for member in contained.status()["members"]] == [True] * 3
+    until(lambda: all(member["healthy"] for member in contained.status()["members"]), 20)
 
 
 def test_when_the_supervisor_is_killed_the_guard_removes_the_containers(

@@ -16,6 +16,7 @@ from sandbox.paths import cluster_paths
 from sandbox.tui.detailhistory import Figure, History
 from sandbox.tui.sparkline import latest
 from tests.etcd.client import put
+from tests.etcd.views import leader_of
 
 MakeCluster = Callable[..., Cluster]
 PUTS = 20
@@ -45,8 +46,7 @@ def write(cluster: Cluster, name: str) -> None:
 
 def test_puts_move_the_figures(cluster_of: MakeCluster, etcd_binary: EtcdBinary) -> None:
     cluster = cluster_of(profile="fast")
-    leader = cluster.status().leader
-    assert leader is not None
+    leader = leader_of(cluster)
     watch = Watch(cluster, leader)
     began = time.monotonic()
     watch.look()
@@ -72,8 +72,7 @@ def test_puts_move_the_figures(cluster_of: MakeCluster, etcd_binary: EtcdBinary)
 
 def test_a_restart_between_two_looks_is_a_gap(cluster_of: MakeCluster) -> None:
     cluster = cluster_of(profile="fast")
-    leader = cluster.status().leader
-    assert leader is not None
+    leader = leader_of(cluster)
     watch = Watch(cluster, leader)
     watch.look()
     write(cluster, leader)

@@ -217,7 +217,7 @@ def test_two_clusters_make_one_with_one_token(
     asked = ["--discovery", service.register("shared", 3) if by_hand else service.url]
     size = [] if by_hand else ["--discovery-size", "3"]
     two = ("-c", "two", "up", "-d", "-p", str(tmp_path / "quick.toml"), "--base-port", "auto")
-    waits = etcd_sandbox(*two, "-n", "2", *asked, *size, "--timeout", "1s", code=4)
+    waits = etcd_sandbox(*two, "-n", "2", *asked, *size, "--timeout", "5s", code=4)
     assert "the cluster begins when 1 more than these 2 has registered" in waits.stderr
     assert (
         "hint: the discovery token is for 3 members, and 2 have registered: start 1 more with "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import threading
 import time
@@ -64,15 +65,24 @@ class Callbacks:
 
 @contextmanager
 def timed_callbacks(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callbacks]:
-    """Within, every callback of this thread's event loop is timed."""
+    """Within, every callback of this thread's event loop is timed.
+
+    What there is by now, such as all tests of this run, is not gone through for garbage meanwhile:
+    the supervisor has nothing like it.
+    """
     callbacks, plain = Callbacks(), Handle._run  # noqa: SLF001 - asyncio offers no other hook
 
     def timed(handle: Handle) -> None:
         callbacks.time(lambda: plain(handle), handle)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(Handle, "_run", timed)
-        yield callbacks
+    gc.collect()
+    gc.freeze()
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(Handle, "_run", timed)
+            yield callbacks
+    finally:
+        gc.unfreeze()
 
 
 @asynccontextmanager

@@ -35,14 +35,16 @@ def members(command: SandboxCommand) -> dict[str, dict[str, Any]]:
 
 def test_a_stopped_leader_hands_over_and_both_are_named(on_etcd: SandboxCommand) -> None:
     on_etcd("up", "-n", "3", "-d", "--base-port", "auto")
-    (first,) = events(on_etcd, "raft.leader_elected")
+    # A cluster may elect more than once while it starts.
+    before = events(on_etcd, "raft.leader_elected")
+    first = before[-1]
     on_etcd("stop", "leader")
     until(lambda: events(on_etcd, "raft.leader_transferred"), 20)
     (transfer,) = events(on_etcd, "raft.leader_transferred")
     assert transfer["from"] == first["member"]
     assert transfer["to"] == transfer["member"] != first["member"]
     assert transfer["term"] == first["term"] + 1
-    assert len(events(on_etcd, "raft.leader_elected")) == 2
+    assert len(events(on_etcd, "raft.leader_elected")) == len(before) + 1
 
 
 def test_an_alarm_is_raised_when_the_space_is_used_up_and_cleared_by_hand(

@@ -18,6 +18,7 @@ import pytest
 
 from sandbox.model.spec import EtcdBinary
 from tests.conftest import SandboxCommand, until
+from tests.etcd.ports import free_ports
 
 WELL_KNOWN = {
     "infra1": ("8211f1d0f64f3269", 12379),
@@ -104,12 +105,14 @@ def test_a_killed_member_stays_dead_and_comes_back_with_its_data(on_etcd: Sandbo
     assert (dead["state"], dead["exit"]["signal"], dead["pid"]) == ("exited", "SIGKILL", None)
     until(lambda: status(on_etcd)["leader"], 20)
     put(on_etcd, "while dead", "2", "--on", "infra1")
-    assert status(on_etcd)["quorum"] == {"voters": 3, "needed": 2, "healthy": 2, "ok": True}
+    two_of_three = {"voters": 3, "needed": 2, "healthy": 2, "ok": True}
+    until(lambda: status(on_etcd)["quorum"] == two_of_three, 20)
 
     on_etcd("start", "infra2")
 
+    until(lambda: member(on_etcd, "infra2")["healthy"], 20)
     back = member(on_etcd, "infra2")
-    assert (back["state"], back["healthy"], back["restarts"]) == ("running", True, 1)
+    assert (back["state"], back["restarts"]) == ("running", 1)
     assert get(on_etcd, "while dead", "--on", "infra2") == "2"
     until(lambda: len({entry["raft_index"] for entry in status(on_etcd)["members"]}) == 1, 20)
 
@@ -124,7 +127,8 @@ def test_the_leader_can_be_killed_by_its_role_and_another_follows(on_etcd: Sandb
     assert status(on_etcd)["term"] > before["term"]
     kinds = [json.loads(line)["kind"] for line in on_etcd("events", "--json").stdout.splitlines()]
     told = [kind for kind in kinds if kind.startswith(("raft.leader", "process.exited"))]
-    assert told == [
+    # A cluster may elect more than once while it starts.
+    assert told[told.index("process.exited") - 1 :] == [
         "raft.leader_elected",
         "process.exited",
         "raft.leader_lost",
@@ -173,15 +177,16 @@ def test_lost_and_regained_quorum_is_told(on_etcd: SandboxCommand) -> None:
     until(lambda: "cluster.quorum_lost" in kinds(), 20)
     on_etcd("start", "all")
     until(lambda: "cluster.quorum_regained" in kinds(), 20)
-    assert status(on_etcd)["quorum"]["healthy"] == 3
+    until(lambda: status(on_etcd)["quorum"]["healthy"] == 3, 20)
 
 
 def test_the_plan_is_continued_with_its_data_and_another_is_refused(
-    on_etcd: SandboxCommand, etcd_binary: EtcdBinary
+    on_etcd: SandboxCommand, tmp_path: Path
 ) -> None:
-    # Below the ports of outgoing connections, and apart from the other versions' round.
-    base = str(10500 + 10 * int(etcd_binary.version.split(".")[1]))
-    on_etcd("up", "-n", "3", "-d", "--base-port", base)
+    base = str(free_ports(1)[0])
+    profile = tmp_path / "close.toml"
+    profile.write_text("[cluster]\nmembers = 3\nport_step = 10\n")
+    on_etcd("up", "-p", str(profile), "-d", "--base-port", base)
     put(on_etcd, "kept", "yes")
     on_etcd("down")
     again = on_etcd("up", "-d")
@@ -236,8 +241,8 @@ def test_five_members_and_a_process_beside_them(on_etcd: SandboxCommand, tmp_pat
         '[[process]]\nname = "app"\ncommand = "echo started after the leader; sleep 300"\nafter = "ready"\n'
     )
     on_etcd("up", "-p", str(profile), "-d", "--base-port", "auto")
-    shown = status(on_etcd)
-    assert shown["quorum"] == {"voters": 5, "needed": 3, "healthy": 5, "ok": True}
+    all_five = {"voters": 5, "needed": 3, "healthy": 5, "ok": True}
+    until(lambda: status(on_etcd)["quorum"] == all_five, 20)
     until(lambda: status(on_etcd)["processes"][0]["state"] == "running", 10)
     lines = [json.loads(line) for line in on_etcd("events", "--json").stdout.splitlines()]
     elected = next(n for n, event in enumerate(lines) if event["kind"] == "raft.leader_elected")

@@ -16,12 +16,13 @@ from sandbox import Cluster, InputError, SandboxError
 from sandbox.etcd.version import parse
 from sandbox.model.event import Kind
 from sandbox.model.spec import EtcdBinary
-from sandbox.model.state import MemberStatus, ProcessState, Role
+from sandbox.model.state import ProcessState, Role
 from tests import etcd_versions
 from tests.conftest import SandboxCommand, until
 from tests.etcd.client import answers, get, put
 from tests.etcd.conftest import QUICK, ClusterMaker
 from tests.etcd.ports import free_ports
+from tests.etcd.views import leader_and_followers, leader_of, views
 from tests.etcd.writer import Writer, until_it_writes
 
 LOSES_WRITES = ((3, 5, 0), (3, 5, 3))
@@ -29,11 +30,7 @@ LOSES_WRITES = ((3, 5, 0), (3, 5, 3))
 
 
 SERVED_AGAIN_S = 2.0
-"""An election takes longer than half a second; what waits for a busy machine should not take so long."""
-
-
-def views(cluster: Cluster) -> dict[str, MemberStatus]:
-    return {member.name: member for member in cluster.status().members}
+"""An election of patient members takes longer; what waits for a busy machine should not take so long."""
 
 
 def roles(cluster: Cluster) -> dict[str, Role | None]:
@@ -41,13 +38,7 @@ def roles(cluster: Cluster) -> dict[str, Role | None]:
 
 
 def a_follower(cluster: Cluster) -> str:
-    return next(name for name, role in roles(cluster).items() if role is Role.FOLLOWER)
-
-
-def leader_of(cluster: Cluster) -> str:
-    leader = cluster.leader()
-    assert leader is not None
-    return leader
+    return leader_and_followers(cluster)[1][0]
 
 
 def listed(cluster: Cluster) -> dict[str, tuple[str, str, bool]]:
@@ -72,9 +63,9 @@ def listed(cluster: Cluster) -> dict[str, tuple[str, str, bool]]:
     indirect=True,
 )
 def test_members_come_and_go_under_a_writer_and_nothing_acknowledged_is_lost(
-    cluster_of: ClusterMaker, etcd_binary: EtcdBinary, quick: Path
+    cluster_of: ClusterMaker, etcd_binary: EtcdBinary, patient: Path
 ) -> None:
-    cluster = cluster_of(profile=quick)
+    cluster = cluster_of(profile=patient)
     relay = _relay_of(cluster)
     term = cluster.status().term
     with Writer(cluster.endpoints) as writer:
@@ -129,7 +120,7 @@ def test_members_come_and_go_under_a_writer_and_nothing_acknowledged_is_lost(
         )
         # It handed over first: nobody had to wait for an election.
         assert removed.leader_gap_s is not None
-        assert removed.leader_gap_s < 0.3
+        assert removed.leader_gap_s < 1.0
         assert views(cluster)[leader.name].state is ProcessState.REMOVED
         assert not Path(leader.data_dir).exists()
         assert leader.name not in listed(cluster)
@@ -175,7 +166,7 @@ def test_an_added_member_can_be_cut_off_and_one_of_one_is_never_without_a_quorum
     cluster_of: ClusterMaker, quick: Path
 ) -> None:
     cluster = cluster_of(1, profile=quick)
-    with Writer(cluster.endpoints) as writer:
+    with Writer(cluster.endpoints, timeout_s=10) as writer:
         until_it_writes(writer)
         failed = writer.failed
         added = cluster.add()
@@ -184,7 +175,7 @@ def test_an_added_member_can_be_cut_off_and_one_of_one_is_never_without_a_quorum
     assert any("--learner" in command for command in added.equivalents)
     cluster.add("third")
     assert views(cluster)["third"].role is Role.FOLLOWER
-    leader = cluster.leader()
+    leader = leader_of(cluster)
 
     cut = cluster.partition("third")
 
@@ -285,6 +276,19 @@ def status(command: SandboxCommand) -> dict[str, dict[str, Any]]:
     return {member["name"]: member for member in answer["members"]}
 
 
+def until_healthy(command: SandboxCommand, *names: str) -> dict[str, dict[str, Any]]:
+    """The status in which these members are."""
+    seen: dict[str, dict[str, Any]] = {}
+
+    def all_are() -> bool:
+        seen.clear()
+        seen.update(status(command))
+        return all(seen[name]["healthy"] for name in names)
+
+    until(all_are, 20, lambda: seen)
+    return seen
+
+
 def test_a_cluster_goes_on_with_the_members_that_it_has_by_now(at_home: SandboxCommand) -> None:
     at_home("up", "-p", "mine.toml", "-d")
     said = at_home("add", "--learner").stdout
@@ -298,12 +302,11 @@ def test_a_cluster_goes_on_with_the_members_that_it_has_by_now(at_home: SandboxC
         at_home("down")
         up = at_home("up", *asked, "-d")
         assert f"since then infra4 added, {gone} removed" in up.stderr
-        now = status(at_home)
+        now = until_healthy(at_home, *(name for name in ids if name != gone))
         assert {name: member["id"] for name, member in now.items()} == {
             name: id_ for name, id_ in ids.items() if name != gone
         }
         assert now["infra4"]["role"] == "learner"
-        assert all(member["healthy"] for member in now.values())
     assert "nothing to do" in at_home("apply").stdout
     with (at_home.cwd / "mine.toml").open("a") as profile:
         profile.write("snapshot-count = 5000\n")
@@ -349,18 +352,19 @@ def test_a_taken_port_is_named_and_a_member_that_does_not_come_up_is_taken_out_a
     # The same place can be had again, by one that comes up.
     picky.write_text(f'#!/bin/sh\nexec {some_etcd.path} "$@"\n')
     at_home("add", "infra4")
-    assert status(at_home)["infra4"]["healthy"]
+    until_healthy(at_home, "infra4")
 
 
 def test_who_orders_a_change_may_go_and_what_a_dead_supervisor_left_is_explained(
     at_home: SandboxCommand,
 ) -> None:
-    def waiting() -> bool:
-        return "member.waiting" in at_home("events", "--json").stdout
+    def told(kind: str) -> bool:
+        # A command may take longer than what it is to tell of.
+        return f'"{kind}"' in (at_home.home / "default" / "events.jsonl").read_text()
 
     at_home("up", "-p", "mine.toml", "-d")
     ordering = at_home.popen("add")
-    until(waiting)
+    until(lambda: told("member.waiting"))
     ordering.send_signal(signal.SIGINT)
     _, stderr = ordering.communicate(timeout=20)
     assert ordering.returncode == 130
@@ -368,7 +372,7 @@ def test_who_orders_a_change_may_go_and_what_a_dead_supervisor_left_is_explained
     until(lambda: status(at_home).get("infra4", {}).get("healthy"), 20)
 
     ordering = at_home.popen("replace", "infra4")
-    until(lambda: "member.removed" in at_home("events", "--json").stdout)
+    until(lambda: told("member.removed"))
     supervisor = psutil.Process(
         json.loads((at_home.home / "default" / "supervisor.json").read_text())["pid"]
     )
@@ -382,12 +386,12 @@ def test_who_orders_a_change_may_go_and_what_a_dead_supervisor_left_is_explained
     assert "etcd-sandbox replace infra4" in up.stderr
     now = status(at_home)
     assert now["infra4"]["state"] == "stopped"
-    assert all(now[name]["healthy"] for name in ("infra1", "infra2", "infra3"))
+    until_healthy(at_home, "infra1", "infra2", "infra3")
     at_home("replace", "infra4")
-    assert status(at_home)["infra4"]["healthy"]
+    until_healthy(at_home, "infra4")
     at_home("down")
     assert "interrupted" not in at_home("up", "-d").stderr
-    assert status(at_home)["infra4"]["healthy"]
+    until_healthy(at_home, "infra4")
 
 
 def test_members_can_be_changed_beside_a_procfile_and_its_data_is_left_alone(
@@ -426,7 +430,7 @@ def test_the_profile_with_a_learner_adds_it_once_and_starts_it_from_then_on(
     at_home: SandboxCommand,
 ) -> None:
     at_home("up", "-p", "learner", "--base-port", "auto", "-d")
-    now = status(at_home)
+    now = until_healthy(at_home, "infra1", "infra2", "infra3", "infra4")
     assert [member["role"] for member in now.values()].count("learner") == 1
     assert now["infra4"]["role"] == "learner"
     assert json.loads(at_home("status", "--json").stdout)["quorum"]["voters"] == 3

@@ -7,29 +7,15 @@ from pathlib import Path
 import pytest
 
 from sandbox import Cluster
-from sandbox.model.state import MemberStatus, Role
+from sandbox.model.state import Role
 from tests.conftest import until
 from tests.etcd.client import answers, get, put
 from tests.etcd.conftest import ClusterMaker
 from tests.etcd.traffic import assert_nothing_crosses, between, url
+from tests.etcd.views import leader_and_followers, views
 
 SHORT_S = 0.5
 """What a question that cannot be answered is given."""
-
-
-def views(cluster: Cluster) -> dict[str, MemberStatus]:
-    """What each member says of itself and of the others."""
-    return {member.name: member for member in cluster.status().members}
-
-
-def leader_of(cluster: Cluster) -> str:
-    leader = cluster.leader()
-    assert leader is not None
-    return leader
-
-
-def followers_of(cluster: Cluster) -> list[str]:
-    return [name for name, view in views(cluster).items() if view.role is Role.FOLLOWER]
 
 
 def assert_whole_again(cluster: Cluster) -> None:
@@ -47,7 +33,7 @@ def assert_whole_again(cluster: Cluster) -> None:
         )
 
     until(same, 20, lambda: cluster.status(with_hash=True).members)
-    assert sum(member.role is Role.LEADER for member in cluster.status().members) == 1
+    assert sum(view.role is Role.LEADER for view in views(cluster).values()) == 1
     assert cluster.status().faults == ()
 
 
@@ -55,7 +41,7 @@ def test_a_leader_that_is_cut_off_steps_down_and_the_others_go_on_without_it(
     cluster_of: ClusterMaker,
 ) -> None:
     cluster = cluster_of()
-    old, others = leader_of(cluster), followers_of(cluster)
+    old, others = leader_and_followers(cluster)
     put(url(cluster, old), "key", "before")
 
     verdict = cluster.partition("leader")
@@ -100,7 +86,7 @@ def test_of_five_the_three_go_on_whether_the_leader_is_among_them_or_not(
     cluster_of: ClusterMaker, quick: Path
 ) -> None:
     cluster = cluster_of(5, profile=quick)
-    old, others = leader_of(cluster), followers_of(cluster)
+    old, others = leader_and_followers(cluster)
     two, three = [old, others[0]], others[1:]
 
     lost = cluster.partition(*two)
@@ -116,7 +102,7 @@ def test_of_five_the_three_go_on_whether_the_leader_is_among_them_or_not(
     cluster.heal()
     assert_whole_again(cluster)
 
-    leader, others = leader_of(cluster), followers_of(cluster)
+    leader, others = leader_and_followers(cluster)
     two, three = others[:2], [leader, *others[2:]]
     term = cluster.status().term
 
@@ -138,7 +124,7 @@ def test_a_cut_between_two_followers_is_noticed_by_nobody(
     cluster_of: ClusterMaker, quick: Path
 ) -> None:
     cluster = cluster_of(profile=quick)
-    leader, (one, other) = leader_of(cluster), followers_of(cluster)
+    leader, (one, other) = leader_and_followers(cluster)
     term = cluster.status().term
 
     verdict = cluster.partition(one, versus=other)
@@ -159,7 +145,7 @@ def test_a_leader_that_is_cut_from_one_follower_goes_on_with_the_other(
     cluster_of: ClusterMaker, quick: Path
 ) -> None:
     cluster = cluster_of(profile=quick)
-    leader, (cut_off, third) = leader_of(cluster), followers_of(cluster)
+    leader, (cut_off, third) = leader_and_followers(cluster)
 
     verdict = cluster.cut(leader, cut_off)
 

@@ -21,8 +21,9 @@ PREFIX = "written/"
 class Writer:
     """Writes one key after the other, for the time of a with-block, at whichever member answers."""
 
-    def __init__(self, endpoints: list[str]) -> None:
+    def __init__(self, endpoints: list[str], timeout_s: float = TIMEOUT_S) -> None:
         self._endpoints = endpoints
+        self._timeout_s = timeout_s
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._write)
         self.acknowledged: list[str] = []
@@ -47,7 +48,7 @@ class Writer:
             if self._over.wait(EVERY_S):
                 return
             key = f"{PREFIX}{number}"
-            if is_put(self._endpoints[at], key, key, TIMEOUT_S):
+            if is_put(self._endpoints[at], key, key, self._timeout_s):
                 self.acknowledged.append(key)
             else:
                 self.failed += 1
@@ -59,7 +60,7 @@ class Writer:
         return [key for key in self.acknowledged if kept.get(key) != key]
 
 
-def until_it_writes(writer: Writer, within_s: float = 5.0) -> None:
+def until_it_writes(writer: Writer, within_s: float = 30.0) -> None:
     """Return when a write was acknowledged."""
     deadline = time.monotonic() + within_s
     while not writer.acknowledged:

@@ -93,8 +93,10 @@ class Wholeness:
 
     def _not_well(self, name: str, ailing: dict[str, str]) -> SandboxError:
         words = ", ".join(f"{self._name(other)} {why}" for other, why in ailing.items())
-        first, why = next(iter(ailing.items()))
-        mend = _MENDS.get(why, _START).format(self._name(first))
+        stays = (o for o in ailing if self._supervisor.processes[o].state not in _MAY_HEAL)
+        # One that is only late will be well again by itself.
+        first = next(stays, next(iter(ailing)))
+        mend = _MENDS.get(ailing[first], _START).format(self._name(first))
         return SandboxError(
             f"{self._name(name)} stays as it is, since {words}: an upgrade takes one member away at "
             "a time, and only from a cluster that is whole",

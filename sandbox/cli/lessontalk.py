@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import shutil
 import signal
@@ -88,8 +87,8 @@ class Talk:
         done, waiting = await asyncio.wait({typed, news}, return_when=asyncio.FIRST_COMPLETED)
         for task in waiting:
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        # Not the tasks themselves: their cancellation could not be told from that of the talk.
+        await asyncio.wait({typed, news})
         if typed in done:
             self._prompted = False
             await self._heed(typed.result())

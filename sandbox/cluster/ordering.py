@@ -90,11 +90,13 @@ async def start(supervisor: Supervisor, serving: Serving, specs: Iterable[Proces
         if place + 1 < len(new):
             ended = asyncio.ensure_future(process.wait_for(lambda life: not life.state.alive))
             served = asyncio.ensure_future(serving.wait(name, SERVING_DEADLINE_S))
-            await asyncio.wait({ended, served}, return_when=asyncio.FIRST_COMPLETED)
-            for waiting in (ended, served):
-                waiting.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await waiting
+            done, waiting = await asyncio.wait({ended, served}, return_when=asyncio.FIRST_COMPLETED)
+            for task in waiting:
+                task.cancel()
+            # Not the tasks themselves: their cancellation could not be told from that of the start.
+            await asyncio.wait({ended, served})
+            for task in done:
+                task.result()
     await together
 
 

@@ -43,7 +43,7 @@ def quick(tmp_path: Path) -> Path:
 def patient(tmp_path: Path) -> Path:
     """A profile of members that hold no election of their own accord, however busy the machine."""
     path = tmp_path / "patient.toml"
-    path.write_text("[etcd]\nheartbeat-interval = 50\nelection-timeout = 2500\n")
+    path.write_text("[etcd]\nheartbeat-interval = 50\nelection-timeout = 1500\n")
     return path
 
 

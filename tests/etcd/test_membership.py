@@ -29,7 +29,7 @@ LOSES_WRITES = ((3, 5, 0), (3, 5, 3))
 """From the first of these to before the second, etcd may lose what it acknowledged when it is killed."""
 
 
-SERVED_AGAIN_S = 2.0
+SERVED_AGAIN_S = 1.5
 """An election of patient members takes longer; what waits for a busy machine should not take so long."""
 
 

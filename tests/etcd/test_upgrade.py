@@ -143,7 +143,7 @@ def test_the_leader_alone_hands_over_before_it_is_upgraded(
     (changed,) = verdict.upgrade.members
     assert (changed.member, changed.handed_to) == (leader, verdict.leader_after)
     assert changed.leader_gap_s is not None
-    assert changed.leader_gap_s < 1.0  # no election: members wait 2.5 s before they hold one
+    assert changed.leader_gap_s < 1.0  # no election: members wait 1.5 s before they hold one
     assert len(verdict.equivalents) == 1
     assert " move-leader " in verdict.equivalents[0]
 

@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 
 import pytest
@@ -36,13 +36,15 @@ DEADLINE_S = 20
 
 
 @pytest.fixture
-def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """An engine in a directory of its own, where it keeps what it was asked."""
     program = tmp_path / "docker"
     program.write_text(ENGINE)
     program.chmod(0o755)
     monkeypatch.setattr(container, "HIDDEN_AFTER_S", 0.0)
-    return program
+    yield program
+    # What a test that failed has left running ends.
+    (tmp_path / "ended").write_text("0")
 
 
 def run(

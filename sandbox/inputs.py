@@ -222,13 +222,7 @@ def _continued(
         ephemeral=options.ephemeral,
         exit_on_error=options.exit_on_error,
     )
-    held = planned.held
-    if recorded.port_lock and options.base_port is None:
-        # Who has it meanwhile is told when the ports are looked at.
-        block = portblock.taken_again(recorded.port_lock)
-        spec = replace(spec, port_lock=recorded.port_lock)
-        held += block.fds if block is not None else ()
-    return Planned(spec, f"{planned.says}, as recorded for this cluster", held)
+    return Planned(spec, f"{planned.says}, as recorded for this cluster", planned.held)
 
 
 def _replayed(source: Source, given: Options, paths: ClusterPaths, caller: Caller) -> Planned:
@@ -378,7 +372,8 @@ def _from_profile(
     else:
         path, profile = "", Profile()
         says = f"using -n {options.members}"
-    options, block = _with_ports(options, profile, paths)
+    recorded = recorded_plan(paths)
+    options, block = _with_ports(options, profile, paths, recorded)
 
     def find(name: str) -> tuple[Path, str]:
         found = _find(name, options, caller)
@@ -406,7 +401,7 @@ def _from_profile(
             port_lock=block.lock if block is not None else "",
             direct=options.links is False,
             token=options.token,
-            means=means_for(asked, recorded_plan(paths), find),
+            means=means_for(asked, recorded, find),
             engine=engine,
         )
     except BaseException:
@@ -418,15 +413,30 @@ def _from_profile(
 
 
 def _with_ports(
-    options: Options, profile: Profile, paths: ClusterPaths
+    options: Options, profile: Profile, paths: ClusterPaths, recorded: ClusterSpec | None
 ) -> tuple[Options, portblock.Block | None]:
-    if options.base_port != "auto":
-        return options, None
     members = options.members if options.members is not None else len(profile.member_names)
-    if not 1 <= members <= 25:
-        return replace(options, base_port=None), None  # refused with its reason by the plan
-    block = portblock.free_block(members, private_runtime_dir(), plan=paths.plan)
-    return replace(options, base_port=block.base, port_step=portblock.PORT_STEP), block
+    if not 1 <= members <= 25:  # refused with its reason by the plan
+        auto = options.base_port == "auto"
+        return (replace(options, base_port=None) if auto else options), None
+    if options.base_port == "auto":
+        block = portblock.free_block(members, private_runtime_dir(), plan=paths.plan)
+        return replace(options, base_port=block.base, port_step=portblock.PORT_STEP), block
+    if isinstance(options.base_port, int) and _was_found(options.base_port, recorded):
+        # Who has it meanwhile is told when the ports are looked at.
+        return options, portblock.taken_again(
+            options.base_port, members, private_runtime_dir(), plan=paths.plan
+        )
+    return options, None
+
+
+def _was_found(base_port: int, recorded: ClusterSpec | None) -> bool:
+    """Whether the recorded plan has its ports from there on by a search, and not by a wish."""
+    return (
+        recorded is not None
+        and recorded.port_lock != ""
+        and recorded.source.options.get("base_port") == base_port
+    )
 
 
 def _read_profile(name: str, options: Options, caller: Caller) -> tuple[str, str, Profile]:

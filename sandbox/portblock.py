@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import itertools
 import json
 import os
 import random
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +26,9 @@ PORT_STEP = 10
 """Between the client ports of neighbours in a block."""
 
 _PORTS_OF_A_MEMBER = 4
-_WELL_KNOWN = {12379 + 10_000 * index + part for index in range(3) for part in range(4)}
+_WELL_KNOWN = {
+    12379 + 10_000 * index + part for index in range(3) for part in range(_PORTS_OF_A_MEMBER)
+}
 """Those of `up -n 3`, which are nobody else's."""
 
 _MARK_BYTES = 65536
@@ -61,9 +62,8 @@ def free_block(
     names it as `port_lock`. The search begins anywhere, so that parallel runs seldom meet.
     Raises SandboxError when every block is taken.
     """
-    width = PORT_STEP * (members - 1) + _PORTS_OF_A_MEMBER
-    granules = -(-width // GRANULE)
-    bases = list(range(FIRST_PORT, last_port() - granules * GRANULE + 1, GRANULE))
+    last = last_port() - _granules(members) * GRANULE
+    bases = list(range(FIRST_PORT, last + 1, GRANULE))
     start = (chance or random.SystemRandom()).randrange(len(bases)) if bases else 0
     bases = bases[start:] + bases[:start]
     # Rather a block of a cluster that is down than none.
@@ -71,17 +71,13 @@ def free_block(
         ports = set(_ports(base, members))
         if ports & _WELL_KNOWN:
             continue
-        fds = _lock([base + GRANULE * index for index in range(granules)], directory)
-        if fds is None:
+        block = _lock(base, members, directory)
+        if block is None:
             continue
-        if not (unclaimed and any(map(_is_claimed, fds))) and all(map(_bindable, ports)):
-            lock = str(_lock_path(directory, base))
-            for fd in fds:
-                os.ftruncate(fd, 0)
-                os.pwrite(fd, json.dumps({"plan": str(plan or ""), "lock": lock}).encode(), 0)
-            return Block(base, lock, fds)
-        for fd in fds:
-            os.close(fd)
+        if not (unclaimed and any(map(_is_claimed, block.fds))) and all(map(_bindable, ports)):
+            _mark(block, plan)
+            return block
+        block.release()
     raise SandboxError(
         f"no block of {members} × {_PORTS_OF_A_MEMBER} free ports was found",
         f"ports {FIRST_PORT} to {last_port() - 1}",
@@ -89,19 +85,12 @@ def free_block(
     )
 
 
-def taken_again(lock: str) -> Block | None:
-    """The block whose first lock file is at `lock`, for its cluster; None when another has it now."""
-    directory, base = Path(lock).parent, int(Path(lock).stem.removeprefix("ports-"))
-    fds: tuple[int, ...] = ()
-    for granule in itertools.count(base, GRANULE):
-        got = _lock([granule], directory) if granule < END_PORT else None
-        if got is None:
-            break
-        if granule > base and _mark(got[0]).get("lock") != lock:
-            os.close(got[0])
-            break
-        fds += got
-    return Block(base, lock, fds) if fds else None
+def taken_again(base: int, members: int, directory: Path, *, plan: Path) -> Block | None:
+    """The block that `free_block` found for the cluster before; None while another has it."""
+    block = _lock(base, members, directory)
+    if block is not None:
+        _mark(block, plan)
+    return block
 
 
 def last_port() -> int:
@@ -126,10 +115,16 @@ def _lock_path(directory: Path, base: int) -> Path:
     return directory / f"ports-{base}.lock"
 
 
-def _lock(bases: Sequence[int], directory: Path) -> tuple[int, ...] | None:
+def _granules(members: int) -> int:
+    width = PORT_STEP * (members - 1) + _PORTS_OF_A_MEMBER
+    return -(-width // GRANULE)
+
+
+def _lock(base: int, members: int, directory: Path) -> Block | None:
     fds: list[int] = []
-    for base in bases:
-        fd = os.open(_lock_path(directory, base), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    for index in range(_granules(members)):
+        path = _lock_path(directory, base + GRANULE * index)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fds.append(fd)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -137,22 +132,20 @@ def _lock(bases: Sequence[int], directory: Path) -> tuple[int, ...] | None:
             for held in fds:
                 os.close(held)
             return None
-    return tuple(fds)
+    return Block(base, str(_lock_path(directory, base)), tuple(fds))
 
 
-def _mark(fd: int) -> dict[str, str]:
-    """What a lock file says of the block's last cluster: its recorded `plan`, its first `lock` file."""
-    try:
-        mark = json.loads(os.pread(fd, _MARK_BYTES, 0))
-    except ValueError:
-        return {}
-    return mark if isinstance(mark, dict) else {}
+def _mark(block: Block, plan: Path | None) -> None:
+    """Note in the lock files whose block it is: where the plan is recorded, and what that has to name."""
+    for fd in block.fds:
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, json.dumps({"plan": str(plan or ""), "lock": block.lock}).encode(), 0)
 
 
 def _is_claimed(fd: int) -> bool:
     """Whether the block is that of a cluster that will want it when it comes up again."""
-    mark = _mark(fd)
     try:
+        mark = json.loads(os.pread(fd, _MARK_BYTES, 0))
         spec = json.loads(Path(mark["plan"]).read_bytes())
         return bool(spec["port_lock"] == mark["lock"])
     except (OSError, ValueError, KeyError, TypeError):

@@ -172,6 +172,25 @@ def test_a_block_of_free_ports_is_recorded_as_a_number(paths: ClusterPaths, call
     assert len(again.held) == len(planned.held) == 1
 
 
+def test_a_block_of_ports_outlives_the_directory_of_its_locks(
+    paths: ClusterPaths, caller: Caller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Systems empty their temporary directory when they boot."""
+    rooms = [tmp_path / "before", tmp_path / "after"]
+    for room in rooms:
+        room.mkdir()
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(rooms[0]))
+    planned = plan_up(Options(members=7, base_port="auto"), paths, caller)
+    release(planned)
+    record(paths, planned.spec)
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(rooms[1]))
+    again = plan_up(Options(), paths, caller)
+    release(again)
+    assert again.spec.processes == planned.spec.processes
+    assert again.spec.port_lock.startswith(str(rooms[1]))
+    assert len(again.held) == len(planned.held) == 2
+
+
 def release(planned: Planned) -> None:
     for fd in planned.held:
         os.close(fd)

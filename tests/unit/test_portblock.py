@@ -49,13 +49,13 @@ def test_a_block_stays_its_clusters_while_that_is_down_and_until_it_has_another(
 ) -> None:
     plan = tmp_path / "cluster.json"
     held = free_block(7, tmp_path, random.Random(7), plan=plan)
-    assert taken_again(held.lock) is None
+    assert taken_again(held.base, 7, tmp_path, plan=plan) is None
     held.release()
     plan.write_text(json.dumps({"port_lock": held.lock}))
     other = free_block(7, tmp_path, random.Random(7))
     other.release()
     assert abs(other.base - held.base) >= 2 * GRANULE
-    again = taken_again(held.lock)
+    again = taken_again(held.base, 7, tmp_path, plan=plan)
     assert again is not None
     assert (again.base, again.lock, len(again.fds)) == (held.base, held.lock, len(held.fds))
     again.release()

@@ -39,12 +39,13 @@ class Talk:
         self._lines: asyncio.Queue[str | None] = asyncio.Queue()
         self._rest = b""
         self._prompted = False
-        self._parted = False  # the cluster is down, or lives on, as the learner wanted it
+        self._runs_on = False
 
     async def go(self, *, resumed: bool) -> int:
         """To the end of the lesson, or until the learner goes; the exit code.
 
-        Whatever else ends it (the terminal is gone, say) ends the cluster, too.
+        The cluster ends with it, whatever ends it (the terminal is gone, say), unless the learner
+        wants it to run on.
         """
         loop = asyncio.get_running_loop()
         loop.add_reader(0, self._read)
@@ -64,7 +65,7 @@ class Talk:
         finally:
             loop.remove_reader(0)
             await self._course.close()
-            if not self._parted:
+            if not self._runs_on:
                 self._course.stage.vanish()
             if ended_by:
                 output.leave(128 + ended_by[0])
@@ -147,7 +148,6 @@ class Talk:
         lessonpage.answer(self._lesson)
         self._course.answered()
         await asyncio.to_thread(self._course.stage.down, purge=True)
-        self._parted = True
         output.line()
         lessonpage.finished(self._lesson)
 
@@ -158,8 +158,7 @@ class Talk:
             await asyncio.to_thread(self._course.stage.down)
         else:
             self._course.stage.release()
-        self._parted = True
-        if not left.stop:
+            self._runs_on = True
             lessonpage.runs_on(self._lesson)
         output.next_step(lessonpage.learn_command(self._lesson.language, self._lesson.number))
 

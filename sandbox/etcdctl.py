@@ -12,6 +12,7 @@ from sandbox.model.spec import After
 
 if TYPE_CHECKING:
     from sandbox.model.spec import ClusterSpec
+    from sandbox.paths import ClusterPaths
 
 
 def members_of(plan: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -46,6 +47,33 @@ def etcdctl_variables(members: Iterable[Mapping[str, Any]]) -> dict[str, str]:
             variables["ETCDCTL_CERT"] = secured["client_cert"]
             variables["ETCDCTL_KEY"] = secured["client_key"]
     return variables
+
+
+def program_variables(plan: Mapping[str, Any], paths: ClusterPaths) -> dict[str, str]:
+    """Variables for a program that uses the cluster of this plan: its endpoints, and where it is asked.
+
+    `ETCD_SANDBOX_SOCKET` is where the control API answers. Members that find each other by DNS
+    have a server of their own: `ETCD_SANDBOX_DNS` is its address (port 53), `ETCD_SANDBOX_DNS_DOMAIN`
+    the domain whose SRV records it gives.
+    """
+    variables = {
+        **etcdctl_variables(members_of(plan)),
+        "ETCD_SANDBOX_CLUSTER": paths.name,
+        "ETCD_SANDBOX_SOCKET": str(paths.socket),
+    }
+    if dns := plan.get("dns"):
+        variables["ETCD_SANDBOX_DNS"] = dns["address"]
+        variables["ETCD_SANDBOX_DNS_DOMAIN"] = dns["domain"]
+    return variables
+
+
+def path_with_etcdctl(plan: Mapping[str, Any], path: str) -> str:
+    """The PATH with the directory of the cluster's etcdctl behind all others, if there is one."""
+    try:
+        directory = os.path.dirname(etcdctl_for_members(members_of(plan)))  # noqa: PTH120 - no object is wanted
+    except SandboxError:
+        return path
+    return path if directory in path.split(os.pathsep) else os.pathsep.join((path, directory))
 
 
 def etcdctl_for_members(members: Iterable[Mapping[str, Any]]) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import signal
-from difflib import get_close_matches
 
 from sandbox.errors import InputError
+from sandbox.model.suggest import nearest
 
 
 def signal_name(text: str) -> str:
@@ -18,8 +18,8 @@ def signal_name(text: str) -> str:
             raise InputError(f"there is no signal {text}", hint="kill -l lists them") from None
     name = word if word.startswith("SIG") else f"SIG{word}"
     if name not in signal.Signals.__members__:
-        near = get_close_matches(name, list(signal.Signals.__members__), n=1)
-        hint = f"did you mean {near[0]}?" if near else "kill -l lists them"
+        near = nearest(name, signal.Signals.__members__)
+        hint = f"did you mean {near}?" if near else "kill -l lists them"
         raise InputError(f"there is no signal {text!r}", hint=hint)
     return signal.Signals[name].name
 

@@ -11,7 +11,7 @@ from sandbox.api import words
 from sandbox.api.lifetime import Life, Wishes
 from sandbox.control.answers import not_running
 from sandbox.errors import InputError, NotRunning
-from sandbox.etcdctl import etcdctl_variables, members_of
+from sandbox.etcdctl import program_variables
 from sandbox.inputs import recorded_plan
 from sandbox.launch import is_running
 from sandbox.model.spec import ClusterSpec
@@ -126,9 +126,8 @@ class ClusterFacts:
 
     @property
     def env(self) -> dict[str, str]:
-        """Variables for a program: `ETCDCTL_ENDPOINTS` and what TLS needs, `ETCD_SANDBOX_CLUSTER`."""
-        members = members_of(msgspec.to_builtins(self._plan))
-        return {**etcdctl_variables(members), "ETCD_SANDBOX_CLUSTER": self.name}
+        """Variables for a program: `ETCDCTL_ENDPOINTS` and what TLS needs, and `ETCD_SANDBOX_…` as `run` sets them."""
+        return program_variables(msgspec.to_builtins(self._plan), self._paths)
 
     @property
     def _paths(self) -> ClusterPaths:

@@ -21,8 +21,8 @@ EXIT_BROKEN_PIPE = 141
 """What a shell reports for a program that SIGPIPE ended: nobody reads the output any more."""
 
 
-def guarded(call: Callable[[], int]) -> int:
-    """The exit code of `call`, whatever it raises; what it raises has been shown."""
+def guarded(call: Callable[[], int], *, as_json: bool = False) -> int:
+    """The exit code of `call`, whatever it raises; what it raises has been shown, `as_json` or for a reader."""
     for stream in (sys.stdout, sys.stderr):
         if reconfigure := getattr(stream, "reconfigure", None):
             # A name that the terminal's encoding lacks is no reason to fail.
@@ -32,7 +32,7 @@ def guarded(call: Callable[[], int]) -> int:
         sys.stdout.flush()
         return code
     except SandboxError as error:
-        return report(error)
+        return report(error, as_json=as_json)
     except click.exceptions.Exit as done:
         return done.exit_code
     except (KeyboardInterrupt, click.Abort):
@@ -42,15 +42,27 @@ def guarded(call: Callable[[], int]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return EXIT_BROKEN_PIPE
     except click.ClickException as error:
-        return report(from_click(error))
+        return report(from_click(error), as_json=as_json)
     except Exception as error:  # no traceback reaches a user
-        return report(_unexpected(error))
+        return report(_unexpected(error), as_json=as_json)
 
 
-def report(error: SandboxError) -> int:
+def report(error: SandboxError, *, as_json: bool = False) -> int:
     """Show an error; the exit code that it means."""
-    _write(render(error, colour=_colour()))
+    _write(document(error) if as_json else render(error, colour=_colour()))
     return error.exit_code
+
+
+def document(error: SandboxError) -> str:
+    """An error for a program: one JSON object on one line; `code` is the exit code."""
+    return _json(
+        {
+            "error": str(error),
+            "hint": error.hint or None,
+            "detail": error.detail.rstrip("\n") or None,
+            "code": error.exit_code,
+        }
+    )
 
 
 def render(error: SandboxError, *, colour: bool = False) -> str:
@@ -67,13 +79,16 @@ def render(error: SandboxError, *, colour: bool = False) -> str:
 
 
 def note(text: str) -> None:
-    """One line about what is being done; silent with -q."""
-    if not settings().quiet:
+    """One line about what is being done; silent with -q, and with --json, whose reader is a program."""
+    if not (settings().quiet or settings().json):
         _write(f"etcd-sandbox: {text}\n")
 
 
 def warn(text: str) -> None:
     """One line about something that is odd but does not stop the work."""
+    if settings().json:
+        _write(_json({"warning": text}))
+        return
     mark = "\x1b[1;33mwarning:\x1b[0m" if _colour() else "warning:"
     _write(f"etcd-sandbox: {mark} {text}\n")
 
@@ -108,15 +123,33 @@ def from_click(error: click.ClickException) -> SandboxError:
     """Click's own errors in our form."""
     if not isinstance(error, click.UsageError):
         return SandboxError(_lowered(error.format_message()))
-    possible = getattr(error, "possibilities", None)
-    if possible:
-        hint = f"did you mean {' or '.join(possible)}?"
-        what = error.message
-    else:
-        path = error.ctx.command_path if error.ctx is not None else "etcd-sandbox"
-        hint = f"{path} --help"
-        what = error.format_message()
-    return InputError(_lowered(what), hint=hint)
+    from sandbox.model.suggest import nearest
+
+    path = error.ctx.command_path if error.ctx is not None else "etcd-sandbox"
+    if isinstance(error, click.NoSuchOption):
+        near = nearest(error.option_name, _options_of(error.ctx))
+        hint = f"did you mean {near}?" if near else f"{path} --help"
+        return InputError(f"no such option {error.option_name!r}", hint=hint)
+    return InputError(_lowered(error.format_message()), hint=f"{path} --help")
+
+
+def _options_of(context: click.Context | None) -> list[str]:
+    """The long options that the command's --help lists."""
+    if context is None:
+        return []
+    return [
+        spelling
+        for param in context.command.get_params(context)
+        if isinstance(param, click.Option) and not param.hidden
+        for spelling in (*param.opts, *param.secondary_opts)
+        if spelling.startswith("--")
+    ]
+
+
+def _json(value: dict[str, str | int | None]) -> str:
+    import json
+
+    return json.dumps(value, ensure_ascii=False) + "\n"
 
 
 def _lowered(text: str) -> str:

@@ -18,6 +18,11 @@ Global options may be typed before the command or behind it. Exit codes: 0 done 
 2 usage or bad input · 3 no such running cluster · 4 timed out · 130 interrupted.
 Errors go to stderr: what and where, then how to mend it; data goes to stdout.
 
+With `--json` an error is one JSON object on one line of stderr, the last one:
+`{"error": "no cluster is running", "hint": "etcd-sandbox up starts one; …", "detail": null, "code": 3}`.
+`code` is the exit code; `detail` is evidence, such as the last log lines of a member; hint and detail may be
+null. Notes are left out then, and a warning is a line of its own, `{"warning": "…"}`.
+
 **SEL** names processes: a process name, a member name, a member ID in hex, or `leader`,
 `followers`, `members`, `all`; several are taken together. **SPAN** is a span of time: `30` (seconds),
 `200ms`, `10m`, `1h30m`.

@@ -8,7 +8,6 @@ import shutil
 import signal
 import sys
 from collections.abc import Awaitable
-from difflib import get_close_matches
 
 from sandbox.cli import lessonpage, output
 from sandbox.cli.lessonpage import WORDS
@@ -17,6 +16,7 @@ from sandbox.learn.course import Course, Words
 from sandbox.learn.guide import Guide, Said
 from sandbox.learn.lesson import Lesson, Step
 from sandbox.learn.stage import Stage
+from sandbox.model.suggest import nearest
 
 _SHORT = {"h": "hint", "?": "help", "q": "quit", "exit": "quit", "next": "skip", "s": "skip"}
 
@@ -124,9 +124,9 @@ class Talk:
 
     async def _command(self, line: str) -> None:
         word = line.split()[0]
-        near = get_close_matches(word, WORDS, n=1)
+        near = nearest(word, WORDS)
         if near and word == line and shutil.which(word) is None:
-            self.plain(f"did you mean {near[0]!r}? help lists what may be typed")
+            self.plain(f"did you mean {near!r}? help lists what may be typed")
             return
         await self._typing(self._course.command(line))
 

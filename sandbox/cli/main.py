@@ -21,11 +21,14 @@ def main() -> NoReturn:
 def run(args: list[str]) -> int:
     """Run one command line; its exit code. Errors have been shown when this returns."""
     from sandbox.cli.diagnostics import guarded
+    from sandbox.cli.settings import asks_for_json
 
-    return guarded(lambda: _run(args))
+    as_json = asks_for_json(args)
+    return guarded(lambda: _run(args, as_json), as_json=as_json)
 
 
-def _run(args: list[str]) -> int:
+def _run(args: list[str], as_json: bool) -> int:
+    from sandbox.cli.diagnostics import guarded
     from sandbox.cli.root import PROGRAM, root
 
     if instruction := os.environ.get(COMPLETE_VARIABLE):
@@ -33,5 +36,9 @@ def _run(args: list[str]) -> int:
 
         return shell_complete(root, {}, PROGRAM, COMPLETE_VARIABLE, instruction)
     with root.make_context(PROGRAM, list(args)) as context:
-        code = root.invoke(context)
-    return code if isinstance(code, int) else 0
+        # Within the context: what --no-color says holds for errors, too.
+        return guarded(lambda: _code_of(root.invoke(context)), as_json=as_json)
+
+
+def _code_of(returned: object) -> int:
+    return returned if isinstance(returned, int) else 0

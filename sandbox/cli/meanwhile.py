@@ -17,7 +17,7 @@ from sandbox.model.verb import Verb
 @contextmanager
 def told_meanwhile(client: ControlClient, verb: Verb) -> Iterator[None]:
     """Within, it is said what etcd waits for; on Ctrl-C, that the change is made all the same."""
-    if not settings().quiet:
+    if not (settings().quiet or settings().json):
         threading.Thread(target=_tell, args=(client,), name="meanwhile", daemon=True).start()
     try:
         yield

@@ -104,10 +104,10 @@ def load(name: str) -> click.Command:
 
 
 def _no_such_command(word: str) -> InputError:
-    from difflib import get_close_matches
+    from sandbox.model.suggest import nearest
 
-    near = get_close_matches(word, COMMANDS, n=1)
-    hint = f"did you mean '{near[0]}'?" if near else "etcd-sandbox --help lists the commands"
+    near = nearest(word, COMMANDS)
+    hint = f"did you mean '{near}'?" if near else "etcd-sandbox --help lists the commands"
     return InputError(f"there is no command {word!r}", hint=hint)
 
 

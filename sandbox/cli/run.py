@@ -47,7 +47,9 @@ class CommandNotFound(SandboxError):
 def run(timeout_s: float, command: tuple[str, ...], **given: Any) -> int:
     """Run CMD against a fresh cluster of its own on free ports, then clean up.
 
-    CMD gets ETCDCTL_ENDPOINTS and ETCD_SANDBOX_CLUSTER; its exit code is ours.
+    CMD gets ETCDCTL_ENDPOINTS, ETCD_SANDBOX_CLUSTER, ETCD_SANDBOX_SOCKET (the control API) and,
+    with --bootstrap dns, ETCD_SANDBOX_DNS (the address of the DNS server) and
+    ETCD_SANDBOX_DNS_DOMAIN. The cluster's etcdctl is last on its PATH. Its exit code is ours.
     """
     from sandbox.cli.interrupts import interruptible
     from sandbox.inputs import DEFAULT_MEMBERS, plan_up
@@ -76,12 +78,13 @@ def run(timeout_s: float, command: tuple[str, ...], **given: Any) -> int:
 
 def _run(planned: Planned, paths: ClusterPaths, command: Sequence[str], timeout_s: float) -> int:
     from sandbox.cli.preview import as_json
-    from sandbox.etcdctl import etcdctl_variables, members_of
+    from sandbox.etcdctl import path_with_etcdctl, program_variables
     from sandbox.start import start_and_wait
 
     start_and_wait(planned, paths, owned=True, timeout_s=timeout_s, leave_late=False)
-    variables = etcdctl_variables(members_of(as_json(planned.spec)))
-    env = {**os.environ, **variables, "ETCD_SANDBOX_CLUSTER": paths.name}
+    plan = as_json(planned.spec)
+    path = path_with_etcdctl(plan, os.environ.get("PATH", os.defpath))
+    env = {**os.environ, **program_variables(plan, paths), "PATH": path}
     try:
         child = subprocess.Popen(list(command), env=env)
     except FileNotFoundError as error:

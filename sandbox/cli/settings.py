@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 _KEY = "sandbox.cli.settings"
+
+_PASSING_ON = ("ctl", "run")
+"""Commands without --json; what stands behind them may be another program's."""
+_WITH_NAME = ("-c", "--cluster")
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -31,6 +35,18 @@ def settings() -> Settings:
     """The settings of the command line being run; the defaults outside of one."""
     context = click.get_current_context(silent=True)
     return Settings() if context is None else _of(context)
+
+
+def asks_for_json(args: Sequence[str]) -> bool:
+    """Whether `--json` was typed as an option of ours: known also where the rest cannot be understood."""
+    before = ""
+    for word in args:
+        if word == "--json":
+            return True
+        if word == "--" or (word in _PASSING_ON and before not in _WITH_NAME):
+            return False
+        before = word
+    return False
 
 
 def _of(context: click.Context) -> Settings:
@@ -83,7 +99,7 @@ def _options(data: bool) -> list[Callable[[Any], Any]]:
         )
     ]
     if data:
-        options.append(flag("--json", help="Print data as JSON."))
+        options.append(flag("--json", help="Print data as JSON, and an error as one JSON object."))
     return [
         *options,
         flag("--no-color", help="No colours (or set $NO_COLOR)."),

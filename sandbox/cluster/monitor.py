@@ -314,6 +314,7 @@ class Monitor:
             version=answer.version if answer is not None else _planned_version(member),
             client_url=member.client_url,
             peer_url=member.peer_url,
+            metrics_url=member.metrics_url or member.client_url,
             data_dir=member.data_dir,
             cpu_percent=cpu_percent,
             rss_bytes=rss_bytes,

@@ -33,7 +33,7 @@ def _bindings(where: str, text: str) -> list[tuple[str, str]]:
     from dotenv.parser import parse_stream
 
     found: list[tuple[str, str]] = []
-    for binding in parse_stream(io.StringIO(text)):
+    for binding in parse_stream(io.StringIO(text.removeprefix("\ufeff"))):
         if binding.key is None and not binding.error:
             continue
         source = binding.original.string

@@ -20,10 +20,10 @@ from sandbox.config.profileshape import (
     SuperviseTable,
     place_in,
 )
-from sandbox.config.suggest import did_you_mean
 from sandbox.config.tomlplace import Key, spell
 from sandbox.errors import InputError
 from sandbox.model.spec import After, Bootstrap, Restart, Runtime
+from sandbox.model.suggest import did_you_mean
 
 __all__ = ["Profile", "builtin_profiles", "find_profile", "parse_profile"]
 

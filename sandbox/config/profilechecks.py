@@ -7,9 +7,9 @@ from itertools import chain
 
 from sandbox.config.names import check_name, process_name
 from sandbox.config.profileshape import MEMBERS_LIMIT, Profile
-from sandbox.config.suggest import did_you_mean
 from sandbox.errors import InputError
 from sandbox.model.spec import Bootstrap, Runtime
+from sandbox.model.suggest import did_you_mean
 
 _PORT_LIMIT = 65535
 _STOP_TIMEOUT_LIMIT_S = 3600

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from ipaddress import AddressValueError, IPv4Address
 
 from sandbox.errors import InputError
 from sandbox.model.spec import HostRecord, SrvRecord
+from sandbox.model.suggest import nearest
 
 _OF_DNSMASQ = """all-servers bind-dynamic bind-interfaces bogus-priv cache-size conf-dir domain domain-needed
     except-interface expand-hosts filterwin2k group interface keep-in-foreground listen-address
@@ -190,5 +190,5 @@ def _malformed(option: str, form: str, place: str) -> InputError:
 
 
 def _mend(option: str) -> str:
-    near = difflib.get_close_matches(option, (*_RECORDS, *_TOLERATED), n=1)
-    return f"did you mean {near[0]!r}?" if near else f"records are written as {', '.join(_RECORDS)}"
+    near = nearest(option, (*_RECORDS, *_TOLERATED))
+    return f"did you mean {near!r}?" if near else f"records are written as {', '.join(_RECORDS)}"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from sandbox.etcd.flagtable import OLDEST, FlagFacts, flag_table
 from sandbox.etcd.memberflags import Discovery, DiscoveryKind, MemberFlags, read_flags
 from sandbox.etcd.version import Version, parse
+from sandbox.model.suggest import nearest
 
 __all__ = [
     "Discovery",
@@ -84,11 +84,11 @@ def _spelled(value: str | int | float | bool) -> str:
 def _nearest(name: str, version: Version) -> str:
     known = flag_table()
     here = [flag for flag, facts in known.items() if facts.in_version(version)]
-    if near := difflib.get_close_matches(name[:100], here, n=1, cutoff=0.75):
-        return f"did you mean {near[0]!r}?"
-    if near := difflib.get_close_matches(name[:100], known, n=1, cutoff=0.75):
-        facts = known[near[0]]
-        return f"did you mean {near[0]!r}? {_instead(facts, version)}"
+    if near := nearest(name, here):
+        return f"did you mean {near!r}?"
+    if near := nearest(name, known):
+        facts = known[near]
+        return f"did you mean {near!r}? {_instead(facts, version)}"
     return "no etcd from 3.4 to 3.7 has it"
 
 

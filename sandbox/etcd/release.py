@@ -80,7 +80,7 @@ def risk_note(version: str) -> str | None:
 def etcdctl_for(etcd_path: str) -> str | None:
     """The etcdctl beside that etcd, else the newest one on this machine, else None."""
     beside = Path(etcd_path).resolve().parent / "etcdctl"
-    if os.access(beside, os.X_OK) and real_program(beside) == beside:
+    if etcd_path and os.access(beside, os.X_OK) and real_program(beside) == beside:
         return str(beside)
     programs = (real_program(path) for path, _ in _programs("etcdctl"))
     known = {

@@ -7,8 +7,8 @@ import re
 import sys
 from dataclasses import dataclass
 
-from sandbox.config.suggest import did_you_mean
 from sandbox.errors import InputError
+from sandbox.model.suggest import did_you_mean
 
 OLDEST_PYTHON = (3, 11)
 

@@ -13,13 +13,13 @@ import shlex
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from sandbox.config.suggest import did_you_mean
 from sandbox.errors import InputError
 from sandbox.learn.ability import Ability, parse_abilities
 from sandbox.learn.condition import ENTER, Condition
 from sandbox.learn.conditions import parse_condition, vocabulary
 from sandbox.learn.needs import VOCABULARY as NEEDS
 from sandbox.learn.needs import Needs, parse_needs
+from sandbox.model.suggest import did_you_mean
 
 INTERRUPT = "^C"
 """As the last line of what is shown: the command runs on until Ctrl-C ends it."""

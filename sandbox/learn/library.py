@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sandbox.config.suggest import did_you_mean
 from sandbox.errors import InputError
 from sandbox.learn.lesson import Lesson, parse_lesson
+from sandbox.model.suggest import did_you_mean
 
 LESSONS = Path(__file__).parent.parent / "lessons"
 

@@ -83,6 +83,7 @@ class MemberStatus:
     What a member says (role, health, term, revision, sizes, version) is None when it did
     not answer in time; nothing of it is remembered from earlier answers. `follows` is whom it
     takes for the leader (a leader follows itself): members that are cut apart differ.
+    `metrics_url` with `/metrics` behind it is the page for Prometheus.
     """
 
     name: str
@@ -101,6 +102,7 @@ class MemberStatus:
     version: str | None
     client_url: str
     peer_url: str
+    metrics_url: str | None = None
     data_dir: str
     cpu_percent: float | None
     rss_bytes: int | None

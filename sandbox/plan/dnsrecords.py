@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from sandbox.dns.recordfile import RecordFile, SrvLine, parse
 from sandbox.errors import InputError
 from sandbox.model.spec import DnsSpec
+from sandbox.model.suggest import nearest
 from sandbox.plan.named import MEMBERS_ADDRESS, client_service, host_of, peer_service
 from sandbox.plan.ports import MemberPorts
 
@@ -120,11 +121,11 @@ class _Service:
             if target not in hosts:
                 port = line.record.port
                 own = [h for h, member in hosts.items() if self.ports[member] == port]
-                near = own or difflib.get_close_matches(target, hosts, n=1)
+                near = own[0] if own else nearest(target, hosts)
                 raise InputError(
                     f"{self.name} leads to {target}:{port}, which no member advertises",
                     self.file.place(line.line),
-                    f"did you mean {near[0]!r}?" if near else f"the members are {', '.join(hosts)}",
+                    f"did you mean {near!r}?" if near else f"the members are {', '.join(hosts)}",
                 )
             yield hosts[target], line
 

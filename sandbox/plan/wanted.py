@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sandbox.config.suggest import did_you_mean
 from sandbox.errors import InputError
 from sandbox.model.spec import ProcessSpec
+from sandbox.model.suggest import did_you_mean
 
 
 def check_distinct(processes: Sequence[ProcessSpec], places: Mapping[str, str]) -> None:

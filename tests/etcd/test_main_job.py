@@ -224,13 +224,15 @@ def test_the_status_has_the_promised_shape(
     only = shown["members"][0]
     assert list(only) == [
         "name", "process", "id", "pid", "state", "role", "healthy", "term", "revision", "raft_index",
-        "raft_applied_index", "db_size_bytes", "hash", "version", "client_url", "peer_url", "data_dir",
-        "cpu_percent", "rss_bytes", "restarts", "uptime_s", "exit", "follows",
+        "raft_applied_index", "db_size_bytes", "hash", "version", "client_url", "peer_url", "metrics_url",
+        "data_dir", "cpu_percent", "rss_bytes", "restarts", "uptime_s", "exit", "follows",
     ]  # fmt: skip
     assert (only["name"], only["process"], only["state"]) == ("infra1", "etcd1", "running")
     assert (only["role"], only["healthy"], only["exit"]) == ("leader", True, None)
     assert isinstance(only["hash"], int)
     assert only["version"] == etcd_binary.version
+    with urllib.request.urlopen(f"{only['metrics_url']}/metrics", timeout=10) as page:
+        assert b"etcd_server_has_leader 1" in page.read()
     assert only["rss_bytes"] > 10_000_000
 
 
@@ -256,12 +258,19 @@ def test_run_gives_the_command_a_fresh_cluster_and_its_exit_code(
 ) -> None:
     script = tmp_path / "client.sh"
     script.write_text(
-        'set -e\netcdctl put key value\netcdctl get key --print-value-only\necho "$ETCDCTL_ENDPOINTS"\nexit 7\n'
+        'set -e\netcdctl put key value\netcdctl get key --print-value-only\necho "$ETCDCTL_ENDPOINTS"\n'
+        'test -S "$ETCD_SANDBOX_SOCKET"\necho "$ETCD_SANDBOX_SOCKET"\nexit 7\n'
     )
-    done = on_etcd("run", "-n", "3", "--", "sh", str(script), code=7)
+    # Nothing here has an etcdctl but what `run` adds.
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    for name in ("sh", "test"):
+        (programs / name).symlink_to(shutil.which(name) or name)
+    done = on_etcd("run", "-n", "3", "--", "sh", str(script), code=7, PATH=str(programs))
     lines = done.stdout.split()
     assert lines[:2] == ["OK", "value"]
     assert len(lines[2].split(",")) == 3
+    assert lines[3].startswith(str(on_etcd.home))
     assert list(on_etcd.home.iterdir()) == []
     on_etcd.assert_nothing_left()
 

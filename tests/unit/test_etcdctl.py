@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sandbox.etcd import release
-from sandbox.etcdctl import command_line, overlooks_records
+from sandbox.etcdctl import (
+    command_line,
+    overlooks_records,
+    path_with_etcdctl,
+    program_variables,
+)
+from sandbox.paths import cluster_paths
 
 MEMBERS = [{"client_url": "http://127.0.0.1:12379", "process": "etcd1"}]
 DNS = {"dns": {"mount": ["in"], "resolv_conf": "/resolv.conf"}}
@@ -57,3 +64,34 @@ def test_endpoint_commands_that_overlook_the_records_keep_the_endpoints(
     assert overlooks_records(args) is overlooks
     kept = "ETCDCTL_ENDPOINTS" in command_line(DNS, MEMBERS, args)[1]
     assert kept is (overlooks or "--discovery-srv=a.test" not in args)
+
+
+PLAN = {"processes": [{"name": "etcd1", "member": {"client_url": "http://127.0.0.1:12379"}}]}
+
+
+def test_a_program_is_told_where_the_cluster_and_its_supervisor_answer(home: Path) -> None:
+    assert program_variables(PLAN, cluster_paths("mine")) == {
+        "ETCDCTL_ENDPOINTS": "http://127.0.0.1:12379",
+        "ETCD_SANDBOX_CLUSTER": "mine",
+        "ETCD_SANDBOX_SOCKET": str(cluster_paths("mine").socket),
+    }
+
+
+def test_a_program_is_told_of_the_dns_server_that_the_members_have(home: Path) -> None:
+    plan = {**PLAN, "dns": {"address": "127.53.48.91", "domain": "a.test"}}
+    variables = program_variables(plan, cluster_paths("mine"))
+    assert variables["ETCD_SANDBOX_DNS"] == "127.53.48.91"
+    assert variables["ETCD_SANDBOX_DNS_DOMAIN"] == "a.test"
+
+
+def test_the_directory_of_etcdctl_is_last_on_path_and_there_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(release, "etcdctl_for", lambda path: "/opt/etcd/etcdctl")
+    assert path_with_etcdctl(PLAN, "/bin:/usr/bin") == "/bin:/usr/bin:/opt/etcd"
+    assert path_with_etcdctl(PLAN, "/opt/etcd:/bin") == "/opt/etcd:/bin"
+
+
+def test_path_is_as_it_was_where_there_is_no_etcdctl(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(release, "etcdctl_for", lambda path: None)
+    assert path_with_etcdctl(PLAN, "/bin") == "/bin"

@@ -106,6 +106,7 @@ def test_what_the_plan_says_is_known_without_a_question(running: FakeSupervisor)
     assert cluster.env == {
         "ETCDCTL_ENDPOINTS": ",".join(cluster.endpoints),
         "ETCD_SANDBOX_CLUSTER": "mine",
+        "ETCD_SANDBOX_SOCKET": str(running.paths.socket),
     }
     assert running.asked == []
     assert AsyncCluster.attach("mine").endpoints == cluster.endpoints

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -10,8 +11,13 @@ import pytest
 
 from sandbox.cli import main
 from sandbox.cli.diagnostics import guarded, render
+from sandbox.cli.root import COMMANDS, load
 from sandbox.errors import InputError, NotRunning, SandboxError, TimedOut
 from tests.unit.cli.conftest import Ran
+
+
+def has_json(name: str) -> bool:
+    return any(param.name == "json" for param in load(name).params)
 
 
 def raising(error: BaseException) -> Callable[[], int]:
@@ -71,8 +77,18 @@ def test_an_unknown_command_is_refused_with_the_nearest_one(cli: Callable[..., R
 def test_an_unknown_option_is_refused_with_the_nearest_one(cli: Callable[..., Ran]) -> None:
     ran = cli("up", "--ephemerl")
     assert ran.code == 2
-    assert "no such option '--ephemerl'" in ran.err.lower().replace(":", "")
-    assert "--ephemeral" in ran.err.split("hint:")[1]
+    assert ran.err == (
+        "etcd-sandbox: error: no such option '--ephemerl'\n\nhint: did you mean --ephemeral?\n"
+    )
+
+
+@pytest.mark.parametrize("option", ["--owne", "--notice", "--own"])
+def test_an_option_that_help_does_not_show_is_never_suggested(
+    cli: Callable[..., Ran], option: str
+) -> None:
+    ran = cli("dashboard", option)
+    assert ran.code == 2
+    assert ran.err.endswith("hint: etcd-sandbox dashboard --help\n")
 
 
 def test_a_missing_argument_is_told_in_our_form(cli: Callable[..., Ran]) -> None:
@@ -86,6 +102,62 @@ def test_json_is_refused_where_there_is_no_data(cli: Callable[..., Ran]) -> None
     ran = cli("--json", "run", "--", "true")
     assert ran.code == 2
     assert "'run' has no --json" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("args", "error", "hint", "code"),
+    [
+        (("status", "--json"), "no cluster is running", "etcd-sandbox up starts one", 3),
+        (("-c", "run", "status", "--json"), "no cluster 'run' is running", "up", 3),
+        (("status", "--json", "--xyz"), "no such option '--xyz'", "etcd-sandbox status --help", 2),
+        (("status", "--xyz", "--json"), "no such option '--xyz'", "etcd-sandbox status --help", 2),
+        (("--json", "kil"), "there is no command 'kil'", "did you mean 'kill'?", 2),
+        (("--json", "--xyz"), "no such option '--xyz'", "etcd-sandbox --help", 2),
+        (("check", "none", "--json"), "there is no", None, 2),
+    ],
+)
+def test_with_json_an_error_is_one_object_on_stderr(
+    cli: Callable[..., Ran], args: tuple[str, ...], error: str, hint: str | None, code: int
+) -> None:
+    ran = cli(*args)
+    told = json.loads(ran.err)
+    assert list(told) == ["error", "hint", "detail", "code"]
+    assert told["error"].startswith(error)
+    assert hint is None or hint in told["hint"]
+    assert (told["code"], ran.code, ran.out) == (code, code, "")
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if has_json(name)])
+def test_every_command_that_has_json_has_its_errors_as_json(
+    cli: Callable[..., Ran], name: str
+) -> None:
+    ran = cli(name, "--json", "--no-such-option")
+    assert json.loads(ran.err)["error"] == "no such option '--no-such-option'"
+
+
+def test_an_unexpected_error_is_json_where_json_was_asked_for(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert guarded(raising(ZeroDivisionError("division by zero")), as_json=True) == 1
+    assert "unexpected ZeroDivisionError" in json.loads(capsys.readouterr().err)["error"]
+
+
+def test_with_json_stderr_holds_nothing_that_is_not_json(
+    cli: Callable[..., Ran], tmp_path: Path
+) -> None:
+    procfile = tmp_path / "Procfile"
+    procfile.write_text("web: sleep 1\nno colon here\n")
+    plain = cli("check", str(procfile))
+    assert "using " in plain.err
+    assert "warning: " in plain.err
+    ran = cli("check", str(procfile), "--json")
+    assert [list(json.loads(line)) for line in ran.err.splitlines()] == [["warning"]]
+    json.loads(ran.out)
+
+
+def test_the_words_of_a_command_that_is_run_are_not_ours(cli: Callable[..., Ran]) -> None:
+    assert cli("ctl", "get", "--json").err.startswith("etcd-sandbox: error: ")
+    assert cli("run", "-n", "0", "--", "x", "--json").err.startswith("etcd-sandbox: error: ")
 
 
 def test_on_windows_one_sentence_names_wsl(

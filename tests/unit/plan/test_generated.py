@@ -206,7 +206,7 @@ def test_wanted_processes_are_named_by_process_or_member() -> None:
     assert plan().wanted == ()
     assert refusal(wanted=["infra9"]) == (
         "no process and no member is called 'infra9'",
-        "did you mean 'infra3'?",
+        "there are: infra1, infra2, infra3, etcd1, etcd2, etcd3",
     )
 
 

@@ -42,6 +42,7 @@ from sandbox.tui.screens.menu import MenuScreen
 from sandbox.tui.screens.quit import Leave, QuitScreen
 from sandbox.tui.standstill import Standstill
 from sandbox.tui.store import Store
+from sandbox.tui.typedahead import Passed, Typed, TypedAhead
 from sandbox.tui.widgets import colours
 from sandbox.tui.widgets.events import EventLine
 from sandbox.tui.widgets.keybar import KeyBar
@@ -146,6 +147,7 @@ class Dashboard(App[Leave]):
         self._orders = OrderBoard()
         self._news = True
         self._standstill = Standstill()
+        self._typed_ahead = TypedAhead(self)
         self._newest_us = 0
         self._headline = ""
         self._calm_of = (0, 0)
@@ -192,6 +194,7 @@ class Dashboard(App[Leave]):
         for panel, title in ((Ring, "Links"), (EventLine, "Events"), (LogPanel, "Logs")):
             self.query_one(panel).border_title = title
         self.set_interval(PAINTED_EVERY_S, self._paint)
+        self.run_worker(self._typed_ahead.go(), group="typed")
         self.query_one(MembersTable).focus()
         self._paint()
         # What is known comes first on the screen, and then the questions.
@@ -213,6 +216,20 @@ class Dashboard(App[Leave]):
         if self._tutor is not None:
             await self._tutor.stop()
         await self._feed.stop()
+
+    # What is typed.
+
+    async def on_event(self, event: events.Event) -> None:
+        """What is typed is dealt with in turn, so that text never acts as keys."""
+        if self._typed_ahead.waits(event):
+            return
+        widget = (self.focused or self.screen) if isinstance(event, Typed) else self
+        await super().on_event(event)
+        self._typed_ahead.goes_to(event, widget)
+
+    def on_passed(self, event: Passed) -> None:
+        """A key has gone the whole way."""
+        event.arrived.set()
 
     # Painting.
 

@@ -202,6 +202,22 @@ def test_keys_that_are_not_utf_8_do_no_harm(
     assert leftovers(terminal.painted) == []
 
 
+def test_text_that_comes_in_one_burst_acts_on_nothing(
+    sandbox_command: SandboxCommand, terminal_of: OpensTerminal
+) -> None:
+    procfile(sandbox_command, talker="while :; do echo hello; sleep 0.2; done")
+    sandbox_command("up", "-d")
+    pid = status(sandbox_command)["processes"][0]["pid"]
+    terminal = terminal_of("dashboard")
+    terminal.until_painted("hello", "Quit")
+    terminal.type(b"/kill\r")
+    terminal.until_painted("no match")
+    terminal.type(b"q")
+    assert terminal.wait() == 0
+    talker = status(sandbox_command)["processes"][0]
+    assert (talker["state"], talker["pid"]) == ("running", pid)
+
+
 IDLE_S = 4.0
 IDLE_BYTES_PER_S = 6000
 """Measured: 2,650 at 120×40, three pictures a second with rows of about 300 bytes that changed."""

@@ -1,0 +1,92 @@
+"""What is typed in one burst: it all belongs to the box that its first key opens."""
+
+from __future__ import annotations
+
+import pytest
+from textual import events
+from textual.command import CommandPalette
+from textual.widgets import Input
+
+from sandbox.model.verb import Verb
+from sandbox.tui.app import Dashboard
+from sandbox.tui.screens.ctl import CtlScreen
+from sandbox.tui.widgets.logpanel import LogPanel
+from tests.tui.appstage import DashboardPilot, playing, text_of, until
+from tests.tui.fakecluster import Asked, sample
+
+_NAMES = {"/": "slash", "\r": "enter", " ": "space", "\x10": "ctrl+p", "\x1b": "escape"}
+
+
+def type_at_once(app: Dashboard, text: str) -> None:
+    """As a terminal's driver hands over what came in one piece: nothing is painted in between."""
+    for character in text:
+        key = _NAMES.get(character, character)
+        app.post_message(events.Key(key, character if character.isprintable() else None))
+
+
+def words(app: Dashboard) -> str:
+    return app.screen.query_one(Input).value
+
+
+def test_a_search_that_is_typed_in_one_burst_kills_no_member() -> None:
+    fake = sample(3)
+
+    async def scene(app: Dashboard, pilot: DashboardPilot) -> None:
+        type_at_once(app, "/kill\r")
+        panel = app.query_one(LogPanel)
+        await until(pilot, lambda: panel.view.notice != "")
+        assert words(app) == "kill"
+
+    playing(fake, scene)
+    assert not fake.asked
+
+
+@pytest.mark.parametrize("key", ["/", "f", "c", "\x10"])
+def test_nothing_is_lost_that_is_typed_ahead_of_a_box(key: str) -> None:
+    fake = sample(3)
+    text = "start kapstxhmr"
+
+    async def scene(app: Dashboard, pilot: DashboardPilot) -> None:
+        type_at_once(app, key + text)
+        await until(pilot, lambda: bool(app.screen.query(Input)) and words(app) == text)
+
+    playing(fake, scene)
+    assert not fake.asked
+
+
+def test_a_box_that_is_closed_in_the_same_burst_gives_the_keys_back() -> None:
+    fake = sample(3)
+
+    async def scene(app: Dashboard, pilot: DashboardPilot) -> None:
+        type_at_once(app, "ckkk\x1bk")
+        await until(pilot, lambda: bool(fake.asked))
+        assert not isinstance(app.screen, CtlScreen)
+
+    playing(fake, scene)
+    assert fake.asked == [Asked(Verb.KILL, ("infra1",), 0.0)]
+
+
+def test_what_is_pasted_right_after_the_key_is_in_the_box_as_well() -> None:
+    fake = sample(3)
+
+    async def scene(app: Dashboard, pilot: DashboardPilot) -> None:
+        type_at_once(app, "c")
+        app.post_message(events.Paste("get --prefix k"))
+        type_at_once(app, "1")
+        await until(pilot, lambda: bool(app.screen.query(Input)))
+        await until(pilot, lambda: words(app) == "get --prefix k1")
+
+    playing(fake, scene)
+
+
+def test_the_menu_takes_what_is_typed_after_its_key() -> None:
+    fake = sample(3)
+
+    async def scene(app: Dashboard, pilot: DashboardPilot) -> None:
+        type_at_once(app, " \x1b\x10kill")
+        await until(pilot, lambda: isinstance(app.screen, CommandPalette))
+        await until(pilot, lambda: words(app) == "kill")
+        assert "infra1" in text_of(app)
+
+    playing(fake, scene)
+    assert not fake.asked

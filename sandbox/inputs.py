@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from sandbox import portblock
-from sandbox.config.inputfile import decode_input, read_input
+from sandbox.config.inputfile import decode_input, is_readable_once, read_input
 from sandbox.config.procfile import parse_procfile
 from sandbox.config.profile import Profile, find_profile, parse_profile
 from sandbox.errors import InputError
@@ -102,11 +102,16 @@ class Planned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Where and by whom a plan is asked for. `choose_etcd` None: as SPEC's order says."""
+    """Where and by whom a plan is asked for. `choose_etcd` None: as SPEC's order says.
+
+    `texts` are the inputs that can be read only once, by their path: those of a recorded plan,
+    and those that are read while a plan is made.
+    """
 
     cwd: Path
     env: Mapping[str, str]
     choose_etcd: ChooseEtcd | None = None
+    texts: dict[str, str] = field(default_factory=dict)
 
 
 def plan_up(options: Options, paths: ClusterPaths, caller: Caller) -> Planned:
@@ -116,6 +121,7 @@ def plan_up(options: Options, paths: ClusterPaths, caller: Caller) -> Planned:
     InputError for options that contradict each other and for inputs that cannot be used.
     """
     _check_together(options)
+    caller = replace(caller, texts={})
     if options.procfile is None and options.profile is None and options.members is None:
         if (_root(options, caller) / DEFAULT_PROCFILE).is_file():
             options = replace(options, procfile=DEFAULT_PROCFILE)
@@ -222,7 +228,11 @@ def _continued(
         ephemeral=options.ephemeral,
         exit_on_error=options.exit_on_error,
     )
-    return Planned(spec, f"{planned.says}, as recorded for this cluster", planned.held)
+    says = f"{planned.says}, as recorded for this cluster"
+    if (path := recorded.source.path) in recorded.source.texts:
+        flag = "-f" if recorded.source.kind is SourceKind.PROCFILE else "-p"
+        says += f": its text, since {path} was a pipe ({flag} FILE takes another)"
+    return Planned(spec, says, planned.held)
 
 
 def _replayed(source: Source, given: Options, paths: ClusterPaths, caller: Caller) -> Planned:
@@ -244,7 +254,7 @@ def _replayed(source: Source, given: Options, paths: ClusterPaths, caller: Calle
         options = replace(options, procfile=source.path)
     elif source.kind is SourceKind.PROFILE:
         options = replace(options, profile=source.path)
-    place = replace(caller, cwd=Path(str(cwd)) if cwd else caller.cwd)
+    place = replace(caller, cwd=Path(str(cwd)) if cwd else caller.cwd, texts=dict(source.texts))
     return _planned(source.kind, options, paths, place)
 
 
@@ -338,7 +348,8 @@ def _from_procfile(options: Options, paths: ClusterPaths, caller: Caller) -> Pla
         # The path is not an option's but that of the Procfile's command.
         return replace(found, origin="on PATH" if wish == which("etcd") else f"as {shown} says")
 
-    procfile = parse_procfile(read_input(path, "Procfile"), shown)
+    procfile = parse_procfile(_read(path, "Procfile", caller), shown)
+    overlay = _env_overlay(options, caller)
     spec = plan_procfile(
         paths.name,
         _source(SourceKind.PROCFILE, str(path), options, caller),
@@ -346,7 +357,7 @@ def _from_procfile(options: Options, paths: ClusterPaths, caller: Caller) -> Pla
         choose_etcd=choose_etcd,
         cwd=str(_root(options, caller)),
         caller_env=caller.env,
-        env_overlay=_env_overlay(options, caller),
+        env_overlay=overlay,
         which=which,
         read_file=_read_config_file,
         etcd=options.etcd or "",
@@ -357,7 +368,8 @@ def _from_procfile(options: Options, paths: ClusterPaths, caller: Caller) -> Pla
         links=options.links is True,
     )
     spec = replace(spec, ephemeral=options.ephemeral)
-    return Planned(spec, f"using {shown} ({_contents(spec)}){_etcd_words(spec)}")
+    says = f"using {shown} ({_contents(spec)}){_etcd_words(spec)}"
+    return Planned(spec, says + _port_words(spec, overlay, caller))
 
 
 def _from_profile(
@@ -372,6 +384,7 @@ def _from_profile(
     else:
         path, profile = "", Profile()
         says = f"using -n {options.members}"
+    overlay = _env_overlay(options, caller)
     recorded = recorded_plan(paths)
     options, block = _with_ports(options, profile, paths, recorded)
 
@@ -394,7 +407,7 @@ def _from_profile(
             base_port=None if options.base_port is None else int(options.base_port),
             port_step=options.port_step,
             etcd=options.etcd,
-            env_overlay=_env_overlay(options, caller),
+            env_overlay=overlay,
             wanted=options.wanted,
             ephemeral=options.ephemeral,
             exit_on_error=options.exit_on_error,
@@ -443,7 +456,7 @@ def _read_profile(name: str, options: Options, caller: Caller) -> tuple[str, str
     found = find_profile(name)
     path = found if found.is_absolute() else _find(str(found), options, caller)
     shown = name if "/" not in name and not name.endswith(".toml") else _shown(path, caller)
-    return str(path), shown, parse_profile(read_input(path, "profile"), _shown(path, caller))
+    return str(path), shown, parse_profile(_read(path, "profile", caller), _shown(path, caller))
 
 
 def _source(kind: SourceKind, path: str, options: Options, caller: Caller) -> Source:
@@ -453,7 +466,12 @@ def _source(kind: SourceKind, path: str, options: Options, caller: Caller) -> So
         for name in _SHAPING
         if given[name] != plain[name]
     }
-    return Source(kind=kind, path=path, options={**recorded, "cwd": str(caller.cwd)})
+    return Source(
+        kind=kind,
+        path=path,
+        options={**recorded, "cwd": str(caller.cwd)},
+        texts=dict(caller.texts),
+    )
 
 
 def _root(options: Options, caller: Caller) -> Path:
@@ -471,6 +489,16 @@ def _find(name: str, options: Options, caller: Caller) -> Path:
     return within if within.exists() else caller.cwd / name
 
 
+def _read(path: Path, what: str, caller: Caller) -> bytes:
+    """The content of an input; what can be read only once is kept in `caller.texts`."""
+    if (text := caller.texts.get(str(path))) is not None:
+        return text.encode()
+    data = read_input(path, what)
+    if is_readable_once(path):
+        caller.texts[str(path)] = decode_input(data, str(path), what)
+    return data
+
+
 def _shown(path: Path, caller: Caller) -> str:
     return str(path.relative_to(caller.cwd)) if path.is_relative_to(caller.cwd) else str(path)
 
@@ -485,7 +513,7 @@ def _env_overlay(options: Options, caller: Caller) -> dict[str, str]:
         if not files[0].is_file():
             return {}
     texts = [
-        (shown, decode_input(read_input(path, "file of variables"), shown, "file of variables"))
+        (shown, decode_input(_read(path, "file of variables", caller), shown, "file of variables"))
         for path, shown in ((path, _shown(path, caller)) for path in files)
     ]
     return load_env(texts, caller.env)
@@ -521,6 +549,17 @@ def _contents(spec: ClusterSpec) -> str:
     if spec.runtime is not Runtime.PROCESS:
         parts.append(f"in {spec.runtime.value} containers")
     return "; ".join(parts)
+
+
+def _port_words(spec: ClusterSpec, overlay: Mapping[str, str], caller: Caller) -> str:
+    """That PORT is not what a file or the caller says, where it is not."""
+    whose = "the environment" if "PORT" in caller.env else "the file of variables"
+    asked = {**overlay, **caller.env}.get("PORT")
+    ports = [process.env["PORT"] for process in spec.processes if "PORT" in process.env]
+    if asked is None or not ports or set(ports) == {asked}:
+        return ""
+    span = ports[0] if len(ports) == 1 else f"{ports[0]} to {ports[-1]}"
+    return f"; PORT is {span}, not {asked} as {whose} says (--no-set-ports leaves it so)"
 
 
 def _etcd_words(spec: ClusterSpec) -> str:

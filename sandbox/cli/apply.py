@@ -9,6 +9,7 @@ import click
 from sandbox.cli import diagnostics, output
 from sandbox.cli.inputoptions import here
 from sandbox.cli.settings import common, settings
+from sandbox.errors import InputError
 
 
 @click.command("apply")
@@ -25,7 +26,9 @@ def apply(dry_run: bool) -> None:
     from sandbox.inputs import plan_again
 
     client = running()
-    planned = plan_again(client.plan(), client.paths, here())
+    plan = client.plan()
+    _refuse_piped(plan["source"])
+    planned = plan_again(plan, client.paths, here())
     for text in planned.spec.notes:
         diagnostics.warn(text)
     answer = client.apply(as_json(planned.spec), dry_run=dry_run)
@@ -36,6 +39,18 @@ def apply(dry_run: bool) -> None:
         output.line(line)
     fits = dry_run and answer["line"] and not answer.get("refused")
     output.next_step("apply" if fits else "status")
+
+
+def _refuse_piped(source: dict[str, Any]) -> None:
+    """Raises InputError where the input can have no edits."""
+    if source["path"] in source.get("texts", {}):
+        kind = "Procfile" if source["kind"] == "procfile" else "profile"
+        flag = "-f" if kind == "Procfile" else "-p"
+        raise InputError(
+            f"the {kind} of this cluster came through a pipe, so there is no file to be edited",
+            source["path"],
+            f"put the {kind} into a file, then etcd-sandbox down and etcd-sandbox up {flag} FILE",
+        )
 
 
 def told(answer: dict[str, Any], *, dry_run: bool) -> list[str]:

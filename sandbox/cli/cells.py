@@ -21,6 +21,11 @@ def cells(text: str) -> int:
     return cell_len(text)
 
 
+def padded(text: str, width: int) -> str:
+    """The text with blanks behind it, up to so many cells."""
+    return text + " " * (width - cells(text))
+
+
 def breakable(text: str, before: str = "") -> str:
     """The text with a `JOINT` wherever a line of Chinese, Japanese or Korean may break.
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import shutil
+from typing import TYPE_CHECKING
 
 import click
 
 from sandbox.cli import output
 from sandbox.cli.settings import common
 from sandbox.errors import NotRunning, SandboxError
+
+if TYPE_CHECKING:
+    from sandbox.control.client import ControlClient
 
 
 @click.command("down")
@@ -23,15 +27,24 @@ def down(purge: bool, kill: bool) -> None:
     The data stays, so that etcd-sandbox up goes on with it, unless --purge is given.
     """
     from sandbox.cli.choice import running
-    from sandbox.start import stop
 
     if purge:
         _purge(kill)
         return
-    paths = running().paths
-    stop(paths, kill=kill)
+    client = running()
+    paths = client.paths
+    _stop(client, kill=kill)
     output.line(f"stopped {paths.name}")
     output.next_step("up")
+
+
+def _stop(client: ControlClient, *, kill: bool, purge: bool = False) -> None:
+    from sandbox.cli.waiting import named_when_late
+    from sandbox.start import stop
+
+    hint = f"etcd-sandbox -c {client.paths.name} down --kill ends them at once"
+    with named_when_late(client, hint):
+        stop(client.paths, kill=kill, purge=purge)
 
 
 def _purge(kill: bool) -> None:
@@ -41,7 +54,6 @@ def _purge(kill: bool) -> None:
     from sandbox.inputs import recorded_plan, refuse_foreign_data
     from sandbox.model.spec import ClusterSpec
     from sandbox.paths import cluster_paths
-    from sandbox.start import stop
 
     try:
         client = choice.running()
@@ -54,7 +66,7 @@ def _purge(kill: bool) -> None:
     else:
         paths = client.paths
         refuse_foreign_data(msgspec.convert(client.plan(), ClusterSpec), "--purge")
-        stop(paths, kill=kill, purge=True)
+        _stop(client, kill=kill, purge=True)
     try:
         shutil.rmtree(paths.root)
     except FileNotFoundError:

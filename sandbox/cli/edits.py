@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,25 @@ DEBOUNCE_MS = 200
 """An editor's several writes within this time are one edit."""
 
 FIRST_LOOK_MS = 1000
+
+LINKS_LIMIT = 40
+"""The kernel follows no more symbolic links than so many."""
+
+
+def places_of(path: Path) -> frozenset[Path]:
+    """The file, and each symbolic link on the way to it: an edit may change any of them."""
+    found = {path}
+    for _ in range(LINKS_LIMIT):
+        link = next(
+            (place for place in (*reversed(path.parents), path) if place.is_symlink()), None
+        )
+        if link is None:
+            break
+        found.add(link)
+        path = Path(os.path.normpath(link.parent / link.readlink() / path.relative_to(link)))
+    found.add(path)
+    # Those right beneath the root are the system's own.
+    return frozenset(place for place in found if place.parent != place.parent.parent)
 
 
 class EditWatch(threading.Thread):
@@ -39,12 +59,21 @@ class EditWatch(threading.Thread):
 
     def run(self) -> None:
         """Watch until the process ends."""
+        try:
+            while self._watch(places_of(self._path)):
+                pass
+        except OSError as error:
+            self._say(f"edits of {self._path.name} are not seen any more ({error.strerror})")
+
+    def _watch(self, places: frozenset[Path]) -> bool:
+        """Look at each edit; True once a link on the way to the file leads elsewhere."""
         from watchfiles import watch
 
-        # The directory is watched, since many editors replace the file by another one.
+        names = {place.name for place in places}
+        # Directories are watched, since many editors replace the file by another one.
         changes = watch(
-            self._path.parent,
-            watch_filter=lambda _, changed: Path(changed).name == self._path.name,
+            *{place.parent for place in places},
+            watch_filter=lambda _, changed: Path(changed).name in names,
             debounce=DEBOUNCE_MS,
             recursive=False,
             raise_interrupt=False,
@@ -52,14 +81,14 @@ class EditWatch(threading.Thread):
             yield_on_timeout=True,
         )
         looked = False
-        try:
-            for changed in changes:
-                # The first look also finds an edit that was made before the watch began.
-                if changed or not looked:
-                    self.look()
-                looked = True
-        except OSError as error:
-            self._say(f"edits of {self._path.name} are not seen any more ({error.strerror})")
+        for changed in changes:
+            # The first look also finds an edit that was made before the watch began.
+            if changed or not looked:
+                self.look()
+                if places_of(self._path) != places:
+                    return True
+            looked = True
+        return False
 
     def look(self) -> None:
         """Say what the file as it is now would change; the same is said once."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sandbox.cli import output
+from sandbox.cli.cells import padded
 from sandbox.cli.params import timeout
 from sandbox.cli.settings import common, settings
 from sandbox.errors import InputError
@@ -93,7 +94,7 @@ def _cells(each: Round) -> tuple[str, ...]:
 
 def _row(cells: Sequence[str]) -> str:
     texts = [
-        cell.ljust(width) if place in (1, 2) else cell.rjust(width)
+        padded(cell, width) if place in (1, 2) else cell.rjust(width)
         for place, (cell, width) in enumerate(zip(cells, _WIDTHS, strict=True))
     ]
     return "  ".join(texts).rstrip()

@@ -24,6 +24,7 @@ from sandbox.cli.merged import Merger
 from sandbox.cli.owndashboard import Left, watch
 from sandbox.cli.settings import settings
 from sandbox.cli.streams import EventStream, LogStream, Speaker
+from sandbox.cli.waiting import NAMED_AFTER_S, waits_for
 from sandbox.control.client import ControlClient
 from sandbox.errors import (
     EXIT_DONE,
@@ -37,9 +38,6 @@ from sandbox.inputs import Caller, Planned
 from sandbox.launch import Launched, launch, sweep, wait_until_gone
 from sandbox.model.event import Kind
 from sandbox.paths import ClusterPaths
-
-NAMED_AFTER_S = 2.0
-"""When a stop lasts so long, it is said whom it waits for."""
 
 FORCED_AFTER_S = 6.0
 """A supervisor that has not ended so long after it was asked to hurry is killed; the guard does the rest."""
@@ -137,7 +135,9 @@ class _Notices:
 def _watch_edits(
     planned: Planned, paths: ClusterPaths, caller: Caller, wishes: Wishes, notices: _Notices
 ) -> None:
-    if path := planned.spec.source.path:
+    source = planned.spec.source
+    # What came through a pipe cannot be edited.
+    if (path := source.path) and path not in source.texts:
         client = ControlClient(paths)
         EditWatch(client, Path(path), caller, notices, apply=wishes.apply_edits).start()
 
@@ -278,14 +278,9 @@ class _Foreground:
 
     def _name_the_late(self) -> None:
         with contextlib.suppress(SandboxError):
-            answer = self._client.status()
-            late = [
-                f"{process['name']} (pid {process['pid']})"
-                for process in (*answer["members"], *answer["processes"])
-                if process["pid"] is not None
-            ]
+            late = waits_for(self._client.status())
             if late and self._asked == 1:
-                self._note(f"waiting for {', '.join(late)}; Ctrl-C again kills at once")
+                self._note(f"waiting for {late}; Ctrl-C again kills at once")
 
     def _kill_supervisor(self) -> None:
         with contextlib.suppress(OSError, ValueError, KeyError):

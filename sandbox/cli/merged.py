@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from sandbox.cli.cells import cells, padded
 from sandbox.cli.output import PALETTE
 from sandbox.control.wire import Frame, LinesFrame, SkippedFrame
 
@@ -28,7 +29,7 @@ class Merger:
 
     def __init__(self, names: Sequence[str], *, colour: bool) -> None:
         self._colour = colour
-        self._width = max(map(len, (*names, OWN_NAME)))
+        self._width = max(map(cells, (*names, OWN_NAME)))
         self._labels: dict[str, bytes] = {
             name: self._label(name, PALETTE[index % len(PALETTE)])
             for index, name in enumerate(names)
@@ -71,5 +72,5 @@ class Merger:
         return self._clock + label
 
     def _label(self, name: str, sgr: str) -> bytes:
-        text = f"{name:<{self._width}} |"
+        text = f"{padded(name, self._width)} |"
         return (f"\x1b[{sgr}m{text}\x1b[0m " if self._colour else f"{text} ").encode()

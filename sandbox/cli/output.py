@@ -119,7 +119,7 @@ def table_lines(
     cells += [
         [cell if isinstance(cell, Painted) else Painted(cell) for cell in row] for row in rows
     ]
-    widths = [max(len(row[column].text) for row in cells) for column in range(len(head))]
+    widths = [max(cells_of(row[column].text) for row in cells) for column in range(len(head))]
     lines = []
     for row in cells:
         parts = []

@@ -45,6 +45,16 @@ def read_input(path: Path, what: str) -> bytes:
     return data
 
 
+def is_readable_once(path: Path) -> bool:
+    """Whether the file is a pipe, or one that only this process has open: `/dev/stdin`, `<(…)`."""
+    if path.is_relative_to("/dev") or path.is_relative_to("/proc"):
+        return True
+    try:
+        return not stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return False
+
+
 def decode_input(data: bytes, where: str, what: str) -> str:
     """The text of an input file, without a UTF-8 byte order mark.
 

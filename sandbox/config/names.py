@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from sandbox.errors import InputError
 from sandbox.model.selector import ROLE_WORDS
@@ -40,9 +41,7 @@ def check_name(name: str, where: str, kind: str = "process") -> None:
             where,
             "choose a shorter name",
         )
-    if not (name[0].isalnum() or name[0] == "_") or not all(
-        letter.isalnum() or letter in _MARKS for letter in name
-    ):
+    if not (name[0].isalnum() or name[0] == "_") or not all(map(_is_of_names, name)):
         raise InputError(f"{name!r} cannot name a {kind}", where, _ALLOWED)
     if kind == "member" and set(name) & set(_OF_LISTS):
         raise InputError(
@@ -50,6 +49,20 @@ def check_name(name: str, where: str, kind: str = "process") -> None:
             where,
             "leave out '=' and ','",
         )
+
+
+def names_a_process(name: str) -> bool:
+    """Whether a process may be called so."""
+    try:
+        check_name(name, "")
+    except InputError:
+        return False
+    return True
+
+
+def _is_of_names(letter: str) -> bool:
+    """Some accents and vowel signs (category M) have no letter that they are composed into."""
+    return letter.isalnum() or letter in _MARKS or unicodedata.category(letter).startswith("M")
 
 
 def process_name(member: str) -> str:

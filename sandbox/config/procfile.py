@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sandbox.config.inputfile import decode_input
-from sandbox.config.names import check_name
+from sandbox.config.names import check_name, names_a_process
 from sandbox.errors import InputError
+from sandbox.model.selector import composed
 
 ENTRY_LIMIT = 1000
 
@@ -45,7 +46,8 @@ def parse_procfile(data: bytes, where: str) -> Procfile:
     text = decode_input(data, where, "Procfile")
     entries: dict[str, Entry] = {}
     warnings: list[str] = []
-    for number, raw in enumerate(text.split("\n"), start=1):
+    lines = text.split("\n")
+    for number, raw in enumerate(lines, start=1):
         line = raw.strip()
         if not line or line.startswith("#"):
             continue
@@ -57,8 +59,15 @@ def parse_procfile(data: bytes, where: str) -> Procfile:
         if not (name := name.rstrip()):
             warnings.append(f"{place}: no name before the ':', so this line is skipped")
             continue
+        name = composed(name)
         entry = Entry(name, command.lstrip(), number)
         _check(entry, entries.get(name), place)
+        if _ends_open(entry.command):
+            _refuse_continued(entry, lines[number] if number < len(lines) else "", place)
+            warnings.append(
+                f"{place}: the command of {name} ends with '\\', and here: "
+                "an entry of a Procfile is one line"
+            )
         if len(entries) == ENTRY_LIMIT:
             raise InputError(f"more than {ENTRY_LIMIT} processes are defined", place)
         entries[name] = entry
@@ -80,4 +89,25 @@ def _check(entry: Entry, earlier: Entry | None, place: str) -> None:
             f"the process {entry.name!r} has an empty command",
             place,
             "write the command behind the ':', or put a '#' before the line",
+        )
+
+
+def _ends_open(command: str) -> bool:
+    """Whether a shell would read the next line as well: an odd number of `\\` stands at the end."""
+    return (len(command) - len(command.rstrip("\\"))) % 2 == 1
+
+
+def _refuse_continued(entry: Entry, following: str, place: str) -> None:
+    """Raises InputError where `following` was meant to be the rest of the command."""
+    rest = following.strip()
+    if not rest or rest.startswith("#"):
+        return
+    name, colon, _ = rest.partition(":")
+    indented = following[0].isspace()
+    if indented or not colon or not names_a_process(composed(name.rstrip())):
+        raise InputError(
+            f"the command of {entry.name!r} goes on in the next line, after '\\'",
+            place,
+            "an entry of a Procfile is one line, 'name: command', and no line continues another: "
+            "write the command in one line, or put it into a script",
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -22,10 +22,13 @@ from sandbox.config.profileshape import (
 )
 from sandbox.config.tomlplace import Key, spell
 from sandbox.errors import InputError
+from sandbox.model.selector import composed
 from sandbox.model.spec import After, Bootstrap, Restart, Runtime
 from sandbox.model.suggest import did_you_mean
 
 __all__ = ["Profile", "builtin_profiles", "find_profile", "parse_profile"]
+
+Table = TypeVar("Table", MemberTable, ProcessTable)
 
 _DEPTH_LIMIT = 16
 _INTEGER_LIMIT = 2**63
@@ -82,12 +85,16 @@ def parse_profile(data: bytes, where: str) -> Profile:
         description=document.description,
         cluster=document.cluster,
         etcd=document.etcd,
-        members=document.member,
-        processes=document.process,
+        members=tuple(_composed(table) for table in document.member),
+        processes=tuple(_composed(table) for table in document.process),
         supervise=document.supervise,
     )
     check_profile(profile)
     return profile
+
+
+def _composed(table: Table) -> Table:
+    return msgspec.structs.replace(table, name=composed(table.name))
 
 
 def builtin_profiles() -> dict[str, Path]:

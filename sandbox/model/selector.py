@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -42,6 +43,11 @@ class Candidate:
     running: bool = False
     learner: bool = False
     outsider: bool = False
+
+
+def composed(name: str) -> str:
+    """The name with each letter and its accents as one character (NFC), however it was typed."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
 def candidates_of(members: Iterable[Mapping[str, Any]]) -> list[Candidate]:
@@ -129,11 +135,12 @@ def _resolve_one(word: str, candidates: Sequence[Candidate], draw: random.Random
             running = [member for member in members if member.running and not member.outsider]
             found = [draw.choice(running)] if running else []
         case _:
+            word = composed(word)
             wanted = word.lower().lstrip("0")
             found = [
                 candidate
                 for candidate in candidates
-                if word in (candidate.process, candidate.member)
+                if word in (candidate.process, composed(candidate.member or ""))
                 or (candidate.id is not None and candidate.id == wanted)
             ]
     if not found and word in _NOBODY:

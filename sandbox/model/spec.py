@@ -71,12 +71,14 @@ class Source:
     """The input that a plan was made from, whole enough to make it again (`apply`).
 
     `path` is absolute and empty for `-n N`. `options` are the options of `up` that
-    shaped the plan, by their parameter names.
+    shaped the plan, by their parameter names. `texts` are the inputs that can be read only once,
+    since they came through a pipe, by their path.
     """
 
     kind: SourceKind
     path: str = ""
     options: dict[str, str | int | bool | list[str] | None] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from sandbox.errors import InputError
+from sandbox.model.selector import composed
 from sandbox.model.spec import ProcessSpec
 from sandbox.model.suggest import did_you_mean
 
@@ -50,8 +51,11 @@ def resolve_wanted(words: Sequence[str], processes: Sequence[ProcessSpec]) -> tu
 
     Raises InputError for a word that is neither.
     """
-    by_name = {process.member.name: process.name for process in processes if process.member}
+    by_name = {
+        composed(process.member.name): process.name for process in processes if process.member
+    }
     by_name |= {process.name: process.name for process in processes}
+    words = [composed(word) for word in words]
     for word in words:
         if word not in by_name:
             raise InputError(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -143,6 +144,72 @@ def test_variables_of_env_files_reach_the_processes(paths: ClusterPaths, caller:
     named = Options(env_files=("more.env",), set_ports=False)
     [web] = plan_up(named, paths, caller).spec.processes
     assert web.env == {"A": "2", "B": "3"}
+
+
+@pytest.mark.parametrize(
+    ("env", "file", "words"),
+    [
+        ({}, "PORT=3003\n", "; PORT is 5000, not 3003 as the file of variables says"),
+        ({"PORT": "3004"}, "PORT=3003\n", "; PORT is 5000, not 3004 as the environment says"),
+        ({"PORT": "5000"}, "", ""),
+        ({}, "OTHER=1\n", ""),
+    ],
+)
+def test_a_port_that_is_overridden_is_told(
+    paths: ClusterPaths, caller: Caller, env: dict[str, str], file: str, words: str
+) -> None:
+    Path(".env").write_text(file)
+    Path("Procfile").write_text("web: echo $PORT\n")
+    caller = replace(caller, env={**caller.env, **env})
+    says = plan_up(Options(), paths, caller).says
+    assert says.removeprefix("using Procfile (1 process: web)") == (
+        words and f"{words} (--no-set-ports leaves it so)"
+    )
+    assert "PORT is" not in plan_up(Options(set_ports=False), paths, caller).says
+    Path("Procfile").write_text("web: echo $PORT\nworker: x\n")
+    if words:
+        assert "PORT is 5000 to 5100, not" in plan_up(Options(), paths, caller).says
+
+
+def test_what_came_through_a_pipe_is_recorded_with_the_plan(
+    paths: ClusterPaths, caller: Caller
+) -> None:
+    pipes = {name: Path.cwd() / name for name in ("procfile", "variables")}
+    texts = {"procfile": "a: sleep 1000\n", "variables": "A=1\n"}
+    writers = []
+    for name, pipe in pipes.items():
+        os.mkfifo(pipe)
+        writers.append(threading.Thread(target=pipe.write_text, args=[texts[name]]))
+        writers[-1].start()
+    first = plan_up(Options(procfile="procfile", env_files=("variables",)), paths, caller)
+    for writer in writers:
+        writer.join()
+    assert first.spec.source.texts == {str(pipes[name]): texts[name] for name in pipes}
+    running = msgspec.to_builtins(first.spec)
+    for pipe in pipes.values():
+        pipe.unlink()
+    assert plan_again(running, paths, caller).spec == first.spec
+    record(paths, first.spec)
+    again = plan_up(Options(), paths, caller)
+    assert again.spec == first.spec
+    assert again.says == (
+        "using procfile (1 process: a), as recorded for this cluster: its text, "
+        f"since {pipes['procfile']} was a pipe (-f FILE takes another)"
+    )
+
+
+def test_a_profile_that_came_through_a_pipe_is_recorded_with_the_plan(
+    paths: ClusterPaths, caller: Caller
+) -> None:
+    read, write = os.pipe()
+    os.write(write, b"[cluster]\nmembers = 1\n")
+    os.close(write)
+    first = plan_up(Options(profile=f"/dev/fd/{read}"), paths, caller)
+    os.close(read)
+    record(paths, first.spec)
+    again = plan_up(Options(), paths, caller)
+    assert again.spec.processes == first.spec.processes
+    assert "was a pipe (-p FILE takes another)" in again.says
 
 
 def test_a_base_directory_holds_the_procfile_as_with_goreman(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
+from sandbox.cli import diagnostics
 from sandbox.cli.env import assignments, detected
 from sandbox.etcd import release
 from sandbox.etcdctl import unshadowed
@@ -417,6 +419,57 @@ def test_down_waits_until_nothing_runs(supervisor: Begin, cli: Callable[..., Ran
     fake = supervisor(plan=plan_answer("infra1"), shutdown={"stopping": True})
     assert cli("down", "--kill").out == "stopped default\nnext: etcd-sandbox up\n"
     assert fake.asked[-1].body == {"kill": True, "purge": False}
+
+
+def test_down_says_whom_it_waits_for(
+    supervisor: Begin, cli: Callable[..., Ran], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = threading.Event()
+    note = diagnostics.note
+
+    def noted(text: str) -> None:
+        note(text)
+        said.set()
+
+    monkeypatch.setattr("sandbox.cli.waiting.NAMED_AFTER_S", 0.01)
+    monkeypatch.setattr("sandbox.cli.diagnostics.note", noted)
+    monkeypatch.setattr("sandbox.start.wait_until_gone", lambda paths, timeout_s: said.wait(10))
+    status = status_answer(member("infra1", pid=7))
+    status["processes"] = [
+        {"name": "web", "state": "stopping", "pid": 8},
+        {"name": "db", "state": "exited", "pid": None},
+    ]
+    supervisor(plan=plan_answer("infra1"), shutdown={"stopping": True}, status=status)
+    ran = cli("down")
+    assert ran.out == "stopped default\nnext: etcd-sandbox up\n"
+    assert ran.err == (
+        "etcd-sandbox: waiting for infra1 (pid 7), web (pid 8); "
+        "etcd-sandbox -c default down --kill ends them at once\n"
+    )
+
+
+def test_down_names_nobody_where_the_end_is_quick(
+    supervisor: Begin, cli: Callable[..., Ran]
+) -> None:
+    supervisor(
+        plan=plan_answer("infra1"), shutdown={"stopping": True}, status=status_answer(member())
+    )
+    assert cli("down").err == ""
+
+
+def test_apply_of_what_came_through_a_pipe_says_what_to_do(
+    supervisor: Begin, cli: Callable[..., Ran]
+) -> None:
+    source = {"kind": "procfile", "path": "/dev/fd/63", "texts": {"/dev/fd/63": "a: x\n"}}
+    fake = supervisor(plan={"source": source, "processes": []})
+    ran = cli("apply")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == (
+        "etcd-sandbox: error: the Procfile of this cluster came through a pipe, "
+        "so there is no file to be edited, /dev/fd/63\n\n"
+        "hint: put the Procfile into a file, then etcd-sandbox down and etcd-sandbox up -f FILE\n"
+    )
+    assert [asked.path for asked in fake.asked if asked.path == "/v1/apply"] == []
 
 
 def test_apply_tells_what_it_did() -> None:

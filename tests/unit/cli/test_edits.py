@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from sandbox.cli.edits import EditWatch
+from sandbox.cli.edits import EditWatch, places_of
 from sandbox.control.client import ControlClient
 from sandbox.inputs import Caller, Options, plan_up
 from sandbox.model.spec import EtcdBinary
@@ -85,3 +86,45 @@ def test_a_changed_list_of_members_is_never_applied(supervisor: Begin) -> None:
     edited.watch.look()
     assert edited.said == [f"Procfile changed: {line}"]
     assert edited.applied() == [{"dry_run": ["1"]}]
+
+
+def test_edits_are_seen_behind_every_symbolic_link_on_the_way(
+    supervisor: Begin, tmp_path: Path
+) -> None:
+    edited = Edited(supervisor, apply=False)
+    releases = tmp_path / "releases"
+    for release in ("one", "two"):
+        (releases / release).mkdir(parents=True)
+        (releases / release / "Procfile.real").write_text(f"web: sleep {release}\n")
+    (tmp_path / "current").symlink_to("releases/one")
+    edited.file.unlink()
+    edited.file.symlink_to(tmp_path / "current" / "Procfile.real")
+    edited.watch.start()
+
+    def seen(line: str) -> None:
+        deadline = time.monotonic() + 20
+        while line not in "".join(edited.said) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert line in "".join(edited.said)
+
+    seen("web changed")
+    edited.fake.answers["/v1/apply"] = {"line": "behind the link", "refused": ""}
+    (releases / "one" / "Procfile.real").write_text("web: sleep 3\n")
+    seen("behind the link")
+    edited.fake.answers["/v1/apply"] = {"line": "another release", "refused": ""}
+    (tmp_path / "new").symlink_to("releases/two")
+    (tmp_path / "new").rename(tmp_path / "current")
+    seen("another release")
+    edited.fake.answers["/v1/apply"] = {"line": "in that release", "refused": ""}
+    (releases / "two" / "Procfile.real").write_text("web: sleep 4\n")
+    seen("in that release")
+
+
+def test_a_file_that_no_link_leads_to_is_the_only_place(tmp_path: Path) -> None:
+    file = tmp_path / "sub" / "Procfile"
+    file.parent.mkdir()
+    file.touch()
+    assert places_of(file) == {file}
+    file.unlink()
+    file.symlink_to(file)
+    assert places_of(file) == {file}

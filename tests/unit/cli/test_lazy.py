@@ -14,7 +14,6 @@ from tests.unit.conftest import FakeSupervisor, member, status_answer
 HEAVY = {
     "anyio",
     "asyncio",
-    "dotenv",
     "httpx",
     "msgspec",
     "platformdirs",

@@ -63,6 +63,16 @@ def test_a_process_that_came_later_is_labelled_as_well() -> None:
     assert written(merger, b"t\n", "late") == CLOCK + b" late    | t\n"
 
 
+def test_names_are_padded_by_the_cells_that_a_terminal_gives_them() -> None:
+    merger = Merger(["\u6f22\u5b57\u6f22\u5b57", "web", "e\u0301"], colour=False)
+    assert (
+        written(merger, b"t\n", "\u6f22\u5b57\u6f22\u5b57")
+        == CLOCK + " \u6f22\u5b57\u6f22\u5b57 | t\n".encode()
+    )
+    assert written(merger, b"t\n", "web") == CLOCK + b" web      | t\n"
+    assert written(merger, b"t\n", "e\u0301") == CLOCK + " e\u0301        | t\n".encode()
+
+
 @pytest.mark.parametrize(
     ("lines", "text"), [(1, "… 1 line skipped …\n"), (5, "… 5 lines skipped …\n")]
 )

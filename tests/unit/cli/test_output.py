@@ -15,6 +15,11 @@ def test_columns_are_as_wide_as_their_widest_cell() -> None:
     assert lines == ["NAME      PID", "a           1", "longer  12345"]
 
 
+def test_columns_are_aligned_by_the_cells_that_a_terminal_gives_the_text() -> None:
+    lines = table_lines(["NAME", "PID"], [["\u6f22\u5b57\u6f22", "1"], ["web", "2"]])
+    assert lines == ["NAME    PID", "\u6f22\u5b57\u6f22  1", "web     2"]
+
+
 def test_colour_does_not_count_as_width(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(output, "colour", lambda: True)
     lines = table_lines(["A", "B"], [[Painted("x", "31"), "y"], ["long", "z"]])

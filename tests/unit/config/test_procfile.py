@@ -113,6 +113,36 @@ def test_a_procfile_that_cannot_be_run_is_refused_with_its_line(
     assert (str(caught.value), caught.value.hint) == (message, hint)
 
 
+@pytest.mark.parametrize(
+    "rest", ["  --listen-client-urls http://h:1", "--name infra1", "--urls http://h:1", " http://h"]
+)
+def test_a_command_that_goes_on_in_the_next_line_is_refused_with_what_an_entry_is(
+    rest: str,
+) -> None:
+    with pytest.raises(InputError) as caught:
+        parse_procfile(f"a: x\netcd1: etcd --name infra1 \\\n{rest}\n".encode(), "P")
+    assert str(caught.value) == ("the command of 'etcd1' goes on in the next line, after '\\', P:2")
+    assert "an entry of a Procfile is one line, 'name: command'" in caught.value.hint
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\n\nb: y\n", "\nb: y\n", "\n# c\n"])
+def test_a_backslash_at_the_end_of_a_command_is_told(end: str) -> None:
+    found = parse_procfile(f"a: echo x \\{end}".encode(), "P")
+    assert found.entries[0] == Entry("a", "echo x \\", 1)
+    assert found.warnings == (
+        "P:1: the command of a ends with '\\', and here: an entry of a Procfile is one line",
+    )
+    assert parse_procfile(b"a: echo \\\\\nb: y", "P").warnings == ()
+
+
+def test_a_name_with_accents_is_one_name_however_it_was_typed() -> None:
+    composed, decomposed = "\u00e9te\u0301", "e\u0301t\u00e9"
+    assert entries(f"{decomposed}: x") == [("\u00e9t\u00e9", "x", 1)]
+    assert entries("\u0939\u093f\u0928\u094d\u0926\u0940: x")[0][0].startswith("\u0939")
+    with pytest.raises(InputError, match="is defined twice"):
+        parse_procfile(f"{composed}: x\n{decomposed}: y".encode(), "P")
+
+
 def test_a_thousand_processes_are_read_and_one_more_is_refused() -> None:
     lines = [f"p{index}: x" for index in range(1001)]
     assert len(parse_procfile("\n".join(lines[:1000]).encode(), "P").entries) == 1000

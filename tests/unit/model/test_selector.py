@@ -40,6 +40,12 @@ def test_words_mean_processes_in_the_order_of_the_cluster(words: list[str], name
     assert resolve(words, MEMBERS) == tuple(names.split())
 
 
+def test_a_name_with_accents_is_found_however_it_is_typed() -> None:
+    candidates = [Candidate(process="\u00e9t\u00e9", member="e\u0301"), Candidate(process="web")]
+    for word in ("e\u0301te\u0301", "\u00e9t\u00e9", "e\u0301", "\u00e9"):
+        assert resolve([word], candidates) == ("\u00e9t\u00e9",)
+
+
 def test_of_two_that_claim_to_lead_the_higher_term_wins() -> None:
     stale = Candidate(process="etcd1", member="infra1", role=Role.LEADER, term=2)
     both = [stale, *MEMBERS[1:]]

@@ -250,3 +250,4 @@ def test_what_no_command_could_tell_apart_is_refused(
 def test_wanted_processes_come_in_the_order_of_the_file() -> None:
     assert plan("a: x\ne: etcd --name m\nb: y", wanted=["b", "m"]).wanted == ("e", "b")
     assert plan("m: etcd --name m", wanted=["m"]).wanted == ("m",)
+    assert plan("e\u0301: x\nb: y", wanted=["e\u0301"]).wanted == ("\u00e9",)

@@ -130,9 +130,7 @@ def plan_up(options: Options, paths: ClusterPaths, caller: Caller) -> Planned:
         else:
             options = replace(options, members=DEFAULT_MEMBERS)
     planned = _planned(_kind(options), options, paths, caller)
-    recorded = recorded_plan(paths)
-    planned = _with_membership(planned, recorded, options)
-    return _with_upgrades(planned, recorded, options, caller)
+    return _as_it_is_by_now(planned, recorded_plan(paths), options, caller)
 
 
 def plan_again(running: Mapping[str, Any], paths: ClusterPaths, caller: Caller) -> Planned:
@@ -142,8 +140,7 @@ def plan_again(running: Mapping[str, Any], paths: ClusterPaths, caller: Caller) 
     """
     spec = msgspec.convert(running, ClusterSpec)
     planned = _replayed(spec.source, Options(), paths, caller)
-    planned = _with_membership(planned, spec, Options())
-    planned = _with_upgrades(planned, spec, Options(), caller)
+    planned = _as_it_is_by_now(planned, spec, Options(), caller)
     kept = replace(
         planned.spec,
         source=spec.source,
@@ -151,6 +148,7 @@ def plan_again(running: Mapping[str, Any], paths: ClusterPaths, caller: Caller) 
         ephemeral=spec.ephemeral,
         exit_on_error=spec.exit_on_error,
         port_lock=spec.port_lock,
+        history=spec.history,
     )
     return replace(planned, spec=kept)
 
@@ -221,8 +219,7 @@ def _continued(
     recorded: ClusterSpec, options: Options, paths: ClusterPaths, caller: Caller
 ) -> Planned:
     planned = _replayed(recorded.source, options, paths, caller)
-    planned = _with_membership(planned, recorded, options)
-    planned = _with_upgrades(planned, recorded, options, caller)
+    planned = _as_it_is_by_now(planned, recorded, options, caller)
     spec = replace(
         planned.spec,
         ephemeral=options.ephemeral,
@@ -258,6 +255,20 @@ def _replayed(source: Source, given: Options, paths: ClusterPaths, caller: Calle
     return _planned(source.kind, options, paths, place)
 
 
+def _as_it_is_by_now(
+    planned: Planned, recorded: ClusterSpec | None, given: Options, caller: Caller
+) -> Planned:
+    """The plan with what became of its cluster since. Raises InputError for an etcd that may not know that."""
+    from sandbox.etcd.datadir import has_data
+    from sandbox.plan.pastchanges import refuse_lost_changes
+
+    planned = _with_membership(planned, recorded, given)
+    planned = _with_upgrades(planned, recorded, given, caller)
+    if recorded is not None and not given.fresh and not given.ephemeral:
+        refuse_lost_changes(recorded, planned.spec, has_data)
+    return planned
+
+
 def _with_membership(planned: Planned, recorded: ClusterSpec | None, given: Options) -> Planned:
     """The members are those that the cluster has by now, if it began with those of this input.
 
@@ -274,7 +285,8 @@ def _with_membership(planned: Planned, recorded: ClusterSpec | None, given: Opti
     if not any(has_data(member.data_dir) for member in kept):
         return planned
     spec = continued(recorded, planned.spec)
-    spec = replace(spec, notes=(*spec.notes, *interrupted_words(spec)))
+    notes = (*spec.notes, *interrupted_words(spec))
+    spec = replace(spec, notes=notes, history=recorded.history)
     words = change_words(spec, planned.spec)
     says = f"{planned.says}; since then {words}" if words else planned.says
     return replace(planned, spec=spec, says=says)

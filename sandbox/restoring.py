@@ -23,9 +23,10 @@ from sandbox.inputs import (
     refuse_foreign_data,
 )
 from sandbox.launch import is_running
-from sandbox.model.spec import Bootstrap, ClusterSpec, EtcdBinary, MemberSpec
+from sandbox.model.spec import Bootstrap, ClusterSpec, EtcdBinary, MemberSpec, PastKind
 from sandbox.paths import ClusterPaths
 from sandbox.plan.generated import default_token
+from sandbox.plan.membership import with_past
 
 DEFAULT_NAME = "restored"
 
@@ -129,6 +130,7 @@ def plan_restore(
         for fd in planned.held:
             os.close(fd)
         raise
+    planned = replace(planned, spec=with_past(planned.spec, PastKind.RESTORED))
     return Restoration(snapshot=snapshot, facts=facts, planned=planned, tools=tools)
 
 

@@ -209,6 +209,7 @@ class AsyncCluster(ClusterFacts):
         self,
         *select: str,
         to: str | Path,
+        force: bool = False,
         seed: int | None = None,
         wait: bool = True,
         timeout_s: float = 30.0,
@@ -216,14 +217,16 @@ class AsyncCluster(ClusterFacts):
         """Give members another etcd, one at a time, the leader last; each waits until all others are healthy.
 
         `to` is a version (`3.5`, `3.5.1`) or a path. `timeout_s` is what each member may take, and the
-        cluster version at the end. `Verdict.upgrade` has the figures of each member. Raises
-        InputError for a step that etcd does not allow, SandboxError where a member does not come
+        cluster version at the end. `Verdict.upgrade` has the figures of each member, and how etcd's
+        list of members differs from the plan afterwards (`unlike`). Raises
+        InputError for a step that etcd does not allow, and for changes of the members in the past
+        that the new etcd may not know of (unless `force`), SandboxError where a member does not come
         up: it runs its old etcd again then. Cancelled, it ends with the member that it is at.
         """
         plan, cwd = await self._client.plan(), Path.cwd()
         binary = await asyncio.to_thread(etcd_meant, str(to), plan, cwd)
         going = self._client.upgrade(
-            select, as_json(binary), seed=seed, wait=wait, timeout_s=timeout_s
+            select, as_json(binary), force=force, seed=seed, wait=wait, timeout_s=timeout_s
         )
         async with aclosing(going):
             return words.verdict_of([news async for news in going][-1]["verdict"])

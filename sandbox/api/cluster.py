@@ -214,6 +214,7 @@ class Cluster(ClusterFacts):
         self,
         *select: str,
         to: str | Path,
+        force: bool = False,
         seed: int | None = None,
         wait: bool = True,
         timeout_s: float = 30.0,
@@ -221,13 +222,15 @@ class Cluster(ClusterFacts):
         """Give members another etcd, one at a time, the leader last; each waits until all others are healthy.
 
         `to` is a version (`3.5`, `3.5.1`) or a path. `timeout_s` is what each member may take, and the
-        cluster version at the end. `Verdict.upgrade` has the figures of each member. Raises
-        InputError for a step that etcd does not allow, SandboxError where a member does not come
+        cluster version at the end. `Verdict.upgrade` has the figures of each member, and how etcd's
+        list of members differs from the plan afterwards (`unlike`). Raises
+        InputError for a step that etcd does not allow, and for changes of the members in the past
+        that the new etcd may not know of (unless `force`), SandboxError where a member does not come
         up: it runs its old etcd again then. Interrupted, it ends with the member that it is at.
         """
         binary = etcd_meant(str(to), self._client.plan(), Path.cwd())
         going = self._client.upgrade(
-            select, as_json(binary), seed=seed, wait=wait, timeout_s=timeout_s
+            select, as_json(binary), force=force, seed=seed, wait=wait, timeout_s=timeout_s
         )
         with closing(going):
             return words.verdict_of(list(going)[-1]["verdict"])

@@ -15,7 +15,7 @@ from sandbox.cli import output
 from sandbox.cli.ordering import measured
 from sandbox.cli.params import selectors
 from sandbox.cli.settings import common, settings
-from sandbox.errors import EXIT_DONE, EXIT_INTERRUPTED, TimedOut
+from sandbox.errors import EXIT_DONE, EXIT_INTERRUPTED, SandboxError, TimedOut
 
 if TYPE_CHECKING:
     from sandbox.control.client import ControlClient
@@ -32,10 +32,21 @@ if TYPE_CHECKING:
     help="The new etcd: a version (3.5 is the newest 3.5.x here) or a path.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be done; change nothing.")
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Do it although the new etcd may not know of changes of the members in the past.",
+)
 @measured
 @common(data=True)
 def upgrade(
-    select: tuple[str, ...], to: str, dry_run: bool, timeout_s: float, wait: bool, seed: int | None
+    select: tuple[str, ...],
+    to: str,
+    dry_run: bool,
+    force: bool,
+    timeout_s: float,
+    wait: bool,
+    seed: int | None,
 ) -> int:
     """Give members another etcd while the cluster runs: one at a time, the leader last.
 
@@ -45,6 +56,10 @@ def upgrade(
 
     The timeout is for each member, and for the cluster version, which rises by itself when all are
     upgraded. etcd goes up one minor version at a time, and back only until then.
+
+    From 3.5.25 and older to 3.6 it is refused where a learner was promoted, a member removed or
+    replaced, or the data restored: take 3.5.26 or a later 3.5 first. At the end etcd's list of
+    members is compared with the plan; a difference is an error.
     """
     import msgspec
 
@@ -57,17 +72,20 @@ def upgrade(
     from sandbox.upgradeto import as_json, etcd_meant
 
     client = running()
+    again = " ".join(["upgrade", *select, "--to", to, *["--force"] * force])
     binary = etcd_meant(to, client.plan(), Path.cwd())
     wish = as_json(binary)
     if text := risk_note(binary.version):
         diagnostics.note(text)
     if dry_run:
         answer = client.ask(
-            requests.upgrade(select, wish, seed=seed, timeout_s=timeout_s, dry_run=True)
+            requests.upgrade(
+                select, wish, force=force, seed=seed, timeout_s=timeout_s, dry_run=True
+            )
         )
-        _show_plan(answer, msgspec.convert(answer, UpgradePlan), select, to)
+        _show_plan(answer, msgspec.convert(answer, UpgradePlan), again)
         return EXIT_DONE
-    going = client.upgrade(select, wish, seed=seed, wait=wait, timeout_s=timeout_s)
+    going = client.upgrade(select, wish, force=force, seed=seed, wait=wait, timeout_s=timeout_s)
     halted: list[int] = []
     with closing(going), _halting(client, halted):
         for news in going:
@@ -81,7 +99,7 @@ def upgrade(
             else:
                 output.line(progress(msgspec.convert(news["member"], MemberUpgrade)))
             output.flush()
-    return _conclude(answer, msgspec.convert(answer, Verdict), select, to, timeout_s, halted)
+    return _conclude(answer, msgspec.convert(answer, Verdict), again, timeout_s, halted)
 
 
 def progress(member: MemberUpgrade) -> str:
@@ -126,7 +144,17 @@ def version_line(outcome: UpgradeOutcome) -> str:
     return f"cluster version {after}" if after else ""
 
 
-def _show_plan(answer: dict[str, Any], plan: UpgradePlan, select: tuple[str, ...], to: str) -> None:
+def unlike_plan(outcome: UpgradeOutcome) -> SandboxError:
+    """What is said where etcd's list of members is not that of the plan."""
+    mends = dict.fromkeys(each.mend for each in outcome.unlike)
+    return SandboxError(
+        "etcd's list of members is not that of the plan: "
+        + "; ".join(each.what for each in outcome.unlike),
+        hint="; ".join(mends),
+    )
+
+
+def _show_plan(answer: dict[str, Any], plan: UpgradePlan, again: str) -> None:
     if settings().json:
         output.document(answer)
         return
@@ -140,7 +168,7 @@ def _show_plan(answer: dict[str, Any], plan: UpgradePlan, select: tuple[str, ...
         for flag in step.added:
             output.line(f"   + {flag}")
     if any(step.done for step in plan.steps):
-        output.next_step(f"upgrade {' '.join(select)} --to {to}")
+        output.next_step(again)
     else:
         output.next_step("status")
 
@@ -148,11 +176,12 @@ def _show_plan(answer: dict[str, Any], plan: UpgradePlan, select: tuple[str, ...
 def _conclude(
     answer: dict[str, Any],
     verdict: Verdict,
-    select: tuple[str, ...],
-    to: str,
+    again: str,
     timeout_s: float,
     halted: list[int],
 ) -> int:
+    from sandbox.cli import diagnostics
+
     outcome = verdict.upgrade
     assert outcome is not None
     if settings().json:
@@ -164,11 +193,15 @@ def _conclude(
             output.line(f"  same as: {command}")
         if outcome.left:
             output.line(f"still to be upgraded: {', '.join(outcome.left)}")
-            output.next_step(f"upgrade {' '.join(select)} --to {to}")
+            output.next_step(again)
         else:
             output.next_step("status")
     if halted:
+        if outcome.unlike:
+            diagnostics.warn(unlike_plan(outcome).what)
         return EXIT_INTERRUPTED
+    if outcome.unlike:
+        raise unlike_plan(outcome)
     if not verdict.settled:
         raise TimedOut(
             f"the cluster has not settled within {timeout_s:g} s",

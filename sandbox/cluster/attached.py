@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from sandbox.cluster.availability import Availability
 from sandbox.cluster.faults import Faults
 from sandbox.cluster.introduction import Introduction
+from sandbox.cluster.listing import Listing
 from sandbox.cluster.measure import Measure
 from sandbox.cluster.membership import Membership
 from sandbox.cluster.monitor import Monitor
@@ -97,7 +98,17 @@ def attach(
             supervisor, roster, monitor, verbs, faults, voters, measure, gateway, membership
         ),
         membership=membership,
-        upgrading=Upgrading(spec, supervisor, roster, monitor, wholeness, versions, swapping, bus),
+        upgrading=Upgrading(
+            spec,
+            supervisor,
+            roster,
+            monitor,
+            wholeness,
+            versions,
+            Listing(spec, supervisor, roster, gateway),
+            swapping,
+            bus,
+        ),
         availability=Availability(gateway, served),
         readiness=MemberReadiness(supervisor, roster, gateway),
     )

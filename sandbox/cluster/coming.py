@@ -20,7 +20,7 @@ from sandbox.cluster.surroundings import (
 from sandbox.errors import InputError, SandboxError, TimedOut
 from sandbox.etcd.version import parse
 from sandbox.model.event import Kind
-from sandbox.model.spec import ProcessSpec
+from sandbox.model.spec import PastKind, ProcessSpec
 from sandbox.model.state import ProcessState
 from sandbox.plan.joining import joining, newcomer
 from sandbox.plan.membership import with_member
@@ -109,6 +109,7 @@ class Coming:
         process.adopt(spec)
         self._at.roster.join(spec)
         self._at.adopt(with_member(self._at.spec(), spec))
+        self._at.remember(PastKind.ADDED, member.name, added.id)
         self._at.bus.publish(
             Kind.MEMBER_ADDED,
             member.name,
@@ -207,6 +208,7 @@ class Coming:
         process.spec = spec
         self._at.roster.renew(spec)
         self._at.adopt(with_member(self._at.spec(), spec))
+        self._at.remember(PastKind.PROMOTED, own, peer.id)
         self._at.bus.publish(Kind.MEMBER_PROMOTED, own, process=name, id=peer.id)
 
     async def check_connected(self, names: Sequence[str]) -> None:

@@ -11,6 +11,7 @@ from sandbox.cluster.memberlist import Report
 from sandbox.cluster.settling import judge
 from sandbox.cluster.surroundings import ENDS_BY_ITSELF_S, Surroundings, delete_data, member_of
 from sandbox.errors import SandboxError, TimedOut
+from sandbox.model.spec import PastKind
 from sandbox.supervise import lifecycle
 
 if TYPE_CHECKING:
@@ -29,14 +30,23 @@ class Leaving:
         self._at = at
 
     async def take_out(
-        self, process: Supervised, going: Sequence[str], deadline: float, report: Report
+        self,
+        process: Supervised,
+        going: Sequence[str],
+        deadline: float,
+        report: Report,
+        kind: PastKind = PastKind.REMOVED,
     ) -> None:
-        """Off the list, ended, and its data deleted. Leadership goes first, where it has it."""
+        """Off the list, ended, and its data deleted. Leadership goes first, where it has it.
+
+        The plan remembers it as a change of this `kind`.
+        """
         member = member_of(process.spec)
         peer = await self._at.listed.find(process.name, deadline)
         if peer is not None:
             await self._hand_over(process.name, going, deadline, report)
             await self._at.listed.remove(process.name, peer.id, deadline, report)
+            self._at.remember(kind, member.name, peer.id)
             report.equivalents.append(f"etcdctl member remove {peer.id}")
         await process.feed(lifecycle.Removed())
         self._at.roster.retire(process.name)

@@ -18,6 +18,7 @@ from sandbox.cluster.memberlist import MemberList, Report
 from sandbox.cluster.surroundings import Surroundings, look_before, member_of
 from sandbox.cluster.verbs import target_of
 from sandbox.errors import InputError, SandboxError
+from sandbox.model.spec import PastKind
 from sandbox.model.state import ProcessState
 from sandbox.model.verb import Order, Verb
 from sandbox.model.verdict import Target
@@ -232,7 +233,7 @@ class Membership:
     ) -> None:
         process = self._at.supervisor.processes[name]
         self._at.begin(Verb.REPLACE, process.spec)
-        await self._leaving.take_out(process, going, deadline, report)
+        await self._leaving.take_out(process, going, deadline, report, PastKind.REPLACED)
         self._coming.was_removed(name)
 
     async def _return(self, name: str, deadline: float, report: Report) -> None:

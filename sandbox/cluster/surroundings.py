@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from sandbox.cluster import preflight
 from sandbox.cluster.voters import RUNS
 from sandbox.errors import SandboxError
-from sandbox.model.spec import ClusterSpec, MemberSpec, ProcessSpec, Unfinished
+from sandbox.model.spec import ClusterSpec, MemberSpec, PastKind, ProcessSpec, Unfinished
 from sandbox.model.state import ProcessState
 from sandbox.model.verb import Verb
-from sandbox.plan.membership import with_member, without_member
+from sandbox.plan.membership import with_member, with_past, without_member
 
 if TYPE_CHECKING:
     from sandbox.cluster.faults import Faults
@@ -56,6 +56,10 @@ class Surroundings:
         """Nothing is half done with that process any more."""
         plan = self.spec()
         self.adopt(replace(plan, unfinished=_others(plan, process)))
+
+    def remember(self, kind: PastKind, member: str, id_: str) -> None:
+        """It is done: a later upgrade asks what was, and under which etcd."""
+        self.adopt(with_past(self.spec(), kind, member, id_))
 
     def leave_out(self, process: str) -> None:
         """It is in the plan no more."""

@@ -21,9 +21,10 @@ from sandbox.model.upgrade import (
     UpgradeStep,
 )
 from sandbox.model.verdict import Target, Verdict
-from sandbox.plan import upgrades
+from sandbox.plan import pastchanges, upgrades
 
 if TYPE_CHECKING:
+    from sandbox.cluster.listing import Listing
     from sandbox.cluster.monitor import Look, Monitor
     from sandbox.cluster.roster import Roster
     from sandbox.cluster.versions import Versions
@@ -77,6 +78,7 @@ class Upgrading:
         monitor: Monitor,
         wholeness: Wholeness,
         versions: Versions,
+        listing: Listing,
         swapping: Swapping,
         bus: Bus,
     ) -> None:
@@ -86,13 +88,15 @@ class Upgrading:
         self._monitor = monitor
         self._wholeness = wholeness
         self._versions = versions
+        self._listing = listing
         self._swapping = swapping
         self._bus = bus
         self._under_way: Upgrade | None = None
 
     async def plan(self, order: UpgradeOrder) -> UpgradePlan:
-        """What it would do. Raises InputError for a step that etcd does not allow and a command
-        that the new etcd would not take, SandboxError for members that are not healthy."""
+        """What it would do. Raises InputError for a step that etcd does not allow, a command that the
+        new etcd would not take, and changes of the members that it may not know of (unless
+        `order.force`); SandboxError for members that are not healthy."""
         look = await self._monitor.look()
         names = self._meant(order, look)
         cluster = await self._versions.of_cluster()
@@ -101,6 +105,7 @@ class Upgrading:
         turns = upgrades.in_turn(todo, self._down(todo), look.leader)
         if todo:
             cluster = await self._allowed(order, cluster)
+        doubts = await self._doubts(todo, order)
         new = {name: self._swapping.wanted(name, order) for name in todo}
         await self._check_logs(todo, order)
         if turns:
@@ -113,7 +118,10 @@ class Upgrading:
                 *(self._step(name, new[name], look) for name in turns),
                 *(self._step(name, None, look) for name in names if name not in todo),
             ),
-            notes=upgrades.notes_of(self._spec(), todo, order.to.version, len(look.voters)),
+            notes=(
+                *upgrades.notes_of(self._spec(), todo, order.to.version, len(look.voters)),
+                *doubts,
+            ),
         )
 
     async def begin(
@@ -185,6 +193,7 @@ class Upgrading:
             left=tuple(self._name(name) for name in left),
             cluster_version_before=before,
             cluster_version_after=after,
+            unlike=await self._listing.unlike_plan(order.to.version) if done else (),
         )
         return _together(verdicts, upgrade.plan, outcome, tuple(commands))
 
@@ -210,6 +219,20 @@ class Upgrading:
             cluster = await self._versions.risen(cluster, running, order.timeout_s)
             upgrades.check_step(order.to.version, cluster, running)
         return cluster
+
+    async def _doubts(self, names: list[str], order: UpgradeOrder) -> tuple[str, ...]:
+        """What the new etcd may not know of the members, where that is to be done all the same."""
+        running = await self._versions.running()
+        if not pastchanges.skips_repair(order.to.version, (running[name] for name in names)):
+            return ()
+        found = pastchanges.doubts(self._spec(), await self._listing.everyone())
+        if found and not order.force:
+            raise pastchanges.lost_changes(
+                found,
+                order.to.version,
+                "--force does it all the same, and compares the list of members afterwards",
+            )
+        return (f"{'; '.join(found)}: {pastchanges.WHY}",) if found else ()
 
     def _meant(self, order: UpgradeOrder, look: Look) -> tuple[str, ...]:
         names = resolve(order.select, look.candidates, order.seed)

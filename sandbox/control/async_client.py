@@ -98,6 +98,7 @@ class AsyncControlClient:
         select: Iterable[str],
         to: Mapping[str, object],
         *,
+        force: bool = False,
         seed: int | None = None,
         wait: bool = True,
         timeout_s: float = 30.0,
@@ -107,7 +108,9 @@ class AsyncControlClient:
         What is told, as `control.wire` has it: the plan, each member that is done, the verdict.
         Raises the error that ended it. An iterator that is closed before its end halts the upgrade.
         """
-        request = requests.upgrade(select, to, seed=seed, wait=wait, timeout_s=timeout_s)
+        request = requests.upgrade(
+            select, to, force=force, seed=seed, wait=wait, timeout_s=timeout_s
+        )
         async with aclosing(self._objects(request)) as told:
             async for news in told:
                 yield checked_news(news)

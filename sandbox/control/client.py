@@ -83,6 +83,7 @@ class ControlClient:
         select: Iterable[str],
         to: Mapping[str, object],
         *,
+        force: bool = False,
         seed: int | None = None,
         wait: bool = True,
         timeout_s: float = 30.0,
@@ -92,7 +93,9 @@ class ControlClient:
         What is told, as `control.wire` has it: the plan, each member that is done, the verdict.
         Raises the error that ended it. An iterator that is left before its end halts the upgrade.
         """
-        request = requests.upgrade(select, to, seed=seed, wait=wait, timeout_s=timeout_s)
+        request = requests.upgrade(
+            select, to, force=force, seed=seed, wait=wait, timeout_s=timeout_s
+        )
         with self._stream(request) as stream:
             for line in stream:
                 yield (news := checked_news(json.loads(line)))

@@ -121,6 +121,7 @@ def upgrade(
     select: Iterable[str],
     to: Mapping[str, object],
     *,
+    force: bool = False,
     seed: int | None = None,
     wait: bool = True,
     timeout_s: float = 30.0,
@@ -128,11 +129,12 @@ def upgrade(
 ) -> Request:
     """Give the selected members the etcd `to` (an EtcdBinary as JSON), one after the other.
 
-    A stream of what is done (`control.wire`); with `dry_run` the plan alone, as one answer.
+    With `force` also where it may not know of changes of the members in the past. A stream of what is done (`control.wire`); with `dry_run` the plan alone, as one answer.
     """
     body = {
         "select": list(select),
         "to": dict(to),
+        "force": force,
         "seed": seed,
         "wait": wait,
         "timeout_s": timeout_s,

@@ -79,6 +79,7 @@ class UpgradeBody(msgspec.Struct, forbid_unknown_fields=True):
 
     select: tuple[str, ...]
     to: EtcdBinary
+    force: bool = False
     seed: int | None = None
     wait: bool = True
     timeout_s: float = 30.0
@@ -193,6 +194,7 @@ class Routes:
         order = UpgradeOrder(
             select=body.select,
             to=body.to,
+            force=body.force,
             seed=body.seed,
             wait=body.wait,
             timeout_s=body.timeout_s,

@@ -275,6 +275,30 @@ class Unfinished:
     process: str
 
 
+class PastKind(StrEnum):
+    """What was done to a member, or to the data of all."""
+
+    ADDED = "added"
+    PROMOTED = "promoted"
+    REMOVED = "removed"
+    REPLACED = "replaced"
+    RESTORED = "restored"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastChange:
+    """A change of the members that is done: `kind` says what, `version` under which etcd.
+
+    `version` is the oldest among the members at that time, empty where none was known. `member` and
+    `id` are empty for data that was restored from a snapshot.
+    """
+
+    kind: PastKind
+    version: str
+    member: str = ""
+    id: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterSpec:
     """A whole cluster. `wanted` names the processes that `up` starts; empty means all.
@@ -282,7 +306,7 @@ class ClusterSpec:
     `token` is etcd's initial cluster token. `port_lock` is the path of the lock file that
     holds a port block found by `--base-port auto`; empty when the ports were given.
     `founders` are the process names of the input's members, once the members are not those any
-    more; `unfinished` are changes of them that may be half done.
+    more; `unfinished` are changes of them that may be half done, `history` those that are done.
     """
 
     name: str
@@ -299,6 +323,7 @@ class ClusterSpec:
     port_lock: str = ""
     founders: tuple[str, ...] = ()
     unfinished: tuple[Unfinished, ...] = ()
+    history: tuple[PastChange, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property

@@ -13,11 +13,13 @@ class UpgradeOrder:
 
     `select` are selectors, `seed` is what `random` draws from. `timeout_s` is what each member may
     take, and the cluster version at the end. With `wait` the cluster is given time to settle after
-    each member, reads are tried meanwhile, and the cluster version is waited for.
+    each member, reads are tried meanwhile, and the cluster version is waited for. With `force` it is
+    done although the new etcd may not know of changes of the members in the past.
     """
 
     select: tuple[str, ...]
     to: EtcdBinary
+    force: bool = False
     seed: int | None = None
     wait: bool = True
     timeout_s: float = 30.0
@@ -79,12 +81,21 @@ class MemberUpgrade:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unlike:
+    """A difference between etcd's own list of members and the plan, in a clause, and what mends it."""
+
+    what: str
+    mend: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UpgradeOutcome:
     """What an upgrade came to. `members` are those that it changed, in their order.
 
     `left` are those whose turn had not come when it was told to stop. The cluster version rises
     by itself, some seconds after the last member: where `cluster_version_after` is not that of the
-    members yet, they were not all asked for, or it was not waited for.
+    members yet, they were not all asked for, or it was not waited for. `unlike` is how etcd's list of
+    members differs from the plan now: empty where it is as it should be, or no member told it.
     """
 
     version: str
@@ -92,3 +103,4 @@ class UpgradeOutcome:
     left: tuple[str, ...] = ()
     cluster_version_before: str | None = None
     cluster_version_after: str | None = None
+    unlike: tuple[Unlike, ...] = ()

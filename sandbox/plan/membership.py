@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from sandbox.model.spec import ClusterSpec, ProcessSpec, SourceKind
+from sandbox.etcd.version import parse
+from sandbox.model.spec import ClusterSpec, PastChange, PastKind, ProcessSpec, SourceKind
 from sandbox.plan.joining import common_flags, joining
 
 
@@ -34,6 +35,20 @@ def without_member(spec: ClusterSpec, name: str) -> ClusterSpec:
         wanted=tuple(each for each in spec.wanted if each != name),
         founders=spec.founders or _members(spec),
     )
+
+
+def with_past(spec: ClusterSpec, kind: PastKind, member: str = "", id_: str = "") -> ClusterSpec:
+    """The plan that remembers this change, under the oldest etcd that its members have now."""
+    versions = [
+        process.member.etcd.version
+        for process in spec.members
+        if process.member is not None and process.member.etcd is not None
+    ]
+    version = min(versions, key=parse, default="")
+    change = PastChange(kind=kind, version=version, member=member, id=id_)
+    key = (kind, member, version)
+    others = (past for past in spec.history if (past.kind, past.member, past.version) != key)
+    return replace(spec, history=(*others, change))
 
 
 def continued(recorded: ClusterSpec, planned: ClusterSpec) -> ClusterSpec:

@@ -309,3 +309,44 @@ def test_a_learner_is_upgraded_as_the_others(cluster_of: ClusterOf) -> None:
     assert len(verdict.upgrade.members) == 4
     learner = next(member for member in cluster.status().members if member.name == "infra4")
     assert (learner.role, learner.version) == (Role.LEARNER, version_of("3.5"))
+
+
+def test_members_that_older_etcds_changed_do_not_get_3_6_unless_it_is_forced(
+    cluster_of: ClusterOf,
+) -> None:
+    cluster = cluster_of("3.5", members=1, profile=None)
+    cluster.add()  # beside one voter it comes as a learner, and is promoted
+    before = pids(cluster)
+
+    with pytest.raises(InputError, match=r"infra2 promoted under etcd 3\.5\.1") as refused:
+        cluster.upgrade("all", to=path_of("3.6"))
+
+    assert "first etcd-sandbox upgrade all --to 3.5.26" in refused.value.hint
+    assert pids(cluster) == before
+
+    forced = cluster.upgrade("infra2", to=path_of("3.6"), force=True, wait=False)
+
+    assert versions(cluster) == {"infra1": version_of("3.5"), "infra2": version_of("3.6")}
+    assert forced.upgrade is not None
+    assert forced.upgrade.unlike == ()
+
+
+def test_removed_members_that_an_upgrade_brought_back_are_named(
+    cluster_of: ClusterOf, etcd_cluster_factory: EtcdClusterFactory, tmp_path: Path
+) -> None:
+    snapshot = tmp_path / "old.db"
+    first = cluster_of("3.4", members=1, profile=None)
+    first.snapshot(snapshot)
+    gone = views(first)["infra1"].id
+    first.close()
+    cluster = etcd_cluster_factory(restore=snapshot, etcd=path_of("3.4"))
+    cluster.upgrade("all", to=path_of("3.5"))
+    with pytest.raises(InputError, match=r"the data restored with etcd 3\.4\.23"):
+        cluster.upgrade("all", to=path_of("3.6"))
+
+    forced = cluster.upgrade("all", to=path_of("3.6"), force=True, wait=False)
+
+    assert forced.upgrade is not None
+    (back,) = forced.upgrade.unlike
+    assert back.what.startswith(f"infra1 ({gone}, http://")
+    assert back.mend == f"etcd-sandbox upgrade all --to 3.7, then etcd-sandbox remove {gone}"

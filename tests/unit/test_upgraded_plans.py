@@ -8,9 +8,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from sandbox.errors import InputError
 from sandbox.inputs import Caller, Options, plan_again, plan_up
-from sandbox.model.spec import ClusterSpec, EtcdBinary
+from sandbox.model.spec import ClusterSpec, EtcdBinary, PastKind
 from sandbox.paths import ClusterPaths
+from sandbox.plan.membership import with_past
 from sandbox.plan.upgrades import with_etcd
 
 ETCD = '#!/bin/sh\necho "etcd Version: {version}"\n'
@@ -99,3 +101,26 @@ def test_an_etcd_that_has_gone_from_its_place_is_looked_for_elsewhere(
     assert versions(spec) == UPGRADED
     (upgraded,) = (each for each in spec.members if each.name == "etcd2")
     assert upgraded.argv[0] == str(elsewhere / "etcd-3.5.1")
+
+
+def test_changes_of_the_members_are_remembered_until_the_data_is_wiped(cluster: Cluster) -> None:
+    changed = with_past(cluster.spec, PastKind.REMOVED, "infra4", "abc")
+    cluster.paths.plan.write_bytes(msgspec.json.encode(changed))
+    for options in (Options(), Options(members=3)):
+        assert plan_up(options, cluster.paths, cluster.caller).spec.history == changed.history
+    running = msgspec.to_builtins(changed)
+    assert plan_again(running, cluster.paths, cluster.caller).spec.history == changed.history
+    fresh = Options(members=3, fresh=True)
+    assert plan_up(fresh, cluster.paths, cluster.caller).spec.history == ()
+
+
+def test_up_refuses_an_etcd_that_may_not_know_the_members_as_they_are(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    cluster.here["3.6"] = program(tmp_path, "3.6.16")
+    assert cluster.up(etcd="3.6") == ["3.6.16"] * 3
+    changed = with_past(cluster.spec, PastKind.REMOVED, "infra4", "abc")
+    cluster.paths.plan.write_bytes(msgspec.json.encode(changed))
+    with pytest.raises(InputError, match=r"infra4 removed under etcd 3\.4\.23"):
+        cluster.up(etcd="3.6")
+    assert cluster.up(etcd="3.6", fresh=True) == ["3.6.16"] * 3

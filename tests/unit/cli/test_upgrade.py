@@ -121,6 +121,34 @@ def test_what_is_left_is_named_with_the_command_that_goes_on(
     ]
 
 
+def test_what_is_forced_goes_on_forced(
+    running: Callable[..., FakeSupervisor], cli: Callable[..., Ran], etcd: str
+) -> None:
+    fake = running({"plan": planned(step("infra2"))}, verdict(["infra1"], "3.5.0"))
+    ran = cli("upgrade", "all", "--to", etcd, "--force")
+    assert fake.asked[-1].body["force"] is True
+    assert ran.out.splitlines()[-1] == f"next: etcd-sandbox upgrade all --to {etcd} --force"
+
+
+def test_a_list_of_members_that_is_not_that_of_the_plan_is_an_error_with_the_mend(
+    running: Callable[..., FakeSupervisor], cli: Callable[..., Ran], etcd: str
+) -> None:
+    last = verdict([], "3.6.0")
+    last["verdict"]["upgrade"]["unlike"] = [
+        {"what": "infra1 (abc) is on it", "mend": "etcd-sandbox remove abc"},
+        {"what": "infra2 is a learner on it", "mend": "etcd-sandbox promote infra2"},
+    ]
+    running({"plan": planned(step("infra2"))}, changed("infra2"), last)
+    ran = cli("upgrade", "all", "--to", etcd)
+    assert ran.code == 1
+    assert ran.out.splitlines()[-2:] == ["  cluster version 3.5 → 3.6", "next: etcd-sandbox status"]
+    assert ran.err == (
+        "etcd-sandbox: error: etcd's list of members is not that of the plan: "
+        "infra1 (abc) is on it; infra2 is a learner on it\n\n"
+        "hint: etcd-sandbox remove abc; etcd-sandbox promote infra2\n"
+    )
+
+
 def test_an_error_in_the_middle_comes_after_what_was_done(
     running: Callable[..., FakeSupervisor], cli: Callable[..., Ran], etcd: str
 ) -> None:

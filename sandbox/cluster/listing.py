@@ -1,0 +1,71 @@
+"""etcd's list of members as the members of one cluster have it, and how it differs from the plan."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from sandbox.cluster.voters import RUNS
+from sandbox.model.detail import Peer
+from sandbox.model.state import ProcessState
+from sandbox.model.upgrade import Unlike
+from sandbox.plan.listed import unlike
+
+if TYPE_CHECKING:
+    from sandbox.cluster.roster import Roster
+    from sandbox.etcd.gateway import Gateway
+    from sandbox.model.spec import ClusterSpec
+    from sandbox.supervise.supervisor import Supervisor
+
+ANSWER_WITHIN_S = 2.0
+
+
+class Listing:
+    """Asks every member that runs: after an upgrade, or apart, they may have different lists."""
+
+    def __init__(
+        self,
+        spec: Callable[[], ClusterSpec],
+        supervisor: Supervisor,
+        roster: Roster,
+        gateway: Gateway,
+    ) -> None:
+        self._spec = spec
+        self._supervisor = supervisor
+        self._roster = roster
+        self._gateway = gateway
+
+    async def everyone(self) -> tuple[Peer, ...]:
+        """Who is on any member's list, each once; empty where none answers."""
+        asked = [
+            member.client_url
+            for name, member in self._roster.items()
+            if self._supervisor.processes[name].state in RUNS and not self._roster.is_proxy(name)
+        ]
+        lists = await asyncio.gather(
+            *(self._gateway.members(url, ANSWER_WITHIN_S) for url in asked)
+        )
+        return tuple(_each_once(peer for listed in lists for peer in listed or ()))
+
+    async def unlike_plan(self, version: str) -> tuple[Unlike, ...]:
+        """How etcd's list differs from the plan, once members were upgraded to `version`."""
+        listed = await self.everyone()
+        members = {
+            process.name: process.member
+            for process in self._spec().members
+            if process.member is not None
+            and not self._roster.is_outsider(process.name)
+            and self._supervisor.processes[process.name].state is not ProcessState.REMOVED
+        }
+        ids = {name: self._roster.id_of(name) for name in members}
+        return unlike(members, ids, listed, version) if listed else ()
+
+
+def _each_once(peers: Iterable[Peer]) -> Iterable[Peer]:
+    """One entry for each ID; where the lists differ, the one without a vote."""
+    found: dict[str, Peer] = {}
+    for peer in peers:
+        if peer.id not in found or peer.is_learner:
+            found[peer.id] = peer
+    return found.values()

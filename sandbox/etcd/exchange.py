@@ -10,6 +10,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import h11
@@ -20,19 +21,37 @@ FORM = "application/x-www-form-urlencoded"
 TROUBLE = (TimeoutError, OSError, ValueError, h11.ProtocolError, asyncio.IncompleteReadError)
 """What a question may end with instead of an answer."""
 
+LEFT_S = 10.0
+"""How long an answer that nobody waits for any more may take: longer than etcd's own seven seconds."""
+
+LEFT_AT_MOST = 8
+"""So many of them at one server; with one more, the oldest is given up with its connection."""
+
+IDLE_AT_MOST = 16
+"""So many connections to one server are kept."""
+
 _READ_BYTES = 65536
 
 
 class Exchange:
-    """One HTTP client for any number of servers. `tls` makes the context for `https` when it is needed."""
+    """One HTTP client for any number of servers. `tls` makes the context for `https` when it is needed.
+
+    Whoever gives a question up gives up the answer, not the connection: it is kept until the answer
+    has come, and is there for the next question, which pays for no new connection, no new handshake.
+    """
 
     def __init__(self, tls: Callable[[], ssl.SSLContext]) -> None:
         self._make_tls = tls
         self._tls: ssl.SSLContext | None = None
         self._idle: dict[tuple[str, int], list[_Connection]] = {}
+        self._left: dict[tuple[str, int], list[asyncio.Task[tuple[int, bytes]]]] = {}
 
     async def aclose(self) -> None:
         """Close all connections."""
+        left = [talk for talks in self._left.values() for talk in talks]
+        for talk in left:
+            talk.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
         for idle in self._idle.values():
             for connection in idle:
                 connection.close()
@@ -43,17 +62,48 @@ class Exchange:
     ) -> tuple[int, bytes]:
         """The status and the whole body of the answer. Raises one of TROUBLE when there is none."""
         address, target, secure = _place(url)
-        asked = (method, target, body, content_type)
+        question = _Question(method, target, body, content_type)
+        talk = asyncio.ensure_future(self._talk(address, secure, question))
+        try:
+            return await asyncio.shield(talk)
+        except asyncio.CancelledError:
+            question.wanted = False
+            self._leave(address, talk)
+            raise
+
+    async def _talk(
+        self, address: tuple[str, int], secure: bool, question: _Question
+    ) -> tuple[int, bytes]:
         idle = self._idle.setdefault(address, [])
         # A kept connection may have died with its server: only then is a second one worth a try.
         if idle:
             connection = idle.pop()
             try:
-                return await self._exchange(connection, idle, *asked)
+                return await self._exchange(connection, idle, question)
             except (OSError, h11.ProtocolError, asyncio.IncompleteReadError):
                 pass
         connection = await _connect(*address, self._context() if secure else None)
-        return await self._exchange(connection, idle, *asked)
+        if not question.wanted:
+            # It was given up before it was asked: what changes something must not come later.
+            idle.append(connection)
+            raise TimeoutError
+        return await self._exchange(connection, idle, question)
+
+    def _leave(self, address: tuple[str, int], talk: asyncio.Task[tuple[int, bytes]]) -> None:
+        """Nobody waits for this answer any more; its connection is wanted."""
+        talks = self._left.setdefault(address, [])
+        talks.append(talk)
+        timer = asyncio.get_running_loop().call_later(LEFT_S, talk.cancel)
+
+        def over(ended: asyncio.Task[tuple[int, bytes]]) -> None:
+            timer.cancel()
+            talks.remove(ended)
+            if not ended.cancelled():
+                ended.exception()
+
+        talk.add_done_callback(over)
+        for oldest in talks[:-LEFT_AT_MOST]:
+            oldest.cancel()
 
     async def stream(
         self, method: str, url: str, body: bytes, content_type: str = JSON
@@ -74,19 +124,16 @@ class Exchange:
 
     @staticmethod
     async def _exchange(
-        connection: _Connection,
-        idle: list[_Connection],
-        method: str,
-        target: str,
-        body: bytes,
-        content_type: str,
+        connection: _Connection, idle: list[_Connection], question: _Question
     ) -> tuple[int, bytes]:
         try:
-            status, answer = await connection.ask(method, target, body, content_type)
+            status, answer = await connection.ask(
+                question.method, question.target, question.body, question.content_type
+            )
         except BaseException:
             connection.close()
             raise
-        if connection.reusable:
+        if connection.reusable and len(idle) < IDLE_AT_MOST:
             idle.append(connection)
         else:
             connection.close()
@@ -96,6 +143,17 @@ class Exchange:
         if self._tls is None:
             self._tls = self._make_tls()
         return self._tls
+
+
+@dataclass(slots=True)
+class _Question:
+    """What is asked; `wanted` is False once nobody waits for the answer any more."""
+
+    method: str
+    target: str
+    body: bytes
+    content_type: str
+    wanted: bool = True
 
 
 class _Connection:

@@ -147,7 +147,7 @@ def test_an_answer_that_is_none_counts_as_no_answer(said: Answer) -> None:
     asking(question, maintenance__status=said)
 
 
-def test_a_member_that_hangs_is_given_up_in_time_and_its_connections_with_it() -> None:
+def test_a_member_that_hangs_is_given_up_in_time() -> None:
     async def question(gateway: Gateway, member: FakeMember) -> None:
         clock = asyncio.get_running_loop().time
         begun = clock()

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from sandbox.errors import SandboxError, TimedOut
-from sandbox.model.spec import After
+from sandbox.model.address import SECURE_SCHEMES, SOCKET_SCHEMES
+from sandbox.model.spec import After, Bootstrap
+from sandbox.model.state import Role
+from sandbox.paths import SOCKET_PATH_LIMIT
 
 if TYPE_CHECKING:
     from sandbox.model.spec import ClusterSpec
@@ -18,17 +22,36 @@ if TYPE_CHECKING:
 def members_of(plan: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The members of a plan as JSON, each with its `process`, in the order of the cluster.
 
-    `surplus`: clients are not served by it: the discovery token had no place for it, or it is a learner.
+    `surplus`: clients are not served by it: the discovery token had no place for it, or it is a learner
+    or a proxy.
     """
     return [
         {
             **process["member"],
             "process": process["name"],
-            "surplus": process.get("after") == After.READY or process["member"].get("learner"),
+            "surplus": process.get("after") == After.READY
+            or process["member"].get("learner")
+            or process["member"].get("proxy"),
         }
         for process in plan["processes"]
         if process.get("member")
     ]
+
+
+def members_now(
+    plan: Mapping[str, Any], ask: Callable[[], Iterable[Mapping[str, Any]]]
+) -> list[dict[str, Any]]:
+    """The members of a running cluster as `members_of` gives them, with what only it knows.
+
+    Who found the discovery token full is a proxy since, and so surplus. `ask` gives the members of `status`;
+    it is asked only where there may be such.
+    """
+    members = members_of(plan)
+    if plan.get("bootstrap") == Bootstrap.DISCOVERY:
+        proxies = {member["process"] for member in ask() if member["role"] == Role.PROXY}
+        for member in members:
+            member["surplus"] = member["surplus"] or member["process"] in proxies
+    return members
 
 
 def etcdctl_variables(members: Iterable[Mapping[str, Any]]) -> dict[str, str]:
@@ -39,8 +62,10 @@ def etcdctl_variables(members: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     listed = list(members)
     # Proxies speak no gRPC, and learners refuse most: they are talked to only where nobody else is meant.
     listed = [member for member in listed if not member.get("surplus")] or listed
-    variables = {"ETCDCTL_ENDPOINTS": ",".join(member["client_url"] for member in listed)}
-    if any(member["client_url"].startswith("https://") for member in listed):
+    variables = {
+        "ETCDCTL_ENDPOINTS": ",".join(_endpoint(member["client_url"]) for member in listed)
+    }
+    if any(urlsplit(member["client_url"]).scheme in SECURE_SCHEMES for member in listed):
         variables["ETCDCTL_INSECURE_SKIP_TLS_VERIFY"] = "true"
         secured = next((member for member in listed if member.get("client_cert")), None)
         if secured is not None:
@@ -74,6 +99,13 @@ def path_with_etcdctl(plan: Mapping[str, Any], path: str) -> str:
     except SandboxError:
         return path
     return path if directory in path.split(os.pathsep) else os.pathsep.join((path, directory))
+
+
+def _endpoint(url: str) -> str:
+    scheme, _, file = url.partition("://")
+    if scheme in SOCKET_SCHEMES and len(os.fsencode(file)) > SOCKET_PATH_LIMIT:
+        return f"{scheme}://{os.path.relpath(file)}"
+    return url
 
 
 def etcdctl_for_members(members: Iterable[Mapping[str, Any]]) -> str:

@@ -34,11 +34,11 @@ def ctl(on: tuple[str, ...], args: tuple[str, ...]) -> None:
     Our own options come first; from the first word that is none of them on, all is etcdctl's.
     """
     from sandbox.cli.choice import running
-    from sandbox.etcdctl import command_line, members_of, overlooks_records
+    from sandbox.etcdctl import command_line, members_now, overlooks_records
 
     client = running()
     plan = client.plan()
-    members = members_of(plan)
+    members = members_now(plan, lambda: client.status()["members"])
     if not members:
         raise SandboxError(f"cluster {client.paths.name!r} has no etcd member to talk to")
     chosen = _selected(client, members, on) if on else members

@@ -24,10 +24,10 @@ SHELLS = ("bash", "zsh", "fish")
 def env(shell: str | None) -> None:
     """Print the variables that etcdctl reads: eval "$(etcd-sandbox env)", in fish: etcd-sandbox env | source"""
     from sandbox.cli.choice import running
-    from sandbox.etcdctl import etcdctl_variables, members_of
+    from sandbox.etcdctl import etcdctl_variables, members_now
 
     client = running()
-    members = members_of(client.plan())
+    members = members_now(client.plan(), lambda: client.status()["members"])
     if not members:
         raise SandboxError(f"cluster {client.paths.name!r} has no etcd member")
     # For the etcdctl of a shell, which may be an old one.

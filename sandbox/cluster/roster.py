@@ -33,6 +33,8 @@ class Roster:
                 self._learners.add(process.name)
             if process.is_surplus or process.is_to_join:
                 self._outsiders.add(process.name)
+            if process.member.proxy:
+                self.became_proxy(process.name)
 
     def renew(self, process: ProcessSpec) -> None:
         """A member has another spec; what was learnt of it stays."""

@@ -7,13 +7,20 @@ imported while the members of a new cluster need the processor themselves.
 from __future__ import annotations
 
 import asyncio
+import os
+import re
 import ssl
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+import sys
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
+from pathlib import PurePath
 from urllib.parse import urlsplit
 
 import h11
+
+from sandbox.model.address import SECURE_SCHEMES, SOCKET_SCHEMES
+from sandbox.paths import SOCKET_PATH_LIMIT
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
@@ -32,9 +39,16 @@ IDLE_AT_MOST = 16
 
 _READ_BYTES = 65536
 
+_NO_PORT = 0
+_AT_SOCKET = re.compile(r"(?P<file>.+)(?P<target>/(?:v\d+/.*|version|health.*|metrics))")
+"""The last of what etcd serves that a URL names: a directory on the way may be called so, too."""
+
 
 class Exchange:
-    """One HTTP client for any number of servers. `tls` makes the context for `https` when it is needed.
+    """One HTTP client for any number of servers, at `http`, `https`, and etcd's `unix` and `unixs`.
+
+    `tls` makes the context when it is needed. What is asked for at a socket follows its path:
+    `unix:///run/etcd.sock/v3/kv/range`.
 
     Whoever gives a question up gives up the answer, not the connection: it is kept until the answer
     has come, and is there for the next question, which pays for no new connection, no new handshake.
@@ -218,9 +232,14 @@ class _Connection:
 
 
 def _place(url: str) -> tuple[tuple[str, int], str, bool]:
-    """Host and port, what is asked for there, and whether by TLS."""
+    """Host and port (of a socket: its file and none), what is asked for there, and whether by TLS."""
     parts = urlsplit(url)
-    secure = parts.scheme == "https"
+    secure = parts.scheme in SECURE_SCHEMES
+    if parts.scheme in SOCKET_SCHEMES:
+        found = _AT_SOCKET.fullmatch(url.partition("://")[2])
+        if found is None:
+            raise ValueError(url)
+        return (found["file"], _NO_PORT), found["target"], secure
     if parts.hostname is None or parts.scheme not in ("http", "https"):
         raise ValueError(url)
     address = (parts.hostname, parts.port or (443 if secure else 80))
@@ -229,5 +248,25 @@ def _place(url: str) -> tuple[tuple[str, int], str, bool]:
 
 
 async def _connect(host: str, port: int, context: ssl.SSLContext | None) -> _Connection:
+    if port == _NO_PORT:
+        with _short(host) as path:
+            reader, writer = await asyncio.open_unix_connection(
+                path, ssl=context, server_hostname="localhost" if context else None
+            )
+        return _Connection(reader, writer, "localhost")
     reader, writer = await asyncio.open_connection(host, port, ssl=context)
     return _Connection(reader, writer, f"{host}:{port}")
+
+
+@contextmanager
+def _short(file: str) -> Iterator[str]:
+    """The socket's file by a path that can be connected to, however long its own is: etcd binds a relative one."""
+    if len(os.fsencode(file)) <= SOCKET_PATH_LIMIT or sys.platform != "linux":
+        yield file
+        return
+    path = PurePath(file)
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{directory}/{path.name}"
+    finally:
+        os.close(directory)

@@ -200,12 +200,14 @@ class MemberSpec:
     """A process that is an etcd server.
 
     `id` is etcd's own spelling: lower-case hex without leading zeros; None where it cannot
-    be known before the start. `client_url` and `peer_url` are the advertised ones,
-    `listen_urls` every address that etcd binds (client, peer and metrics), `data_dir` is
+    be known before the start. `client_url` is where clients on this machine reach it, which is not
+    always what it advertises; `peer_url` is the advertised one. `listen_urls` is
+    every address that etcd binds (client, peer and metrics), `data_dir` is
     absolute. `data_owned`: the directory is ours to delete. `link` is None for a member whose
     peers reach it directly, and then `no_link` says why. `election_timeout_s` is etcd's own.
     `upgraded_from` are the versions that ran its data before `etcd`, the first one first.
     `learner`: it has no vote. `joined`: it came to a cluster that was there; etcd chose its ID.
+    `proxy`: it is an etcd 3.4 or 3.5 under `--proxy`, which hands requests on, and no member at all.
     """
 
     name: str
@@ -227,6 +229,7 @@ class MemberSpec:
     upgraded_from: tuple[str, ...] = ()
     learner: bool = False
     joined: bool = False
+    proxy: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -347,11 +350,14 @@ class ClusterSpec:
 
     @property
     def client_urls(self) -> tuple[str, ...]:
-        """Where clients are served, in the order of the input: not by learners, nor without a place."""
+        """Where clients are served, in the order of the input: not by learners, proxies, nor without a place."""
         return tuple(
             process.member.client_url
             for process in self.processes
-            if process.member is not None and not process.is_surplus and not process.member.learner
+            if process.member is not None
+            and not process.is_surplus
+            and not process.member.learner
+            and not process.member.proxy
         )
 
     def process(self, name: str) -> ProcessSpec | None:

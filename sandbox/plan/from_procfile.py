@@ -20,13 +20,17 @@ from sandbox.model.spec import (
     ProcessSpec,
     Source,
 )
-from sandbox.plan.linked import NOT_ASKED, link_of
+from sandbox.plan.linked import NOT_ASKED, PROXY, link_of
+from sandbox.plan.reach import reached_at
 from sandbox.plan.shell import EtcdInvocation, etcd_invocation, is_simple, shell_argv
 from sandbox.plan.wanted import check_distinct, resolve_wanted
 
 DEFAULT_PORT_BASE = 5000
 PORT_STEP = 100
 """PORT of the entries, as goreman sets it: 5000, 5100, …"""
+
+OWN_VARIABLES = ("ETCD_SANDBOX_*",)
+"""Variables of etcd-sandbox that are kept from members: etcd warns of each that begins with `ETCD_`."""
 
 _PORT_LIMIT = 65535
 
@@ -83,6 +87,7 @@ def plan_procfile(
         )
     check_distinct(processes, {entry.name: procfile.place(entry) for entry in procfile.entries})
     plan.notes += _shared_addresses(processes)
+    plan.notes += _different_clusters(processes, procfile)
     return ClusterSpec(
         name=name,
         source=source,
@@ -144,6 +149,7 @@ class _Plan:
             shown=shown,
             cwd=self.cwd,
             env=env,
+            env_drop=() if member is None else OWN_VARIABLES,
             member=member,
         )
 
@@ -156,6 +162,8 @@ class _Plan:
     ) -> PeerLink | str:
         if not self.links:
             return NOT_ASKED
+        if is_proxy(flags):
+            return PROXY
         link = link_of(
             flags,
             invocation.argv,
@@ -165,6 +173,10 @@ class _Plan:
         if isinstance(link, str):
             self.notes.append(f"{self.procfile.place(entry)}: no link for {entry.name}: {link}")
         return link
+
+    def _file(self, path: str) -> str:
+        """A file that a flag names, if it names one; etcd finds it from where it runs."""
+        return self._absolute(path) if path else ""
 
     def _absolute(self, path: str) -> str:
         return posixpath.normpath(posixpath.join(self.cwd, path))
@@ -211,31 +223,42 @@ class _Plan:
     def _member(
         self, flags: MemberFlags, binary: EtcdBinary | None, link: PeerLink | str
     ) -> MemberSpec:
-        known = flags.discovery is None and flags.initial_cluster_state == "new"
+        proxy = is_proxy(flags)
+        known = flags.discovery is None and flags.initial_cluster_state == "new" and not proxy
         peer_urls = flags.initial_advertise_peer_urls
-        client_urls = flags.advertise_client_urls or flags.listen_client_urls
+        listening, metrics = flags.listen_client_urls, flags.listen_metrics_urls
         return MemberSpec(
             name=flags.name,
             id=member_id(peer_urls, flags.token) if known else None,
-            client_url=client_urls[0] if client_urls else "",
+            client_url=reached_at(flags.advertise_client_urls, listening, self.cwd),
             peer_url=peer_urls[0] if peer_urls else "",
-            metrics_url=flags.listen_metrics_urls[0] if flags.listen_metrics_urls else None,
+            metrics_url=reached_at((), metrics, self.cwd) if metrics else None,
             listen_urls=(
-                *flags.listen_client_urls,
-                *((link.target_url,) if isinstance(link, PeerLink) else flags.listen_peer_urls),
-                *flags.listen_metrics_urls,
+                *listening,
+                *(() if proxy else _peer_listeners(flags, link)),
+                *metrics,
             ),
             data_dir=self._absolute(flags.data_dir),
             data_owned=False,
             token=flags.token,
             initial_cluster=tuple(f"{member}={url}" for member, url in flags.initial_cluster),
             etcd=binary,
-            client_cert=flags.client_cert_file or flags.cert_file,
-            client_key=flags.client_key_file or flags.key_file,
+            client_cert=self._file(flags.client_cert_file or flags.cert_file),
+            client_key=self._file(flags.client_key_file or flags.key_file),
             link=link if isinstance(link, PeerLink) else None,
             no_link=link if isinstance(link, str) else "",
             election_timeout_s=flags.election_timeout_ms / 1000,
+            proxy=proxy,
         )
+
+
+def is_proxy(flags: MemberFlags) -> bool:
+    """Whether the etcd is a proxy of the v2 API, as 3.4 and 3.5 can be."""
+    return flags.raw.get("proxy", "off") != "off"
+
+
+def _peer_listeners(flags: MemberFlags, link: PeerLink | str) -> tuple[str, ...]:
+    return (link.target_url,) if isinstance(link, PeerLink) else flags.listen_peer_urls
 
 
 def _bootstrap_of(flags: MemberFlags) -> Bootstrap:
@@ -259,3 +282,36 @@ def _shared_addresses(processes: Sequence[ProcessSpec]) -> list[str]:
             if owner != process.name:
                 notes.append(f"{owner} and {process.name} both use {thing}")
     return notes
+
+
+def _different_clusters(processes: Sequence[ProcessSpec], procfile: Procfile) -> list[str]:
+    """The members that would begin another cluster than the first one does: etcd tells clusters apart
+    by a hash of token and member list. One that joins what is there, or is found otherwise, needs neither.
+    """
+    entries = {entry.name: entry for entry in procfile.entries}
+    founders = [
+        (process.name, process.member)
+        for process in processes
+        if process.member is not None and process.member.id is not None
+    ]
+    notes: list[str] = []
+    for name, member in founders[1:]:
+        first, like = founders[0]
+        place = procfile.place(entries[name])
+        if member.token != like.token:
+            notes.append(
+                f"{place}: {name} has the cluster token {member.token!r}, {first} has {like.token!r}: "
+                "etcd takes them for two clusters, and etcd-sandbox for one"
+            )
+        if set(member.initial_cluster) != set(like.initial_cluster):
+            notes.append(
+                f"{place}: {name} has another --initial-cluster than {first} "
+                f"({_difference(member.initial_cluster, like.initial_cluster)}): "
+                "etcd takes them for two clusters, and etcd-sandbox for one"
+            )
+    return notes
+
+
+def _difference(one: Sequence[str], other: Sequence[str]) -> str:
+    more = [f"with {pair}" for pair in one if pair not in other]
+    return ", ".join(more + [f"without {pair}" for pair in other if pair not in one])

@@ -16,11 +16,14 @@ LISTENER_OFFSET = 2
 NOT_ASKED = "a Procfile's members reach each other directly"
 DIRECT = "the cluster was started with --direct"
 
+PROXY = "it is a proxy: no peer dials it"
+
 APART = "the containers have a network of their own, on which members reach each other directly"
 
 MENDS = {
     NOT_ASKED: "etcd-sandbox down, then etcd-sandbox up --links puts links between the members",
     DIRECT: "etcd-sandbox down, then etcd-sandbox up without --direct",
+    PROXY: "the links of the members show what the proxy sees",
     APART: "containers on the host's network, or members that are processes, can have links",
 }
 """How to get links, by the reason for having none; any other reason lies in the member's command."""

@@ -11,6 +11,9 @@ import pytest
 from sandbox.etcd import release
 from sandbox.etcdctl import (
     command_line,
+    etcdctl_variables,
+    members_now,
+    members_of,
     overlooks_records,
     path_with_etcdctl,
     program_variables,
@@ -95,3 +98,34 @@ def test_the_directory_of_etcdctl_is_last_on_path_and_there_once(
 def test_path_is_as_it_was_where_there_is_no_etcdctl(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(release, "etcdctl_for", lambda path: None)
     assert path_with_etcdctl(PLAN, "/bin") == "/bin"
+
+
+def member(process: str, url: str, **more: object) -> dict[str, Any]:
+    return {"name": process, "member": {"client_url": url, **more}}
+
+
+def test_a_proxy_is_no_endpoint() -> None:
+    plan = {"processes": [member("p", "http://b:1", proxy=True), member("e", "http://a:1")]}
+    assert etcdctl_variables(members_of(plan)) == {"ETCDCTL_ENDPOINTS": "http://a:1"}
+
+
+def test_a_member_that_became_a_proxy_since_is_no_endpoint() -> None:
+    plan = {
+        "bootstrap": "discovery",
+        "processes": [member("a", "http://a:1"), member("b", "http://b:1")],
+    }
+    shown = [{"process": "a", "role": "leader"}, {"process": "b", "role": "proxy"}]
+    members = members_now(plan, lambda: shown)
+    assert etcdctl_variables(members) == {"ETCDCTL_ENDPOINTS": "http://a:1"}
+
+
+def test_a_socket_is_an_endpoint_by_its_path_and_by_a_short_one_where_that_is_too_long(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    deep = f"{tmp_path}/{'d' * 100}/s"
+    plan = {"processes": [member("a", "unixs:///a/s"), member("b", f"unix://{deep}")]}
+    assert etcdctl_variables(members_of(plan)) == {
+        "ETCDCTL_ENDPOINTS": f"unixs:///a/s,unix://{'d' * 100}/s",
+        "ETCDCTL_INSECURE_SKIP_TLS_VERIFY": "true",
+    }

@@ -239,7 +239,8 @@ def test_ports_that_a_profile_cannot_give_are_noted() -> None:
         ("etcd1: etcd --name a --listen-client-urls https://127.0.0.1:2379 "
          "--advertise-client-urls https://127.0.0.1:2379", "not plain http"),
         ("web: sleep 1", "no etcd member"),
-        ("etcd1: etcd --name a --advertise-client-urls http://127.0.0.1:99999", "no port"),
+        ("etcd1: etcd --name a --listen-client-urls http://127.0.0.1:99999 "
+         "--advertise-client-urls http://127.0.0.1:99999", "no port"),
         ("etcd1: etcd --name a --no-such-flag=1", "no-such-flag"),
     ],
 )  # fmt: skip

@@ -122,11 +122,102 @@ def test_everything_that_a_member_listens_on_is_known() -> None:
     found = member(
         "e: etcd --listen-client-urls http://127.0.0.1:1,http://127.0.0.1:2 --advertise-client-urls "
         "http://127.0.0.1:2 --listen-peer-urls http://127.0.0.1:3 --listen-metrics-urls http://127.0.0.1:4 "
-        "--cert-file c --key-file k"
     )
     assert found.listen_urls == tuple(f"http://127.0.0.1:{port}" for port in (1, 2, 3, 4))
     assert (found.client_url, found.metrics_url) == ("http://127.0.0.1:2", "http://127.0.0.1:4")
-    assert (found.client_cert, found.client_key) == ("c", "k")
+
+
+SECURED = "name: x\nclient-transport-security:\n  cert-file: tls/c.pem\n  key-file: /k.pem\n"
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "etcd --name x --cert-file tls/c.pem --key-file /k.pem",
+        "etcd --name x --client-cert-file=tls/c.pem --client-key-file=/k.pem --cert-file=other",
+        "ETCD_CERT_FILE=tls/c.pem ETCD_KEY_FILE=/k.pem etcd --name x",
+        "etcd --config-file tls.yml",
+    ],
+)
+def test_files_of_certificates_are_found_from_where_the_member_runs(command: str) -> None:
+    found = member(f"e: {command}", cwd="/base", read_file={"/base/tls.yml": SECURED}.__getitem__)
+    assert (found.client_cert, found.client_key) == ("/base/tls/c.pem", "/k.pem")
+
+
+def test_a_member_that_advertises_another_machine_is_asked_where_it_listens() -> None:
+    found = member(
+        "e: etcd --name x --listen-client-urls http://0.0.0.0:1 --advertise-client-urls "
+        "http://node1.example:1 --listen-metrics-urls http://0.0.0.0:2"
+    )
+    assert (found.client_url, found.metrics_url) == ("http://127.0.0.1:1", "http://127.0.0.1:2")
+    assert found.listen_urls[0] == "http://0.0.0.0:1"
+
+
+def test_a_member_that_serves_a_socket_is_asked_there() -> None:
+    url = "unix://localhost:12379"
+    found = member(f"e: etcd --name x --listen-client-urls {url} --advertise-client-urls {url}")
+    assert found.client_url == "unix:///project/localhost:12379"
+
+
+@pytest.mark.parametrize("flag", ["--proxy=on", "--proxy readonly"])
+def test_a_proxy_is_no_member_and_no_endpoint(flag: str) -> None:
+    spec = plan(
+        "e: etcd --name x\nproxy: etcd --name p --listen-client-urls http://127.0.0.1:9 "
+        f"--initial-cluster x=http://localhost:2380 {flag}",
+        links=True,
+    )
+    proxy = spec.processes[1].member
+    assert proxy is not None
+    assert (proxy.proxy, proxy.id, proxy.link) == (True, None, None)
+    assert proxy.listen_urls == ("http://127.0.0.1:9",)
+    assert spec.client_urls == ("http://localhost:2379",)
+
+
+def test_our_own_variables_are_kept_from_members_only() -> None:
+    web, e = plan("web: true\ne: etcd --name x").processes
+    assert (web.env_drop, e.env_drop) == ((), ("ETCD_SANDBOX_*",))
+
+
+FOUNDERS = "a=http://127.0.0.1:1,b=http://127.0.0.1:3"
+
+
+def founders(second: str) -> tuple[str, ...]:
+    def command(name: str, port: int) -> str:
+        peer = f"http://127.0.0.1:{port}"
+        return (
+            f"{name}: etcd --name {name} --listen-client-urls http://127.0.0.1:{port + 1} "
+            f"--advertise-client-urls http://127.0.0.1:{port + 1} --listen-peer-urls {peer} "
+            f"--initial-advertise-peer-urls {peer}"
+        )
+
+    first = f"{command('a', 1)} --initial-cluster {FOUNDERS} --initial-cluster-token t"
+    return plan(f"{first}\n{command('b', 3)} {second}").notes
+
+
+def test_two_tokens_or_two_lists_in_one_file_are_told() -> None:
+    assert founders(f"--initial-cluster {FOUNDERS} --initial-cluster-token u") == (
+        "P:2: b has the cluster token 'u', a has 't': "
+        "etcd takes them for two clusters, and etcd-sandbox for one",
+    )
+    more = "b=http://127.0.0.1:3,c=http://127.0.0.1:5"
+    assert founders(f"--initial-cluster {more} --initial-cluster-token t") == (
+        "P:2: b has another --initial-cluster than a (with c=http://127.0.0.1:5, without "
+        "a=http://127.0.0.1:1): etcd takes them for two clusters, and etcd-sandbox for one",
+    )
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        "--initial-cluster b=http://127.0.0.1:3,a=http://127.0.0.1:1 --initial-cluster-token t",
+        # What joins a cluster is told its token and list by the members that are there.
+        f"--initial-cluster {FOUNDERS},c=http://127.0.0.1:5 --initial-cluster-state existing",
+        f"--initial-cluster {FOUNDERS} --proxy on",
+        "--discovery-srv example.test",
+    ],
+)
+def test_what_does_not_found_a_cluster_needs_neither_its_token_nor_its_list(second: str) -> None:
+    assert not [note for note in founders(second) if "etcd takes them" in note]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,210 @@
+"""A course of random faults and changes, and all that the product said meanwhile."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+
+from sandbox import Cluster
+from sandbox.api import words
+from sandbox.cli.status import headline as status_headline
+from sandbox.control.client import ControlClient
+from sandbox.errors import SandboxError
+from sandbox.model.verb import Verb
+from sandbox.model.verdict import sentence
+from sandbox.paths import cluster_paths
+from sandbox.tui.headline import headline as dashboard_headline
+from sandbox.tui.store import Store
+from tests.witness.claims import Healthy, Refusal, Said, Status, Verdict
+from tests.witness.history import Span
+from tests.witness.stranger import Stranger
+
+VERB_TIMEOUT_S = 12.0
+HEALTHY_TIMEOUT_S = 15.0
+RECONFIGURED_WITHIN_S = 15.0
+ASKS_EVERY_S = (0.15, 0.5)
+
+
+class Questioner:
+    """Asks for `status` again and again while other things go on, as a dashboard does."""
+
+    def __init__(self, client: ControlClient, said: Said, seed: int) -> None:
+        self._client, self._said, self._random = client, said, random.Random(seed)
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="questioner")
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._over.set()
+        self._thread.join(30)
+
+    def _run(self) -> None:
+        while not self._over.wait(self._random.uniform(*ASKS_EVERY_S)):
+            ask_status(self._client, self._said)
+
+
+def ask_status(client: ControlClient, said: Said) -> None:
+    """Ask once, and note the answer with what the command and the dashboard make of it."""
+    sent = time.time()
+    body = client.status()
+    span = Span(sent, time.time())
+    store = Store(cluster=str(body["cluster"]))
+    store.take_status(words.status_of(body))
+    said.statuses.append(Status(span, body, (status_headline(body), dashboard_headline(store))))
+
+
+class Course:
+    """Does random things to a cluster, drawn from a seed; each is followed by what mends it, or is not."""
+
+    def __init__(self, cluster: Cluster, said: Said, seed: int, *, extras: frozenset[str]) -> None:
+        self._cluster = cluster
+        self._client = ControlClient(cluster_paths(cluster.name))
+        self._said = said
+        self._random = random.Random(seed)
+        self._first = len(cluster.members)
+        self._broken = 0
+        self._auth = False
+        self._alarm = False
+        self._added = False
+        self._extras = extras
+
+    def prepare(self) -> None:
+        """What is the case from the beginning: users, an alarm, a member that nobody starts."""
+        stranger = self._stranger()
+        deadline = time.monotonic() + RECONFIGURED_WITHIN_S
+        while "unlisted" in self._extras and not self._added and time.monotonic() < deadline:
+            # etcd takes nobody in before the members have been connected for five seconds.
+            self._toggle_unlisted(stranger)
+            time.sleep(0.3)
+        if "alarm" in self._extras:
+            self._toggle_alarm(stranger)
+        if "auth" in self._extras:
+            self._toggle_auth(stranger)
+
+    def round(self) -> None:
+        """One fault or change, some questions, and mostly what mends it."""
+        step = self._random.choice(self._steps())
+        step()
+        time.sleep(self._random.uniform(0.0, 0.6))
+        ask_status(self._client, self._said)
+        if self._broken >= 2 or self._random.random() < 0.6:
+            self.mend()
+
+    def mend(self) -> None:
+        """Everything heals, everyone runs; and whoever waits for that is told."""
+        self._act(Verb.HEAL)
+        self._act(Verb.START, "all")
+        self._broken = 0
+        if not self._alarm:
+            self._wait_healthy()
+
+    def _steps(self) -> list[Callable[[], None]]:
+        who = self._random.choice(["leader", "random", "random", "minority", "followers"])
+        one = self._random.choice(["leader", "random"])
+        steps: list[Callable[[], None]] = [
+            *[lambda: self._break(Verb.KILL, one)] * 3,
+            *[lambda: self._break(Verb.PAUSE, one)] * 3,
+            lambda: self._break(Verb.STOP, one),
+            lambda: self._act(Verb.RESTART, one),
+            lambda: self._break(Verb.KILL, who),
+            *[lambda: self._break(Verb.PARTITION, one)] * 2,
+            lambda: self._break(Verb.PARTITION, "minority"),
+            self._cut,
+            self._slow,
+            *[lambda: self._act(Verb.MOVE_LEADER, "random")] * 2,
+            self._change_members,
+            self._plain_change,
+        ]
+        return steps
+
+    def _break(self, verb: Verb, select: str, **how: Any) -> None:
+        self._broken += 1
+        self._act(verb, select, **how)
+
+    def _cut(self) -> None:
+        one, other = self._random.sample(self._cluster.members, 2)
+        self._broken += 1
+        self._act(Verb.CUT, one, versus=(other,))
+
+    def _slow(self) -> None:
+        one = self._random.choice(["leader", "random"])
+        delay_s = self._random.choice([0.02, 0.05, 0.2])
+        self._break(Verb.SLOW, one, delay_s=delay_s, jitter_s=delay_s / 4)
+
+    def _change_members(self) -> None:
+        if len(self._cluster.members) <= self._first:
+            if self._random.random() < 0.5:
+                self._act(Verb.ADD)
+            else:
+                self._act(Verb.ADD, learner=True)
+                self._act(Verb.PROMOTE, "learners")
+        else:
+            self._act(Verb.REMOVE, self._random.choice(["leader", "random"]))
+
+    def _plain_change(self) -> None:
+        stranger = self._stranger()
+        change = self._random.choice([self._toggle_auth, self._toggle_alarm, self._toggle_unlisted])
+        change(stranger)
+        time.sleep(self._random.uniform(0.3, 1.5))
+        ask_status(self._client, self._said)
+
+    def _toggle_auth(self, stranger: Stranger) -> None:
+        done = stranger.disables_auth() if self._auth else stranger.enables_auth()
+        self._auth ^= done
+        self._said.steps.append(f"authentication {'on' if self._auth else 'off'}")
+
+    def _toggle_alarm(self, stranger: Stranger) -> None:
+        done = stranger.disarms() if self._alarm else stranger.raises_nospace()
+        self._alarm ^= done
+        self._said.steps.append(f"alarm {'up' if self._alarm else 'none'}")
+
+    def _toggle_unlisted(self, stranger: Stranger) -> None:
+        if self._added:
+            done = stranger.removes_what_never_started()
+        else:
+            done = stranger.adds_a_member(f"http://127.0.0.1:{self._random.randint(1, 1000)}")
+        self._added ^= done
+        self._said.steps.append(
+            f"a member that never started: {'there' if self._added else 'none'}"
+        )
+
+    def _stranger(self) -> Stranger:
+        return Stranger(self._cluster.endpoints)
+
+    def _act(self, verb: Verb, *select: str, **how: Any) -> None:
+        seed = self._random.randint(0, 1 << 30)
+        told = " ".join((verb, *select, *(f"{key}={value}" for key, value in how.items())))
+        sent = time.time()
+        try:
+            body = self._client.act(verb, select, seed=seed, timeout_s=VERB_TIMEOUT_S, **how)
+        except SandboxError as error:
+            self._said.steps.append(f"{told}: {error}")
+            self._said.refusals.append(Refusal(Span(sent, time.time()), told, str(error)))
+            return
+        text = sentence(words.verdict_of(body))
+        self._said.steps.append(f"{told} ({', '.join(body['targets'])}): {text}")
+        self._said.verdicts.append(Verdict(Span(sent, time.time()), body, text))
+
+    def _wait_healthy(self) -> None:
+        sent = time.time()
+        body, error = None, ""
+        try:
+            body = msgspec.to_builtins(self._cluster.wait_healthy(HEALTHY_TIMEOUT_S))
+        except SandboxError as told:
+            error = str(told)
+        self._said.steps.append(f"wait_healthy: {error or 'healthy'}")
+        self._said.healthy.append(Healthy(Span(sent, time.time()), body, error))

@@ -1,0 +1,120 @@
+"""The witness's own client of etcd: JSON over kept connections of its own, credentials of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+USER, PASSWORD = "root", "witness-root"
+"""The user whom the witness makes where it switches authentication on."""
+
+_OWN_HEADERS = "Content-Type: application/json\r\nConnection: keep-alive\r\n"
+
+_WANTS_USER = ("user name is empty", "user name not found")
+_OLD_TOKEN = ("invalid auth token", "auth: revision in header is old")
+
+
+class Unanswered(Exception):
+    """No answer came: refused connection, broken connection, or the time was over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a member answered; `error` is etcd's own text where it refused."""
+
+    body: Mapping[str, Any]
+    error: str = ""
+    code: int = 0
+
+
+class Endpoint:
+    """One member's client URL, with connections that are used again."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        parts = urlsplit(url)
+        self._host, self._port = parts.hostname or "127.0.0.1", parts.port or 2379
+        self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+        self._token = ""
+        self._authenticating = asyncio.Lock()
+
+    async def ask(self, path: str, body: Mapping[str, object], timeout_s: float) -> Reply:
+        """The member's answer; with the witness's user where it wants one. Raises Unanswered."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                reply = await self._exchange(path, body)
+                if any(text in reply.error for text in (*_WANTS_USER, *_OLD_TOKEN)):
+                    await self._authenticate(self._token)
+                    reply = await self._exchange(path, body)
+                return reply
+        except (TimeoutError, OSError, ValueError, IndexError, EOFError) as error:
+            raise Unanswered(f"{type(error).__name__} {error}".strip()) from error
+
+    def close(self) -> None:
+        """Give the connections back."""
+        for _, writer in self._idle:
+            writer.close()
+        self._idle.clear()
+
+    async def _authenticate(self, known: str) -> None:
+        async with self._authenticating:
+            if self._token == known:
+                who = {"name": USER, "password": PASSWORD}
+                self._token = ""
+                reply = await self._exchange("/v3/auth/authenticate", who)
+                self._token = str(reply.body.get("token", ""))
+
+    async def _exchange(self, path: str, body: Mapping[str, object]) -> Reply:
+        reader, writer = await self._connection()
+        whole = False
+        try:
+            content = json.dumps(body).encode()
+            token = f"Authorization: {self._token}\r\n" if self._token else ""
+            writer.write(
+                f"POST {path} HTTP/1.1\r\nHost: {self._host}:{self._port}\r\n{_OWN_HEADERS}{token}"
+                f"Content-Length: {len(content)}\r\n\r\n".encode()
+                + content
+            )
+            reply, keep = await _read_reply(reader)
+            whole = keep
+        finally:
+            if whole:
+                self._idle.append((reader, writer))
+            else:
+                writer.close()
+        return reply
+
+    async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        while self._idle:
+            reader, writer = self._idle.pop()
+            if not reader.at_eof() and not writer.is_closing():
+                return reader, writer
+            writer.close()
+        return await asyncio.open_connection(self._host, self._port)
+
+
+async def _read_reply(reader: asyncio.StreamReader) -> tuple[Reply, bool]:
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
+    keep = "\r\nconnection: close" not in head
+    if "\r\ntransfer-encoding: chunked" in head:
+        content = b""
+        while size := int(await reader.readline(), 16):
+            content += (await reader.readexactly(size + 2))[:-2]
+        await reader.readline()
+    else:
+        length = head.split("\r\ncontent-length:", 1)[1].split("\r\n", 1)[0]
+        content = await reader.readexactly(int(length))
+    status = int(head.split(" ", 2)[1])
+    try:
+        read = json.loads(content)
+    except ValueError:
+        return Reply({}, content.decode(errors="replace") or str(status), -1), keep
+    if status == 200 and isinstance(read, dict):
+        return Reply(read), keep
+    error = read if isinstance(read, dict) else {}
+    text = str(error.get("message") or error.get("error") or content.decode(errors="replace"))
+    return Reply({}, text, int(error.get("code") or -1)), keep

@@ -245,7 +245,8 @@ class Cluster(ClusterFacts):
     ) -> Verdict:
         """Add a member (by default `infraN` with the next number), and start it. A `learner` has no vote.
 
-        If it does not come up it is taken out again, and the error says so.
+        If it does not come up it is taken out again, and the error says so. One that is on etcd's list
+        with its peer URL, and never started, is started as it is, and stays on the list.
         """
         return self._act(Verb.ADD, (), name=name, learner=learner, wait=wait, timeout_s=timeout_s)
 
@@ -265,7 +266,8 @@ class Cluster(ClusterFacts):
     ) -> Verdict:
         """Take members out of the cluster, and delete their data; a leader hands over first.
 
-        Raises SandboxError for what would break the quorum; with `force` etcd itself is asked.
+        An ID of a member on etcd's list that is no process of ours takes it off the list. Raises
+        SandboxError for what would break the quorum; with `force` etcd itself is asked.
         """
         return self._act(
             Verb.REMOVE, select, force=force, seed=seed, wait=wait, timeout_s=timeout_s

@@ -22,7 +22,8 @@ def add(name: str | None, **how: Any) -> None:
 
     It has the ports that come next, and the others' flags. etcd takes a new member only when
     its voters have been connected for 5 s; until then it is waited for. If the new member does not
-    come up it is taken out again.
+    come up it is taken out again. A member that is on etcd's list already with its peer URL (etcdctl
+    member add), and never started, is started as it is; that one stays on the list in any case.
     """
     order(Verb.ADD, (), name=name, **how)
 
@@ -44,7 +45,8 @@ def promote(select: tuple[str, ...], **how: Any) -> None:
 def remove(select: tuple[str, ...], **how: Any) -> None:
     """Take members out of the cluster for good, dead or alive, and delete their data.
 
-    A leader hands over first. What would leave too few members up for a quorum is refused.
+    A leader hands over first. What would leave too few members up for a quorum is refused. The ID of
+    a member on etcd's list that is no process of ours (never started, say) takes it off the list.
     """
     order(Verb.REMOVE, select, **how)
 

@@ -146,11 +146,11 @@ def version_line(outcome: UpgradeOutcome) -> str:
 
 def unlike_plan(outcome: UpgradeOutcome) -> SandboxError:
     """What is said where etcd's list of members is not that of the plan."""
-    mends = dict.fromkeys(each.mend for each in outcome.unlike)
+    mends = dict.fromkeys(command for each in outcome.unlike for command in each.mend)
     return SandboxError(
         "etcd's list of members is not that of the plan: "
         + "; ".join(each.what for each in outcome.unlike),
-        hint="; ".join(mends),
+        hint=", then ".join(mends),
     )
 
 

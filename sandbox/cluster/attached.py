@@ -37,6 +37,7 @@ class Attached:
     monitor: Monitor
     orders: Orders
     membership: Membership
+    listing: Listing
     upgrading: Upgrading
     availability: Availability
     readiness: MemberReadiness
@@ -78,6 +79,7 @@ def attach(
     measure = Measure(monitor, roster, raft, faults, voters, Probe(gateway, served))
     wholeness = Wholeness(supervisor, roster, monitor)
     versions = Versions(supervisor, roster, monitor, wholeness, gateway)
+    listing = Listing(spec, supervisor, roster, gateway)
     membership = Membership(
         spec,
         adopt,
@@ -95,9 +97,19 @@ def attach(
     return Attached(
         monitor=monitor,
         orders=Orders(
-            supervisor, roster, monitor, verbs, faults, voters, measure, gateway, membership
+            supervisor,
+            roster,
+            monitor,
+            verbs,
+            faults,
+            voters,
+            measure,
+            gateway,
+            membership,
+            listing,
         ),
         membership=membership,
+        listing=listing,
         upgrading=Upgrading(
             spec,
             supervisor,
@@ -105,7 +117,7 @@ def attach(
             monitor,
             wholeness,
             versions,
-            Listing(spec, supervisor, roster, gateway),
+            listing,
             swapping,
             bus,
         ),

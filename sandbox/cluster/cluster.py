@@ -28,7 +28,7 @@ from sandbox.etcd.raftlog import SignKind, scan
 from sandbox.model.availability import Bucket
 from sandbox.model.detail import Detail
 from sandbox.model.event import Event, Kind
-from sandbox.model.selector import needs_roles, resolve
+from sandbox.model.selector import needs_roles
 from sandbox.model.spec import After, ClusterSpec
 from sandbox.model.state import ClusterStatus, ProcessState
 from sandbox.model.upgrade import UpgradeOrder, UpgradePlan
@@ -221,7 +221,7 @@ class Cluster:
     async def select(self, words: Sequence[str]) -> tuple[str, ...]:
         """The processes that the words mean, by fresh answers where they take any."""
         look = await self._parts.monitor.look(ask=needs_roles(words))
-        return resolve(words, look.candidates)
+        return await self._parts.listing.resolved(words, look.candidates)
 
     # Acting.
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sandbox.cluster import preflight
-from sandbox.cluster.memberlist import Report
+from sandbox.cluster.memberlist import Placed, Report
 from sandbox.cluster.surroundings import (
     ENDS_BY_ITSELF_S,
     Surroundings,
@@ -18,7 +18,8 @@ from sandbox.cluster.surroundings import (
     member_of,
 )
 from sandbox.errors import InputError, SandboxError, TimedOut
-from sandbox.etcd.version import parse
+from sandbox.etcd.reconfiguration import BEARS_ABSENCE, bears_absence, voters_needed
+from sandbox.model.detail import Peer
 from sandbox.model.event import Kind
 from sandbox.model.spec import PastKind, ProcessSpec
 from sandbox.model.state import ProcessState
@@ -26,7 +27,6 @@ from sandbox.plan.joining import joining, newcomer
 from sandbox.plan.membership import with_member
 
 if TYPE_CHECKING:
-    from sandbox.etcd.gateway import Added
     from sandbox.supervise.supervisor import Supervised
 
 SAME_SECOND_S = 1.1
@@ -35,9 +35,6 @@ SAME_SECOND_S = 1.1
 UNDONE_WITHIN_S = 15.0
 """What it may take to undo an addition that failed: etcd's 5 s, and some."""
 
-_BEARS_ONE_AWAY = (3, 6, 11)
-"""From here on etcd takes a new member though a voter is away, if the others are a quorum."""
-
 
 class Coming:
     """Members that come to one cluster. Deadlines are monotonic."""
@@ -45,6 +42,8 @@ class Coming:
     def __init__(self, at: Surroundings) -> None:
         self._at = at
         self._removed_at: dict[str, float] = {}
+        self._asked: set[str] = set()
+        """Processes that etcd may have on its list because of us: these alone are taken out again."""
 
     def was_removed(self, process: str) -> None:
         """Its peer URL must rest before it can come again."""
@@ -79,12 +78,22 @@ class Coming:
             )
         return spec
 
-    async def can_come(self, spec: ProcessSpec, deadline: float) -> None:
-        """Raises SandboxError for what would be in its way."""
-        await self._at.listed.leader_url(deadline)
-        await self.check_connected(())
+    async def can_come(self, spec: ProcessSpec, deadline: float, *, learner: bool) -> Peer | None:
+        """The entry that etcd's list has for it already, never started. Raises SandboxError for what is in its way."""
+        member = member_of(spec)
+        there = await self._at.listed.vacant(member.peer_url, deadline)
+        if there is None:
+            await self.check_connected((), deadline)
+        elif learner and not there.is_learner:
+            raise InputError(
+                f"{member.name} is on etcd's list of members already, with a vote: it cannot come as a "
+                "learner",
+                hint=f"etcd-sandbox add {member.name} starts it as it is; etcd-sandbox remove "
+                f"{there.id} takes it off first",
+            )
         await asyncio.to_thread(look_before, spec)
         await asyncio.to_thread(delete_data, spec)
+        return there
 
     def take_in(self, spec: ProcessSpec) -> Supervised:
         """The process gets its place here; it has no vote before etcd says so."""
@@ -103,45 +112,60 @@ class Coming:
     ) -> None:
         """Have it on etcd's list, and have it run."""
         await self._same_second_over(process.name)
-        added = await self._at.listed.add(process.name, deadline, report, learner=learner)
-        spec = self._with_list(process.spec, added, learner=learner)
+        self._asked.discard(process.name)
+        placed = await self._at.listed.add(
+            process.name, deadline, report, learner=learner, asked=self._asked
+        )
+        spec = self._with_list(process.spec, placed)
         member = member_of(spec)
         process.adopt(spec)
         self._at.roster.join(spec)
         self._at.adopt(with_member(self._at.spec(), spec))
-        self._at.remember(PastKind.ADDED, member.name, added.id)
+        self._at.remember(PastKind.ADDED, member.name, placed.id)
         self._at.bus.publish(
             Kind.MEMBER_ADDED,
             member.name,
             process=process.name,
-            id=added.id,
+            id=placed.id,
             peer_url=member.peer_url,
-            learner=learner,
+            learner=placed.learner,
         )
-        report.equivalents.append(
-            f"etcdctl member add {member.name} {'--learner ' if learner else ''}"
-            f"--peer-urls={member.peer_url}"
-        )
+        if placed.ours:
+            report.equivalents.append(
+                f"etcdctl member add {member.name} {'--learner ' if placed.learner else ''}"
+                f"--peer-urls={member.peer_url}"
+            )
+        else:
+            report.notes.append(
+                f"{member.name} was on etcd's list of members already ({placed.id}), and had never started"
+            )
         report.equivalents.append(
             f"etcd --name={member.name} --initial-cluster-state=existing "
             f"--initial-cluster={','.join(member.initial_cluster)} …"
         )
         await self._started(process, deadline)
 
-    def _with_list(self, spec: ProcessSpec, added: Added, *, learner: bool) -> ProcessSpec:
+    def _with_list(self, spec: ProcessSpec, placed: Placed) -> ProcessSpec:
         member = member_of(spec)
         known = {own.peer_url: own.name for _, own in self._at.roster.items()}
         order = list(known)
         listed = []
         for peer in sorted(
-            added.members,
-            key=lambda peer: [order.index(url) for url in peer.peer_urls if url in known],
+            placed.members,
+            # Entries that are no process of ours come last.
+            key=lambda peer: (
+                [order.index(url) for url in peer.peer_urls if url in known] or [len(order)]
+            ),
         ):
-            name = member.name if peer.id == added.id else peer.name
+            name = member.name if peer.id == placed.id else peer.name
             name = name or next((known[url] for url in peer.peer_urls if url in known), peer.id)
             listed += [f"{name}={url}" for url in peer.peer_urls]
         changed = replace(
-            member, id=added.id, initial_cluster=tuple(listed), learner=learner, joined=True
+            member,
+            id=placed.id,
+            initial_cluster=tuple(listed),
+            learner=placed.learner,
+            joined=True,
         )
         return joining(spec, changed)
 
@@ -162,11 +186,23 @@ class Coming:
             )
 
     async def undone(self, process: Supervised, error: SandboxError) -> SandboxError:
-        """Take the new member out again; the error that says so."""
+        """Take the new member out again, if it is on the list because of us; the error that says so."""
         name, deadline = member_of(process.spec).name, time.monotonic() + UNDONE_WITHIN_S
+        if process.name not in self._asked and member_of(process.spec).id is not None:
+            # Its data may have its vote by now, and the entry is not ours.
+            self._at.end(process.name)
+            return type(error)(
+                f"{error.what}; it stays on etcd's list of members, where it was before",
+                error.where,
+                f"etcd-sandbox start {name} tries again, etcd-sandbox remove {name} takes it off",
+                error.detail,
+            )
         said = "the members are as before"
         try:
-            if (peer := await self._at.listed.find(process.name, deadline)) is not None:
+            peer = None
+            if process.name in self._asked:
+                peer = await self._at.listed.find(process.name, deadline)
+            if peer is not None:
                 await self._at.listed.remove(process.name, peer.id, deadline, Report())
                 said = f"it was taken out again, and {said}"
         except SandboxError as worse:
@@ -211,30 +247,62 @@ class Coming:
         self._at.remember(PastKind.PROMOTED, own, peer.id)
         self._at.bus.publish(Kind.MEMBER_PROMOTED, own, process=name, id=peer.id)
 
-    async def check_connected(self, names: Sequence[str]) -> None:
-        """Most versions of etcd take no new member while a voter is away: say so before anything is done."""
-        look = await self._at.monitor.look()
-        away = [
-            self._at.name(voter.process)
-            for voter in look.voters
-            if not voter.running and voter.process not in names
-        ]
-        leader = look.leader and self._at.roster.member(look.leader)
-        version = leader.etcd.version if leader and leader.etcd is not None else ""
-        if not away or not version or parse(version) >= _BEARS_ONE_AWAY:
-            return
-        is_, it = ("is", "it") if len(away) == 1 else ("are", "them")
-        raise SandboxError(
-            f"{', '.join(away)} {is_} down, and etcd {version} takes no new member while a voter is "
-            "away",
-            hint=f"start {it}, remove {it}, or replace all that are down with one command: "
-            f"etcd-sandbox replace {' '.join((*map(self._at.name, names), *away))}",
-        )
+    async def check_connected(self, names: Sequence[str], deadline: float) -> None:
+        """etcd takes no new member while too many voters are away: say so before anything is done.
 
-    async def could_not_bear_one_more(self) -> bool:
+        `names` are the members that are replaced: those that are down go together, the others one by one.
+        """
+        url = await self._at.listed.leader_url(deadline)
+        voters = await self._voters(deadline)
+        leader = next((own for _, own in self._at.roster.items() if own.client_url == url), None)
+        version = leader.etcd.version if leader is not None and leader.etcd is not None else ""
+        down = [name for name in names if not self._at.runs(name)]
+        going = set(down or names[:1])
+        left = {name: is_up for name, is_up in voters.items() if name not in going}
+        away = [name for name, is_up in left.items() if not is_up]
+        up, needed = len(left) - len(away), voters_needed(version, len(left))
+        if not away or not version or up >= needed:
+            return
+        raise self._too_few(names, away, up, len(left), version)
+
+    def _too_few(
+        self, names: Sequence[str], away: Sequence[str], up: int, voters: int, version: str
+    ) -> SandboxError:
+        """The refusal, and what can be done about those that are away: some were never started."""
+        down = [self._at.name(name) for name in away if name in self._at.supervisor.processes]
+        unlisted = [name for name in away if name not in self._at.supervisor.processes]
+        is_, it = ("is", "it") if len(down) == 1 else ("are", "them")
+        what = [f"{', '.join(down)} {is_} down"] if down else []
+        what += [f"{name}, a member on etcd's list, was never started" for name in unlisted]
+        mends = [f"etcd-sandbox remove {name} takes it off the list" for name in unlisted]
+        if down:
+            every = " ".join((*map(self._at.name, names), *down))
+            mends.append(
+                f"start {it}, remove {it}, or replace all that are down with one command: "
+                f"etcd-sandbox replace {every}"
+            )
+        why = (
+            f"beside a new one that is not up yet, {up} of {voters + 1} voters would be no quorum, "
+            f"and etcd {version} does not take it then"
+            if bears_absence(version)
+            else f"etcd {version} takes no new member while a voter is away ({BEARS_ABSENCE} do)"
+        )
+        return SandboxError(f"{', and '.join(what)}: {why}", hint="; ".join(mends))
+
+    async def _voters(self, deadline: float) -> dict[str, bool]:
+        """Who has a vote by etcd's list, and whether it is up: by process, and by ID where it is none of ours."""
+        known = self._at.supervisor.processes
+        look = await self._at.monitor.look()
+        voters = {each.process: each.running for each in look.voters if each.process in known}
+        for peer in await self._at.listed.strangers(deadline):
+            if not peer.is_learner:
+                voters[peer.id] = bool(peer.name)
+        return voters
+
+    async def could_not_bear_one_more(self, deadline: float) -> bool:
         """Whether one more voter, before it is up, would leave no quorum."""
-        voters = (await self._at.monitor.look()).voters
-        return sum(voter.running for voter in voters) < (len(voters) + 1) // 2 + 1
+        voters = await self._voters(deadline)
+        return sum(voters.values()) < (len(voters) + 1) // 2 + 1
 
     async def _same_second_over(self, name: str) -> None:
         """A peer URL that was just removed must wait for the next second."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from sandbox.cluster.voters import RUNS
+from sandbox.errors import InputError
 from sandbox.model.detail import Peer
+from sandbox.model.selector import Candidate, id_meant, resolve
 from sandbox.model.state import ProcessState
 from sandbox.model.upgrade import Unlike
-from sandbox.plan.listed import unlike
+from sandbox.plan.listed import stranger_words, strangers, unlike
 
 if TYPE_CHECKING:
     from sandbox.cluster.roster import Roster
@@ -48,9 +50,49 @@ class Listing:
         )
         return tuple(_each_once(peer for listed in lists for peer in listed or ()))
 
-    async def unlike_plan(self, version: str) -> tuple[Unlike, ...]:
-        """How etcd's list differs from the plan, once members were upgraded to `version`."""
-        listed = await self.everyone()
+    async def strangers(self) -> tuple[Peer, ...]:
+        """The entries that are no process of ours."""
+        processes = self._supervisor.processes
+        ids = (
+            self._roster.id_of(name)
+            for name in self._roster.names
+            if processes[name].state is not ProcessState.REMOVED
+        )
+        return strangers(ids, await self.everyone())
+
+    async def meant(self, words: Sequence[str], candidates: Sequence[Candidate]) -> dict[str, Peer]:
+        """Those of the words that are IDs of entries that are no process of ours."""
+        names = {name for each in candidates for name in (each.process, each.member)}
+        ids = {word: id_ for word in words if word not in names and (id_ := id_meant(word))}
+        if not ids:
+            return {}
+        entries = {peer.id: peer for peer in await self.strangers()}
+        return {word: entries[id_] for word, id_ in ids.items() if id_ in entries}
+
+    async def resolved(
+        self, words: Sequence[str], candidates: Sequence[Candidate], seed: int | None = None
+    ) -> tuple[str, ...]:
+        """The processes that the words mean (see `selector.resolve`).
+
+        An ID of etcd's list that is none of them is told from one that nobody has.
+        """
+        try:
+            return resolve(words, candidates, seed)
+        except InputError:
+            for peer in (await self.meant(words, candidates)).values():
+                raise InputError(
+                    f"{stranger_words(peer)} is on etcd's list of members, but is no process of ours",
+                    hint=f"etcd-sandbox remove {peer.id} takes it off the list, and nothing else can be "
+                    "done to it here",
+                ) from None
+            raise
+
+    async def unlike_plan(self, version: str, but: Container[str] = ()) -> tuple[Unlike, ...]:
+        """How etcd's list differs from the plan, once members were upgraded to `version`.
+
+        Entries with an ID in `but` are passed over.
+        """
+        listed = [peer for peer in await self.everyone() if peer.id not in but]
         members = {
             process.name: process.member
             for process in self._spec().members

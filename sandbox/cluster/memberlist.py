@@ -12,6 +12,7 @@ from sandbox.errors import SandboxError, TimedOut
 from sandbox.etcd.gateway import Added, Refusal
 from sandbox.model.detail import Peer
 from sandbox.model.event import Kind
+from sandbox.plan.listed import stranger_words, strangers
 
 if TYPE_CHECKING:
     from sandbox.cluster.monitor import Monitor
@@ -43,7 +44,7 @@ _MENDS = {
     "too many learner": "etcd has one learner at a time, unless --max-learners (3.6 and later) says "
     "more: etcd-sandbox promote learners, or etcd-sandbox remove learners",
     "not enough started members": "a member on the list was never started, and counts for the quorum "
-    "all the same: etcd-sandbox ctl member list shows it",
+    "all the same: etcd-sandbox status shows it, etcd-sandbox remove ID takes it off",
     "already exist": "etcd-sandbox ctl member list shows who has that peer URL",
     _UNHEALTHY: "etcd-sandbox status shows who is away: start it, or replace it",
 }
@@ -57,6 +58,16 @@ class Report:
 
     notes: list[str] = field(default_factory=list)
     equivalents: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """A member that is on the list: its ID, whether it is a learner, the list, and whether we put it there."""
+
+    id: str
+    learner: bool
+    members: tuple[Peer, ...]
+    ours: bool
 
 
 class MemberList:
@@ -80,6 +91,20 @@ class MemberList:
             _check_time(deadline, "the leader does not tell who the members are")
             await asyncio.sleep(ASK_AGAIN_S)
 
+    async def _told(self, deadline: float) -> tuple[Peer, ...]:
+        """The list as the leader has it; where none leads, as any has it.
+
+        A single voter leads no more from the time when a second is on the list and is not up.
+        """
+        look = await self._monitor.look()
+        if look.leader is None:
+            for each in look.candidates:
+                if each.running and each.process in self._roster:
+                    url = self._roster.member(each.process).client_url
+                    if (listed := await self._gateway.members(url, ANSWER_WITHIN_S)) is not None:
+                        return listed
+        return await self.now(deadline)
+
     async def find(self, process: str, deadline: float) -> Peer | None:
         """The entry of that process: by its ID, else by its peer URL; None when it has none."""
         listed, own = await self.now(deadline), self._roster.member(process)
@@ -87,22 +112,58 @@ class MemberList:
         by_url = [peer for peer in listed if own.peer_url in peer.peer_urls]
         return next(iter(by_id + by_url), None)
 
-    async def add(self, process: str, deadline: float, report: Report, *, learner: bool) -> Added:
-        """Have the process's member on the list; one that is there and was never started is taken for it."""
+    async def strangers(self, deadline: float) -> tuple[Peer, ...]:
+        """The entries that are no process of ours."""
+        ids = (self._roster.id_of(process) for process in self._roster.names)
+        return strangers(ids, await self.now(deadline))
+
+    async def vacant(self, peer_url: str, deadline: float) -> Peer | None:
+        """The entry with that peer URL that was never started: whoever added it has begun what is to be done.
+
+        None where there is no entry with that peer URL. Raises SandboxError where one has started.
+        """
+        for peer in await self._told(deadline):
+            if peer_url in peer.peer_urls:
+                if peer.name:
+                    raise SandboxError(
+                        f"{stranger_words(peer)} is on etcd's list of members already, and has started",
+                        hint=f"etcd-sandbox remove {peer.id} takes it off the list",
+                    )
+                return peer
+        return None
+
+    async def add(
+        self, process: str, deadline: float, report: Report, *, learner: bool, asked: set[str]
+    ) -> Placed:
+        """Have the process's member on the list; one that is there and was never started is taken for it.
+
+        `asked` gets the process as soon as etcd may have put it there because of us.
+        """
         member = self._roster.member(process)
+        there = await self.vacant(member.peer_url, deadline)
+        if there is not None:
+            return Placed(
+                id=there.id,
+                learner=there.is_learner,
+                members=await self._told(deadline),
+                ours=False,
+            )
+        asked.add(process)
 
         async def ask(url: str) -> Added | Refusal:
             answer = await self._gateway.add_member(
                 url, member.peer_url, ANSWER_WITHIN_S, learner=learner
             )
             if isinstance(answer, Refusal) and "already exist" in answer.message:
+                # An earlier question, whose answer got lost, has done it.
                 listed = await self.now(deadline)
                 for peer in listed:
                     if member.peer_url in peer.peer_urls and not peer.name:
                         return Added(id=peer.id, members=listed)
             return answer
 
-        return await self._insist(process, "added", ask, deadline, report, (_NOT_FOUND,))
+        added = await self._insist(process, "added", ask, deadline, report, (_NOT_FOUND,))
+        return Placed(id=added.id, learner=learner, members=added.members, ours=True)
 
     async def promote(self, process: str, member_id: str, deadline: float, report: Report) -> None:
         """Give the learner its vote."""
@@ -116,7 +177,7 @@ class MemberList:
         await self._insist(process, "promoted", ask, deadline, report)
 
     async def remove(self, process: str, member_id: str, deadline: float, report: Report) -> None:
-        """Take the member off the list."""
+        """Take the member off the list; `process` is the ID as well, where it is no process of ours."""
 
         async def ask(url: str) -> Refusal | None:
             answer = await self._gateway.remove_member(url, member_id, ANSWER_WITHIN_S)
@@ -150,7 +211,7 @@ class MemberList:
         also: tuple[str, ...] = (),
     ) -> _T:
         """Ask until etcd does it, as long as what it says passes by itself."""
-        name, began = self._roster.member(process).name, time.monotonic()
+        name, began = self._name(process), time.monotonic()
         why = ""
         while True:
             answer = await ask(await self.leader_url(deadline))
@@ -172,6 +233,9 @@ class MemberList:
                 why = reason
                 self._bus.publish(Kind.MEMBER_WAITING, name, process=process, why=why)
             await asyncio.sleep(ASK_AGAIN_S)
+
+    def _name(self, process: str) -> str:
+        return self._roster.member(process).name if process in self._roster else process
 
     def _away(self) -> list[str]:
         return [

@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sandbox.cluster.coming import Coming
+from sandbox.cluster.evicting import Evicting, evicted
 from sandbox.cluster.leaving import Leaving
 from sandbox.cluster.memberlist import MemberList, Report
 from sandbox.cluster.surroundings import Surroundings, look_before, member_of
 from sandbox.cluster.verbs import target_of
 from sandbox.errors import InputError, SandboxError
+from sandbox.model.detail import Peer
 from sandbox.model.spec import PastKind
 from sandbox.model.state import ProcessState
 from sandbox.model.verb import Order, Verb
@@ -75,13 +77,20 @@ class Membership:
         )
         self._coming = Coming(self._at)
         self._leaving = Leaving(self._at)
+        self._evicting = Evicting(self._at)
         self._turn = asyncio.Lock()
 
     async def carry_out(
-        self, order: Order, names: Sequence[str], leader: str | None, deadline: float
+        self,
+        order: Order,
+        names: Sequence[str],
+        leader: str | None,
+        deadline: float,
+        strangers: Sequence[Peer] = (),
     ) -> Changed:
         """Do what is ordered, after whatever change is under way; `leader` is the process that leads.
 
+        `strangers` are entries on etcd's list that are no process of ours, to be removed as well.
         Raises InputError for what cannot be meant, SandboxError and TimedOut for what fails: the
         error says what is as before and what is not.
         """
@@ -97,6 +106,8 @@ class Membership:
                     done = await self._promote_all(names, deadline, report)
                 case Verb.REMOVE:
                     done = await self._remove_all(names, deadline, report, force=order.force)
+                    for peer in strangers:
+                        await self._evicting.take_off(peer, deadline, report, force=order.force)
                 case _:
                     done = await self._replace_all(names, deadline, report)
         targets = []
@@ -105,6 +116,7 @@ class Membership:
             targets.append(
                 target_of(process, before=state, pid=pid, was_leader=led, done=name in done)
             )
+        targets += [evicted(peer) for peer in strangers]
         return Changed(targets, report)
 
     @property
@@ -126,11 +138,13 @@ class Membership:
         self, name: str | None, deadline: float, report: Report, *, learner: bool
     ) -> str:
         spec = self._coming.planned(name, learner=learner)
-        await self._coming.can_come(spec, deadline)
+        there = await self._coming.can_come(spec, deadline, learner=learner)
+        # Of one voter and one that has not come up yet, neither would be a quorum.
+        first_learner = (
+            there is None and not learner and await self._coming.could_not_bear_one_more(deadline)
+        )
         process = self._coming.take_in(spec)
         self._at.begin(Verb.ADD, spec)
-        # Of one voter and one that has not come up yet, neither would be a quorum.
-        first_learner = not learner and await self._coming.could_not_bear_one_more()
         try:
             await self._coming.join(process, deadline, report, learner=learner or first_learner)
             if first_learner:
@@ -138,6 +152,7 @@ class Membership:
                     "it came as a learner first: beside one voter, a second would have been "
                     "missed by the quorum until it was up"
                 )
+            if first_learner or (there is not None and there.is_learner and not learner):
                 await self._coming.promote(spec.name, deadline, report)
         except SandboxError as error:
             raise await self._coming.undone(process, error) from error
@@ -215,7 +230,7 @@ class Membership:
         self._leaving.check_quorum(
             going or [n for n in names if n not in dead][:1], look, "replacing"
         )
-        await self._coming.check_connected(names)
+        await self._coming.check_connected(names, deadline)
         # All that are down go first: etcd wants every voter that is left to be connected.
         for name in dead:
             await self._leave(name, dead, deadline, report)

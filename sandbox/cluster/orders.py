@@ -12,14 +12,16 @@ from sandbox.cluster.measure import Measure
 from sandbox.cluster.memberlist import Report
 from sandbox.cluster.verbs import target_of
 from sandbox.errors import InputError, SandboxError, TimedOut
+from sandbox.model.detail import Peer
 from sandbox.model.fault import LinkFault, LinkFaultKind
-from sandbox.model.selector import NoLeader, claimed_leader, resolve
+from sandbox.model.selector import NoLeader, claimed_leader
 from sandbox.model.state import ProcessState
 from sandbox.model.verb import MEMBERSHIP, Order, Verb
 from sandbox.model.verdict import Target, Verdict
 
 if TYPE_CHECKING:
     from sandbox.cluster.faults import Faults
+    from sandbox.cluster.listing import Listing
     from sandbox.cluster.membership import Membership
     from sandbox.cluster.monitor import Look, Monitor
     from sandbox.cluster.roster import Roster
@@ -49,6 +51,8 @@ class _Meant:
     look: Look
     names: tuple[str, ...]
     versus: tuple[str, ...]
+    strangers: tuple[Peer, ...] = ()
+    """Entries on etcd's list of members that are no process of ours: they can be removed."""
 
 
 class Orders:
@@ -65,6 +69,7 @@ class Orders:
         measure: Measure,
         gateway: Gateway,
         membership: Membership,
+        listing: Listing,
     ) -> None:
         self._supervisor = supervisor
         self._roster = roster
@@ -75,6 +80,7 @@ class Orders:
         self._measure = measure
         self._gateway = gateway
         self._membership = membership
+        self._listing = listing
         self._instant = asyncio.Lock()
 
     async def carry_out(self, order: Order) -> Verdict:
@@ -99,7 +105,7 @@ class Orders:
             report = Report()
             if order.verb in MEMBERSHIP:
                 changed = await self._membership.carry_out(
-                    order, meant.names, meant.look.leader, deadline
+                    order, meant.names, meant.look.leader, deadline, meant.strangers
                 )
                 targets, report = changed.targets, changed.report
             elif order.verb not in _AT_ONCE:
@@ -118,9 +124,13 @@ class Orders:
     async def _meant(self, order: Order, deadline: float) -> _Meant | None:
         """Whom the order means; None while there is no leader yet, but may be one soon."""
         look = await self._monitor.look()
+        words, strangers = order.select, dict[str, Peer]()
+        if order.verb is Verb.REMOVE:
+            strangers = await self._listing.meant(words, look.candidates)
+            words = tuple(word for word in words if word not in strangers)
         try:
-            names = resolve(order.select, look.candidates, order.seed)
-            versus = resolve(order.versus, look.candidates, order.seed)
+            names = await self._listing.resolved(words, look.candidates, order.seed)
+            versus = await self._listing.resolved(order.versus, look.candidates, order.seed)
         except NoLeader:
             if not self._voters.could_elect() or time.monotonic() > deadline:
                 raise
@@ -128,7 +138,7 @@ class Orders:
         if order.verb in _LINK_VERBS:
             names = self._members(order.select, names)
             versus = self._members(order.versus, versus) or self._other_side(order.verb, names)
-        return _Meant(look, names, versus)
+        return _Meant(look, names, versus, tuple(strangers.values()))
 
     async def _do(self, order: Order, meant: _Meant, deadline: float) -> list[Target]:
         if order.verb in _LINK_VERBS:

@@ -11,7 +11,6 @@ from sandbox.cluster.swapping import VERB, Swapping
 from sandbox.errors import InputError, SandboxError
 from sandbox.etcd.oldlog import old_requests
 from sandbox.model.event import Kind
-from sandbox.model.selector import resolve
 from sandbox.model.spec import ClusterSpec, ProcessSpec
 from sandbox.model.upgrade import (
     MemberUpgrade,
@@ -98,7 +97,7 @@ class Upgrading:
         new etcd would not take, and changes of the members that it may not know of (unless
         `order.force`); SandboxError for members that are not healthy."""
         look = await self._monitor.look()
-        names = self._meant(order, look)
+        names = await self._meant(order, look)
         cluster = await self._versions.of_cluster()
         processes = self._supervisor.processes
         todo = [name for name in names if not upgrades.has_etcd(processes[name].spec, order.to)]
@@ -172,6 +171,8 @@ class Upgrading:
             upgrade.news.put_nowait(last)
 
     async def _carried_out(self, order: UpgradeOrder, upgrade: Upgrade) -> Verdict:
+        # Whoever put them there knows of them.
+        waiting = {peer.id for peer in await self._listing.strangers() if not peer.name}
         left = [step.process for step in upgrade.plan.steps if step.done]
         done: list[MemberUpgrade] = []
         verdicts: list[Verdict] = []
@@ -193,7 +194,7 @@ class Upgrading:
             left=tuple(self._name(name) for name in left),
             cluster_version_before=before,
             cluster_version_after=after,
-            unlike=await self._listing.unlike_plan(order.to.version) if done else (),
+            unlike=await self._listing.unlike_plan(order.to.version, waiting),
         )
         return _together(verdicts, upgrade.plan, outcome, tuple(commands))
 
@@ -234,8 +235,8 @@ class Upgrading:
             )
         return (f"{'; '.join(found)}: {pastchanges.WHY}",) if found else ()
 
-    def _meant(self, order: UpgradeOrder, look: Look) -> tuple[str, ...]:
-        names = resolve(order.select, look.candidates, order.seed)
+    async def _meant(self, order: UpgradeOrder, look: Look) -> tuple[str, ...]:
+        names = await self._listing.resolved(order.select, look.candidates, order.seed)
         others = [name for name in names if name not in self._roster]
         if others and "all" not in order.select:
             raise InputError(f"{others[0]} is no member, so it has no etcd to be upgraded")

@@ -24,6 +24,8 @@ ROLE_WORDS = (
 )
 """Words that mean what a process is; no process and no member may be called so (SPEC §2)."""
 
+_ID = re.compile(r"0*([1-9a-f][0-9a-f]{0,15})")
+
 _NEED_ANSWERS = frozenset({"leader", "followers", "learners", "majority", "minority"})
 
 
@@ -93,6 +95,12 @@ def resolve(
     return tuple(candidate.process for candidate in candidates if candidate.process in chosen)
 
 
+def id_meant(word: str) -> str:
+    """The member ID that the word may be, in etcd's own spelling; empty for what cannot be one."""
+    found = _ID.fullmatch(word.lower())
+    return found[1] if found else ""
+
+
 def needs_roles(words: Sequence[str]) -> bool:
     """Whether resolving `words` takes fresh answers of the members."""
     return not _NEED_ANSWERS.isdisjoint(words)
@@ -136,12 +144,12 @@ def _resolve_one(word: str, candidates: Sequence[Candidate], draw: random.Random
             found = [draw.choice(running)] if running else []
         case _:
             word = composed(word)
-            wanted = word.lower().lstrip("0")
+            wanted = id_meant(word)
             found = [
                 candidate
                 for candidate in candidates
                 if word in (candidate.process, composed(candidate.member or ""))
-                or (candidate.id is not None and candidate.id == wanted)
+                or (wanted and candidate.id == wanted)
             ]
     if not found and word in _NOBODY:
         raise SandboxError(_NOBODY[word], hint="etcd-sandbox status shows the members")

@@ -82,10 +82,13 @@ class MemberUpgrade:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unlike:
-    """A difference between etcd's own list of members and the plan, in a clause, and what mends it."""
+    """A difference between etcd's own list of members and the plan, in a clause.
+
+    `mend` are the commands that mend it, one after the other.
+    """
 
     what: str
-    mend: str
+    mend: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

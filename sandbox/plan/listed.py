@@ -33,14 +33,15 @@ def unlike(
         if ids.get(process) and entry is None:
             found.append(
                 Unlike(
-                    what=f"{member.name} is not on it", mend=f"etcd-sandbox replace {member.name}"
+                    what=f"{member.name} is not on it",
+                    mend=(f"etcd-sandbox replace {member.name}",),
                 )
             )
         elif entry is not None and entry.is_learner and not member.learner:
             found.append(
                 Unlike(
                     what=f"{member.name} is a learner on it, without a vote",
-                    mend=f"etcd-sandbox promote {member.name}",
+                    mend=(f"etcd-sandbox promote {member.name}",),
                 )
             )
     return tuple(found)
@@ -69,7 +70,6 @@ def panics_at_removal(peer: Peer, version: str) -> bool:
     return bool(peer.name) and parse(version)[:2] == _TWO_LISTS
 
 
-def _take_off(peer: Peer, version: str) -> str:
-    if panics_at_removal(peer, version):
-        return f"etcd-sandbox upgrade all --to 3.7, then etcd-sandbox remove {peer.id}"
-    return f"etcd-sandbox remove {peer.id}"
+def _take_off(peer: Peer, version: str) -> tuple[str, ...]:
+    first = ("etcd-sandbox upgrade all --to 3.7",) if panics_at_removal(peer, version) else ()
+    return (*first, f"etcd-sandbox remove {peer.id}")

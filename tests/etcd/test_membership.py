@@ -29,6 +29,9 @@ LOSES_WRITES = ((3, 5, 0), (3, 5, 3))
 """From the first of these to before the second, etcd may lose what it acknowledged when it is killed."""
 
 
+PORT_STEP = 10
+"""Between the ports of two members, where they were looked for."""
+
 SERVED_AGAIN_S = 1.5
 """An election of patient members takes longer; what waits for a busy machine should not take so long."""
 
@@ -349,10 +352,71 @@ def test_a_taken_port_is_named_and_a_member_that_does_not_come_up_is_taken_out_a
     assert at_home("ctl", "member", "list").stdout == before
     assert sorted(status(at_home)) == ["infra1", "infra2", "infra3"]
     assert not (at_home.home / "default" / "data" / "infra4").exists()
-    # The same place can be had again, by one that comes up.
+    # Who was put on the list by somebody else stays there, whatever becomes of the process.
+    peer_url = f"http://127.0.0.1:{port + 1}"
+    at_home("ctl", "member", "add", "mine", "--learner", f"--peer-urls={peer_url}")
+    theirs = at_home("ctl", "member", "list").stdout
+
+    failed = at_home("add", "infra4", code=1)
+
+    assert "it stays on etcd's list of members, where it was before" in failed.stderr
+    assert at_home("ctl", "member", "list").stdout == theirs
+    # It comes up as soon as it can.
     picky.write_text(f'#!/bin/sh\nexec {some_etcd.path} "$@"\n')
-    at_home("add", "infra4")
-    until_healthy(at_home, "infra4")
+    at_home("start", "infra4")
+    assert until_healthy(at_home, "infra4")["infra4"]["id"] in theirs
+    at_home("promote", "infra4")
+
+
+def peer_url_after(cluster: Cluster) -> str:
+    """Where the next member of a cluster of one will be dialled."""
+    client = int(views(cluster)["infra1"].client_url.rpartition(":")[2])
+    return f"http://127.0.0.1:{client + PORT_STEP + 1}"
+
+
+@pytest.mark.parametrize("etcd_binary", ["3.5"], indirect=True)
+def test_an_entry_that_nobody_starts_is_taken_off_by_its_id_and_a_learners_is_taken_for_the_new_member(
+    cluster_of: ClusterMaker,
+) -> None:
+    cluster = cluster_of(members=1)
+    cluster.ctl("member", "add", "mine", "--learner", "--peer-urls=http://127.0.0.1:1")
+    id_, *_ = listed(cluster)[""]
+    for refused in (cluster.kill, cluster.replace, cluster.promote):
+        with pytest.raises(InputError, match=rf"{id_}, .* is no process of ours") as error:
+            refused(id_)
+        assert f"etcd-sandbox remove {id_} takes it off" in error.value.hint
+
+    removed = cluster.remove(f"0{id_.upper()}")
+
+    assert removed.targets == (id_,)
+    assert removed.equivalents == (f"etcdctl member remove {id_}",)
+    assert set(listed(cluster)) == {"infra1"}
+
+    peer_url = peer_url_after(cluster)
+    cluster.ctl("member", "add", "mine", "--learner", f"--peer-urls={peer_url}")
+    id_, *_ = listed(cluster)[""]
+    added = cluster.add()
+
+    assert added.targets == ("infra2",)
+    assert f"infra2 was on etcd's list of members already ({id_})" in added.notes[0]
+    assert not any("member add" in command for command in added.equivalents)
+    assert listed(cluster)["infra2"] == (id_, peer_url, False)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("etcd_binary", ["3.5"], indirect=True)
+def test_a_second_voter_that_etcdctl_added_is_started_though_nobody_leads_any_more(
+    cluster_of: ClusterMaker, quick: Path
+) -> None:
+    cluster = cluster_of(members=1, profile=quick)
+    cluster.ctl("member", "add", "mine", f"--peer-urls={peer_url_after(cluster)}")
+    with pytest.raises(InputError, match="with a vote: it cannot come as a learner"):
+        cluster.add(learner=True)
+
+    cluster.add()
+
+    assert set(listed(cluster)) == {"infra1", "infra2"}
+    assert all(view.healthy for view in views(cluster).values())
 
 
 def test_who_orders_a_change_may_go_and_what_a_dead_supervisor_left_is_explained(

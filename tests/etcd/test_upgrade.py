@@ -14,6 +14,7 @@ from sandbox import Cluster, InputError, SandboxError
 from sandbox.control.client import ControlClient
 from sandbox.model.event import Event, Kind
 from sandbox.model.state import Role
+from sandbox.model.upgrade import UpgradeOutcome
 from sandbox.paths import cluster_paths
 from sandbox.pytest_plugin import EtcdClusterFactory
 from tests import etcd_versions
@@ -349,4 +350,14 @@ def test_removed_members_that_an_upgrade_brought_back_are_named(
     assert forced.upgrade is not None
     (back,) = forced.upgrade.unlike
     assert back.what.startswith(f"infra1 ({gone}, http://")
-    assert back.mend == f"etcd-sandbox upgrade all --to 3.7, then etcd-sandbox remove {gone}"
+    assert back.mend == ("etcd-sandbox upgrade all --to 3.7", f"etcd-sandbox remove {gone}")
+    with pytest.raises(SandboxError, match=r"etcd 3\.6 panics in every member"):
+        cluster.remove(str(gone))
+    removed = cluster.remove(str(gone), force=True)
+    assert "infra1 panicked at that" in removed.notes[-1]
+    assert cluster.upgrade("all", to=path_of("3.6")).upgrade == UpgradeOutcome(
+        version=version_of("3.6"),
+        cluster_version_before="3.6.0",
+        cluster_version_after="3.6.0",
+    )
+    assert str(gone) not in cluster.ctl("member", "list")

@@ -135,8 +135,8 @@ def test_a_list_of_members_that_is_not_that_of_the_plan_is_an_error_with_the_men
 ) -> None:
     last = verdict([], "3.6.0")
     last["verdict"]["upgrade"]["unlike"] = [
-        {"what": "infra1 (abc) is on it", "mend": "etcd-sandbox remove abc"},
-        {"what": "infra2 is a learner on it", "mend": "etcd-sandbox promote infra2"},
+        {"what": "infra1 (abc) is on it", "mend": ["etcd-sandbox remove abc"]},
+        {"what": "infra2 is a learner on it", "mend": ["etcd-sandbox promote infra2"]},
     ]
     running({"plan": planned(step("infra2"))}, changed("infra2"), last)
     ran = cli("upgrade", "all", "--to", etcd)
@@ -145,7 +145,7 @@ def test_a_list_of_members_that_is_not_that_of_the_plan_is_an_error_with_the_men
     assert ran.err == (
         "etcd-sandbox: error: etcd's list of members is not that of the plan: "
         "infra1 (abc) is on it; infra2 is a learner on it\n\n"
-        "hint: etcd-sandbox remove abc; etcd-sandbox promote infra2\n"
+        "hint: etcd-sandbox remove abc, then etcd-sandbox promote infra2\n"
     )
 
 

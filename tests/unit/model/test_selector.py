@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 
 from sandbox.errors import InputError, SandboxError
-from sandbox.model.selector import ROLE_WORDS, Candidate, NoLeader, needs_roles, resolve
+from sandbox.model.selector import (
+    ROLE_WORDS,
+    Candidate,
+    NoLeader,
+    id_meant,
+    needs_roles,
+    resolve,
+)
 from sandbox.model.state import Role
 
 MEMBERS = [
@@ -70,6 +77,23 @@ def test_a_word_that_names_nothing_lists_what_there_is() -> None:
         resolve(["infra1", "infra9"], MEMBERS)
     assert "infra1 (etcd1)" in caught.value.hint
     assert "web" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("word", "id_"),
+    [
+        ("8211F1D0f64f3269", "8211f1d0f64f3269"),
+        ("0c994f0378719507", "c994f0378719507"),
+        ("cafe", "cafe"),
+        ("infra1", ""),
+        ("0", ""),
+        ("", ""),
+        ("8211f1d0f64f3269aa", ""),
+        ("٣", ""),
+    ],
+)
+def test_what_may_be_a_member_id_is_known_by_its_spelling(word: str, id_: str) -> None:
+    assert id_meant(word) == id_
 
 
 def test_only_words_of_roles_take_fresh_answers() -> None:

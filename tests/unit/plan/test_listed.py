@@ -35,15 +35,15 @@ def test_a_stranger_is_named_with_its_id_and_how_to_take_it_off() -> None:
     assert unlike(MEMBERS, IDS, (*LISTED, stranger(""))) == (
         Unlike(
             what="a member that was never started (abc, http://127.0.0.1:42380) is on it",
-            mend="etcd-sandbox remove abc",
+            mend=("etcd-sandbox remove abc",),
         ),
     )
 
 
 def test_a_removed_member_that_3_6_brought_back_is_taken_off_by_3_7() -> None:
     for version, mend in (
-        ("3.6.16", "etcd-sandbox upgrade all --to 3.7, then etcd-sandbox remove abc"),
-        ("3.7.3", "etcd-sandbox remove abc"),
+        ("3.6.16", ("etcd-sandbox upgrade all --to 3.7", "etcd-sandbox remove abc")),
+        ("3.7.3", ("etcd-sandbox remove abc",)),
     ):
         (found,) = unlike(MEMBERS, IDS, (*LISTED, stranger("infra1")), version)
         assert found == Unlike(what="infra1 (abc, http://127.0.0.1:42380) is on it", mend=mend)
@@ -52,9 +52,10 @@ def test_a_removed_member_that_3_6_brought_back_is_taken_off_by_3_7() -> None:
 def test_who_lost_its_vote_or_its_place_is_named() -> None:
     _, second, third = LISTED
     assert unlike(MEMBERS, IDS, (second, replace(third, is_learner=True))) == (
-        Unlike(what="infra1 is not on it", mend="etcd-sandbox replace infra1"),
+        Unlike(what="infra1 is not on it", mend=("etcd-sandbox replace infra1",)),
         Unlike(
-            what="infra3 is a learner on it, without a vote", mend="etcd-sandbox promote infra3"
+            what="infra3 is a learner on it, without a vote",
+            mend=("etcd-sandbox promote infra3",),
         ),
     )
 

@@ -1,6 +1,7 @@
 """Every error that reaches a user, and the exit code that it means.
 
 SandboxError            1  something failed
+├── ProcessFailed   its own  under --exit-on-error: what failed, with that process's exit code
 ├── InputError          2  a Procfile, profile, option or selector that cannot be used
 ├── NotRunning          3  no such running cluster
 └── TimedOut            4  it did not happen in time
@@ -39,6 +40,16 @@ class SandboxError(Exception):
 
     def __str__(self) -> str:
         return f"{self.what}, {self.where}" if self.where else self.what
+
+
+class ProcessFailed(SandboxError):
+    """A process failed, and the cluster was to end with it; `status` is the exit code of the process."""
+
+    def __init__(
+        self, what: str, where: str = "", hint: str = "", detail: str = "", *, status: int
+    ) -> None:
+        super().__init__(what, where, hint, detail)
+        self.exit_code = status
 
 
 class InputError(SandboxError):

@@ -101,6 +101,51 @@ def path_with_etcdctl(plan: Mapping[str, Any], path: str) -> str:
     return path if directory in path.split(os.pathsep) else os.pathsep.join((path, directory))
 
 
+_OF_TLS = ("ETCDCTL_CACERT", "ETCDCTL_CERT", "ETCDCTL_KEY")
+_OF_RECORDS = ("ETCDCTL_DISCOVERY_SRV", "ETCDCTL_DISCOVERY_SRV_NAME")
+
+
+def misleading(
+    caller: Mapping[str, str], members: Iterable[Mapping[str, Any]], args: Iterable[str] = ()
+) -> dict[str, str]:
+    """Variables of the caller that are meant for another cluster, each with the reason.
+
+    With any of them etcdctl fails at these members, or asks others (measured with 3.4.23, 3.5.1,
+    3.6.16 and 3.7.3). User and password stay: they may be meant.
+    """
+    secure = any(urlsplit(member["client_url"]).scheme in SECURE_SCHEMES for member in members)
+    found = {}
+    for name in _OF_TLS:
+        if not secure:
+            found[name] = "the members of this cluster serve without TLS"
+        elif not os.access(caller.get(name, ""), os.R_OK):
+            found[name] = f"{caller.get(name)} cannot be read"
+    if not _looks_up(args):
+        found |= dict.fromkeys(_OF_RECORDS, "the endpoints of this cluster are known")
+    return {name: why for name, why in found.items() if caller.get(name)}
+
+
+def misleading_words(left_out: Mapping[str, str]) -> list[str]:
+    """What to tell of variables that are left out, a line for each reason."""
+    whys = dict.fromkeys(left_out.values())
+    return [
+        f"{', '.join(name for name in left_out if left_out[name] == why)} of your environment "
+        f"is left out: {why}"
+        for why in whys
+    ]
+
+
+def inherited(
+    caller: Mapping[str, str], left_out: Iterable[str], args: Iterable[str] = ()
+) -> dict[str, str]:
+    """The caller's variables for an etcdctl with `args`: a flag that is given wins over its variable."""
+    dropped = {"ETCDCTL_API", *left_out}
+    kept = {name: value for name, value in caller.items() if name not in dropped}
+    of_etcdctl = {name: value for name, value in kept.items() if name.startswith("ETCDCTL_")}
+    shadowed = of_etcdctl.keys() - unshadowed(of_etcdctl, args).keys()
+    return {name: value for name, value in kept.items() if name not in shadowed}
+
+
 def _endpoint(url: str) -> str:
     scheme, _, file = url.partition("://")
     if scheme in SOCKET_SCHEMES and len(os.fsencode(file)) > SOCKET_PATH_LIMIT:
@@ -166,6 +211,8 @@ def _looks_up(args: Iterable[str]) -> bool:
 def unshadowed(variables: Mapping[str, str], args: Iterable[str]) -> dict[str, str]:
     """The variables without those whose flag is given: etcdctl refuses to have both."""
     flags = {word.partition("=")[0] for word in args if word.startswith("--")}
+    if any(word.startswith("-w") for word in args):
+        flags.add("--write-out")
     return {
         name: value
         for name, value in variables.items()
@@ -186,11 +233,11 @@ def run_etcdctl(spec: ClusterSpec, args: Sequence[str], timeout_s: float) -> str
     if not members:
         raise SandboxError(f"cluster {spec.name!r} has no etcd member to talk to")
     argv, variables = command_line(msgspec.to_builtins(spec), members, args)
-    inherited = {name: value for name, value in os.environ.items() if name != "ETCDCTL_API"}
+    kept = inherited(os.environ, misleading(os.environ, members, args), args)
     try:
         done = subprocess.run(
             argv,
-            env={**inherited, **variables},
+            env={**kept, **variables},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

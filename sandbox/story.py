@@ -213,5 +213,7 @@ _SENTENCES: dict[str, Callable[[Event], str]] = {
     Kind.CLUSTER_READY: _ready,
     Kind.QUORUM_LOST: _quorum("quorum lost"),
     Kind.QUORUM_REGAINED: _quorum("quorum regained"),
-    Kind.CLUSTER_STOPPED: lambda _: "cluster stopped",
+    Kind.CLUSTER_STOPPED: lambda event: (
+        f"cluster stopped: {event['why']}" if event.get("why") else "cluster stopped"
+    ),
 }

@@ -34,7 +34,14 @@ def ctl(on: tuple[str, ...], args: tuple[str, ...]) -> None:
     Our own options come first; from the first word that is none of them on, all is etcdctl's.
     """
     from sandbox.cli.choice import running
-    from sandbox.etcdctl import command_line, members_now, overlooks_records
+    from sandbox.etcdctl import (
+        command_line,
+        inherited,
+        members_now,
+        misleading,
+        misleading_words,
+        overlooks_records,
+    )
 
     client = running()
     plan = client.plan()
@@ -43,7 +50,9 @@ def ctl(on: tuple[str, ...], args: tuple[str, ...]) -> None:
         raise SandboxError(f"cluster {client.paths.name!r} has no etcd member to talk to")
     chosen = _selected(client, members, on) if on else members
     argv, variables = command_line(plan, chosen, args)
-    inherited = {name: value for name, value in os.environ.items() if name != "ETCDCTL_API"}
+    left_out = misleading(os.environ, chosen, args)
+    for text in misleading_words(left_out):
+        diagnostics.note(text)
     if overlooks_records(args):
         diagnostics.note(
             "etcdctl's endpoint commands look at --discovery-srv only with --cluster: "
@@ -55,7 +64,11 @@ def ctl(on: tuple[str, ...], args: tuple[str, ...]) -> None:
     # Go takes a broken pipe for fatal only where SIGPIPE has its default meaning.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
-        os.execve(shutil.which(argv[0]) or argv[0], argv, {**inherited, **variables})
+        os.execve(
+            shutil.which(argv[0]) or argv[0],
+            argv,
+            {**inherited(os.environ, left_out, args), **variables},
+        )
     except OSError as error:
         raise SandboxError(f"etcdctl cannot be executed ({error.strerror})", argv[0]) from error
 

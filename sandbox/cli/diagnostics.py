@@ -72,7 +72,11 @@ def render(error: SandboxError, *, colour: bool = False) -> str:
     )
     parts = [f"etcd-sandbox: {mark} {error}"]
     if error.detail:
-        parts.append(error.detail.rstrip("\n"))
+        from sandbox.cli.escapes import harmless
+
+        # Log lines, mostly: what a process wrote must not act on the terminal here either.
+        detail = harmless(error.detail.encode(errors="backslashreplace"))
+        parts.append(detail.decode().rstrip("\n"))
     if error.hint:
         parts.append(f"{hint} {error.hint}")
     return "\n\n".join(parts) + "\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Iterable
 
 import click
 
@@ -22,9 +23,12 @@ SHELLS = ("bash", "zsh", "fish")
 )
 @common(data=True)
 def env(shell: str | None) -> None:
-    """Print the variables that etcdctl reads: eval "$(etcd-sandbox env)", in fish: etcd-sandbox env | source"""
+    """Print the variables that etcdctl reads: eval "$(etcd-sandbox env)", in fish: etcd-sandbox env | source
+
+    Variables of yours that are meant for another cluster, such as ETCDCTL_CACERT, are unset by it.
+    """
     from sandbox.cli.choice import running
-    from sandbox.etcdctl import etcdctl_variables, members_now
+    from sandbox.etcdctl import etcdctl_variables, members_now, misleading
 
     client = running()
     members = members_now(client.plan(), lambda: client.status()["members"])
@@ -35,13 +39,23 @@ def env(shell: str | None) -> None:
     if settings().json:
         output.document(variables)
     else:
-        output.line(assignments(variables, shell or detected()))
+        shell = shell or detected()
+        unset = removals(misleading(os.environ, members), shell)
+        output.line(unset + assignments(variables, shell))
 
 
 def detected() -> str:
     """The shell that $SHELL names, if it is one that we know, else bash (which sh understands)."""
     name = os.path.basename(os.environ.get("SHELL", ""))  # noqa: PTH119 - a name, not a file
     return name if name in SHELLS else "bash"
+
+
+def removals(names: Iterable[str], shell: str) -> str:
+    """A command of that shell that forgets these variables, and what joins another one to it."""
+    words = " ".join(names)
+    if not words:
+        return ""
+    return f"set -e {words}; " if shell == "fish" else f"unset {words}; "
 
 
 def assignments(variables: dict[str, str], shell: str) -> str:

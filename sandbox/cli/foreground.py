@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sandbox.cli import diagnostics, output
 from sandbox.cli.edits import EditWatch
@@ -31,6 +32,7 @@ from sandbox.errors import (
     EXIT_FAILED,
     EXIT_INTERRUPTED,
     NotRunning,
+    ProcessFailed,
     SandboxError,
     TimedOut,
 )
@@ -45,6 +47,13 @@ FORCED_AFTER_S = 6.0
 SHOWN_AGAIN_US = 5_000_000
 """After a crash of the dashboard the lines of so long ago are shown once more, and not all of them."""
 
+STREAMS_WITHIN_S = 5.0
+"""Streams that cannot be opened do not keep the answer of the start back for longer."""
+
+LAST_LINES = 20
+LAST_BYTES = 64 << 10
+"""So many last lines tell of a process that nobody was shown."""
+
 STALLED_S = 0.5
 """A reader of stdout that took nothing for so long does not hold up the end."""
 
@@ -54,12 +63,16 @@ _Alarm = tuple[float, Callable[[], None]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wishes:
-    """How the foreground is to behave; `fresh` and `restored` are as `launch` takes them."""
+    """How the foreground is to behave; `fresh` and `restored` are as `launch` takes them.
+
+    `raw`: log lines keep what acts on a terminal.
+    """
 
     fresh: bool = False
     restored: Path | None = None
     apply_edits: bool = False
     dashboard: bool = False
+    raw: bool = False
     timeout_s: float = 30.0
 
 
@@ -168,7 +181,8 @@ class _Foreground:
         names += [process.name for process in spec.processes if process.member is None]
         colour = output.colour()
         self._own_lines = Merger(names, colour=colour)
-        self._logs = LogStream(self._client, Merger(names, colour=colour), began_us, self._note)
+        lines = Merger(names, colour=colour, tame=not wishes.raw)
+        self._logs = LogStream(self._client, lines, began_us, self._note)
         self._events = EventStream(
             self._client,
             names,
@@ -229,7 +243,11 @@ class _Foreground:
             return EXIT_FAILED
         if self._asked:
             return EXIT_INTERRUPTED
-        ended = self._events.ended if self._events.ended is not None else _told_end(self._paths)
+        ended = self._events.ended
+        if ended is None and (last := _last_event(self._paths)) is not None:
+            # Nobody was shown how it ended: the dashboard had the terminal, or the streams came too late.
+            ended = int(last.get("exit_code") or 0)
+            self._tell_failure(last)
         if ended is None:
             with contextlib.suppress(SandboxError):
                 sweep(self._paths)
@@ -242,6 +260,11 @@ class _Foreground:
             return EXIT_FAILED
         return ended
 
+    def _tell_failure(self, stopped: dict[str, Any]) -> None:
+        if why := stopped.get("why"):
+            lines = b"\n".join(_last_lines(self._paths, str(stopped.get("process"))))
+            self._complain(SandboxError(str(why), detail=lines.decode(errors="replace")))
+
     def _await_guard(self) -> None:
         if self._launched.guard.wait() != 0:
             # Without its guard the supervisor is to go as well, in order as long as it can.
@@ -252,6 +275,9 @@ class _Foreground:
         os.write(self._gone_write, b".")
 
     def _await_ready(self) -> None:
+        # A failure that ends the cluster is told among the lines; only what has no lines is left to this.
+        for stream in (self._logs, self._events):
+            stream.began.wait(STREAMS_WITHIN_S)
         try:
             answer = self._client.ready(self._wishes.timeout_s)
             if why := answer.get("why"):
@@ -259,7 +285,7 @@ class _Foreground:
         except TimedOut as error:
             self._note(diagnostics.one_line(error))
         except SandboxError as error:
-            if not self._asked and not isinstance(error, NotRunning):
+            if not self._asked and not isinstance(error, NotRunning | ProcessFailed):
                 # Its last lines were shown among the others just now.
                 self._complain(SandboxError(error.what, error.where, error.hint))
 
@@ -299,15 +325,23 @@ class _Foreground:
         self._stderr.say(diagnostics.render(error).encode(errors="backslashreplace"))
 
 
-def _told_end(paths: ClusterPaths) -> int | None:
-    """The exit code in the last line of the events' file, if the supervisor came to its end there."""
+def _last_event(paths: ClusterPaths) -> dict[str, Any] | None:
+    """The last event in the file, if the supervisor came to its end there."""
     try:
-        last = json.loads(paths.events.read_bytes().splitlines()[-1])
+        last: dict[str, Any] = json.loads(paths.events.read_bytes().splitlines()[-1])
     except (OSError, ValueError, IndexError):
         return None
-    if last.get("kind") != Kind.CLUSTER_STOPPED:
-        return None
-    return int(last.get("exit_code") or 0)
+    return last if last.get("kind") == Kind.CLUSTER_STOPPED else None
+
+
+def _last_lines(paths: ClusterPaths, process: str) -> list[bytes]:
+    """The last lines of a process in its file; none where there is no file."""
+    try:
+        with (paths.logs / f"{process}.log").open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - LAST_BYTES))
+            return file.read().splitlines()[-LAST_LINES:]
+    except OSError:
+        return []
 
 
 def _in_background(work: Callable[[], None]) -> None:

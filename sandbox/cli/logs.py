@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import click
 
 from sandbox.cli import output
-from sandbox.cli.params import MOMENT, selectors
+from sandbox.cli.params import MOMENT, raw, selectors
 from sandbox.cli.settings import common
 from sandbox.control.wire import Frame, LinesFrame, NowFrame
 
@@ -42,6 +42,7 @@ LEVELS = ("debug", "info", "warn", "error", "fatal")
     type=click.Choice(LEVELS, case_sensitive=False),
     help="Only lines of etcd that are at least so grave; lines that tell no level are left out.",
 )
+@raw
 @click.option("--grep", metavar="RE", help="Only lines in which this regular expression matches.")
 @common()
 def logs(
@@ -50,6 +51,7 @@ def logs(
     tail: int | None,
     since_us: int | None,
     level: str | None,
+    raw: bool,
     grep: str | None,
 ) -> None:
     """Show log lines, in order of arrival: of the selected processes, else of all.
@@ -61,7 +63,7 @@ def logs(
 
     keep = _keep(level, grep)
     client = running()
-    merger = Merger(order(client.plan()["processes"]), colour=output.colour())
+    merger = Merger(order(client.plan()["processes"]), colour=output.colour(), tame=not raw)
     frames = client.logs(
         select, follow=follow, tail=tail if keep is None else None, since_us=since_us
     )

@@ -1,4 +1,4 @@
-"""The lines of all processes as one stream: a clock and a name before each line, its bytes unchanged."""
+"""The lines of all processes as one stream: a clock and a name before each line."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from sandbox.cli.cells import cells, padded
+from sandbox.cli.escapes import harmless
 from sandbox.cli.output import PALETTE
 from sandbox.control.wire import Frame, LinesFrame, SkippedFrame
 
@@ -25,10 +26,15 @@ def order(processes: Iterable[dict[str, Any]]) -> list[str]:
 
 
 class Merger:
-    """Puts `HH:MM:SS name | ` before lines. `names` are the processes in the order of their colours."""
+    """Puts `HH:MM:SS name | ` before lines. `names` are the processes in the order of their colours.
 
-    def __init__(self, names: Sequence[str], *, colour: bool) -> None:
+    The bytes of the lines stay as they are, unless they are to be `tame`: then nothing in them acts
+    on a terminal but colours.
+    """
+
+    def __init__(self, names: Sequence[str], *, colour: bool, tame: bool = False) -> None:
         self._colour = colour
+        self._tame = tame
         self._width = max(map(cells, (*names, OWN_NAME)))
         self._labels: dict[str, bytes] = {
             name: self._label(name, PALETTE[index % len(PALETTE)])
@@ -53,6 +59,8 @@ class Merger:
     def lines(self, process: str, time_us: int, data: bytes) -> bytes:
         """Whole lines of one process, each ended by a newline, prefixed."""
         prefix = self._prefix(process, time_us)
+        if self._tame:
+            data = harmless(data)
         return b"".join((prefix, data[:-1].replace(b"\n", b"\n" + prefix), b"\n"))
 
     def own(self, text: str, time_us: int) -> bytes:

@@ -90,6 +90,14 @@ def timeout(what: str) -> Callable[[Any], Any]:
     )
 
 
+raw = click.option(
+    "--raw",
+    is_flag=True,
+    help="Log lines with all that processes wrote: also what moves the cursor, clears the screen or "
+    "sets a title; without it only colours reach the terminal.",
+)
+
+
 def selectors(*, required: bool, metavar: str = "SEL...") -> Callable[[Any], Any]:
     """The argument that takes selectors, completed with the names of the running cluster."""
     return click.argument(

@@ -78,13 +78,23 @@ def run(timeout_s: float, command: tuple[str, ...], **given: Any) -> int:
 
 def _run(planned: Planned, paths: ClusterPaths, command: Sequence[str], timeout_s: float) -> int:
     from sandbox.cli.preview import as_json
-    from sandbox.etcdctl import path_with_etcdctl, program_variables
+    from sandbox.etcdctl import (
+        members_of,
+        misleading,
+        misleading_words,
+        path_with_etcdctl,
+        program_variables,
+    )
     from sandbox.start import start_and_wait
 
     start_and_wait(planned, paths, owned=True, timeout_s=timeout_s, leave_late=False)
     plan = as_json(planned.spec)
     path = path_with_etcdctl(plan, os.environ.get("PATH", os.defpath))
-    env = {**os.environ, **program_variables(plan, paths), "PATH": path}
+    left_out = misleading(os.environ, members_of(plan))
+    for text in misleading_words(left_out):
+        diagnostics.note(text)
+    kept = {name: value for name, value in os.environ.items() if name not in left_out}
+    env = {**kept, **program_variables(plan, paths), "PATH": path}
     try:
         child = subprocess.Popen(list(command), env=env)
     except FileNotFoundError as error:

@@ -50,7 +50,7 @@ class Speaker:
 
 
 class LogStream(threading.Thread):
-    """The log lines since `since_us`, merged onto stdout until the supervisor ends."""
+    """The log lines since `since_us`, merged onto stdout until the supervisor ends; `began` once it is open."""
 
     def __init__(
         self, client: ControlClient, merger: Merger, since_us: int, complain: Callable[[str], None]
@@ -61,11 +61,13 @@ class LogStream(threading.Thread):
         self._since_us = since_us
         self._complain = complain
         self._pieces = 0
+        self.began = threading.Event()
 
     def run(self) -> None:
         """Write until the end of the stream."""
         try:
             for frame in self._client.logs(follow=True, since_us=self._since_us):
+                self.began.set()
                 for piece in self._merger.frame(frame):
                     output.raw(piece)
                     self._pieces += 1
@@ -86,7 +88,8 @@ class LogStream(threading.Thread):
 class EventStream(threading.Thread):
     """The notable events among the log lines, as lines of our own.
 
-    `ended` is the exit code that the supervisor's last event told, None until then.
+    `ended` is the exit code that the supervisor's last event told, None until then; `began` is set
+    once it is open.
     """
 
     def __init__(
@@ -100,6 +103,7 @@ class EventStream(threading.Thread):
     ) -> None:
         super().__init__(name="events", daemon=True)
         self.ended: int | None = None
+        self.began = threading.Event()
         self._client = client
         self._merger = Merger(names, colour=colour)
         self._endpoints = ",".join(endpoints)
@@ -109,6 +113,7 @@ class EventStream(threading.Thread):
         """Tell until the end of the stream."""
         try:
             for event in self._client.events(follow=True):
+                self.began.set()
                 self._take(event)
         except SandboxError:
             # The supervisor is gone; whoever waits for it tells so.

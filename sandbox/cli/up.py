@@ -8,7 +8,7 @@ import click
 
 from sandbox.cli import diagnostics, output
 from sandbox.cli.inputoptions import collect, here, input_options
-from sandbox.cli.params import timeout
+from sandbox.cli.params import raw, timeout
 from sandbox.cli.settings import common, settings
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 @click.option(
     "--plain", is_flag=True, help="Merged log lines instead of the dashboard, also on a terminal."
 )
+@raw
 @click.option("--fresh", is_flag=True, help="Delete the cluster's old data first.")
 @click.option("--ephemeral", is_flag=True, help="Keep no data when the cluster stops.")
 @click.option(
@@ -40,6 +41,7 @@ def up(
     wanted: tuple[str, ...],
     detach: bool,
     plain: bool,
+    raw: bool,
     fresh: bool,
     ephemeral: bool,
     exit_on_error: bool,
@@ -85,6 +87,7 @@ def up(
         fresh=fresh,
         apply_edits=watch,
         timeout_s=timeout_s,
+        raw=raw,
         dashboard=not (plain or settings().json) and can_be_shown(),
     )
     output.leave(own(planned, paths, caller, wishes))

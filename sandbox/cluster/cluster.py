@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 from sandbox.cluster import following, ordering, record
 from sandbox.cluster.faults import Faults
 from sandbox.cluster.introduction import introduction_of
+from sandbox.cluster.lastwords import LastWords
 from sandbox.cluster.peerlinks import make_links
 from sandbox.cluster.raft import RaftWatch
-from sandbox.cluster.readiness import ClusterReadiness, how_it_ended
+from sandbox.cluster.readiness import ClusterReadiness
 from sandbox.cluster.roster import Roster
 from sandbox.cluster.startfailure import explain
 from sandbox.cluster.upgrading import Upgrade
@@ -91,6 +92,7 @@ class Cluster:
             run=run,
             on_lines=self._on_lines,
         )
+        self.last_words = LastWords(spec, self._supervisor)
         self._introduction = introduction_of(spec, self._supervisor, bus)
         held = {each.process for each in spec.unfinished}
         for process in held:
@@ -199,7 +201,13 @@ class Cluster:
 
     async def ready(self, timeout_s: float) -> dict[str, object]:
         """Wait for what `begin` began; see `ClusterReadiness.wait`."""
-        return await self._readiness.wait(timeout_s)
+        try:
+            answer = await self._readiness.wait(timeout_s)
+        except SandboxError:
+            await self.last_words.of_the_start()
+            raise
+        await self.last_words.of_the_start()
+        return answer
 
     # Asking.
 
@@ -327,7 +335,10 @@ class Cluster:
             if self._links is not None:
                 self._links.close()
                 await self._links.wait_closed()
-            self.bus.publish(Kind.CLUSTER_STOPPED, exit_code=self.exit_code)
+            self.bus.publish(
+                Kind.CLUSTER_STOPPED, None, exit_code=self.exit_code, **self.last_words.fields
+            )
+            await self.last_words.heard()
             self.ended.set()
 
     async def _leader_for_stop(self) -> str | None:
@@ -409,18 +420,11 @@ class Cluster:
             self._adopt(replace(self.spec, unfinished=left))
 
     def _end_on_error(self, event: Event) -> None:
-        if not self.spec.exit_on_error or event.fields.get("expected") or self._shutting_down:
+        if self._shutting_down or (failure := self.last_words.of(event)) is None:
             return
-        code, number = event.fields.get("code"), event.fields.get("signal")
-        if code == 0 or self._supervisor.processes[str(event.fields["process"])].spec.restart != (
-            "never"
-        ):
-            return
-        _log.info("%s ended (%s): ending the cluster", event.fields["process"], how_it_ended(event))
-        if isinstance(code, int):
-            self.shutdown(exit_code=code)
-        else:
-            self.shutdown(exit_code=128 + signal.Signals[str(number)].value if number else 1)
+        _log.info("%s: ending the cluster", failure)
+        self._readiness.fail(failure)
+        self.shutdown(exit_code=failure.exit_code)
 
     def _start_the_rest(self) -> None:
         if self._at_ready:

@@ -10,7 +10,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -226,6 +226,8 @@ class Routes:
 
         async def lines() -> AsyncIterator[bytes]:
             with self._cluster.bus.subscribe(None if tail < 0 else tail) as (past, queue):
+                if follow:
+                    self._cluster.last_words.follows("events")
                 yield b"".join(msgspec.json.encode(event.to_wire()) + b"\n" for event in past)
                 while follow and (event := await queue.get()) is not None:
                     yield msgspec.json.encode(event.to_wire()) + b"\n"
@@ -254,7 +256,12 @@ class Routes:
             since_us=None if since_us < 0 else int(since_us),
         )
         return StreamingResponse(
-            _frames(reader, self._streams, follow=_flag(request, "follow")),
+            _frames(
+                reader,
+                self._streams,
+                follow=_flag(request, "follow"),
+                began=lambda: self._cluster.last_words.follows("logs"),
+            ),
             media_type="application/octet-stream",
         )
 
@@ -274,9 +281,13 @@ async def _news(upgrade: Upgrade) -> AsyncIterator[bytes]:
             yield msgspec.json.encode(line) + b"\n"
 
 
-async def _frames(reader: Reader, streams: Streams, *, follow: bool) -> AsyncIterator[bytes]:
+async def _frames(
+    reader: Reader, streams: Streams, *, follow: bool, began: Callable[[], None]
+) -> AsyncIterator[bytes]:
     caught_up = False
     streams.open += 1
+    if follow:
+        began()
     try:
         while True:
             last = reader.at_end or not follow

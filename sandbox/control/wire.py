@@ -15,10 +15,11 @@ frames), `time_us` is microseconds since the epoch when it began to arrive.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import BinaryIO, NamedTuple
 
-from sandbox.errors import BY_EXIT_CODE, SandboxError
+from sandbox.errors import BY_EXIT_CODE, ProcessFailed, SandboxError
 from sandbox.model.verb import Verb as Verb
 
 
@@ -83,6 +84,7 @@ def error_to_wire(error: SandboxError) -> dict[str, object]:
             "hint": error.hint,
             "detail": error.detail,
             "exit_code": error.exit_code,
+            "failed": isinstance(error, ProcessFailed),
         }
     }
 
@@ -92,7 +94,10 @@ def error_from_wire(body: object) -> SandboxError:
     error = body.get("error") if isinstance(body, dict) else None
     if not isinstance(error, dict):
         return SandboxError(f"the supervisor answered with something unexpected: {body!r}"[:300])
-    kind = BY_EXIT_CODE.get(error.get("exit_code", 1), SandboxError)
+    exit_code = error.get("exit_code", 1)
+    kind: Callable[..., SandboxError] = BY_EXIT_CODE.get(exit_code, SandboxError)
+    if error.get("failed"):
+        kind = partial(ProcessFailed, status=exit_code)
     return kind(
         str(error.get("what", "")),
         str(error.get("where", "")),

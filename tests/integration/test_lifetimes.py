@@ -370,6 +370,33 @@ def test_exit_on_error_ends_everything_with_the_exit_code_of_the_process(
     held.assert_free()
 
 
+FAILS_AT_ONCE = "broken: echo last words; nosuchprogram --port 1\nother: sleep 1000\n"
+
+
+def test_what_fails_at_once_is_heard_before_it_ends_everything(
+    sandbox_command: SandboxCommand,
+) -> None:
+    (sandbox_command.cwd / "Procfile").write_text(FAILS_AT_ONCE)
+    shown = sandbox_command("up", "--plain", "--exit-on-error", code=127).stdout
+    for line in (
+        r"broken  \| last words",
+        r"broken  \| .*nosuchprogram: not found",
+        r"sandbox \| broken exited: exit status 127",
+        r"sandbox \| cluster stopped: broken failed \(exit status 127\)",
+    ):
+        assert re.search(line, shown), shown
+    assert sandbox_command.ours() == []
+
+
+def test_a_detached_start_tells_what_failed_at_once(sandbox_command: SandboxCommand) -> None:
+    (sandbox_command.cwd / "Procfile").write_text(FAILS_AT_ONCE)
+    ran = sandbox_command("up", "-d", "--exit-on-error", code=127)
+    assert ran.stdout == ""
+    assert "error: broken failed (exit status 127)\n\nlast words\n" in ran.stderr
+    assert "nosuchprogram: not found" in ran.stderr
+    assert sandbox_command.ours() == []
+
+
 @pytest.fixture(scope="module")
 def etcd_path() -> str:
     """The newest etcd of this machine."""

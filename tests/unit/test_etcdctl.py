@@ -12,8 +12,11 @@ from sandbox.etcd import release
 from sandbox.etcdctl import (
     command_line,
     etcdctl_variables,
+    inherited,
     members_now,
     members_of,
+    misleading,
+    misleading_words,
     overlooks_records,
     path_with_etcdctl,
     program_variables,
@@ -129,3 +132,37 @@ def test_a_socket_is_an_endpoint_by_its_path_and_by_a_short_one_where_that_is_to
         "ETCDCTL_ENDPOINTS": f"unixs:///a/s,unix://{'d' * 100}/s",
         "ETCDCTL_INSECURE_SKIP_TLS_VERIFY": "true",
     }
+
+
+TLS = [{"client_url": "https://127.0.0.1:12379", "process": "etcd1"}]
+OTHER = {"ETCDCTL_CACERT": "/etc/other/ca.crt", "ETCDCTL_CERT": "/c", "ETCDCTL_USER": "root"}
+
+
+def test_variables_of_another_cluster_are_left_out_with_the_reason() -> None:
+    left_out = misleading({**OTHER, "ETCDCTL_DISCOVERY_SRV": "a.test", "HOME": "/h"}, MEMBERS)
+    assert list(left_out) == ["ETCDCTL_CACERT", "ETCDCTL_CERT", "ETCDCTL_DISCOVERY_SRV"]
+    assert misleading_words(left_out) == [
+        "ETCDCTL_CACERT, ETCDCTL_CERT of your environment is left out: "
+        "the members of this cluster serve without TLS",
+        "ETCDCTL_DISCOVERY_SRV of your environment is left out: "
+        "the endpoints of this cluster are known",
+    ]
+    assert inherited({**OTHER, "ETCDCTL_API": "2"}, left_out) == {"ETCDCTL_USER": "root"}
+    assert misleading({"ETCDCTL_CACERT": ""}, MEMBERS) == {}
+
+
+def test_certificates_stay_for_members_that_want_tls_if_they_can_be_read(tmp_path: Path) -> None:
+    (tmp_path / "ca").touch()
+    left_out = misleading({"ETCDCTL_CACERT": str(tmp_path / "ca"), "ETCDCTL_CERT": "/none"}, TLS)
+    assert left_out == {"ETCDCTL_CERT": "/none cannot be read"}
+
+
+def test_a_look_up_by_dns_keeps_the_name_of_its_records() -> None:
+    caller = {"ETCDCTL_DISCOVERY_SRV_NAME": "x"}
+    assert misleading(caller, MEMBERS, ("--discovery-srv=a.test", "get", "k")) == {}
+    assert misleading(caller, MEMBERS, ("get", "k")) != {}
+
+
+def test_a_flag_wins_over_the_callers_variable() -> None:
+    caller = {"ETCDCTL_ENDPOINTS": "x", "ETCDCTL_WRITE_OUT": "json", "HOME": "/h"}
+    assert inherited(caller, (), ("--endpoints=y", "-w", "table", "get")) == {"HOME": "/h"}

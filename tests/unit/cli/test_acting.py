@@ -386,6 +386,39 @@ def test_ctl_passes_everything_on(supervisor: Begin, executed: Callable[..., Exe
     assert ran.env["ETCDCTL_ENDPOINTS"] == "http://127.0.0.1:12379,http://127.0.0.1:22379"
 
 
+def test_ctl_leaves_out_what_is_meant_for_another_cluster_and_says_so(
+    supervisor: Begin,
+    executed: Callable[..., Executed],
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("ETCDCTL_CACERT", "/etc/other/ca.crt")
+    monkeypatch.setenv("ETCDCTL_DIAL_TIMEOUT", "9s")
+    supervisor(plan=plan_answer("infra1"))
+    ran = executed("get", "key")
+    assert "ETCDCTL_CACERT" not in ran.env
+    assert ran.env["ETCDCTL_DIAL_TIMEOUT"] == "9s"
+    assert capfd.readouterr().err == (
+        "etcd-sandbox: ETCDCTL_CACERT of your environment is left out: "
+        "the members of this cluster serve without TLS\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("shell", "begin"), [("bash", "unset ETCDCTL_CERT; export "), ("fish", "set -e ETCDCTL_CERT; ")]
+)
+def test_env_unsets_what_is_meant_for_another_cluster(
+    supervisor: Begin,
+    cli: Callable[..., Ran],
+    monkeypatch: pytest.MonkeyPatch,
+    shell: str,
+    begin: str,
+) -> None:
+    monkeypatch.setenv("ETCDCTL_CERT", "/etc/other/client.crt")
+    supervisor(plan=plan_answer("infra1"))
+    assert cli("env", "--shell", shell).out.startswith(begin)
+
+
 def test_ctl_takes_flags_of_etcdctl_before_its_command(
     supervisor: Begin, executed: Callable[..., Executed]
 ) -> None:

@@ -63,6 +63,13 @@ def test_a_process_that_came_later_is_labelled_as_well() -> None:
     assert written(merger, b"t\n", "late") == CLOCK + b" late    | t\n"
 
 
+def test_tame_lines_keep_their_colours_and_nothing_else_that_acts() -> None:
+    data = b"first\n\x1b[2J\x1b[31mred\x1b[0m\n"
+    assert written(Merger(["web"], colour=False), data).count(b"\x1b") == 3
+    shown = written(Merger(["web"], colour=False, tame=True), data)
+    assert shown == CLOCK + b" web     | first\n" + CLOCK + b" web     | \x1b[31mred\x1b[0m\n"
+
+
 def test_names_are_padded_by_the_cells_that_a_terminal_gives_them() -> None:
     merger = Merger(["\u6f22\u5b57\u6f22\u5b57", "web", "e\u0301"], colour=False)
     assert (

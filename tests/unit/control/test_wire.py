@@ -17,7 +17,7 @@ from sandbox.control.wire import (
     read_frames,
     skipped_frame,
 )
-from sandbox.errors import InputError, NotRunning, SandboxError, TimedOut
+from sandbox.errors import InputError, NotRunning, ProcessFailed, SandboxError, TimedOut
 
 
 def test_frames_come_out_as_they_went_in() -> None:
@@ -43,6 +43,13 @@ def test_errors_keep_their_kind_and_all_that_they_say(kind: type[SandboxError]) 
     back = error_from_wire(error_to_wire(kind("what", "where", "hint", "detail")))
     assert type(back) is kind
     assert (back.what, back.where, back.hint, back.detail) == ("what", "where", "hint", "detail")
+
+
+@pytest.mark.parametrize("status", [1, 3, 127, 143])
+def test_the_failure_of_a_process_keeps_its_exit_code(status: int) -> None:
+    back = error_from_wire(error_to_wire(ProcessFailed("what", detail="last", status=status)))
+    assert isinstance(back, ProcessFailed)
+    assert (back.exit_code, back.what, back.detail) == (status, "what", "last")
 
 
 def test_an_answer_that_is_no_error_of_ours_is_told_as_it_is() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 NOTHING = "-"
@@ -42,6 +42,52 @@ def percent(value: float | None) -> str:
 def word(value: object) -> str:
     """Any value that may be unknown."""
     return NOTHING if value is None else str(value)
+
+
+def quorum(*, voters: int, needed: int, healthy: int, ok: bool, late: int = 0) -> str:
+    """What is known of the quorum: `quorum` of `status --json`."""
+    if ok and healthy < needed:
+        return f"quorum: a read was served, though only {healthy} of {voters} answered in time"
+    if not ok and late and healthy + late >= needed:
+        do = "does" if late == 1 else "do"
+        return (
+            f"quorum not known: {healthy} of {voters} healthy, {needed} needed, "
+            f"{late} {do} not answer in time"
+        )
+    words = f"{healthy} of {voters} healthy, {needed} needed"
+    return f"quorum: {words}" if ok else f"no quorum: {words}"
+
+
+_REFUSED = {"NOSPACE": "puts are refused", "CORRUPT": "writes are refused"}
+"""What etcd refuses while an alarm is up; it serves reads, and with NOSPACE deletes and compaction
+(3.4 to 3.7: `server/etcdserver/apply*.go`, `applierV3Capped`, `applierV3Corrupt`; measured)."""
+
+
+def alarms(up: Iterable[tuple[str, str | None]]) -> list[str]:
+    """What is refused, and why: `puts are refused (NOSPACE on infra1)`, for alarms and their members."""
+    members: dict[str, list[str | None]] = {}
+    for alarm, member in up:
+        members.setdefault(alarm, []).append(member)
+    return [
+        f"{_REFUSED.get(alarm, 'an alarm is up')} ({alarm} {_raisers(names)})"
+        for alarm, names in members.items()
+    ]
+
+
+def _raisers(names: list[str | None]) -> str:
+    known = [name for name in names if name is not None]
+    return f"on {', '.join(known)}" if known else "of a member that etcd does not name"
+
+
+def listed(entry: Mapping[str, Any]) -> str:
+    """An entry of etcd's member list that is no process of this cluster: `elsewhere` of `status --json`."""
+    who = ", ".join(filter(None, (entry["id"], *entry["peer_urls"])))
+    name = f"{entry['name']} ({who})" if entry["name"] else who
+    counts = "has no vote" if entry["learner"] else "counts for the quorum"
+    if not entry["started"]:
+        return f"on etcd's member list, never started: {name}; {counts}"
+    answers = "answers" if entry["answers"] else "does not answer"
+    return f"on etcd's member list, no process of this cluster: {name}; {answers}, {counts}"
 
 
 def bootstrap(told: Mapping[str, Any]) -> str:

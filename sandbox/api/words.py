@@ -85,15 +85,24 @@ def not_healthy(status: ClusterStatus, timeout_s: float) -> TimedOut:
     return TimedOut(
         f"not all members of cluster {status.cluster!r} were healthy within {timeout_s:g} s: "
         f"{', '.join(_ailing(status))}",
-        hint="start what does not run, resume what is paused, heal what is cut off",
+        hint="start what does not run, resume what is paused, heal what is cut off, disarm alarms",
     )
 
 
 def _ailing(status: ClusterStatus) -> list[str]:
-    return [
+    ailing = [
         f"{member.name} is {member.state}"
         if member.state != "running"
-        else f"{member.name} is not healthy"
+        else f"{member.name} {member.why or 'is not healthy'}"
         for member in status.members
         if member.state != "removed" and not member.healthy
+    ]
+    return [
+        *ailing,
+        *(f"{up.member or 'a member'} has the alarm {up.alarm}" for up in status.alarms),
+        *(
+            f"{entry.name or entry.id} is on etcd's member list and does not answer"
+            for entry in status.elsewhere
+            if not entry.learner and not entry.answers
+        ),
     ]

@@ -12,6 +12,7 @@ from sandbox.cli import output
 from sandbox.cli.output import BAD, FAINT, GOOD, ODD, Cell, Painted
 from sandbox.cli.settings import common, settings
 from sandbox.control.client import ControlClient
+from sandbox.model.state import WANTS_USER
 
 WATCH_EVERY_S = 1.0
 
@@ -91,6 +92,13 @@ def lines(answer: dict[str, Any]) -> list[str]:
     if processes:
         rows = [_process(process, len(members) + i) for i, process in enumerate(processes)]
         shown_lines += ["", *output.table_lines(_PROCESS_HEAD, rows, _RIGHT)]
+    shown_lines += [f"{each['name']} {each['why']}" for each in members if each.get("why")]
+    if any(each.get("why") == WANTS_USER for each in members):
+        shown_lines.append("a user is given with --user NAME:PASSWORD, or $ETCD_SANDBOX_USER")
+    for entry in answer.get("elsewhere", ()):
+        mend = "" if entry["started"] else f"; etcd-sandbox remove {entry['id']}"
+        shown_lines.append(shown.listed(entry) + mend)
+    shown_lines += answer.get("notes", ())
     shown_lines += _two_leaders(answer)
     for fault in answer.get("faults", ()):
         shown_lines.append(_fault(fault))
@@ -104,10 +112,8 @@ def headline(answer: dict[str, Any]) -> str:
     if answer["members"]:
         leader, term = answer["leader"], answer["term"]
         parts.append(f"leader {leader} (term {term})" if leader else "no leader")
-        there = "quorum" if quorum["ok"] else "no quorum"
-        parts.append(
-            f"{there}: {quorum['healthy']} of {quorum['voters']} healthy, {quorum['needed']} needed"
-        )
+        parts.append(shown.quorum(**quorum))
+        parts += shown.alarms((up["alarm"], up["member"]) for up in answer.get("alarms", ()))
     parts.append(f"up for {shown.span(answer['supervisor']['uptime_s'])}")
     return " · ".join(parts)
 
@@ -138,6 +144,8 @@ def _member(member: dict[str, Any], index: int, width: int) -> list[Cell]:
 def _health(member: dict[str, Any]) -> Cell:
     if member["state"] == "removed":
         return shown.word(None)
+    if member.get("alarms"):
+        return Painted(" ".join(member["alarms"]), BAD)
     return Painted("healthy", GOOD) if member["healthy"] else Painted("unhealthy", ODD)
 
 
@@ -168,7 +176,12 @@ def _fault(fault: dict[str, Any]) -> str:
 
 def _two_leaders(answer: dict[str, Any]) -> list[str]:
     """A word on those who believe to lead and do not: a leader that was cut off finds out late."""
-    claims = [member for member in answer["members"] if member["role"] == "leader"]
+    told = " ".join(answer.get("notes", ()))
+    claims = [
+        member
+        for member in answer["members"]
+        if member["role"] == "leader" and f"{member['name']} leads a cluster of its own" not in told
+    ]
     return [
         f"{member['name']} still believes that it leads (term {member['term']})"
         for member in claims

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from sandbox.cluster.availability import Availability
 from sandbox.cluster.faults import Faults
+from sandbox.cluster.healthcheck import HealthCheck
 from sandbox.cluster.introduction import Introduction
 from sandbox.cluster.listing import Listing
 from sandbox.cluster.measure import Measure
@@ -75,7 +76,10 @@ def attach(
             if supervisor.processes[name].state in RUNS and roster.may_vote(name)
         ]
 
-    monitor = Monitor(supervisor, roster, bus, gateway, faults, raft, voters, introduction.told)
+    check = HealthCheck(supervisor, roster, raft, voters, gateway)
+    monitor = Monitor(
+        supervisor, roster, bus, gateway, faults, raft, voters, check, introduction.told
+    )
     measure = Measure(monitor, roster, raft, faults, voters, Probe(gateway, served))
     wholeness = Wholeness(supervisor, roster, monitor)
     versions = Versions(supervisor, roster, monitor, wholeness, gateway)
@@ -122,5 +126,5 @@ def attach(
             bus,
         ),
         availability=Availability(gateway, served),
-        readiness=MemberReadiness(supervisor, roster, gateway),
+        readiness=MemberReadiness(supervisor, roster, check),
     )

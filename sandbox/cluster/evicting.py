@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sandbox.cluster.memberlist import Report
 from sandbox.cluster.surroundings import Surroundings
 from sandbox.errors import SandboxError, TimedOut
+from sandbox.etcd.gateway import Refusal
 from sandbox.etcd.version import parse, series
 from sandbox.model.detail import Peer
 from sandbox.model.event import Kind
@@ -89,7 +90,11 @@ class Evicting:
         answers = await asyncio.gather(
             *(self._at.gateway.status(url, ANSWER_WITHIN_S) for url in peer.client_urls)
         )
-        return any(answer is not None and answer.member_id == peer.id for answer in answers)
+        # A member that refuses to tell who it is, is there.
+        return any(
+            isinstance(answer, Refusal) or (answer is not None and answer.member_id == peer.id)
+            for answer in answers
+        )
 
     async def _start_again(self, fallen: list[Supervised], deadline: float) -> None:
         try:

@@ -177,7 +177,7 @@ class Measured:
             self._changes.append((moment, None))
 
     def _name(self, voter: Voter | None) -> str | None:
-        return self._roster.member(voter.process).name if voter is not None else None
+        return self._roster.title(voter.process) if voter is not None else None
 
 
 def _highest_term(voters: Sequence[Voter]) -> int | None:

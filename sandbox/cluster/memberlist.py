@@ -87,6 +87,7 @@ class MemberList:
         while True:
             listed = await self._gateway.members(await self.leader_url(deadline), ANSWER_WITHIN_S)
             if listed is not None:
+                self._roster.take_list(listed)
                 return listed
             _check_time(deadline, "the leader does not tell who the members are")
             await asyncio.sleep(ASK_AGAIN_S)
@@ -239,7 +240,7 @@ class MemberList:
 
     def _away(self) -> list[str]:
         return [
-            self._roster.member(voter.process).name
+            self._roster.title(voter.process)
             for voter in self._voters.seen({})
             if not voter.running
         ]

@@ -12,6 +12,13 @@ from typing import TYPE_CHECKING
 import psutil
 
 from sandbox import __version__
+from sandbox.cluster.healthcheck import (
+    ANSWER_DEADLINE_S,
+    PATIENT_DEADLINE_S,
+    HealthCheck,
+)
+from sandbox.cluster.memberhealth import MemberHealth
+from sandbox.cluster.quorum import differing, is_healthy, quorum_of, role_of, still_differing
 from sandbox.cluster.roster import Roster
 from sandbox.cluster.settling import Judgement, Voter, judge
 from sandbox.cluster.voters import RUNS, Voters
@@ -20,8 +27,10 @@ from sandbox.model.event import Kind
 from sandbox.model.selector import Candidate, claimed_leader
 from sandbox.model.spec import MemberSpec
 from sandbox.model.state import (
+    AlarmStatus,
     BootstrapStatus,
     ClusterStatus,
+    ListedMember,
     LogView,
     MemberStatus,
     ProcessState,
@@ -55,16 +64,16 @@ class Look:
     healthy: int
 
 
-ANSWER_DEADLINE_S = 0.15
-"""What a member has for its answer (SPEC §7); one that is later is shown as not answering."""
-
 DETAIL_DEADLINE_S = 0.5
 """What a member has for its list of peers and its figures, a page of 150 KB."""
 
 LOOK_EVERY_S = 1.0
 
-PATIENT_DEADLINE_S = 2.0
-"""What members have for their answers before a quorum is told to be lost: a busy machine is late."""
+STATUS_PATIENCE_S = 1.0
+"""What late members have for their answers, and reads for theirs, where a quorum is not proved yet."""
+
+SAME_AGAIN_S = 0.05
+"""How long two members have to give the same answers before their data are told to differ."""
 
 
 class Monitor:
@@ -79,6 +88,7 @@ class Monitor:
         faults: Faults,
         raft: RaftWatch,
         voters: Voters,
+        check: HealthCheck,
         bootstrap: Callable[[], BootstrapStatus],
     ) -> None:
         self._supervisor = supervisor
@@ -86,6 +96,8 @@ class Monitor:
         self._faults = faults
         self._raft = raft
         self._voters = voters
+        self._check = check
+        self._health = MemberHealth(supervisor, roster, gateway)
         self._roster = roster
         self._bus = bus
         self._gateway = gateway
@@ -97,41 +109,31 @@ class Monitor:
 
     async def ask(self, deadline_s: float = ANSWER_DEADLINE_S) -> dict[str, StatusAnswer]:
         """What the running members answer within the deadline, by process name."""
-        asked = [
-            (process, member)
-            for process, member in self._roster.items()
-            if self._supervisor.processes[process].state in RUNS
-            and not self._roster.is_proxy(process)
-        ]
-        answers = await asyncio.gather(
-            *(self._gateway.status(member.client_url, deadline_s) for _, member in asked)
-        )
-        found = {}
-        for (process, _), answer in zip(asked, answers, strict=True):
-            if answer is not None:
-                self._roster.learn(process, answer.member_id, is_learner=answer.is_learner)
-                found[process] = answer
-        return found
+        return await self._check.ask(deadline_s)
+
+    async def learn_list(self) -> None:
+        """Have etcd's own list of members, as it is now, in the roster."""
+        await self._check.learn_list(await self._check.ask())
 
     async def _proxies_that_serve(self) -> set[str]:
         """The proxies through which a healthy member answers; what it says is not the proxy's."""
         asked = [
-            (process, member)
-            for process, member in self._roster.items()
+            process
+            for process in self._roster.names
             if self._supervisor.processes[process].state in RUNS and self._roster.is_proxy(process)
         ]
         answers = await asyncio.gather(
-            *(self._gateway.status(member.client_url, ANSWER_DEADLINE_S) for _, member in asked)
+            *(self._check.one(process, ANSWER_DEADLINE_S) for process in asked)
         )
         return {
             process
-            for (process, _), answer in zip(asked, answers, strict=True)
+            for process, answer in zip(asked, answers, strict=True)
             if answer is not None and is_healthy(answer)
         }
 
     async def look(self, *, ask: bool = True) -> Look:
         """One round of answers, as selectors and judgements need them; without `ask`, none."""
-        answers = await self.ask() if ask else {}
+        answers = await self._check.ask_all() if ask else {}
         candidates = tuple(
             self._candidate(process, answers.get(process)) for process in self._supervisor.processes
         )
@@ -140,9 +142,7 @@ class Monitor:
             candidates=candidates,
             voters=self._voters.seen(answers),
             leader=leader.process if leader is not None else None,
-            healthy=sum(
-                is_healthy(answer) and not answer.is_learner for answer in answers.values()
-            ),
+            healthy=sum(voter.follows is not None for voter in self._voters.seen(answers)),
         )
 
     def _candidate(self, process: str, answer: StatusAnswer | None) -> Candidate:
@@ -167,16 +167,22 @@ class Monitor:
 
     async def status(self, cluster: str, *, with_hash: bool = False) -> ClusterStatus:
         """The cluster now, in the shape of `status --json`."""
-        answers, proxies = await asyncio.gather(self.ask(), self._proxies_that_serve())
+        answers, proxies = await asyncio.gather(self._check.ask_all(), self._proxies_that_serve())
+        await self._check.learn_list(answers)
+        if self._roster.elsewhere.keys() - answers.keys():
+            answers = await self._check.ask_all(known=answers)
+        answers, quorum = await self._patiently(answers)
         hashes = await self._hashes(answers) if with_hash else {}
         members = tuple(
-            self._member(
-                process, member, answers.get(process), hashes.get(process), process in proxies
-            )
+            self._member(process, member, answers, hashes.get(process), process in proxies)
             for process, member in self._roster.items()
         )
         claims = [member for member in members if member.role is Role.LEADER]
         leader = max(claims, key=lambda claim: claim.term or 0, default=None)
+        elsewhere = self._elsewhere(answers)
+        led_elsewhere = next(
+            (self._roster.title(key) for key in elsewhere if _leads(answers.get(key))), None
+        )
         return ClusterStatus(
             schema=1,
             cluster=cluster,
@@ -185,11 +191,12 @@ class Monitor:
                 version=__version__,
                 uptime_s=round(time.monotonic() - self._began, 3),
             ),
-            leader=leader.name if leader is not None else None,
-            term=max((member.term for member in members if member.term is not None), default=None),
-            quorum=quorum_of(
-                [member for member in members if not self._roster.is_outsider(member.process)]
+            leader=leader.name if leader is not None else led_elsewhere,
+            term=max(
+                (answer.term for answer in answers.values() if answer.term is not None),
+                default=None,
             ),
+            quorum=quorum,
             members=members,
             processes=tuple(
                 self._process(process)
@@ -199,7 +206,74 @@ class Monitor:
             faults=tuple(self._faults.told()),
             logs=LogView(leader=self._led_by_logs(), term=self._raft.term or None),
             bootstrap=self._bootstrap(),
+            alarms=_alarms(answers, self._roster),
+            elsewhere=tuple(elsewhere.values()),
+            notes=(
+                *await self._differences(answers),
+                *await self._other_clusters(claims, leader),
+            ),
         )
+
+    async def _patiently(
+        self, answers: dict[str, StatusAnswer]
+    ) -> tuple[dict[str, StatusAnswer], Quorum]:
+        """The quorum, with the answers that prove it: late is not dead.
+
+        Where the answers in time prove none, though the members that run could be one, the late ones
+        get more time, and a read that is served proves it as well.
+        """
+        voters = self._voters.seen(answers)
+        quorum = quorum_of(voters, answers)
+        if quorum.ok or not quorum.late or judge(voters, self._faults.rules).quorum_lost:
+            return answers, quorum
+        running = [voter.process for voter in voters if voter.running]
+        more, served = await asyncio.gather(
+            self._check.ask_all(STATUS_PATIENCE_S, known=answers),
+            self._check.read_is_served(running, STATUS_PATIENCE_S),
+        )
+        quorum = quorum_of(self._voters.seen(more), more)
+        return more, replace(quorum, ok=quorum.ok or served)
+
+    async def _differences(self, answers: dict[str, StatusAnswer]) -> list[str]:
+        if not differing(answers):
+            return []
+        await asyncio.sleep(SAME_AGAIN_S)
+        again = await self._check.ask()
+        return [
+            f"the data of {self._roster.title(one)} and {self._roster.title(other)} differ: both have "
+            f"applied entry {again[one].raft_applied_index}, and one is at revision "
+            f"{again[one].revision}, the other at {again[other].revision}"
+            for one, other in sorted(still_differing(answers, again))
+        ]
+
+    async def _other_clusters(
+        self, claims: list[MemberStatus], leader: MemberStatus | None
+    ) -> list[str]:
+        """Members that lead by a list of members of their own: a new cluster was made of their data."""
+        if len(claims) < 2 or leader is None:
+            return []
+        sizes = await asyncio.gather(*(self._check.list_of(claim.process) for claim in claims))
+        known = dict(zip([claim.name for claim in claims], sizes, strict=True))
+        return [
+            f"{name} leads a cluster of its own: {size} {'is' if size == 1 else 'are'} on its list of "
+            f"members, {known[leader.name]} on that of {leader.name}"
+            for name, size in known.items()
+            if size is not None and size != known[leader.name]
+        ]
+
+    def _elsewhere(self, answers: dict[str, StatusAnswer]) -> dict[str, ListedMember]:
+        return {
+            key: ListedMember(
+                id=key,
+                name=peer.name,
+                peer_urls=peer.peer_urls,
+                client_urls=peer.client_urls,
+                learner=peer.is_learner,
+                started=bool(peer.client_urls),
+                answers=key in answers,
+            )
+            for key, peer in self._roster.elsewhere.items()
+        }
 
     async def detail(self, name: str) -> Detail:
         """One process from near; a member is asked for its peers and its figures. Raises KeyError."""
@@ -242,14 +316,20 @@ class Monitor:
                 await self._notice()
 
     async def _notice(self) -> None:
-        answers = await self.ask()
+        answers = await self._check.ask_all()
+        await self._check.learn_list(answers)
         voters, judgement = self._quorum_by(answers)
-        if self._had_quorum and judgement.quorum_lost:
-            answers = await self.ask(PATIENT_DEADLINE_S)
+        served = False
+        if self._had_quorum and judgement.quorum_lost and self._voters.could_elect():
+            running = [voter.process for voter in voters if self._voters.runs(voter.process)]
+            answers, served = await asyncio.gather(
+                self._check.ask_all(PATIENT_DEADLINE_S, known=answers),
+                self._check.read_is_served(running, PATIENT_DEADLINE_S),
+            )
             voters, judgement = self._quorum_by(answers)
         if answers:
             self._notice_alarms(answers.values())
-        has_quorum = bool(voters) and not judgement.quorum_lost
+        has_quorum = bool(voters) and (served or not judgement.quorum_lost)
         if self._had_quorum is not None and has_quorum is not self._had_quorum:
             kind = Kind.QUORUM_REGAINED if has_quorum else Kind.QUORUM_LOST
             self._bus.publish(
@@ -277,13 +357,14 @@ class Monitor:
             (Kind.ALARM_RAISED, up - self._alarms),
             (Kind.ALARM_CLEARED, self._alarms - up),
         ):
-            for alarm in sorted(alarms, key=lambda alarm: alarm.member_id):
-                self._bus.publish(kind, self._roster.name_of(alarm.member_id), alarm=alarm.kind)
+            for alarm in sorted(alarms, key=lambda alarm: alarm.member_id or ""):
+                member = self._roster.name_of(alarm.member_id) if alarm.member_id else None
+                self._bus.publish(kind, member, alarm=alarm.kind)
         self._alarms = up
 
     async def _hashes(self, answers: dict[str, StatusAnswer]) -> dict[str, int | None]:
         urls = {name: member.client_url for name, member in self._roster.items()}
-        names = list(answers)
+        names = [name for name in answers if name in urls]
         hashes = await asyncio.gather(*(self._gateway.hash_kv(urls[name], 2.0) for name in names))
         return dict(zip(names, hashes, strict=True))
 
@@ -291,10 +372,11 @@ class Monitor:
         self,
         process: str,
         member: MemberSpec,
-        answer: StatusAnswer | None,
+        answers: dict[str, StatusAnswer],
         hash_: int | None,
         serves_as_proxy: bool,
     ) -> MemberStatus:
+        answer = answers.get(process)
         supervised = self._supervisor.processes[process]
         cpu_percent, rss_bytes = self._measure(supervised)
         return MemberStatus(
@@ -311,7 +393,7 @@ class Monitor:
             raft_applied_index=answer.raft_applied_index if answer is not None else None,
             db_size_bytes=answer.db_size_bytes if answer is not None else None,
             hash=hash_,
-            version=answer.version if answer is not None else _planned_version(member),
+            version=(answer.version if answer is not None else "") or _planned_version(member),
             client_url=member.client_url,
             peer_url=member.peer_url,
             metrics_url=member.metrics_url or member.client_url,
@@ -322,6 +404,8 @@ class Monitor:
             uptime_s=_rounded(supervised.uptime_s),
             exit=supervised.exit if not supervised.state.alive else None,
             follows=self._roster.name_of(answer.leader) if answer and answer.leader else None,
+            alarms=_alarms_of(answer, answers),
+            why=self._health.why(process, answers, serves_as_proxy=serves_as_proxy),
         )
 
     def _process(self, process: Supervised) -> ProcessStatus:
@@ -355,31 +439,26 @@ class Monitor:
             return None, None
 
 
-def role_of(answer: StatusAnswer) -> Role:
-    """What a member says it is."""
-    if answer.is_learner:
-        return Role.LEARNER
-    if answer.leader is None:
-        return Role.CANDIDATE
-    return Role.LEADER if answer.leader == answer.member_id else Role.FOLLOWER
+def _leads(answer: StatusAnswer | None) -> bool:
+    return answer is not None and answer.leader is not None and answer.leader == answer.member_id
 
 
-def is_healthy(answer: StatusAnswer) -> bool:
-    """It answered, knows a leader, and has no alarm (SPEC §7)."""
-    return answer.leader is not None and not answer.alarms
+def _alarms_of(answer: StatusAnswer | None, answers: dict[str, StatusAnswer]) -> tuple[str, ...]:
+    """The alarms that a member has raised, whoever reports them."""
+    if answer is None:
+        return ()
+    up = {alarm for each in answers.values() for alarm in each.alarms}
+    return tuple(sorted(alarm.kind for alarm in up if alarm.member_id == answer.member_id))
 
 
-def quorum_of(members: Iterable[MemberStatus]) -> Quorum:
-    """Of the members of a cluster: voters, how many of them are needed, how many are healthy."""
-    voters = [
-        member
-        for member in members
-        if member.role is not Role.LEARNER and member.state is not ProcessState.REMOVED
-    ]
-    needed = len(voters) // 2 + 1
-    healthy = sum(member.healthy for member in voters)
-    return Quorum(
-        voters=len(voters), needed=needed, healthy=healthy, ok=bool(voters) and healthy >= needed
+def _alarms(answers: dict[str, StatusAnswer], roster: Roster) -> tuple[AlarmStatus, ...]:
+    up = {alarm for answer in answers.values() for alarm in answer.alarms}
+    return tuple(
+        AlarmStatus(
+            alarm=alarm.kind,
+            member=None if alarm.member_id is None else roster.name_of(alarm.member_id),
+        )
+        for alarm in sorted(up, key=lambda alarm: (alarm.kind, alarm.member_id or ""))
     )
 
 

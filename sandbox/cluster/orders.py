@@ -269,4 +269,4 @@ class Orders:
         )
 
     def _name(self, process: str) -> str:
-        return self._roster.member(process).name if process in self._roster else process
+        return self._roster.title(process)

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from sandbox.cluster.roster import Roster
 from sandbox.etcd.raftlog import Sign, SignKind
 from sandbox.model.event import Kind
 from sandbox.supervise.bus import Bus
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Whom one member follows by its own log, by member ID (None: nobody), and its term."""
+
+    leader: str | None
+    term: int | None
 
 
 class RaftWatch:
@@ -30,6 +39,7 @@ class RaftWatch:
         self._gone: set[str] = set()
         self._transfer: tuple[str, str] | None = None
         self._before: str | None = None
+        self._views: dict[str, View] = {}
 
     @contextmanager
     def watched(self, watcher: Callable[[str | None], None]) -> Iterator[None]:
@@ -43,6 +53,7 @@ class RaftWatch:
     def take(self, process: str, sign: Sign) -> None:
         """Note one sign in the log of `process`."""
         self._gone.discard(process)
+        self._note_view(process, sign)
         term = sign.term or 0
         match sign.kind:
             case SignKind.BECAME_CANDIDATE:
@@ -61,8 +72,29 @@ class RaftWatch:
             case _:
                 pass
 
+    def view(self, process: str) -> View | None:
+        """Whom the member follows by its own log; None where its log has said nothing yet."""
+        return self._views.get(process)
+
+    def _note_view(self, process: str, sign: Sign) -> None:
+        match sign.kind:
+            case SignKind.BECAME_LEADER:
+                leader = sign.member_id
+            case SignKind.ELECTED | SignKind.CHANGED_LEADER:
+                leader = sign.leader_id
+            case SignKind.LOST_LEADER | SignKind.STEPPED_DOWN:
+                leader = None
+            case SignKind.BECAME_CANDIDATE if not sign.pre_vote:
+                leader = None
+            case _:
+                return
+        before = self._views.get(process)
+        term = sign.term or (before.term if before is not None else None)
+        self._views[process] = View(leader=leader, term=term)
+
     def gone(self, process: str) -> None:
         """The process has ended: it leads no more, and follows nobody."""
+        self._views.pop(process, None)
         self._gone.add(process)
         if self.leader == process:
             self._now_leads(None)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from sandbox.cluster.monitor import is_healthy
+from sandbox.cluster.quorum import is_healthy
 from sandbox.cluster.roster import Roster
 from sandbox.cluster.startfailure import explain
 from sandbox.errors import SandboxError, TimedOut
@@ -21,7 +21,7 @@ from sandbox.supervise.bus import Bus
 from sandbox.supervise.supervisor import TAIL_OF_EXIT, Supervisor
 
 if TYPE_CHECKING:
-    from sandbox.etcd.gateway import Gateway
+    from sandbox.cluster.healthcheck import HealthCheck
 
 SIGN_DEADLINE_S = 1.0
 """How long a member's log is trusted to tell before the member is asked anyway."""
@@ -38,10 +38,10 @@ class MemberReadiness:
     (`--log-outputs` to a file) is asked from `SIGN_DEADLINE_S` on.
     """
 
-    def __init__(self, supervisor: Supervisor, roster: Roster, gateway: Gateway) -> None:
+    def __init__(self, supervisor: Supervisor, roster: Roster, check: HealthCheck) -> None:
         self._supervisor = supervisor
         self._roster = roster
-        self._gateway = gateway
+        self._check = check
         self._signs: dict[str, asyncio.Event] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -71,12 +71,11 @@ class MemberReadiness:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._signs[process].wait(), SIGN_DEADLINE_S)
         supervised = self._supervisor.processes[process]
-        client_url = self._roster.member(process).client_url
         pause_s = ASK_AGAIN_FIRST_S
         while supervised.state in (ProcessState.STARTING, ProcessState.PAUSED):
-            answer = await self._gateway.status(client_url, ASK_TIMEOUT_S)
+            answer = await self._check.one(process, ASK_TIMEOUT_S)
             if answer is not None and is_healthy(answer):
-                if not self._roster.is_proxy(process):
+                if not self._roster.is_proxy(process) and answer.member_id:
                     self._roster.learn(process, answer.member_id)
                 await supervised.feed(lifecycle.Ready())
             await asyncio.sleep(pause_s)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
+from sandbox.model.detail import Peer
 from sandbox.model.spec import MemberSpec, ProcessSpec
 
 
@@ -12,6 +14,9 @@ class Roster:
 
     Among them may be outsiders: etcds for whom the discovery token has no place, and those that were
     removed. They are in no member list; some of the first kind run as a proxy.
+
+    Once a member told etcd's own list (`take_list`), that list says who has a vote. An entry of the
+    list may be no process of this cluster: its key, where a process name is asked for, is its ID.
     """
 
     def __init__(self, processes: Iterable[ProcessSpec]) -> None:
@@ -20,6 +25,7 @@ class Roster:
         self._learners: set[str] = set()
         self._outsiders: set[str] = set()
         self._proxies: set[str] = set()
+        self._listed: tuple[Peer, ...] | None = None
         for process in processes:
             self.add(process)
 
@@ -58,12 +64,17 @@ class Roster:
         self._learners.discard(process.name)
         self.joined(process.name)
         self.add(process)
+        if self._listed is not None and process.member.id is not None:
+            others = (peer for peer in self._listed if self._key(peer) != process.name)
+            self._listed = (*others, _entry(process.member, process.member.id))
 
     def retire(self, process: str) -> None:
         """It is not, or not any more, on etcd's list of members."""
         if process in self._members:
             self._outsiders.add(process)
             self._learners.discard(process)
+            if self._listed is not None:
+                self._listed = tuple(peer for peer in self._listed if self._key(peer) != process)
 
     def joined(self, process: str) -> None:
         """It is a member of the cluster, as its log says."""
@@ -90,6 +101,11 @@ class Roster:
             self._ids[process] = member_id
             if is_learner is not None:
                 (self._learners.add if is_learner else self._learners.discard)(process)
+                if self._listed is not None:
+                    self._listed = tuple(
+                        replace(peer, is_learner=is_learner) if peer.id == member_id else peer
+                        for peer in self._listed
+                    )
 
     def is_learner(self, process: str) -> bool:
         """Whether the member had no vote when it last answered: a member that is down keeps its kind."""
@@ -98,6 +114,54 @@ class Roster:
     def may_vote(self, process: str) -> bool:
         """Whether it counts in a quorum."""
         return process not in self._learners and process not in self._outsiders
+
+    def take_list(self, listed: Sequence[Peer]) -> None:
+        """This is etcd's own list of members now."""
+        self._listed = tuple(listed)
+
+    @property
+    def voters(self) -> tuple[str, ...]:
+        """Who has a vote: by etcd's list, and by the plan while no member has told the list."""
+        own = [name for name in self._members if self.may_vote(name)]
+        if self._listed is None:
+            return tuple(own)
+        keys = {self._key(peer): peer for peer in self._listed if not peer.is_learner}
+        return (
+            *(name for name in self._members if name in keys),
+            *(k for k in keys if k not in self),
+        )
+
+    @property
+    def elsewhere(self) -> dict[str, Peer]:
+        """The entries of etcd's list that are no process of this cluster, by ID."""
+        return {
+            peer.id: peer for peer in self._listed or () if self._key(peer) not in self._members
+        }
+
+    def is_listed(self, process: str) -> bool | None:
+        """Whether the process is on etcd's list; None while no member has told the list."""
+        if self._listed is None:
+            return None
+        return any(self._key(peer) == process for peer in self._listed)
+
+    def _key(self, peer: Peer) -> str:
+        """The process that is this entry of the list; its ID where it is none of ours."""
+        process = self.process_of(peer.id)
+        if process is not None:
+            return process
+        own = (
+            name
+            for name, member in self._members.items()
+            if name not in self._ids and member.peer_url in peer.peer_urls
+        )
+        return next(own, peer.id)
+
+    def title(self, key: str) -> str:
+        """What a voter is called: its name, or its ID where etcd knows no name yet."""
+        if key in self._members:
+            return self._members[key].name
+        peer = self.elsewhere.get(key)
+        return (peer.name if peer is not None else "") or key
 
     def items(self) -> Iterable[tuple[str, MemberSpec]]:
         """Process names and members, in the order of the cluster."""
@@ -130,3 +194,14 @@ class Roster:
         """The member's name; its ID where the name is not known."""
         process = self.process_of(member_id)
         return member_id if process is None else self._members[process].name
+
+
+def _entry(member: MemberSpec, member_id: str) -> Peer:
+    """The entry that etcd has for a member that it has just added."""
+    return Peer(
+        id=member_id,
+        name="",
+        peer_urls=(member.peer_url,),
+        client_urls=(),
+        is_learner=member.learner,
+    )

@@ -68,7 +68,7 @@ class Surroundings:
 
     def name(self, process: str) -> str:
         """The member's name, else the process's."""
-        return self.roster.member(process).name if process in self.roster else process
+        return self.roster.title(process)
 
     def runs(self, process: str) -> bool:
         """Whether it can answer."""

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from sandbox.cluster.monitor import is_healthy
+from sandbox.cluster.quorum import applied, is_healthy
 from sandbox.cluster.verbs import SEE_LINES, target_of
 from sandbox.errors import InputError, SandboxError, TimedOut
 from sandbox.etcd.datadir import has_data
@@ -203,8 +203,8 @@ class Swapping:
             answers = await self._monitor.ask()
             own = answers.pop(name, None)
             if goal is None and own is not None:
-                goal = max((other.raft_applied_index for other in answers.values()), default=0)
-            if own is not None and is_healthy(own) and own.raft_applied_index >= (goal or 0):
+                goal = max((applied(other) for other in answers.values()), default=0)
+            if own is not None and is_healthy(own) and applied(own) >= (goal or 0):
                 return
             state = self._supervisor.processes[name].state
             if not state.alive:

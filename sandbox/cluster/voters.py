@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from sandbox.cluster.settling import Voter, judge, reached_by
@@ -25,24 +25,36 @@ class Voters:
         self._supervisor = supervisor
         self._roster = roster
         self._faults = faults
+        self._up_elsewhere: frozenset[str] = frozenset()
 
     def seen(self, answers: Mapping[str, StatusAnswer]) -> tuple[Voter, ...]:
-        """Every member with a vote, with what it answered."""
+        """Every member with a vote, with what it answered.
+
+        Those on etcd's list that are no process of this cluster are among them, by their ID.
+        """
         found = []
-        for name in self._roster.names:
-            state, answer = self._supervisor.processes[name].state, answers.get(name)
-            if state is ProcessState.REMOVED or not self._roster.may_vote(name):
-                continue
+        for name in self._roster.voters:
+            answer = answers.get(name)
             leader = answer.leader if answer is not None else None
             found.append(
                 Voter(
                     process=name,
-                    running=state in RUNS,
-                    follows=self._roster.process_of(leader) if leader is not None else None,
+                    running=self.runs(name),
+                    follows=None if leader is None else self._roster.process_of(leader) or leader,
                     term=answer.term if answer is not None else None,
                 )
             )
         return tuple(found)
+
+    def seen_elsewhere(self, ids: Collection[str]) -> None:
+        """These entries of etcd's list, no processes of this cluster, answered just now."""
+        self._up_elsewhere = frozenset(ids)
+
+    def runs(self, name: str) -> bool:
+        """Whether the voter can answer: by its process, or because it did, where it is none of ours."""
+        if name in self._roster:
+            return self._supervisor.processes[name].state in RUNS
+        return name in self._up_elsewhere
 
     def could_elect(self) -> bool:
         """Whether enough of them run and reach each other to elect a leader."""

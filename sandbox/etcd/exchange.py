@@ -43,6 +43,8 @@ _NO_PORT = 0
 _AT_SOCKET = re.compile(r"(?P<file>.+)(?P<target>/(?:v\d+/.*|version|health.*|metrics))")
 """The last of what etcd serves that a URL names: a directory on the way may be called so, too."""
 
+Headers = tuple[tuple[str, str], ...]
+
 
 class Exchange:
     """One HTTP client for any number of servers, at `http`, `https`, and etcd's `unix` and `unixs`.
@@ -72,11 +74,11 @@ class Exchange:
         self._idle.clear()
 
     async def send(
-        self, method: str, url: str, body: bytes, content_type: str = JSON
+        self, method: str, url: str, body: bytes, content_type: str = JSON, headers: Headers = ()
     ) -> tuple[int, bytes]:
         """The status and the whole body of the answer. Raises one of TROUBLE when there is none."""
         address, target, secure = _place(url)
-        question = _Question(method, target, body, content_type)
+        question = _Question(method, target, body, (("Content-Type", content_type), *headers))
         talk = asyncio.ensure_future(self._talk(address, secure, question))
         try:
             return await asyncio.shield(talk)
@@ -120,7 +122,7 @@ class Exchange:
             oldest.cancel()
 
     async def stream(
-        self, method: str, url: str, body: bytes, content_type: str = JSON
+        self, method: str, url: str, body: bytes, content_type: str = JSON, headers: Headers = ()
     ) -> AsyncGenerator[bytes, None]:
         """The body of the answer, whatever its status, piece by piece as it comes.
 
@@ -129,7 +131,8 @@ class Exchange:
         address, target, secure = _place(url)
         connection = await _connect(*address, self._context() if secure else None)
         try:
-            async with aclosing(connection.events(method, target, body, content_type)) as events:
+            asked = (method, target, body, (("Content-Type", content_type), *headers))
+            async with aclosing(connection.events(*asked)) as events:
                 async for event in events:
                     if isinstance(event, h11.Data):
                         yield bytes(event.data)
@@ -142,7 +145,7 @@ class Exchange:
     ) -> tuple[int, bytes]:
         try:
             status, answer = await connection.ask(
-                question.method, question.target, question.body, question.content_type
+                question.method, question.target, question.body, question.headers
             )
         except BaseException:
             connection.close()
@@ -166,7 +169,7 @@ class _Question:
     method: str
     target: str
     body: bytes
-    content_type: str
+    headers: Headers
     wanted: bool = True
 
 
@@ -187,11 +190,11 @@ class _Connection:
         return self._http.our_state is h11.IDLE
 
     async def ask(
-        self, method: str, target: str, body: bytes, content_type: str
+        self, method: str, target: str, body: bytes, headers: Headers
     ) -> tuple[int, bytes]:
         """The status and the whole body of the answer."""
         status, content = 0, []
-        async for event in self.events(method, target, body, content_type):
+        async for event in self.events(method, target, body, headers):
             if isinstance(event, h11.Response):
                 status = event.status_code
             elif isinstance(event, h11.Data):
@@ -201,7 +204,7 @@ class _Connection:
         return status, b"".join(content)
 
     async def events(
-        self, method: str, target: str, body: bytes, content_type: str
+        self, method: str, target: str, body: bytes, headers: Headers
     ) -> AsyncGenerator[h11.Event, None]:
         """What the answer consists of, until it is whole."""
         request = h11.Request(
@@ -209,7 +212,7 @@ class _Connection:
             target=target,
             headers=[
                 ("Host", self._host),
-                ("Content-Type", content_type),
+                *headers,
                 ("Content-Length", str(len(body))),
             ],
         )

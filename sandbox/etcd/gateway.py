@@ -7,6 +7,7 @@ import base64
 import json
 import re
 import ssl
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -15,7 +16,9 @@ from functools import partial
 from sandbox.errors import InputError
 from sandbox.etcd.exchange import TROUBLE, Exchange
 from sandbox.etcd.ids import hex_id
-from sandbox.etcd.metrics import read_metrics
+from sandbox.etcd.login import Credentials, Login, is_about_users, wants_token
+from sandbox.etcd.metrics import Identity, read_identity, read_metrics
+from sandbox.etcd.troubles import NOT_ETCD, trouble_words
 from sandbox.etcd.version import parse
 from sandbox.model.detail import Metrics, Peer
 
@@ -24,46 +27,70 @@ _DEADLINE_EXCEEDED = 4
 _NO_SUCH_METHOD: dict[str, object] = {"code": 5}
 _ZERO_KEY = "AA=="
 
-_ALARM = re.compile(r"memberID:(\d+)\s+alarm:(\w+)")
-"""How an answer's errors name an alarm: protobuf's text of `AlarmMember`; 3.7 may print two spaces."""
+_ALARM = re.compile(r"(?:memberID:(\d+)\s+)?alarm:(\w+)")
+"""How an answer's errors name an alarm: protobuf's text of `AlarmMember`; 3.7 may print two spaces.
+
+The CORRUPT of the periodic check has no member ID in 3.5.1 (measured): which member is meant is not known.
+"""
+
+_APPLIED_FIRST = (3, 7, 16)
+"""The codes of a refusal that comes after a quorum was asked: etcd looks at a read's user when the read
+index is confirmed, and at a write's when the proposal is applied (3.4 to 3.7: `v3_server.go`; measured:
+without a quorum both time out instead)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alarm:
-    """An alarm (`NOSPACE`, `CORRUPT`) that a member has raised; the ID is unpadded hex."""
+    """An alarm (`NOSPACE`, `CORRUPT`); the ID, in unpadded hex, is of the member that has raised it.
 
-    member_id: str
+    It is None where etcd does not tell.
+    """
+
+    member_id: str | None
     kind: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusAnswer:
-    """What a member says of itself. `leader` is None while it knows none; IDs are unpadded hex."""
+    """What a member says of itself. `leader` is None while it knows none; IDs are unpadded hex.
+
+    `refusal` is etcd's reason where the member answered and said nothing more: what the rest holds
+    then is proved otherwise, by its log and its metrics, and None where that is not.
+    """
 
     member_id: str
     version: str
     leader: str | None
-    term: int
-    revision: int
-    raft_index: int
-    raft_applied_index: int
-    db_size_bytes: int
+    term: int | None
+    revision: int | None
+    raft_index: int | None
+    raft_applied_index: int | None
+    db_size_bytes: int | None
     is_learner: bool
     errors: tuple[str, ...]
+    cluster_id: str | None = None
+    refusal: str | None = None
 
     @property
     def alarms(self) -> frozenset[Alarm]:
         """The alarms that are up anywhere in the cluster."""
         found = filter(None, map(_ALARM.match, self.errors))
-        return frozenset(Alarm(member_id=hex_id(each[1]), kind=each[2]) for each in found)
+        return frozenset(
+            Alarm(member_id=hex_id(each[1]) if each[1] else None, kind=each[2]) for each in found
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refusal:
-    """Why etcd does not change its members: gRPC's `code`, and etcd's own words."""
+    """Why etcd does not do what it was asked: gRPC's `code`, and etcd's own words."""
 
     code: int
     message: str
+
+    @property
+    def is_about_users(self) -> bool:
+        """Authentication is the reason: no user, an outdated token, or too few rights."""
+        return is_about_users(self.code, self.message)
 
     def __str__(self) -> str:
         return self.message.removeprefix("etcdserver: ")
@@ -80,11 +107,13 @@ class Added:
 class Gateway:
     """One HTTP client for all members. Trouble with a member is an answer (None, False), never an exception."""
 
-    def __init__(self, client_cert: str = "", client_key: str = "") -> None:
+    def __init__(
+        self, client_cert: str = "", client_key: str = "", user: Credentials | None = None
+    ) -> None:
         """`client_cert` and `client_key` are paths, for members that ask for a certificate.
 
-        Raises InputError when they cannot be loaded. The members' own certificates are not
-        checked: all of them are on this machine.
+        `user` logs in where authentication is on. Raises InputError when the certificate cannot be
+        loaded. The members' own certificates are not checked: all of them are on this machine.
         """
         context = partial(_tls, client_cert, client_key)
         if client_cert:
@@ -92,20 +121,35 @@ class Gateway:
             self._http = Exchange(lambda: loaded)
         else:
             self._http = Exchange(context)
+        self.login = Login(self._http)
+        self.login.become(user)
+        self._troubles: dict[str, str] = {}
 
     async def aclose(self) -> None:
         """Close all connections."""
+        self.login.close()
         await self._http.aclose()
 
-    async def status(self, client_url: str, timeout_s: float) -> StatusAnswer | None:
-        """The member's own view; None when it does not answer in time. Local and cheap."""
-        answer = await self._ask(client_url, "maintenance/status", "{}", timeout_s)
-        header = answer.get("header") if answer is not None else None
-        if answer is None or not isinstance(header, dict):
+    def trouble(self, client_url: str) -> str | None:
+        """Why the last question there had no answer of an etcd, in words; None where it had one."""
+        return self._troubles.get(client_url)
+
+    async def status(self, client_url: str, timeout_s: float) -> StatusAnswer | Refusal | None:
+        """The member's own view, or why it does not tell; None when it does not answer in time.
+
+        Local and cheap.
+        """
+        answer = await self._answer(client_url, "maintenance/status", "{}", timeout_s)
+        if answer is None:
             return None
-        member = _number(header, "member_id")
-        if not member:
+        if "code" in answer and answer != _NO_SUCH_METHOD:
+            return _refusal(answer)
+        header = answer.get("header")
+        member = _number(header, "member_id") if isinstance(header, dict) else 0
+        if not isinstance(header, dict) or not member:
+            self._troubles[client_url] = NOT_ETCD
             return None
+        cluster = _number(header, "cluster_id")
         leader = _number(answer, "leader")
         errors = answer.get("errors")
         return StatusAnswer(
@@ -119,6 +163,7 @@ class Gateway:
             db_size_bytes=_number(answer, "dbSize"),
             is_learner=answer.get("isLearner") is True,
             errors=tuple(str(error) for error in errors) if isinstance(errors, list) else (),
+            cluster_id=hex_id(cluster) if cluster else None,
         )
 
     async def hash_kv(self, client_url: str, timeout_s: float, revision: int = 0) -> int | None:
@@ -135,10 +180,12 @@ class Gateway:
         return _number(answer, "hash") if answer is not None and "header" in answer else None
 
     async def linearizable_read(self, client_url: str, timeout_s: float) -> bool:
-        """Whether a read that needs a quorum succeeds in time. It changes nothing."""
+        """Whether a read that needs a quorum is served in time. It changes nothing.
+
+        A reader without rights is served none the less: a quorum stands behind the refusal.
+        """
         body = f'{{"key":"{_ZERO_KEY}","count_only":true}}'
-        answer = await self._ask(client_url, "kv/range", body, timeout_s)
-        return answer is not None and "header" in answer
+        return _served(await self._answer(client_url, "kv/range", body, timeout_s))
 
     async def count(self, client_url: str, revision: int, timeout_s: float) -> int | None:
         """How many keys there were at that revision, as the member has it; None when it does not say."""
@@ -157,15 +204,19 @@ class Gateway:
         """
         from sandbox.etcd.snapshotstream import pieces
 
-        async with aclosing(pieces(self._http, client_url, silence_s)) as stream:
+        await self.login.renew(client_url, None, silence_s)
+        stream_of = pieces(self._http, client_url, silence_s, self.login.headers)
+        async with aclosing(stream_of) as stream:
             async for piece in stream:
                 yield piece
 
     async def put(self, client_url: str, key: str, value: str, timeout_s: float) -> bool:
-        """Whether a write is acknowledged in time; one that is not may have happened all the same."""
+        """Whether a write is acknowledged in time; one that is not may have happened all the same.
+
+        A writer without rights is served none the less: its proposal was applied, and refused then.
+        """
         named = {"key": _base64(key), "value": _base64(value)}
-        answer = await self._ask(client_url, "kv/put", json.dumps(named), timeout_s)
-        return answer is not None and "header" in answer
+        return _served(await self._answer(client_url, "kv/put", json.dumps(named), timeout_s))
 
     async def move_leader(self, leader_url: str, member_id: str, timeout_s: float) -> str | None:
         """Have the leader hand over to that member (unpadded hex); None, or why it did not."""
@@ -231,8 +282,7 @@ class Gateway:
             return Refusal(code=_DEADLINE_EXCEEDED, message="it did not answer in time")
         if "code" in answer:
             # Every etcd has these methods: what is not there is the member.
-            message = answer.get("message") or answer.get("error") or "etcdserver: member not found"
-            return Refusal(code=_number(answer, "code"), message=str(message))
+            return _refusal(answer, "etcdserver: member not found")
         return answer
 
     async def _ask(
@@ -259,16 +309,48 @@ class Gateway:
             return None
         return read_metrics(page) if status == _OK else None
 
+    async def identity(self, metrics_url: str, timeout_s: float) -> Identity | None:
+        """Who the member is and whether it has a leader, from its metrics: they ask for no user.
+
+        As costly as `metrics`.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                status, page = await self._http.send("GET", f"{metrics_url}/metrics", b"")
+        except TROUBLE:
+            return None
+        return read_identity(page) if status == _OK else None
+
     async def _answer(
         self, client_url: str, method: str, body: str, timeout_s: float
     ) -> dict[str, object] | None:
         """The answer's JSON object, of an error too; None when there is none in time."""
+        deadline = time.monotonic() + timeout_s
+        token = self.login.token
+        answer = await self._exchanged(client_url, method, body, timeout_s)
+        if answer is not None and "code" in answer and self.login.user is not None:
+            refusal = _refusal(answer)
+            left_s = deadline - time.monotonic()
+            if wants_token(refusal.code, refusal.message) and await self.login.renew(
+                client_url, token, left_s
+            ):
+                left_s = deadline - time.monotonic()
+                return await self._exchanged(client_url, method, body, left_s) or answer
+        return answer
+
+    async def _exchanged(
+        self, client_url: str, method: str, body: str, timeout_s: float
+    ) -> dict[str, object] | None:
         try:
             async with asyncio.timeout(timeout_s):
                 status, text = await self._http.send(
-                    "POST", f"{client_url}/v3/{method}", body.encode()
+                    "POST",
+                    f"{client_url}/v3/{method}",
+                    body.encode(),
+                    headers=self.login.headers,
                 )
-        except TROUBLE:
+        except TROUBLE as error:
+            self._troubles[client_url] = trouble_words(error)
             return None
         try:
             answer = json.loads(text)
@@ -276,8 +358,22 @@ class Gateway:
             answer = None
         # An unknown path is the one case that only the status tells: 3.4 answers it with text.
         if status == _NOT_FOUND and (not isinstance(answer, dict) or "code" in answer):
+            self._troubles.pop(client_url, None)
             return _NO_SUCH_METHOD
-        return answer if isinstance(answer, dict) else None
+        if not isinstance(answer, dict):
+            self._troubles[client_url] = NOT_ETCD
+            return None
+        self._troubles.pop(client_url, None)
+        return answer
+
+
+def _served(answer: dict[str, object] | None) -> bool:
+    return answer is not None and ("header" in answer or _number(answer, "code") in _APPLIED_FIRST)
+
+
+def _refusal(answer: dict[str, object], default: str = "") -> Refusal:
+    message = answer.get("message") or answer.get("error") or default
+    return Refusal(code=_number(answer, "code"), message=str(message))
 
 
 def _tls(client_cert: str, client_key: str) -> ssl.SSLContext:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from sandbox.model.detail import Metrics, Totals
 
@@ -81,3 +82,47 @@ def _values(lines: Iterable[bytes]) -> dict[tuple[str, str], float]:
             which = next((labels[name] for name in _WHICH if name in labels), b"")
             values[found[1].decode(), which.decode()] = float(found[3])
     return values
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who a member is, by its metrics: ID in unpadded hex; figures are None where the page has none."""
+
+    member_id: str
+    version: str
+    has_leader: bool
+    is_leader: bool
+    is_learner: bool
+    revision: int | None
+    applied_index: int | None
+    db_size_bytes: int | None
+
+
+_LABELLED = {
+    "id": re.compile(rb'^etcd_server_id\{server_id="([0-9a-f]+)"\} 1$', re.MULTILINE),
+    "version": re.compile(rb'^etcd_server_version\{server_version="([^"]+)"\} 1$', re.MULTILINE),
+}
+_PLAIN = re.compile(
+    rb"^(etcd_server_has_leader|etcd_server_is_leader|etcd_server_is_learner"
+    rb"|etcd_debugging_mvcc_current_revision|etcd_server_proposals_applied_total"
+    rb"|etcd_mvcc_db_total_size_in_bytes) ([0-9.e+]+)$",
+    re.MULTILINE,
+)
+
+
+def read_identity(page: bytes) -> Identity | None:
+    """Who the member is; None where the page does not tell (the names are the same in 3.4 to 3.7)."""
+    member, version = _LABELLED["id"].search(page), _LABELLED["version"].search(page)
+    values = {name.decode(): int(float(value)) for name, value in _PLAIN.findall(page)}
+    if member is None or "etcd_server_has_leader" not in values:
+        return None
+    return Identity(
+        member_id=member[1].decode(),
+        version=version[1].decode() if version is not None else "",
+        has_leader=values["etcd_server_has_leader"] == 1,
+        is_leader=values.get("etcd_server_is_leader") == 1,
+        is_learner=values.get("etcd_server_is_learner") == 1,
+        revision=values.get("etcd_debugging_mvcc_current_revision"),
+        applied_index=values.get("etcd_server_proposals_applied_total"),
+        db_size_bytes=values.get("etcd_mvcc_db_total_size_in_bytes"),
+    )

@@ -9,7 +9,7 @@ from contextlib import aclosing
 import msgspec
 
 from sandbox.errors import SandboxError, TimedOut
-from sandbox.etcd.exchange import TROUBLE, Exchange
+from sandbox.etcd.exchange import TROUBLE, Exchange, Headers
 
 
 class _Part(msgspec.Struct):
@@ -66,11 +66,13 @@ class Lines:
         )
 
 
-async def pieces(http: Exchange, client_url: str, silence_s: float) -> AsyncGenerator[bytes, None]:
+async def pieces(
+    http: Exchange, client_url: str, silence_s: float, headers: Headers = ()
+) -> AsyncGenerator[bytes, None]:
     """The snapshot of the member at `client_url`; see `Gateway.snapshot`."""
     lines = Lines(client_url)
     url = f"{client_url}/v3/maintenance/snapshot"
-    async with aclosing(http.stream("POST", url, b"{}")) as stream:
+    async with aclosing(http.stream("POST", url, b"{}", headers=headers)) as stream:
         while True:
             try:
                 async with asyncio.timeout(silence_s):

@@ -76,13 +76,19 @@ class ProcessStatus:
     service: Service | None = None
 
 
+WANTS_USER = "answers, but wants a user (authentication is on)"
+"""What is said of a member that refuses to tell a stranger of itself."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberStatus:
     """One member as `status` shows it: its process and what it says of itself.
 
     What a member says (role, health, term, revision, sizes, version) is None when it did
     not answer in time; nothing of it is remembered from earlier answers. `follows` is whom it
-    takes for the leader (a leader follows itself): members that are cut apart differ.
+    takes for the leader (a leader follows itself): members that are cut apart differ. `healthy`: it
+    answered, and knows a leader. `alarms` are those that it has raised (`NOSPACE`, `CORRUPT`). `why`
+    is what else is to be said of it: why it does not answer, or answers no more than that it is there.
     `metrics_url` with `/metrics` behind it is the page for Prometheus.
     """
 
@@ -110,16 +116,48 @@ class MemberStatus:
     uptime_s: float | None
     exit: Exit | None
     follows: str | None = None
+    alarms: tuple[str, ...] = ()
+    why: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quorum:
-    """How many voters there are, how many are needed, how many are healthy."""
+    """How many voters etcd's member list has, how many of them are needed, how many are healthy.
+
+    `ok`: enough of them follow one leader, or a read that needs a quorum was just served. `late` is
+    how many run and did not answer in time: of them nothing is known.
+    """
 
     voters: int
     needed: int
     healthy: int
     ok: bool
+    late: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmStatus:
+    """An alarm that is up; `member` is its name, None where etcd does not tell which member is meant."""
+
+    alarm: str
+    member: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedMember:
+    """An entry of etcd's member list that is no process of this cluster: it counts all the same.
+
+    `id` is unpadded hex. `started` is whether it ever joined: etcd knows its client URLs from then on.
+    `answers` is whether it answered at one of them just now.
+    """
+
+    id: str
+    name: str
+    peer_urls: tuple[str, ...]
+    client_urls: tuple[str, ...]
+    learner: bool
+    started: bool
+    answers: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +213,9 @@ class ClusterStatus:
     """`status --json`, schema 1. `leader` is the member name of the claimant with the highest term.
 
     That, as all that is told of members, is what they answer now; `logs` is ahead of it when
-    a leader was just lost, and behind it for members whose logs go elsewhere.
+    a leader was just lost, and behind it for members whose logs go elsewhere. `alarms` are all that
+    are up, `elsewhere` the members on etcd's list that are no process of this cluster, `notes` what
+    else a reader must know: two members whose data differ, a leader of a cluster of its own.
     """
 
     schema: int
@@ -189,3 +229,6 @@ class ClusterStatus:
     faults: tuple[dict[str, object], ...]
     logs: LogView = LogView(leader=None, term=None)
     bootstrap: BootstrapStatus = BootstrapStatus()
+    alarms: tuple[AlarmStatus, ...] = ()
+    elsewhere: tuple[ListedMember, ...] = ()
+    notes: tuple[str, ...] = ()

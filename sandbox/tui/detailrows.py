@@ -92,6 +92,9 @@ def _says(member: MemberStatus, status: ClusterStatus) -> Iterator[str]:
         yield role_words(member, status)
     if member.state.alive:
         yield "healthy" if member.healthy else "unhealthy"
+    yield from member.alarms
+    if member.why is not None:
+        yield member.why
 
 
 def _now(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from sandbox import shown
 from sandbox.model.spec import Bootstrap, Runtime
-from sandbox.model.state import BootstrapStatus
+from sandbox.model.state import WANTS_USER, BootstrapStatus, Quorum
 from sandbox.tui.store import Store
 
 
@@ -15,16 +16,30 @@ def headline(store: Store) -> str:
     parts = [store.cluster]
     if status.members:
         parts.append(f"★ {status.leader} (term {status.term})" if status.leader else "no leader")
-        quorum = status.quorum
-        parts.append(
-            f"{'quorum' if quorum.ok else 'NO QUORUM'}: {quorum.healthy} of {quorum.voters} healthy"
-        )
+        parts.append(_quorum(status.quorum))
+        parts += shown.alarms((up.alarm, up.member) for up in status.alarms)
+        if any(member.why == WANTS_USER for member in status.members):
+            parts.append("authentication is on: --user NAME:PASSWORD")
+        if status.elsewhere:
+            parts.append(f"{len(status.elsewhere)} on etcd's list not run here")
+        parts += status.notes
         parts += _way(status.bootstrap)
     if status.faults:
         parts.append(f"{len(status.faults)} fault{'s' * (len(status.faults) > 1)}")
     if not store.connected:
         parts.append(f"NOT CONNECTED: {store.trouble}")
     return " · ".join(parts)
+
+
+def _quorum(quorum: Quorum) -> str:
+    words = shown.quorum(
+        voters=quorum.voters,
+        needed=quorum.needed,
+        healthy=quorum.healthy,
+        ok=quorum.ok,
+        late=quorum.late,
+    )
+    return words.replace("no quorum", "NO QUORUM").replace(f", {quorum.needed} needed", "")
 
 
 def _way(told: BootstrapStatus) -> list[str]:

@@ -132,14 +132,17 @@ def _member(
     leads = member.role is Role.LEADER
     stale = is_stale(member, status)
     colour = of_process(index)
-    health = "healthy" if member.healthy else "unhealthy" if member.state.alive else NOTHING
+    health = " ".join(member.alarms) or (
+        "healthy" if member.healthy else "unhealthy" if member.state.alive else NOTHING
+    )
+    good = member.healthy and not member.alarms
     return [
         (LEADS if leads else " ", FAINT if stale else colour),
         (printable(member.name), f"{STRONG} {colour}" if leads and not stale else colour),
         (state_words(member, links), ODD if links else _STATE_COLOURS.get(member.state, ODD)),
         (role_words(member, status), ODD if stale else STRONG if leads else PLAIN),
         (word(member.term), PLAIN),
-        (health, GOOD if member.healthy else ODD if member.state.alive else PLAIN),
+        (health, GOOD if good else ODD if member.state.alive else PLAIN),
         (word(member.revision), PLAIN),
         (_index(member.raft_index, highest), PLAIN),
         (size(member.db_size_bytes), PLAIN),

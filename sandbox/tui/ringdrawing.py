@@ -9,6 +9,7 @@ from rich.cells import cell_len
 
 from sandbox.model.fault import Pair, Rule
 from sandbox.model.state import ClusterStatus, MemberStatus, ProcessState, Role
+from sandbox.shown import quorum as quorum_words
 from sandbox.tui.canvas import Canvas
 from sandbox.tui.linkrules import delay_words, rules_in
 from sandbox.tui.pieces import Line, Piece, fit, joined
@@ -163,10 +164,14 @@ def _mark(canvas: Canvas, start: _Spot, end: _Spot, text: str, style: str) -> No
 
 def _legend(status: ClusterStatus, cut: bool, slow: Sequence[Rule], width: int) -> Line:
     quorum = status.quorum
-    words = f"{quorum.healthy} of {quorum.voters} healthy, {quorum.needed} needed"
-    pieces: list[Piece] = [
-        (f"quorum: {words}", GOOD) if quorum.ok else (f"no quorum: {words}", f"{STRONG} {BAD}")
-    ]
+    words = quorum_words(
+        voters=quorum.voters,
+        needed=quorum.needed,
+        healthy=quorum.healthy,
+        ok=quorum.ok,
+        late=quorum.late,
+    )
+    pieces: list[Piece] = [(words, GOOD if quorum.ok else f"{STRONG} {BAD}")]
     if cut:
         pieces.append((f"{CUT} cut", BAD))
     if slow:

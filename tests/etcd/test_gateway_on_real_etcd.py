@@ -52,7 +52,7 @@ async def serving(gateway: Gateway, client: str) -> StatusAnswer:
     async with asyncio.timeout(DEADLINE_S):
         while True:
             answer = await gateway.status(client, 0.2)
-            if answer is not None and answer.leader is not None:
+            if isinstance(answer, StatusAnswer) and answer.leader is not None:
                 return answer
             await asyncio.sleep(0.02)
 
@@ -65,8 +65,8 @@ def test_a_member_answers_all_questions(etcd_binary: EtcdBinary, tmp_path: Path)
             assert answer.member_id == answer.leader == member_id([peer], "etcd-cluster")
             assert answer.version == etcd_binary.version
             assert (answer.term, answer.revision, answer.errors) == (2, 1, ())
-            assert answer.raft_index >= answer.raft_applied_index > 0
-            assert answer.db_size_bytes > 0
+            assert (answer.raft_index or 0) >= (answer.raft_applied_index or 0) > 0
+            assert answer.db_size_bytes
             assert not answer.is_learner
             assert await gateway.linearizable_read(client, 5)
             assert await gateway.hash_kv(client, 5)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sandbox.cluster.roster import Roster
+from sandbox.model.detail import Peer
 from sandbox.model.spec import After, MemberSpec, ProcessSpec
 
 
@@ -68,3 +69,41 @@ def test_who_is_removed_has_no_vote_and_who_joins_has_what_its_spec_says() -> No
     assert known.names == ("etcd1", "etcd2", "etcd3", "etcd4")
     known.join(new)
     assert known.may_vote("etcd2")
+
+
+def listed(member_id: str, *, name: str = "", port: int = 0, learner: bool = False) -> Peer:
+    return Peer(
+        id=member_id,
+        name=name,
+        peer_urls=(f"http://127.0.0.1:{port}",),
+        client_urls=(f"http://127.0.0.1:{port - 1}",) if name else (),
+        is_learner=learner,
+    )
+
+
+def test_etcds_list_says_who_has_a_vote() -> None:
+    known = roster()
+    assert known.voters == ("etcd1", "etcd2", "etcd3")
+    assert known.is_listed("etcd1") is None
+    ids = [known.id_of(name) or "" for name in known.names]
+    known.take_list([listed(ids[0]), listed(ids[1]), listed(ids[2], learner=True), listed("ff")])
+    assert known.voters == ("etcd1", "etcd2", "ff")
+    assert list(known.elsewhere) == ["ff"]
+    assert known.title("ff") == "ff"
+    assert known.is_listed("etcd1")
+
+
+def test_a_process_that_is_not_on_etcds_list_has_no_vote() -> None:
+    known = roster()
+    ids = [known.id_of(name) or "" for name in known.names]
+    known.take_list([listed(ids[0]), listed(ids[1])])
+    assert known.voters == ("etcd1", "etcd2")
+    assert known.is_listed("etcd3") is False
+
+
+def test_a_member_that_leaves_is_off_the_list_before_it_is_read_again() -> None:
+    known = roster()
+    ids = [known.id_of(name) or "" for name in known.names]
+    known.take_list([listed(each) for each in ids[:3]])
+    known.retire("etcd2")
+    assert known.voters == ("etcd1", "etcd3")

@@ -10,6 +10,7 @@ import pytest
 from sandbox.errors import InputError
 from sandbox.etcd.gateway import Added, Alarm, Gateway, Refusal, StatusAnswer
 from sandbox.etcd.ids import hex_id
+from sandbox.etcd.login import Credentials
 from sandbox.model.detail import Peer
 
 STATUS_35 = (
@@ -38,6 +39,7 @@ class FakeMember:
     def __init__(self, answers: dict[str, Answer]) -> None:
         self.answers = answers
         self.asked: list[tuple[str, str]] = []
+        self.heads: list[str] = []
         self.connections = 0
         self.url = ""
         self.serving: set[asyncio.Task[None]] = set()
@@ -54,6 +56,7 @@ class FakeMember:
                 body = (await reader.readexactly(length)).decode()
                 path = head.split()[1]
                 self.asked.append((path, body))
+                self.heads.append(head)
                 status, text = self.answers.get(path, (404, "Not Found"))
                 if status == 0:
                     await reader.read()
@@ -105,6 +108,7 @@ def test_a_leader_says_who_it_is() -> None:
             db_size_bytes=20480,
             is_learner=False,
             errors=(),
+            cluster_id="97e88f8637bfdd5",
         )
         assert member.asked == [("/v3/maintenance/status", "{}")]
 
@@ -114,7 +118,7 @@ def test_a_leader_says_who_it_is() -> None:
 def test_a_member_without_leader_says_so_and_names_its_alarms() -> None:
     async def question(gateway: Gateway, member: FakeMember) -> None:
         answer = await gateway.status(member.url, 5)
-        assert answer is not None
+        assert isinstance(answer, StatusAnswer)
         assert (answer.member_id, answer.leader) == ("dc2eb9a36d4404", None)
         assert answer.is_learner
         assert answer.alarms == {Alarm(member_id=hex_id("61975869722018820"), kind="NOSPACE")}
@@ -131,8 +135,6 @@ def test_a_member_without_leader_says_so_and_names_its_alarms() -> None:
         (200, "[]"),
         (200, '{"header":7}'),
         (200, '{"header":{"member_id":"x"}}'),
-        (503, '{"error":"x","code":14,"message":"x"}'),
-        (412, '{"error":"x","message":"x","code":9}'),
         (404, "Not Found"),
         (200, "[" * 100_000),
     ],
@@ -145,6 +147,105 @@ def test_an_answer_that_is_none_counts_as_no_answer(said: Answer) -> None:
         assert await gateway.hash_kv(member.url, 5) is None
 
     asking(question, maintenance__status=said)
+
+
+EMPTY_USER = '{"code":3, "message":"etcdserver: user name is empty"}'
+OUTDATED = '{"code":16, "message":"etcdserver: invalid auth token"}'
+
+
+def test_a_refusal_is_an_answer() -> None:
+    async def question(gateway: Gateway, member: FakeMember) -> None:
+        told = await gateway.status(member.url, 5)
+        assert told == Refusal(code=3, message="etcdserver: user name is empty")
+        assert told.is_about_users
+        assert gateway.trouble(member.url) is None
+
+    asking(question, maintenance__status=(400, EMPTY_USER))
+
+
+@pytest.mark.parametrize("said", [EMPTY_USER, OUTDATED, '{"code":7,"message":"permission denied"}'])
+def test_a_quorum_stands_behind_a_refusal_of_a_reader_or_a_writer(said: str) -> None:
+    async def question(gateway: Gateway, member: FakeMember) -> None:
+        assert await gateway.linearizable_read(member.url, 5)
+        assert await gateway.put(member.url, "k", "v", 5)
+
+    asking(question, kv__range=(400, said), kv__put=(400, said))
+
+
+def test_no_quorum_stands_behind_other_refusals() -> None:
+    async def question(gateway: Gateway, member: FakeMember) -> None:
+        assert not await gateway.linearizable_read(member.url, 5)
+        assert not await gateway.put(member.url, "k", "v", 5)
+
+    timed_out = (503, '{"code":14,"message":"etcdserver: request timed out"}')
+    full = (429, '{"code":8,"message":"etcdserver: mvcc: database space exceeded"}')
+    asking(question, kv__range=timed_out, kv__put=full)
+
+
+def test_a_user_logs_in_once_and_again_when_the_token_is_outdated() -> None:
+    async def question(gateway: Gateway, member: FakeMember) -> None:
+        gateway.login.become(Credentials("root", "pw"))
+        assert isinstance(await gateway.status(member.url, 5), Refusal)
+        assert gateway.login.token == "a.1"
+        asked = [path for path, _ in member.asked]
+        assert asked == [
+            "/v3/maintenance/status",
+            "/v3/auth/authenticate",
+            "/v3/maintenance/status",
+        ]
+        member.answers["/v3/maintenance/status"] = (200, STATUS_35)
+        assert isinstance(await gateway.status(member.url, 5), StatusAnswer)
+        assert "authorization: a.1" in member.heads[-1].lower()
+        member.answers["/v3/maintenance/status"] = (401, OUTDATED)
+        member.answers["/v3/auth/authenticate"] = (200, '{"token":"b.2"}')
+        assert isinstance(await gateway.status(member.url, 5), Refusal)
+        assert gateway.login.token == "b.2"
+
+    asking(
+        question,
+        maintenance__status=(400, EMPTY_USER),
+        auth__authenticate=(200, '{"token":"a.1"}'),
+    )
+
+
+def test_a_user_that_etcd_refuses_is_not_tried_again_and_again() -> None:
+    async def question(gateway: Gateway, member: FakeMember) -> None:
+        gateway.login.become(Credentials("root", "wrong"))
+        for _ in range(3):
+            assert isinstance(await gateway.status(member.url, 5), Refusal)
+        tried = [path for path, _ in member.asked if path == "/v3/auth/authenticate"]
+        assert len(tried) == 1
+        assert gateway.login.refused == "authentication failed, invalid user ID or password"
+
+    failed = '{"code":3,"message":"etcdserver: authentication failed, invalid user ID or password"}'
+    asking(question, maintenance__status=(400, EMPTY_USER), auth__authenticate=(400, failed))
+
+
+def test_an_alarm_whose_member_etcd_does_not_name_is_an_alarm() -> None:
+    async def question(gateway: Gateway, member: FakeMember) -> None:
+        answer = await gateway.status(member.url, 5)
+        assert isinstance(answer, StatusAnswer)
+        assert answer.alarms == {Alarm(member_id=None, kind="CORRUPT")}
+
+    said = STATUS_35.removesuffix("}") + ',"errors":["alarm:CORRUPT "]}'
+    asking(question, maintenance__status=(200, said))
+
+
+def test_why_a_member_does_not_answer_is_known() -> None:
+    async def question(gateway: Gateway, member: FakeMember) -> None:
+        assert await gateway.status(member.url, 0.05) is None
+        assert gateway.trouble(member.url) == "does not answer in time"
+        closed = "http://127.0.0.1:1"
+        assert await gateway.status(closed, 5) is None
+        assert gateway.trouble(closed) == "does not listen at its client URL"
+        member.answers["/v3/maintenance/status"] = (200, "<html>hello</html>")
+        assert await gateway.status(member.url, 5) is None
+        assert gateway.trouble(member.url) == "something else than etcd answers at its client URL"
+        member.answers["/v3/maintenance/status"] = (200, STATUS_35)
+        assert await gateway.status(member.url, 5) is not None
+        assert gateway.trouble(member.url) is None
+
+    asking(question, maintenance__status=NEVER)
 
 
 def test_a_member_that_hangs_is_given_up_in_time() -> None:

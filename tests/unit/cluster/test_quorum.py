@@ -1,0 +1,102 @@
+"""What one round of answers proves of the quorum, and of the data."""
+
+from __future__ import annotations
+
+import pytest
+
+from sandbox.cluster.quorum import differing, is_healthy, quorum_of, role_of, still_differing
+from sandbox.cluster.settling import Voter
+from sandbox.etcd.gateway import StatusAnswer
+from sandbox.model.state import Role
+
+
+def answer(
+    member_id: str = "1a",
+    *,
+    leader: str | None = "1a",
+    applied: int | None = 8,
+    revision: int | None = 1,
+    term: int | None = 2,
+    refusal: str | None = None,
+    errors: tuple[str, ...] = (),
+) -> StatusAnswer:
+    return StatusAnswer(
+        member_id=member_id,
+        version="3.6.16",
+        leader=leader,
+        term=term,
+        revision=revision,
+        raft_index=applied,
+        raft_applied_index=applied,
+        db_size_bytes=20480,
+        is_learner=False,
+        errors=errors,
+        cluster_id="c1",
+        refusal=refusal,
+    )
+
+
+def voters(*follows: str) -> list[Voter]:
+    """`1` follows the first voter, `-` answers and follows nobody, `.` is down, `?` runs and is late."""
+    return [
+        Voter(
+            process=str(number),
+            running=word != ".",
+            follows=word if word not in "-.?" else None,
+        )
+        for number, word in enumerate(follows, 1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("follows", "healthy", "ok", "late"),
+    [
+        ("111", 3, True, 0),
+        ("11.", 2, True, 0),
+        ("1..", 1, False, 0),
+        ("---", 0, False, 0),
+        ("1??", 1, False, 2),
+        ("11?", 2, True, 1),
+        # Two leaders, one of whom was cut off: most follow the other.
+        ("122", 3, True, 0),
+        # As many follow one as the other: nobody has a quorum.
+        ("1122", 4, False, 0),
+        # One on etcd's list that was never started counts.
+        ("111.", 3, True, 0),
+        ("11..", 2, False, 0),
+        ("1", 1, True, 0),
+    ],
+)
+def test_a_quorum_is_proved_by_those_that_follow_one_leader(
+    follows: str, healthy: int, ok: bool, late: int
+) -> None:
+    seen = voters(*follows)
+    answers = {voter.process: answer() for voter in seen if follows[int(voter.process) - 1] != "?"}
+    quorum = quorum_of(seen, answers)
+    assert (quorum.voters, quorum.needed) == (len(follows), len(follows) // 2 + 1)
+    assert (quorum.healthy, quorum.ok, quorum.late) == (healthy, ok, late)
+
+
+def test_an_alarm_makes_no_member_unhealthy() -> None:
+    assert is_healthy(answer(errors=("memberID:26 alarm:NOSPACE ",)))
+
+
+def test_a_refusal_says_no_role_unless_something_else_proves_it() -> None:
+    assert role_of(answer(leader=None, term=None, refusal="user name is empty")) is None
+    assert role_of(answer(leader=None, term=3, refusal="user name is empty")) is Role.CANDIDATE
+    assert role_of(answer(leader="2a", refusal="user name is empty")) is Role.FOLLOWER
+    assert role_of(answer(leader="1a", refusal="user name is empty")) is Role.LEADER
+
+
+def test_data_differ_where_the_same_entries_gave_another_revision_twice() -> None:
+    first = {"a": answer(revision=5), "b": answer(revision=6), "c": answer(applied=9, revision=7)}
+    assert differing(first) == {("a", "b")}
+    assert still_differing(first, first) == {("a", "b")}
+    # One that was only between two entries says something else now.
+    assert still_differing(first, {**first, "a": answer(applied=9, revision=7)}) == frozenset()
+    assert differing({"a": answer(revision=5), "b": answer(revision=5)}) == frozenset()
+
+
+def test_nothing_is_said_of_data_that_a_member_refuses_to_tell_of() -> None:
+    refused = answer(revision=6, refusal="user name is empty")
+    assert differing({"a": answer(revision=5), "b": refused}) == frozenset()

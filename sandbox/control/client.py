@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, BinaryIO, Unpack, cast
 
 from sandbox.control import requests
 from sandbox.control.answers import checked, checked_news, gone, not_running, silent
-from sandbox.control.requests import ActOptions, Request
+from sandbox.control.requests import ANSWER_TIMEOUT_S, ActOptions, Request
 from sandbox.control.wire import Frame, read_frames
 from sandbox.model.verb import Verb
 from sandbox.paths import ClusterPaths
@@ -170,7 +171,7 @@ class ControlClient:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             connection.settimeout(request.timeout_s)
-            connection.connect(str(self.paths.socket))
+            _connect(connection, str(self.paths.socket), request.timeout_s)
             connection.sendall(head.encode() + content)
         except BaseException:
             connection.close()
@@ -188,3 +189,15 @@ class ControlClient:
             raise silent(self.paths) from error
         except OSError as error:
             raise gone(self.paths) from error
+
+
+def _connect(connection: socket.socket, path: str, timeout_s: float | None) -> None:
+    """Connect within the time: where too many wait at the socket already, Linux refuses at once."""
+    deadline = time.monotonic() + (ANSWER_TIMEOUT_S if timeout_s is None else timeout_s)
+    while True:
+        try:
+            return connection.connect(path)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                raise TimeoutError from None
+            time.sleep(0.01)

@@ -5,12 +5,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
 import socket
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -18,95 +16,46 @@ from typing import TypeVar
 import msgspec
 import uvicorn
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from sandbox.cluster.cluster import Cluster
 from sandbox.cluster.upgrading import Upgrade
-from sandbox.control.wire import (
-    NOW_FRAME,
-    error_to_wire,
-    lines_header,
-    skipped_frame,
+from sandbox.control.asked import (
+    LONGEST_DELAY_S,
+    LONGEST_TIMEOUT_S,
+    MOST,
+    ActBody,
+    ShutdownBody,
+    UpgradeBody,
+    body_of,
+    flag,
+    number,
 )
+from sandbox.control.bounded import Bounded
+from sandbox.control.connections import (
+    BACKLOG,
+    TAKEN_AT_ONCE,
+    Connection,
+    Waiting,
+    most_connections,
+)
+from sandbox.control.streams import Streams, frames
+from sandbox.control.wire import error_to_wire
 from sandbox.errors import InputError, NotRunning, SandboxError, TimedOut
-from sandbox.model.spec import ClusterSpec, EtcdBinary
+from sandbox.model.spec import ClusterSpec
 from sandbox.model.upgrade import MemberUpgrade, UpgradeOrder, UpgradePlan
 from sandbox.model.verb import Order, Verb
 from sandbox.model.verdict import Verdict
 from sandbox.signals import signal_number
-from sandbox.supervise.logbook import Chunk, Gap, Reader
-
-LAST_WORDS_WITHIN_S = 5.0
-"""How long the log streams may take to send their rest when the supervisor ends…"""
-
-STALLED_S = 0.5
-"""…and how long at most without one of them getting on: nobody waits for a viewer that is stopped."""
-
-TOGETHER_S = 0.05
-"""So long the lines after the first are gathered: a write for each would cost a viewer ten times as much."""
-
-TOGETHER_BYTES = 256 << 10
 
 REQUESTS_END_WITHIN_S = 1
-
-LONGEST_DELAY_S = 60.0
 
 _log = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
-
-
-class ActBody(msgspec.Struct, forbid_unknown_fields=True):
-    """What a verb is done to, and how: the fields of an Order; the signal is a name."""
-
-    select: tuple[str, ...] = ()
-    versus: tuple[str, ...] = ()
-    signal: str | None = None
-    delay_s: float = 0.0
-    jitter_s: float = 0.0
-    seed: int | None = None
-    name: str | None = None
-    learner: bool = False
-    force: bool = False
-    wait: bool = True
-    timeout_s: float = 30.0
-
-
-class UpgradeBody(msgspec.Struct, forbid_unknown_fields=True):
-    """The fields of an UpgradeOrder."""
-
-    select: tuple[str, ...]
-    to: EtcdBinary
-    force: bool = False
-    seed: int | None = None
-    wait: bool = True
-    timeout_s: float = 30.0
-
-
-class ShutdownBody(msgspec.Struct, forbid_unknown_fields=True):
-    """How everything is ended."""
-
-    kill: bool = False
-    purge: bool = False
-
-
-class Streams:
-    """The log streams that are open, and how many pieces they have sent by now."""
-
-    def __init__(self) -> None:
-        self.open = 0
-        self.sent = 0
-
-    async def end(self) -> None:
-        """Return when all have ended, or none gets on any more, or the time is over."""
-        over = time.monotonic() + LAST_WORDS_WITHIN_S
-        sent, stalled = self.sent, time.monotonic() + STALLED_S
-        while self.open and time.monotonic() < min(over, stalled):
-            await asyncio.sleep(0.01)
-            if self.sent != sent:
-                sent, stalled = self.sent, time.monotonic() + STALLED_S
 
 
 class Routes:
@@ -133,7 +82,11 @@ class Routes:
                 Route("/v1/apply", self.apply, methods=["POST"]),
                 Route("/v1/shutdown", self.shutdown, methods=["POST"]),
             ],
-            exception_handlers={SandboxError: _refused, Exception: _failed},
+            exception_handlers={
+                SandboxError: _refused,
+                HTTPException: _unknown,
+                Exception: _failed,
+            },
         )
 
     async def status(self, request: Request) -> Response:
@@ -150,7 +103,9 @@ class Routes:
 
     async def ready(self, request: Request) -> Response:
         """GET: waits up to `timeout_s` for what the start began."""
-        return _json(await self._cluster.ready(_number(request, "timeout_s", 30.0)))
+        return _json(
+            await self._cluster.ready(_number(request, "timeout_s", 30.0, LONGEST_TIMEOUT_S))
+        )
 
     async def act(self, request: Request) -> Response:
         """POST: one verb to the selected processes, and between members; a Verdict."""
@@ -221,7 +176,7 @@ class Routes:
 
     async def events(self, request: Request) -> Response:
         """GET: events as NDJSON, the last `tail`, and with `follow=1` what comes."""
-        tail = int(_number(request, "tail", -1))
+        tail = int(_number(request, "tail"))
         follow = _flag(request, "follow")
 
         async def lines() -> AsyncIterator[bytes]:
@@ -249,14 +204,14 @@ class Routes:
         """GET: log lines as frames (`control.wire`), of `select`, from `tail` lines or `since_us` on."""
         words = request.query_params.getlist("select")
         processes = frozenset(await self._cluster.select(words)) if words else None
-        tail, since_us = _number(request, "tail", -1), _number(request, "since_us", -1)
+        tail, since_us = _number(request, "tail"), _number(request, "since_us")
         reader = self._cluster.logbook.reader(
             processes,
             tail=None if tail < 0 else int(tail),
             since_us=None if since_us < 0 else int(since_us),
         )
         return StreamingResponse(
-            _frames(
+            frames(
                 reader,
                 self._streams,
                 follow=_flag(request, "follow"),
@@ -281,61 +236,25 @@ async def _news(upgrade: Upgrade) -> AsyncIterator[bytes]:
             yield msgspec.json.encode(line) + b"\n"
 
 
-async def _frames(
-    reader: Reader, streams: Streams, *, follow: bool, began: Callable[[], None]
-) -> AsyncIterator[bytes]:
-    caught_up = False
-    streams.open += 1
-    if follow:
-        began()
-    try:
-        while True:
-            last = reader.at_end or not follow
-            gathered: list[bytes] = []
-            size = 0
-            for piece in reader.read():
-                gathered.append(_frame(piece))
-                size += len(gathered[-1])
-                if size >= TOGETHER_BYTES:
-                    streams.sent += 1
-                    yield b"".join(gathered)
-                    gathered, size = [], 0
-            if not caught_up:
-                caught_up = True
-                gathered.append(NOW_FRAME)
-            if gathered:
-                streams.sent += 1
-                yield b"".join(gathered)
-            if last:
-                return
-            await asyncio.sleep(TOGETHER_S)
-            await reader.wait()
-    finally:
-        streams.open -= 1
-        reader.close()
-
-
-def _frame(piece: Chunk | Gap) -> bytes:
-    if isinstance(piece, Chunk):
-        header = lines_header(piece.seq, piece.time_us, len(piece.data), piece.process)
-        return header + piece.data
-    return skipped_frame(piece.lines)
-
-
 class ControlServer(uvicorn.Server):
     """uvicorn on a socket of our own; the signals and the end are the supervisor's to decide."""
 
     def __init__(self, cluster: Cluster) -> None:
-        self._streams = Streams()
+        self._streams, most = Streams(), most_connections()
+
+        class Counted(Connection):
+            waiting = Waiting(most)
+
         super().__init__(
             uvicorn.Config(
-                Routes(cluster, self._streams).application(),
+                Bounded(Routes(cluster, self._streams).application(), most),
                 log_config=None,
                 access_log=False,
                 date_header=False,
                 server_header=False,
                 lifespan="off",
-                http="h11",
+                http=Counted,
+                backlog=TAKEN_AT_ONCE,
                 ws="none",
                 timeout_graceful_shutdown=REQUESTS_END_WITHIN_S,
             )
@@ -346,6 +265,12 @@ class ControlServer(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Leave the signals alone: the supervisor handles them."""
         yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to serve. asyncio takes as many connections at once as it lets wait."""
+        await super().startup(sockets)
+        for each in sockets or ():
+            each.listen(BACKLOG)
 
     async def main_loop(self) -> None:
         """Serve until the cluster has ended, without uvicorn's ten looks a second."""
@@ -376,7 +301,7 @@ def bind(path: Path) -> socket.socket:
         listener.bind(str(path))
     finally:
         os.umask(mask)
-    listener.listen(128)
+    listener.listen(BACKLOG)
     return listener
 
 
@@ -385,22 +310,15 @@ def _json(value: object) -> Response:
 
 
 async def _body(request: Request, kind: type[_T]) -> _T:
-    try:
-        return msgspec.json.decode(await request.body() or b"{}", type=kind)
-    except msgspec.MsgspecError as error:
-        raise InputError(f"the request cannot be used: {error}", str(request.url.path)) from None
+    return body_of(await request.body(), kind, request.url.path)
 
 
 def _flag(request: Request, name: str) -> bool:
-    return request.query_params.get(name, "0") not in ("0", "", "false")
+    return flag(request.query_params.get(name))
 
 
-def _number(request: Request, name: str, default: float) -> float:
-    text = request.query_params.get(name)
-    try:
-        return default if text is None else float(text)
-    except ValueError:
-        raise InputError(f"{name} must be a number, not {text!r}") from None
+def _number(request: Request, name: str, default: float = -1, most: float = MOST) -> float:
+    return number(name, request.query_params.get(name), default, most)
 
 
 async def _refused(request: Request, error: Exception) -> Response:
@@ -415,6 +333,12 @@ async def _refused(request: Request, error: Exception) -> Response:
             status = 409
     body = error_to_wire(error) if isinstance(error, SandboxError) else {}
     return Response(msgspec.json.encode(body), status, media_type="application/json")
+
+
+async def _unknown(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 404
+    what = InputError(f"the control API has no {request.method} {request.url.path}")
+    return Response(msgspec.json.encode(error_to_wire(what)), status, media_type="application/json")
 
 
 async def _failed(request: Request, error: Exception) -> Response:

@@ -65,4 +65,4 @@ def test_pieces_of_two_threads_are_never_mixed(monkeypatch: pytest.MonkeyPatch) 
         writer.start()
     for writer in writers:
         writer.join()
-    assert sorted(set(line) for line in received.splitlines()) == [{97}, {98}, {99}]
+    assert sorted(sorted(set(line)) for line in received.splitlines()) == [[97], [98], [99]]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from itertools import chain
 
 from sandbox.config.names import check_name, process_name
+from sandbox.config.profileflags import refusal_of
 from sandbox.config.profileshape import MEMBERS_LIMIT, Profile
 from sandbox.errors import InputError
 from sandbox.model.spec import Bootstrap, Runtime
@@ -13,23 +14,6 @@ from sandbox.model.suggest import did_you_mean
 
 _PORT_LIMIT = 65535
 _STOP_TIMEOUT_LIMIT_S = 3600
-_PORTS_HINT = "set base_port and port_step in [cluster], or client_port in the [[member]]"
-RESERVED_FLAGS = {
-    "name": "set the name in a [[member]]",
-    "data-dir": "leave it out: the data is kept in the cluster's state directory",
-    "listen-client-urls": _PORTS_HINT,
-    "advertise-client-urls": _PORTS_HINT,
-    "listen-peer-urls": _PORTS_HINT,
-    "initial-advertise-peer-urls": _PORTS_HINT,
-    "listen-metrics-urls": _PORTS_HINT,
-    "initial-cluster": "set members in [cluster], or list every [[member]]",
-    "initial-cluster-state": "leave it out: the members start as a new cluster",
-    "initial-cluster-token": "set token in [cluster]",
-    "config-file": "write each flag by its own name in [etcd]",
-}
-BOOTSTRAP_FLAGS = frozenset(
-    ("discovery", "discovery-endpoints", "discovery-token", "discovery-srv", "discovery-srv-name")
-)
 
 
 def check_profile(profile: Profile) -> None:
@@ -77,14 +61,9 @@ def _check_flags(profile: Profile) -> None:
         keys += [("member", index, "flags", flag) for flag in member.flags]
     for key in keys:
         flag, place = str(key[-1]), profile.place(*key)
-        if flag in BOOTSTRAP_FLAGS:
-            raise InputError(
-                f"the etcd flag {flag!r} is set by etcd-sandbox itself",
-                place,
-                'set bootstrap = "discovery" or "dns" in [cluster]',
-            )
-        if hint := RESERVED_FLAGS.get(flag):
-            raise InputError(f"the etcd flag {flag!r} is set by etcd-sandbox itself", place, hint)
+        given = profile.etcd if key[0] == "etcd" else profile.members[int(key[1])].flags
+        if refusal := refusal_of(flag, given[flag], shared=key[0] == "etcd"):
+            raise InputError(refusal[0], place, refusal[1])
 
 
 def _check_members(profile: Profile) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from sandbox.config.profilechecks import BOOTSTRAP_FLAGS, RESERVED_FLAGS
+from sandbox.config.profileflags import BOOTSTRAP_FLAGS, RESERVED_FLAGS
 from sandbox.errors import InputError
 from sandbox.model.spec import ClusterSpec, ProcessSpec
 from sandbox.plan.contained import BUILT_IMAGE

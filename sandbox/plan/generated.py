@@ -37,7 +37,7 @@ from sandbox.plan.discovered import (
 from sandbox.plan.dnsrecords import with_records
 from sandbox.plan.joining import joining
 from sandbox.plan.linked import APART, DIRECT
-from sandbox.plan.memberargv import ENV_DROP, election_timeout_s, member_argv
+from sandbox.plan.memberargv import ENV_DROP, check_contained, election_timeout_s, member_argv
 from sandbox.plan.named import (
     needs_tls,
     own_records,
@@ -296,6 +296,7 @@ def _member(
     if way.dns is not None:
         process = seeing(process, way.dns, contained=asked.engine is not None)
     if asked.engine is not None:
+        check_contained(member, asked.profile)
         binary = asked.binary(name)
         resolv_conf = way.dns.resolv_conf if way.dns is not None else ""
         process = in_container(

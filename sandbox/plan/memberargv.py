@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from sandbox.config.profileflags import unheeded
 from sandbox.config.profileshape import Flag, Profile
 from sandbox.config.tomlplace import Key
 from sandbox.errors import InputError
@@ -38,6 +39,7 @@ def member_argv(
     assert member.etcd is not None
     own = profile.own(member.name)[1].flags
     _check_known(member, member.etcd, profile)
+    _check_heeded(member, profile, bootstrap)
     flags: dict[str, Flag] = {
         "name": member.name,
         "data-dir": member.data_dir,
@@ -69,6 +71,24 @@ def _check_known(member: MemberSpec, binary: EtcdBinary, profile: Profile) -> No
             f"etcd {binary.version} of {member.name} does not know the flag {problem.flag!r}",
             profile.place(*_keys(profile, member.name, problem.flag)[0]),
             problem.hint,
+        )
+
+
+def _check_heeded(member: MemberSpec, profile: Profile, bootstrap: Mapping[str, Flag]) -> None:
+    given = profile.etcd | profile.own(member.name)[1].flags
+    for flag, value in given.items():
+        if refusal := unheeded(flag, value, bootstrap):
+            place = profile.place(*_keys(profile, member.name, flag)[0])
+            raise InputError(refusal[0], place, refusal[1])
+
+
+def check_contained(member: MemberSpec, profile: Profile) -> None:
+    """Raises InputError for a flag whose file would be lost with the member's container."""
+    if keys := _keys(profile, member.name, "wal-dir"):
+        raise InputError(
+            f"the logs of {member.name} would be lost with its container, which keeps only its data directory",
+            profile.place(*keys[0]),
+            "leave 'wal-dir' out: the logs are then kept in the data directory",
         )
 
 

@@ -289,7 +289,7 @@ def test_data_that_is_kept_is_there_again_under_the_same_name(own_home: Path, et
 
 def test_a_start_that_fails_says_why_and_leaves_nothing(own_home: Path, etcd: str) -> None:
     profile = own_home / "broken.toml"
-    profile.write_text('[etcd]\nwal-dir = "/proc/nowhere"\n')
+    profile.write_text('[etcd]\nauto-compaction-mode = "nonsense"\n')
     with pytest.raises(SandboxError, match=r"infra\d ended while the cluster started") as caught:
         Cluster(profile=profile, etcd=etcd, base_port="auto").up()
     assert caught.value.detail.strip() in "".join(caught.value.__notes__)

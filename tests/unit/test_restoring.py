@@ -177,7 +177,7 @@ def test_restored_members_need_nobody_to_introduce_them(
 def test_a_log_of_changes_in_another_place_would_be_overlooked(
     machine: Machine, paths: ClusterPaths
 ) -> None:
-    Path("mine.toml").write_text('[etcd]\nwal-dir = "/elsewhere"\n')
+    Path("mine.toml").write_text('[[member]]\nname = "m"\nflags.wal-dir = "/elsewhere"\n')
     with pytest.raises(InputError, match="--wal-dir"):
         plan_restore(snapshot(), Options(profile="mine.toml"), paths, caller(machine))
 

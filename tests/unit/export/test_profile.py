@@ -25,7 +25,9 @@ VALUES = st.one_of(
     ),
 )
 FLAGS = st.dictionaries(
-    st.sampled_from(["snapshot-count", "max-wals", "log-level", "cors", "auth-token", "metrics"]),
+    st.sampled_from(
+        ["snapshot-count", "max-wals", "auto-compaction-mode", "cors", "auth-token", "metrics"]
+    ),
     VALUES,
     max_size=4,
 )

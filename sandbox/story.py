@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from sandbox.model.event import Kind
+from sandbox.model.service import UNNOTICED_S
 
 Event = dict[str, Any]
 """One object of `events.jsonl`."""
@@ -17,6 +18,7 @@ NOTABLE = frozenset(
         Kind.PROCESS_RESTARTING,
         Kind.LEADER_ELECTED,
         Kind.LEADER_TRANSFERRED,
+        Kind.SPLIT_VOTE,
         Kind.MEMBER_ADDED,
         Kind.MEMBER_PROMOTED,
         Kind.MEMBER_REMOVED,
@@ -90,7 +92,27 @@ def _transferred(event: Event) -> str:
     return f"{event.get('from')} handed leadership to {event.get('to')}{_term(event)}"
 
 
+def _elected(event: Event) -> str:
+    after_s = event.get("after_s") or 0.0
+    after = f", after {after_s:.2f} s without a leader" if after_s > UNNOTICED_S else ""
+    return f"{who(event)} leads{_term(event)}{after}"
+
+
+def _split(event: Event) -> str:
+    *others, last = event.get("candidates") or ("nobody",)
+    stood = f"{', '.join(others)} and {last}"
+    return f"split vote{_term(event)}: {stood} stood, and nobody was elected"
+
+
+_STEPS_DOWN = {
+    "quorum": "too few answer it",
+    "term": "it heard of a later term",
+}
+
+
 def _lost(event: Event) -> str:
+    if (why := _STEPS_DOWN.get(str(event.get("why")))) is not None:
+        return f"{who(event)} steps down: {why}{_term(event)}"
     return f"{event.get('seen_by')} lost the leader {who(event)}{_term(event)}"
 
 
@@ -183,7 +205,8 @@ _SENTENCES: dict[str, Callable[[Event], str]] = {
     ),
     Kind.LEADER_LOST: _lost,
     Kind.CANDIDATE: _candidate,
-    Kind.LEADER_ELECTED: lambda event: f"{who(event)} leads{_term(event)}",
+    Kind.LEADER_ELECTED: _elected,
+    Kind.SPLIT_VOTE: _split,
     Kind.LEADER_TRANSFERRED: _transferred,
     Kind.MEMBER_ADDED: lambda event: (
         f"{who(event)} was added to the cluster{' as a learner' if event.get('learner') else ''}"

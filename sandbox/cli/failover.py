@@ -15,6 +15,7 @@ from sandbox.errors import InputError
 
 if TYPE_CHECKING:
     from sandbox.failover import Round, Spread
+    from sandbox.model.verdict import Verdict
 
 _WAYS = ("kill", "stop", "pause", "partition")
 _HEAD = ("ROUND", "LEADER", "TERM", "NO LEADER", "NO READS", "MENDED")
@@ -87,7 +88,7 @@ def _cells(each: Round) -> tuple[str, ...]:
         f"{verdict.leader_before} → {verdict.leader_after}",
         f"{verdict.term_before} → {verdict.term_after}",
         _seconds(verdict.leader_gap_s),
-        _seconds(verdict.read_gap_s),
+        _seconds(_unread_s(verdict)),
         _seconds(each.mended_s),
     )
 
@@ -122,7 +123,7 @@ def _gaps(done: Sequence[Round]) -> list[tuple[str, list[float]]]:
     verdicts = [each.verdict for each in done]
     return [
         ("without a leader", [v.leader_gap_s for v in verdicts if v.leader_gap_s is not None]),
-        ("without reads", [v.read_gap_s for v in verdicts if v.read_gap_s is not None]),
+        ("without reads", [s for v in verdicts if (s := _unread_s(v)) is not None]),
     ]
 
 
@@ -135,7 +136,7 @@ def _document(done: Sequence[Round], how: str) -> dict[str, Any]:
         "rounds": [
             {
                 "round": each.number,
-                **{name: getattr(each.verdict, name) for name in _CSV},
+                **dict(zip(_CSV, _figures(each.verdict), strict=True)),
                 "mended_s": each.mended_s,
             }
             for each in done
@@ -154,9 +155,19 @@ def _spread(found: Spread | None) -> dict[str, float] | None:
 def _csv(done: Sequence[Round]) -> None:
     output.line(",".join(("round", *_CSV, "mended_s")))
     for each in done:
-        values = [getattr(each.verdict, name) for name in _CSV]
-        cells = [each.number, *values, each.mended_s]
+        cells = [each.number, *_figures(each.verdict), each.mended_s]
         output.line(",".join("" if cell is None else str(cell) for cell in cells))
+
+
+def _unread_s(verdict: Verdict) -> float | None:
+    """For how long reads failed: what the verdict says of it, 0 where they went on or waited."""
+    return verdict.reads.outage_s if verdict.reads is not None else None
+
+
+def _figures(verdict: Verdict) -> list[Any]:
+    """What the columns of _CSV have of it."""
+    values: list[Any] = [getattr(verdict, name) for name in _CSV[:-1]]
+    return [*values, _unread_s(verdict)]
 
 
 def _seconds(value: float | None) -> str:

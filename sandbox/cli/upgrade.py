@@ -104,7 +104,7 @@ def upgrade(
 
 def progress(member: MemberUpgrade) -> str:
     """One member's line: `infra2 3.4.23 → 3.5.1 in 0.31 s · reads went on`."""
-    from sandbox.model.verdict import reads_words
+    from sandbox.model.service import words
 
     parts = [f"{member.member} {member.before} → {member.after} in {member.took_s:.2f} s"]
     if member.handed_to is not None:
@@ -116,8 +116,8 @@ def progress(member: MemberUpgrade) -> str:
         parts.append(f"handed leadership to {member.handed_to}{term}")
     if member.leader_gap_s and member.leader_gap_s >= 0.005:
         parts.append(f"{member.leader_gap_s:.2f} s without a leader")
-    if member.term_after is not None:
-        parts.append(reads_words(member.read_gap_s))
+    if member.term_after is not None and member.reads is not None:
+        parts.append(words("reads", member.reads))
     return " · ".join(parts)
 
 

@@ -14,7 +14,7 @@ from sandbox.cluster.measure import Measure
 from sandbox.cluster.membership import Membership
 from sandbox.cluster.monitor import Monitor
 from sandbox.cluster.orders import Orders
-from sandbox.cluster.probe import Probe
+from sandbox.cluster.probe import LOST_S, Probe
 from sandbox.cluster.raft import RaftWatch
 from sandbox.cluster.readiness import MemberReadiness
 from sandbox.cluster.roster import Roster
@@ -80,7 +80,9 @@ def attach(
     monitor = Monitor(
         supervisor, roster, bus, gateway, faults, raft, voters, check, introduction.told
     )
-    measure = Measure(monitor, roster, raft, faults, voters, Probe(gateway, served))
+    reads = Probe(gateway.linearizable_read, served)
+    writes = Probe(gateway.empty_write, served, lost_s=LOST_S, at_a_time=1)
+    measure = Measure(monitor, roster, raft, faults, voters, reads, writes)
     wholeness = Wholeness(supervisor, roster, monitor)
     versions = Versions(supervisor, roster, monitor, wholeness, gateway)
     listing = Listing(spec, supervisor, roster, gateway)
@@ -125,6 +127,6 @@ def attach(
             swapping,
             bus,
         ),
-        availability=Availability(gateway, served),
+        availability=Availability(gateway, served, reads, raft),
         readiness=MemberReadiness(supervisor, roster, check),
     )

@@ -124,7 +124,7 @@ class Cluster:
             self._supervisor,
             self._roster,
             self._serving,
-            lambda: self._raft.leader,
+            self._leader_by_logs,
             self._voters.reaches_quorum,
             lambda process, lines: explain(self.spec, process, lines),
             self._introduction,
@@ -325,7 +325,7 @@ class Cluster:
             else:
                 known = await self._leader_for_stop()
                 await ordering.stop(
-                    self._supervisor, self._roster, names, lambda: self._raft.leader or known
+                    self._supervisor, self._roster, names, lambda: self._leader_by_logs() or known
                 )
             if self.spec.ephemeral or self._purge:
                 await asyncio.to_thread(record.wipe, self._paths)
@@ -343,11 +343,16 @@ class Cluster:
 
     async def _leader_for_stop(self) -> str | None:
         """Who leads, by the logs; asked for only where they do not say (logs in a file)."""
-        if self._raft.leader is not None or self._attached is None or not len(self._roster):
-            return self._raft.leader
+        leader = self._leader_by_logs()
+        if leader is not None or self._attached is None or not len(self._roster):
+            return leader
         with contextlib.suppress(SandboxError):
             return (await self._attached.monitor.look()).leader
         return None
+
+    def _leader_by_logs(self) -> str | None:
+        self._raft.flush()
+        return self._raft.leader
 
     async def _kill_all(self) -> None:
         for process in self._supervisor.processes.values():
@@ -379,7 +384,7 @@ class Cluster:
                     self._roster.retire(process)
                     self._spawn(self._supervisor.processes[process].feed(lifecycle.Removed()))
                 case _:
-                    self._raft.take(process, sign)
+                    self._raft.hear(process, sign)
 
     async def _clear_for_proxy(self, process: str) -> None:
         member = self._roster.member(process)

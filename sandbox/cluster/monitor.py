@@ -131,9 +131,9 @@ class Monitor:
             if answer is not None and is_healthy(answer)
         }
 
-    async def look(self, *, ask: bool = True) -> Look:
+    async def look(self, *, ask: bool = True, deadline_s: float = ANSWER_DEADLINE_S) -> Look:
         """One round of answers, as selectors and judgements need them; without `ask`, none."""
-        answers = await self._check.ask_all() if ask else {}
+        answers = await self._check.ask_all(deadline_s) if ask else {}
         candidates = tuple(
             self._candidate(process, answers.get(process)) for process in self._supervisor.processes
         )
@@ -299,6 +299,7 @@ class Monitor:
         )
 
     def _led_by_logs(self) -> str | None:
+        self._raft.flush()
         leader = self._raft.leader
         return None if leader is None else self._roster.member(leader).name
 
@@ -387,7 +388,7 @@ class Monitor:
             state=supervised.state,
             role=self._role(process, answer),
             healthy=serves_as_proxy or (answer is not None and is_healthy(answer)),
-            term=answer.term if answer is not None else None,
+            term=self._raft.term_of(process, answer.term) if answer is not None else None,
             revision=answer.revision if answer is not None else None,
             raft_index=answer.raft_index if answer is not None else None,
             raft_applied_index=answer.raft_applied_index if answer is not None else None,

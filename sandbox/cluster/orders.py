@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from sandbox.cluster.evidence import LEAST_S, MOST_S
 from sandbox.cluster.measure import Measure
 from sandbox.cluster.memberlist import Report
 from sandbox.cluster.verbs import target_of
@@ -93,15 +94,17 @@ class Orders:
         """
         deadline = time.monotonic() + order.timeout_s
         async with self._measure.reading(wanted=order.wait and len(self._roster) > 0) as measured:
+            patience_s = LEAST_S
             while True:
                 async with self._instant:
-                    meant = await self._meant(order, deadline)
+                    meant = await self._meant(order, deadline, patience_s)
                     if meant is not None:
                         measured.begin(meant.look)
                         if order.verb in _AT_ONCE:
                             targets = await self._do(order, meant, deadline)
                         break
                 await asyncio.sleep(LEADER_POLL_S)
+                patience_s = min(MOST_S, 2 * patience_s)
             report = Report()
             if order.verb in MEMBERSHIP:
                 changed = await self._membership.carry_out(
@@ -121,9 +124,9 @@ class Orders:
             )
             return await measured.verdict(verdict, order.verb, deadline)
 
-    async def _meant(self, order: Order, deadline: float) -> _Meant | None:
+    async def _meant(self, order: Order, deadline: float, patience_s: float) -> _Meant | None:
         """Whom the order means; None while there is no leader yet, but may be one soon."""
-        look = await self._monitor.look()
+        look = await self._monitor.look(deadline_s=patience_s)
         words, strangers = order.select, dict[str, Peer]()
         if order.verb is Verb.REMOVE:
             strangers = await self._listing.meant(words, look.candidates)

@@ -1,35 +1,61 @@
-"""Tries reads on the members all the time while something is measured: when could clients read?"""
+"""Tries requests on the members all the time while somebody measures: when were clients served?"""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 
-from sandbox.model.verdict import PROBE_EVERY_S, READ_GIVES_UP_S
+from sandbox.cluster.gaps import Try
 
-if TYPE_CHECKING:
-    from sandbox.etcd.gateway import Gateway
+GIVES_UP_S = 10.0
+"""When a request is taken for lost: etcd itself gives up after seven seconds, with its own timers."""
+
+AT_A_TIME = 9
+"""Of N members so many N-ths are asked in one round: all of three, one of ten.
+
+A linearizable read makes the leader hear from a quorum. Were all of many members asked all the time,
+the questions would keep the machine from answering them.
+"""
+
+LOST_S = 1.0
+"""A write that waits for longer was probably sent to a leader that was lost, and waits for seven seconds.
+Those behind it need not: more are tried. Reads wait for each other inside etcd."""
+
+Request = Callable[[str, float], Awaitable[bool | None]]
+"""Asks at that URL, for so many seconds at most; whether it was served, None where that cannot be known."""
 
 
-class Successes:
-    """When reads succeeded, in monotonic seconds, in order; `more` is set by each."""
+class Record:
+    """The requests that have ended since somebody watches, in the order of their ends; `more` is set by each."""
 
-    def __init__(self) -> None:
-        self.times: list[float] = []
+    def __init__(self, every_s: float, pending: Callable[[], list[float]]) -> None:
+        self.every_s = every_s
+        self.tries: list[Try] = []
         self.more = asyncio.Event()
+        self._pending = pending
 
-    def note(self, moment: float) -> None:
-        """A read succeeded."""
-        self.times.append(moment)
+    def note(self, ended: Try) -> None:
+        """A request has ended."""
+        self.tries.append(ended)
         self.more.set()
 
-    async def one_after(self, moment: float, timeout_s: float) -> bool:
-        """Wait for a read that succeeds after `moment`; whether one did in time."""
+    def taken(self) -> list[Try]:
+        """What has ended since the last call."""
+        taken, self.tries = self.tries, []
+        return taken
+
+    @property
+    def pending(self) -> list[float]:
+        """When those began that members who run have not answered yet."""
+        return self._pending()
+
+    async def served_after(self, moment: float, timeout_s: float) -> bool:
+        """Wait for a request that is served after `moment`; whether one was in time."""
         deadline = time.monotonic() + timeout_s
-        while not (self.times and self.times[-1] > moment):
+        while not any(each.served and each.ended > moment for each in reversed(self.tries)):
             self.more.clear()
             try:
                 await asyncio.wait_for(self.more.wait(), max(0.0, deadline - time.monotonic()))
@@ -39,47 +65,97 @@ class Successes:
 
 
 class Probe:
-    """Linearizable reads, one each 20 ms to each of `client_urls`, while at least one watches.
+    """One kind of request, tried in rounds over `client_urls` while at least one watches.
 
-    None waits for an earlier one. Reads leave the revisions as they are.
+    A member that has not answered is not asked again, for `lost_s` seconds, so that none is ever asked
+    more than it answers. In each round the members take turns, and the next
+    one is tried at once where one fails: whether *any* member serves is known after each.
     """
 
-    def __init__(self, gateway: Gateway, client_urls: Callable[[], Iterable[str]]) -> None:
-        self._gateway = gateway
+    def __init__(
+        self,
+        request: Request,
+        client_urls: Callable[[], Sequence[str]],
+        *,
+        lost_s: float = GIVES_UP_S,
+        at_a_time: int = AT_A_TIME,
+    ) -> None:
+        self._request = request
         self._client_urls = client_urls
-        self._watchers: list[Successes] = []
-        self._reads: set[asyncio.Task[None]] = set()
+        self._lost_s = lost_s
+        self._at_a_time = at_a_time
+        self._watchers: list[Record] = []
+        self._under_way: dict[asyncio.Task[None], tuple[str, float]] = {}
+        self._turns: deque[str] = deque()
+        self._rest: deque[str] = deque()
         self._running: asyncio.Task[None] | None = None
+        self._hurry = asyncio.Event()
 
-    @asynccontextmanager
-    async def watching(self) -> AsyncIterator[Successes]:
-        """The successes from now on, as long as the block runs."""
-        successes = Successes()
-        self._watchers.append(successes)
+    @contextmanager
+    def watching(self, every_s: float) -> Iterator[Record]:
+        """What ends from now on, as long as the block runs, tried every `every_s` seconds at least."""
+        record = Record(every_s, self._pending)
+        self._watchers.append(record)
         if self._running is None:
             self._running = asyncio.create_task(self._run())
+        self._hurry.set()
         try:
-            yield successes
+            yield record
         finally:
-            self._watchers.remove(successes)
+            self._watchers.remove(record)
             if not self._watchers:
                 self._running.cancel()
                 self._running = None
-                for read in self._reads:
-                    read.cancel()
+                for task in self._under_way:
+                    task.cancel()
+
+    def _pending(self) -> list[float]:
+        running = set(self._client_urls())
+        return [began for url, began in self._under_way.values() if url in running]
 
     async def _run(self) -> None:
         due = time.monotonic()
         while True:
-            for url in self._client_urls():
-                read = asyncio.create_task(self._read(url))
-                self._reads.add(read)
-                read.add_done_callback(self._reads.discard)
-            due = max(due + PROBE_EVERY_S, time.monotonic())
-            await asyncio.sleep(due - time.monotonic())
+            self._begin_round(list(self._client_urls()))
+            every_s = min(watcher.every_s for watcher in self._watchers)
+            due = max(due + every_s, time.monotonic())
+            self._hurry.clear()
+            try:
+                # Somebody who watches from now on may want it more often.
+                await asyncio.wait_for(self._hurry.wait(), due - time.monotonic())
+                due = time.monotonic()
+            except TimeoutError:
+                continue
 
-    async def _read(self, url: str) -> None:
-        if await self._gateway.linearizable_read(url, READ_GIVES_UP_S):
-            moment = time.monotonic()
-            for watcher in self._watchers:
-                watcher.note(moment)
+    def _begin_round(self, urls: Sequence[str]) -> None:
+        known = set(self._turns)
+        self._turns = deque(
+            [url for url in self._turns if url in urls] + [url for url in urls if url not in known]
+        )
+        now = time.monotonic()
+        busy = {url for url, began in self._under_way.values() if now - began < self._lost_s}
+        self._rest = deque(url for url in self._turns if url not in busy)
+        for _ in range(max(1, min(len(urls), self._at_a_time // max(1, len(urls))))):
+            self._try_next()
+
+    def _try_next(self) -> None:
+        """Ask the member whose turn it is in this round, if there is one left."""
+        if not self._rest:
+            return
+        url = self._rest.popleft()
+        self._turns.remove(url)
+        self._turns.append(url)
+        task = asyncio.create_task(self._try(url))
+        self._under_way[task] = (url, time.monotonic())
+        task.add_done_callback(lambda ended: self._under_way.pop(ended, None))
+
+    async def _try(self, url: str) -> None:
+        began = time.monotonic()
+        served = await self._request(url, GIVES_UP_S)
+        if served is None:
+            return
+        ended = Try(where=url, began=began, ended=time.monotonic(), served=served)
+        for watcher in self._watchers:
+            watcher.note(ended)
+        if not served and self._watchers:
+            self._try_next()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from sandbox.model.fault import Pair, Rule, are_linked
@@ -42,8 +42,19 @@ class Judgement:
         return self.reach < self.needed
 
 
-def judge(voters: Sequence[Voter], rules: Mapping[Pair, Rule]) -> Judgement:
-    """What one round of answers means under the rules on the links."""
+def judge(
+    voters: Sequence[Voter],
+    rules: Mapping[Pair, Rule],
+    *,
+    excused: Collection[str] = (),
+    proven: Voter | None = None,
+) -> Judgement:
+    """What one round of answers means under the rules on the links.
+
+    All within reach of a leader must follow it; those of the `excused` that say nothing need not, as long
+    as a quorum does. `proven` is who leads by other proof: it counts where answers are missing, and
+    no answer speaks of a later term or of another leader in the same.
+    """
     running = [voter for voter in voters if voter.running]
     needed = len(voters) // 2 + 1
     claims = sorted(
@@ -52,15 +63,36 @@ def judge(voters: Sequence[Voter], rules: Mapping[Pair, Rule]) -> Judgement:
     leader = next(iter(claims), None)
     if leader is not None:
         reached = reached_by(leader.process, voters, rules)
+        asked = [
+            voter for voter in reached if voter.term is not None or voter.process not in excused
+        ]
         agreed = all(
-            voter.follows == leader.process and voter.term == leader.term for voter in reached
+            voter.follows == leader.process and voter.term == leader.term for voter in asked
         )
-        leader = leader if agreed and len(reached) >= needed else None
+        leader = leader if agreed and len(asked) >= needed else None
+    if leader is None and proven is not None and _may_lead(proven, running, excused):
+        leader = proven
+        claims = [proven, *(voter for voter in claims if voter.process != proven.process)]
     return Judgement(
         leader=leader,
         claims=tuple(claims),
         reach=max((len(reached_by(voter.process, voters, rules)) for voter in running), default=0),
         needed=needed,
+    )
+
+
+def _may_lead(proven: Voter, running: Sequence[Voter], excused: Collection[str]) -> bool:
+    """Whether only the silence of some keeps the answers from saying the same."""
+    silent = [voter for voter in running if voter.term is None]
+    term = proven.term or 0
+    return (
+        bool(silent)
+        and all(voter.process in excused for voter in silent)
+        and all(
+            (voter.term or 0) < term
+            or (voter.term == term and voter.follows in (None, proven.process))
+            for voter in running
+        )
     )
 
 

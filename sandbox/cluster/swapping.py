@@ -112,6 +112,7 @@ class Swapping:
             handed_to=handed_to,
             leader_gap_s=verdict.leader_gap_s,
             read_gap_s=verdict.read_gap_s,
+            reads=verdict.reads,
             term_before=verdict.term_before,
             term_after=verdict.term_after,
         )

@@ -24,6 +24,9 @@ from sandbox.model.detail import Metrics, Peer
 
 _OK, _NOT_FOUND = 200, 404
 _DEADLINE_EXCEEDED = 4
+_NOT_ALLOWED = (3, 7, 16)
+"""With authentication on: no user, one without the right, a token that is none (gRPC's codes)."""
+
 _NO_SUCH_METHOD: dict[str, object] = {"code": 5}
 _ZERO_KEY = "AA=="
 
@@ -186,6 +189,20 @@ class Gateway:
         """
         body = f'{{"key":"{_ZERO_KEY}","count_only":true}}'
         return _served(await self._answer(client_url, "kv/range", body, timeout_s))
+
+    async def empty_write(self, client_url: str, timeout_s: float) -> bool | None:
+        """Whether a write that changes nothing is acknowledged in time; None when it is not allowed.
+
+        A transaction that could write, under a condition that never holds: it goes through Raft like
+        any other, no key is written, and the revision stays (etcd 3.4 to 3.7).
+        """
+        compare = f'{{"key":"{_ZERO_KEY}","target":"VERSION","result":"LESS","version":"0"}}'
+        put = f'{{"request_put":{{"key":"{_ZERO_KEY}","value":""}}}}'
+        body = f'{{"compare":[{compare}],"success":[{put}]}}'
+        answer = await self._answer(client_url, "kv/txn", body, timeout_s)
+        if answer is not None and _number(answer, "code") in _NOT_ALLOWED:
+            return None
+        return answer is not None and "header" in answer
 
     async def count(self, client_url: str, revision: int, timeout_s: float) -> int | None:
         """How many keys there were at that revision, as the member has it; None when it does not say."""

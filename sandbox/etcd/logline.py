@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
+from datetime import datetime
 
 _CAPNSLOG = re.compile(
-    rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6} ([A-Z]) \| ([\w/.-]+): (.*)\Z", re.DOTALL
+    rb"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}) ([A-Z]) \| ([\w/.-]+): (.*)\Z", re.DOTALL
 )
 _RAFT_LOGGER = re.compile(rb"raft\d{4}/\d\d/\d\d \d\d:\d\d:\d\d ([A-Z]+): (.*)\Z", re.DOTALL)
 _JSON_LEVEL = re.compile(rb'\{"level":"([a-z]+)"')
@@ -40,12 +41,17 @@ _LEVELS = {
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """What a line says: `package` is capnslog's, `fields` are the JSON object's other keys."""
+    """What a line says: `package` is capnslog's, `fields` are the JSON object's other keys.
+
+    `time_us` is when it was written, in microseconds since the epoch. 3.4's Raft tells only the second:
+    that is none.
+    """
 
     level: str | None
     message: str
     package: str = ""
     fields: dict[str, object] = field(default_factory=dict)
+    time_us: int | None = None
 
     def text(self, key: str) -> str:
         """The field `key` if it is text, else empty."""
@@ -59,7 +65,12 @@ def read_line(line: bytes) -> LogLine | None:
     if line.startswith(b"{"):
         return _read_json(line)
     if found := _CAPNSLOG.match(line):
-        return LogLine(_LEVELS.get(found[1]), _decode(found[3]), _decode(found[2]))
+        return LogLine(
+            _LEVELS.get(found[2]),
+            _decode(found[4]),
+            _decode(found[3]),
+            time_us=_microseconds(_decode(found[1])),
+        )
     if found := _RAFT_LOGGER.match(line):
         return LogLine(_LEVELS.get(found[1]), _decode(found[2]), "raft")
     return None
@@ -72,8 +83,9 @@ def level_of(line: bytes) -> str | None:
             return _LEVELS.get(found[1])
         read = read_line(line)
         return read.level if read is not None else None
-    found = _CAPNSLOG.match(line) or _RAFT_LOGGER.match(line)
-    return _LEVELS.get(found[1]) if found else None
+    if found := _CAPNSLOG.match(line):
+        return _LEVELS.get(found[2])
+    return _LEVELS.get(found[1]) if (found := _RAFT_LOGGER.match(line)) else None
 
 
 def _read_json(line: bytes) -> LogLine | None:
@@ -85,7 +97,17 @@ def _read_json(line: bytes) -> LogLine | None:
         return None
     level = read.get("level")
     spelled = level.encode("utf-8", "replace") if isinstance(level, str) else b""
-    return LogLine(_LEVELS.get(spelled), read["msg"], fields=read)
+    written = read.get("ts")
+    time_us = _microseconds(written) if isinstance(written, str) else None
+    return LogLine(_LEVELS.get(spelled), read["msg"], fields=read, time_us=time_us)
+
+
+def _microseconds(written: str) -> int | None:
+    """Since the epoch; capnslog writes local time."""
+    try:
+        return round(datetime.fromisoformat(written).timestamp() * 1_000_000)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _decode(text: bytes) -> str:

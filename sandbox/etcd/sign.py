@@ -6,7 +6,7 @@ The texts are the same in 3.4 (capnslog and zap), 3.5, 3.6 and 3.7 where nothing
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from sandbox.etcd.lastwords import GO_DEATHS, cause_of
@@ -27,6 +27,7 @@ class SignKind(StrEnum):
     PUBLISHED = "published"
     PROXY = "proxy"
     BECAME_CANDIDATE = "became-candidate"
+    BECAME_FOLLOWER = "became-follower"
     BECAME_LEADER = "became-leader"
     ELECTED = "elected"
     LOST_LEADER = "lost-leader"
@@ -47,7 +48,8 @@ class Sign:
     the leader it is about: the new one, and with LOST_LEADER the lost one. `old_leader_id` is
     the leader before (CHANGED_LEADER, LOST_LEADER, transfers). All in unpadded hex, None where
     the line has none. `pre_vote` tells a pre-candidate from a candidate. `text` is the message;
-    of SIGNALLED the signal's name, of FATAL the cause.
+    of SIGNALLED the signal's name, of FATAL the cause. `time_us` is when the line was written by its
+    own word, in microseconds since the epoch; None where that is not exact to the millisecond.
     """
 
     kind: SignKind
@@ -57,6 +59,7 @@ class Sign:
     old_leader_id: str | None = None
     term: int | None = None
     pre_vote: bool = False
+    time_us: int | None = None
 
 
 _ID = "([0-9a-f]{1,16})"
@@ -65,6 +68,10 @@ _RAFT = (
     (
         SignKind.BECAME_CANDIDATE,
         re.compile(rf"(?P<member>{_ID}) became (?P<pre>pre-)?candidate at term (?P<term>{_TERM})"),
+    ),
+    (
+        SignKind.BECAME_FOLLOWER,
+        re.compile(rf"(?P<member>{_ID}) became follower at term (?P<term>{_TERM})"),
     ),
     (
         SignKind.BECAME_LEADER,
@@ -127,7 +134,8 @@ def sign_of(raw: bytes) -> Sign | None:
         if line.message.startswith(_LOST_ITSELF):
             return Sign(kind=SignKind.REMOVED, text=_REMOVED)
         return Sign(kind=SignKind.FATAL, text=cause_of(line))
-    return _raft_sign(line) or _server_sign(line)
+    sign = _raft_sign(line) or _server_sign(line)
+    return replace(sign, time_us=line.time_us) if sign is not None else None
 
 
 def _raft_sign(line: LogLine) -> Sign | None:

@@ -20,8 +20,16 @@ _LUCK = (
     # A hand-over may be slow on a busy machine; an election after silence takes longer still.
     (re.compile(r" · 0\.[0-4]\d s without a leader"), ""),
     # Where nobody led before, whoever wakes up first may stand for election at once.
+    (re.compile(r"^( *)there is a leader again, after [\d.]+ s: ([\w.-]+)"), r"\1\2 leads"),
     (re.compile(r"^( *[\w.-]+ leads · term \d+) · [\d.]+ s without a leader"), r"\1"),
-    (re.compile(r" · reads (went on|waited for up to|failed for)( [\d.]+ s)?"), ""),
+    (re.compile(r" · reads (went on|waited for up to|take up to|failed for)( [\d.]+ s)?"), ""),
+    # Whether a write was on its way to the lost leader is chance, and on a slow disk writes wait.
+    (
+        re.compile(
+            r" · writes (sent meanwhile wait|waited|take|failed) (for up to|up to|for) [\d.]+ s"
+        ),
+        "",
+    ),
     (re.compile(r" · [\w.-]+(, [\w.-]+)* (has|have) no leader"), ""),
     (re.compile(r" ?[·;] [\w.-]+ still believes that it leads \(term \d+\)"), ""),
     (re.compile(r"(?<![\w:/])/(?:[\w.@+-]+/)+[\w.@+-]+"), "PATH"),

@@ -19,6 +19,7 @@ class Kind(StrEnum):
     CANDIDATE = "raft.candidate"
     LEADER_ELECTED = "raft.leader_elected"
     LEADER_TRANSFERRED = "raft.leader_transferred"
+    SPLIT_VOTE = "raft.split_vote"
     MEMBER_ADDED = "member.added"
     MEMBER_PROMOTED = "member.promoted"
     MEMBER_REMOVED = "member.removed"
@@ -44,7 +45,7 @@ class Event:
     """One thing that happened.
 
     `seq` rises by one per event of a cluster, across its supervisors. `ts` is RFC 3339 in
-    UTC with microseconds. `member` is the member's name, None for other processes and for
+    UTC with microseconds: when it happened, which may be a moment before it was told. `member` is the member's name, None for other processes and for
     the cluster as a whole; `fields` are those of the kind and stand beside the others on
     the wire.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sandbox.model.service import Service
 from sandbox.model.spec import EtcdBinary
 
 
@@ -76,6 +77,7 @@ class MemberUpgrade:
     handed_to: str | None = None
     leader_gap_s: float | None = None
     read_gap_s: float | None = None
+    reads: Service | None = None
     term_before: int | None = None
     term_after: int | None = None
 

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from sandbox.model.service import (
+    UNNOTICED_S,
+    LostWrites,
+    Service,
+    words,
+    writes_words,
+)
 from sandbox.model.state import ProcessState, Quorum
 from sandbox.model.upgrade import UpgradeOutcome
-
-PROBE_EVERY_S = 0.02
-"""How often reads are tried while a verb is measured (SPEC §4): the gap's resolution."""
-
-READ_GIVES_UP_S = 0.25
-"""What each read has for its answer (SPEC §4)."""
-
-UNNOTICED_S = 5 * PROBE_EVERY_S
-"""A longest time between two successful reads up to this is none that a reader would notice."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,12 +53,13 @@ class Verdict:
 
     `targets` and `versus` are names: of members, else of processes; `versus` is the other side
     of a fault on links. `leader_gap_s` is the time without a leader that could lead: from the
-    fault or from the first log line that lost it to the log line that has the next; 0.0 when
-    there always was one. `read_gap_s` is the longest time between two successful linearizable
-    reads, tried every 20 ms on each running member. Both are None when it had not ended.
+    fault or from the first log line that lost it to the log line that has the next, also where
+    that began before the verb; 0.0 when there always was one. `reads` and `writes` say how both were
+    served, and `read_gap_s` is the gap of the reads; `lost_writes` are writes whose answer is still
+    awaited. None where no leader was found, or nothing was tried.
     `leaders` are all who claim to lead at the end, the one with the highest term first: two
     while a cut-off leader does not know better; `leaderless` are the voters that answer and know of
-    none. `reach` is how many running voters the best placed
+    none, `silent` those that run and do not answer in time. `reach` is how many running voters the best placed
     of them reaches, itself included; `up` how many run. `settled` is False when the time was over
     before the cluster agreed on a leader. `seed` is what `random` drew from. `notes` say what a
     change of the members waited for and what it left, `equivalents` are the commands that do the same.
@@ -74,9 +73,13 @@ class Verdict:
     term_after: int | None = None
     leader_gap_s: float | None = None
     read_gap_s: float | None = None
+    reads: Service | None = None
+    writes: Service | None = None
+    lost_writes: LostWrites | None = None
     quorum: Quorum | None = None
     leaders: tuple[Claim, ...] = ()
     leaderless: tuple[str, ...] = ()
+    silent: tuple[str, ...] = ()
     up: int | None = None
     reach: int | None = None
     settled: bool = True
@@ -97,7 +100,9 @@ def sentence(verdict: Verdict) -> str:
         return ""
     if verdict.leader_after is None:
         return "; ".join((_without_leader(verdict, verdict.quorum), *_believers(verdict.leaders)))
-    parts = [_who(verdict), *_term(verdict), *_gap(verdict), reads_words(verdict.read_gap_s)]
+    parts = [_who(verdict), *_term(verdict), *_gap(verdict)]
+    parts += filter(None, [words("reads", verdict.reads)])
+    parts += writes_words(verdict.reads, verdict.writes, verdict.lost_writes)
     if verdict.leaderless:
         has = "has" if len(verdict.leaderless) == 1 else "have"
         parts.append(f"{', '.join(verdict.leaderless)} {has} no leader")
@@ -117,14 +122,27 @@ def _without_leader(verdict: Verdict, quorum: Quorum) -> str:
             f"quorum lost: at most {reach} of {quorum.voters} reach each other, "
             f"{quorum.needed} needed; {end} the links are healed"
         )
+    if up - len(verdict.silent) < quorum.needed:
+        late = ", ".join(verdict.silent)
+        return f"who leads is not known: no answer in time from {late}"
     return f"no leader yet, though {reach} of {quorum.voters} could elect one"
 
 
 def _who(verdict: Verdict) -> str:
     before, after = verdict.leader_before, verdict.leader_after
     if before is None:
+        again_s = verdict.leader_gap_s or 0.0
+        if again_s > UNNOTICED_S:
+            return f"there is a leader again, after {again_s:.2f} s: {after}"
         return f"{after} leads"
-    return f"{after} still leads" if before == after else f"{before} → {after}"
+    if before != after:
+        return f"{before} → {after}"
+    return f"{after} leads again" if _was_lost(verdict) else f"{after} still leads"
+
+
+def _was_lost(verdict: Verdict) -> bool:
+    """Whether the leader lost its leadership in between."""
+    return bool(verdict.leader_gap_s) or verdict.term_before not in (None, verdict.term_after)
 
 
 def _term(verdict: Verdict) -> Iterable[str]:
@@ -135,19 +153,10 @@ def _term(verdict: Verdict) -> Iterable[str]:
 
 
 def _gap(verdict: Verdict) -> Iterable[str]:
-    if verdict.leader_gap_s:
+    if verdict.leader_gap_s and not (
+        verdict.leader_before is None and verdict.leader_gap_s > UNNOTICED_S
+    ):
         yield f"{verdict.leader_gap_s:.2f} s without a leader"
-
-
-def reads_words(gap_s: float | None) -> str:
-    """How a reader was served, by the longest time between two successful reads."""
-    if gap_s is None:
-        return "reads fail"
-    if gap_s <= UNNOTICED_S:
-        return "reads went on"
-    if gap_s <= READ_GIVES_UP_S:
-        return f"reads waited for up to {gap_s:.2f} s"
-    return f"reads failed for {gap_s:.2f} s"
 
 
 def _believers(claims: Iterable[Claim]) -> Iterable[str]:

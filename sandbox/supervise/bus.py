@@ -13,7 +13,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sandbox.model.event import Event, Kind
@@ -25,9 +25,13 @@ LARGEST_FILE_BYTES = 16 << 20
 _log = logging.getLogger(__name__)
 
 
-def timestamp() -> str:
-    """Now, as RFC 3339 in UTC with microseconds."""
-    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+def timestamp(at_us: int | None = None) -> str:
+    """That microsecond since the epoch, or now, as RFC 3339 in UTC with microseconds."""
+    moment = datetime.now(UTC) if at_us is None else _EPOCH + timedelta(microseconds=at_us)
+    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Bus:
@@ -41,11 +45,23 @@ class Bus:
         self._past: deque[Event] = deque(maxlen=REMEMBERED_EVENTS)
         self._queues: set[asyncio.Queue[Event | None]] = set()
         self._listeners: list[Callable[[Event], None]] = []
+        self._before: list[Callable[[], None]] = []
 
     def publish(self, kind: Kind, member: str | None = None, **fields: object) -> Event:
-        """Number the event, write it down, hand it on."""
+        """Number an event of this moment, write it down, hand it on."""
+        for tell in self._before:
+            tell()
+        return self._publish(timestamp(), kind, member, fields)
+
+    def publish_at(
+        self, at_us: int, kind: Kind, member: str | None = None, /, **fields: object
+    ) -> Event:
+        """The same of one that happened earlier, at that microsecond since the epoch."""
+        return self._publish(timestamp(at_us), kind, member, fields)
+
+    def _publish(self, ts: str, kind: Kind, member: str | None, fields: dict[str, object]) -> Event:
         self._seq += 1
-        event = Event(seq=self._seq, ts=timestamp(), kind=kind, member=member, fields=fields)
+        event = Event(seq=self._seq, ts=ts, kind=kind, member=member, fields=fields)
         try:
             os.write(self._fd, json.dumps(event.to_wire()).encode() + b"\n")
         except OSError as error:
@@ -60,6 +76,10 @@ class Bus:
     def listen(self, listener: Callable[[Event], None]) -> None:
         """Call `listener` with every event, at once and in order."""
         self._listeners.append(listener)
+
+    def before(self, tell: Callable[[], None]) -> None:
+        """Call `tell` before an event of this moment is published: whoever knows of earlier ones tells them."""
+        self._before.append(tell)
 
     @contextmanager
     def subscribe(

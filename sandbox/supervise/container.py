@@ -21,7 +21,7 @@ from sandbox.errors import SandboxError
 from sandbox.model.spec import ContainerSpec, ProcessSpec
 from sandbox.supervise import process
 from sandbox.supervise.leftcontainers import removal
-from sandbox.supervise.process import Child
+from sandbox.supervise.process import Child, Executed
 
 START_TIMEOUT_S = 60.0
 """How long an engine may take to start a container: it waits for others that it starts."""
@@ -58,6 +58,8 @@ class ContainerChild:
         self._client = client
         self._ended = ended
         self._inner = inner
+        # The engine takes its time before the process in the container is executed.
+        self.executed = client.executed if inner is None else Executed.now()
         self._telling: set[asyncio.Task[str]] = set()
         self.pid = client.pid if inner is None else inner.pid
         self.pids = {"": self.pid} if inner is None else {"": inner.pid, CLIENT: client.pid}

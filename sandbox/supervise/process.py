@@ -13,8 +13,10 @@ import os
 import signal
 import sys
 import termios
+import time
 from array import array
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from sandbox.model.spec import ProcessSpec
 
@@ -126,11 +128,27 @@ def _bytes_in(fd: int) -> int:
     return count[0]
 
 
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """When a process was executed: microseconds since the epoch, and monotonic seconds."""
+
+    at_us: int
+    moment: float
+
+    @classmethod
+    def now(cls) -> Executed:
+        """Just now."""
+        return cls(time.time_ns() // 1000, time.monotonic())
+
+
 class Child:
     """A process that was executed, in a session and process group of its own."""
 
-    def __init__(self, process: asyncio.subprocess.Process, output: Output) -> None:
+    def __init__(
+        self, process: asyncio.subprocess.Process, output: Output, executed: Executed
+    ) -> None:
         self._process = process
+        self.executed = executed
         self.output = output
         self.pid = process.pid
         self.pids = {"": process.pid}
@@ -172,6 +190,7 @@ async def execute(
     try:
         with contextlib.suppress(OSError):
             fcntl.fcntl(write_end, _F_SETPIPE_SZ, PIPE_BYTES)
+        executed = Executed.now()
         process = await asyncio.create_subprocess_exec(
             *spec.argv,
             stdin=asyncio.subprocess.DEVNULL,
@@ -188,7 +207,7 @@ async def execute(
         raise
     finally:
         os.close(write_end)
-    return Child(process, Output(read_end, on_lines))
+    return Child(process, Output(read_end, on_lines), executed)
 
 
 def signal_name(number: int) -> str:

@@ -97,9 +97,10 @@ class Supervised:
         async with self._changed:
             await self._changed.wait_for(lambda: condition(self.life))
 
-    async def feed(self, event: lifecycle.Input) -> None:
-        """Let its life take one step, and do what follows from it."""
-        self.life, actions = lifecycle.step(self.life, event, time.monotonic())
+    async def feed(self, event: lifecycle.Input, moment: float | None = None) -> None:
+        """Let its life take one step, and do what follows from it. `moment` is when that came, if not now."""
+        now = time.monotonic() if moment is None else moment
+        self.life, actions = lifecycle.step(self.life, event, now)
         for action in actions:
             await self._do(action)
         async with self._changed:
@@ -148,7 +149,7 @@ class Supervised:
         for part, pid in child.pids.items():
             self._supervisor.guard(f"+{pid}")
             self._supervisor.ledger.add(self.name + part, pid)
-        await self.feed(lifecycle.Started(child.pid))
+        await self.feed(lifecycle.Started(child.pid), child.executed.moment)
         self._spawn(self._follow(child))
 
     async def _executed(
@@ -196,7 +197,10 @@ class Supervised:
         member = self.spec.member.name if self.spec.member is not None else None
         match what:
             case "started":
-                bus.publish(Kind.PROCESS_STARTED, member, process=self.name, pid=life.pid)
+                executed = self._child.executed.at_us if self._child else time.time_ns() // 1000
+                bus.publish_at(
+                    executed, Kind.PROCESS_STARTED, member, process=self.name, pid=life.pid
+                )
             case "ready":
                 ready_s = self.uptime_s or 0.0
                 bus.publish(

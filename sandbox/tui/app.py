@@ -259,7 +259,7 @@ class Dashboard(App[Leave]):
         if before != self._calm_of or not self.store.buckets:
             return False
         newest = self.store.buckets[-1]
-        return not self.store.members or (newest.readable and newest.writable is not False)
+        return not self.store.members or (newest.is_served)
 
     def _paint(self) -> None:
         if not self.is_running:  # at the end the widgets go before the timer

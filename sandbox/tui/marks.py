@@ -28,6 +28,7 @@ _MARKS = {
     Kind.LEADER_TRANSFERRED: Mark("★", "leader", GOOD, 6),
     Kind.LEADER_LOST: Mark("☆", "leader lost", BAD),
     Kind.CANDIDATE: Mark("◇", "candidate", ODD),
+    Kind.SPLIT_VOTE: Mark("◇", "split vote", ODD),
     Kind.QUORUM_LOST: Mark("▼", "quorum lost", BAD, 5),
     Kind.QUORUM_REGAINED: Mark("▲", "quorum back", GOOD, 4),
     Kind.PROCESS_EXITED: Mark("†", "exit", BAD, 3),

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from sandbox.model.availability import BUCKET_S, Bucket
+from sandbox.model.availability import BUCKET_S, Bucket, Served
 from sandbox.model.event import Event, Kind
+from sandbox.model.service import UNNOTICED_S
 from sandbox.model.state import ClusterStatus, MemberStatus, ProcessStatus
 
 BUCKETS_KEPT = 6000
@@ -34,9 +35,9 @@ _MARKED = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outage:
-    """A time without successful reads: from `began_us` to `ended_us` (None while it lasts).
+    """A time in which no read was served, and some failed: from the last one that was to the next.
 
-    Microseconds since the epoch; the resolution is that of the buckets, 0.1 s.
+    `began_us` and `ended_us` (None while it lasts) are in microseconds since the epoch.
     """
 
     began_us: int
@@ -70,6 +71,7 @@ class Store:
     status_news: int = 0
     event_news: int = 0
     bucket_news: int = 0
+    _served_us: int | None = None
 
     @property
     def members(self) -> tuple[MemberStatus, ...]:
@@ -117,13 +119,31 @@ class Store:
         before_us = self.buckets[-1].time_us if self.buckets else bucket.time_us
         self.buckets.append(bucket)
         self.bucket_news += 1
-        going_on = bool(self.outages) and self.outages[-1].ended_us is None
-        if going_on:
-            self.outages[-1] = _gone_on(self.outages[-1], before_us, bucket)
-            going_on = self.outages[-1].ended_us is None
-        if not bucket.readable and not going_on:
-            began = Outage(began_us=bucket.time_us, ended_us=None, seconds=BUCKET_S)
-            self.outages.append(began)
+        going_on = self.outages.pop() if self.outages and not self.outages[-1].ended_us else None
+        if bucket.time_us - before_us > _GAP_US:
+            # Nobody was asked for a while: nothing is known of that time.
+            self._served_us = None
+            if going_on is not None:
+                self._end(going_on, before_us + _BUCKET_US)
+                going_on = None
+        until_us = bucket.time_us + _BUCKET_US
+        match bucket.read:
+            case Served.YES | Served.LATE:
+                if going_on is not None:
+                    self._end(going_on, bucket.first_read_us or bucket.time_us)
+                self._served_us = bucket.last_read_us
+            case Served.NO:
+                began_us = self._served_us or bucket.time_us
+                went_on = going_on or Outage(began_us=began_us, ended_us=None, seconds=0.0)
+                self.outages.append(_lasting(went_on, until_us))
+            case _ if going_on is not None:
+                self.outages.append(_lasting(going_on, until_us))
+
+    def _end(self, outage: Outage, ended_us: int) -> None:
+        """It is over; one that nobody would have noticed was none."""
+        ended = replace(_lasting(outage, ended_us), ended_us=ended_us)
+        if ended_us - outage.began_us >= UNNOTICED_S * 1_000_000:
+            self.outages.append(ended)
 
     def marks(self) -> Iterator[tuple[int, Event]]:
         """The events that belong on the time line, with their time in microseconds."""
@@ -132,17 +152,8 @@ class Store:
                 yield int(_moment(told.event).timestamp() * 1_000_000), told.event
 
 
-def _gone_on(outage: Outage, before_us: int, bucket: Bucket) -> Outage:
-    """The outage with one bucket more; `before_us` is when the bucket before it began."""
-    ended_us = None
-    if bucket.time_us - before_us > _GAP_US:
-        # Nobody was asked for a while: nothing is known of that time.
-        ended_us = before_us + _BUCKET_US
-    elif bucket.readable:
-        ended_us = bucket.time_us
-    until_us = bucket.time_us + _BUCKET_US if ended_us is None else ended_us
-    seconds = round((until_us - outage.began_us) / 1_000_000, 1)
-    return replace(outage, ended_us=ended_us, seconds=seconds)
+def _lasting(outage: Outage, until_us: int) -> Outage:
+    return replace(outage, seconds=round((until_us - outage.began_us) / 1_000_000, 1))
 
 
 def _moment(event: Event) -> datetime:

@@ -7,10 +7,10 @@ from itertools import groupby
 
 from rich.cells import cell_len
 
-from sandbox.model.availability import BUCKET_S, Bucket
+from sandbox.model.availability import BUCKET_S, Bucket, Served, with_hindsight
 from sandbox.model.event import Event
 from sandbox.tui.marks import Mark, mark_of
-from sandbox.tui.pieces import Line, Piece, joined
+from sandbox.tui.pieces import Line, Piece, joined, text_of
 from sandbox.tui.store import Outage
 from sandbox.tui.widgets.colours import BAD, FAINT, GOOD, ODD, STRONG
 
@@ -24,16 +24,21 @@ _BUCKET_US = round(BUCKET_S * 1_000_000)
 _TICK_S = 10
 
 
-_UNKNOWN, _YES, _NO = 0, 1, 2
-"""What became of the requests of a cell, as bits: both may be."""
+_NOTHING = Served(0)
+_PARTLY: Piece = ("▄", ODD)
+_CELLS: dict[Served, Piece] = {
+    _NOTHING: (" ", ""),
+    Served.YES: ("█", GOOD),
+    Served.NO: ("╳", f"{STRONG} {BAD}"),
+    Served.LATE: ("▒", ODD),
+    Served.YES | Served.LATE: ("▒", ODD),
+    Served.OPEN: ("┄", ODD),
+}
+"""What stands for a cell, by what became of its requests; what is not here is partly."""
 
-_CELLS = (
-    (" ", ""),
-    ("█", GOOD),
-    ("╳", f"{STRONG} {BAD}"),
-    ("▄", ODD),
-)
 LEGEND = "█ served  ▄ partly  ╳ failed"
+_RARE = (("▒", "late"), ("┄", "waiting"))
+"""Explained only when they are seen."""
 
 
 def buckets_per_cell(width: int) -> int:
@@ -62,13 +67,8 @@ def draw(
     if cells < 1 or height < 1 or not buckets:
         return []
     scale = _Scale(buckets[-1].time_us, cells, buckets_per_cell(width))
-    reads, writes = [_UNKNOWN] * cells, [_UNKNOWN] * cells
-    for bucket in buckets:
-        at = scale.cell(bucket.time_us)
-        if 0 <= at < cells:
-            reads[at] |= _YES if bucket.readable else _NO
-            if (writable := bucket.writable) is not None:
-                writes[at] |= _YES if writable else _NO
+    reads = _cells(scale, buckets, [bucket.read for bucket in buckets])
+    writes = _cells(scale, buckets, [bucket.written for bucket in buckets])
     shown = [
         (scale.cell(time_us), mark_of(event))
         for time_us, event in marks
@@ -77,11 +77,13 @@ def draw(
     rows: list[tuple[int, Line]] = [
         (2, _marks(shown, cells)),
         (1, _lengths(outages, scale)),
-        (0, _served("reads", reads)),
+        (0, read := _served("reads", reads)),
     ]
+    written = _served("writes", writes)
     if any(writes):
-        rows.append((3, _served("writes", writes)))
-    rows.append((4, _axis(scale, _legend(shown, cells))))
+        rows.append((3, written))
+    signs = text_of(read) + text_of(written)
+    rows.append((4, _axis(scale, _legend(shown, cells, signs))))
     kept = sorted(range(len(rows)), key=lambda i: rows[i][0])[:height]
     return [rows[i][1] for i in sorted(kept)]
 
@@ -99,10 +101,22 @@ class _Scale:
         return time_us // self.cell_us - self._first
 
 
-def _served(name: str, row: Sequence[int]) -> Line:
+def _cells(
+    scale: _Scale, buckets: Sequence[Bucket], fared: Sequence[Served | None]
+) -> list[Served]:
+    """What became of the requests of each cell."""
+    row = [_NOTHING] * scale.cells
+    for bucket, each in zip(buckets, with_hindsight(fared), strict=True):
+        at = scale.cell(bucket.time_us)
+        if 0 <= at < scale.cells and each is not None:
+            row[at] |= each
+    return row
+
+
+def _served(name: str, row: Sequence[Served]) -> Line:
     pieces: list[Piece] = [(f"{name:<{GUTTER}}", FAINT)]
     for served, run in groupby(row):
-        sign, style = _CELLS[served]
+        sign, style = _CELLS.get(served, _PARTLY)
         pieces.append((sign * len(list(run)), style))
     return tuple(pieces)
 
@@ -141,8 +155,9 @@ def _lengths(outages: Iterable[Outage], scale: _Scale) -> Line:
     return joined([(f"{'outage':<{GUTTER}}", FAINT), ("".join(text), f"{STRONG} {BAD}")])
 
 
-def _legend(marks: Sequence[tuple[int, Mark]], cells: int) -> str:
-    seen = {mark.sign: mark.word for at, mark in marks if 0 <= at < cells}
+def _legend(marks: Sequence[tuple[int, Mark]], cells: int, drawn: str) -> str:
+    rare = {sign: word for sign, word in _RARE if sign in drawn}
+    seen = rare | {mark.sign: mark.word for at, mark in marks if 0 <= at < cells}
     return "  ".join([LEGEND, *(f"{sign} {word}" for sign, word in seen.items())])
 
 

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,26 @@ async def test_output_is_kept_whole_with_blank_lines_and_an_unterminated_end(roo
         await w["a"].wait_for(lambda life: life.state is ProcessState.EXITED)
         assert w.text() == b"one\n\n\ntwo\nlasterr\n"
         assert (root / "logs" / "a.log").read_bytes() == b"one\n\n\ntwo\nlasterr\n"
+
+
+@played
+async def test_the_event_of_a_start_bears_the_time_of_the_execution(root: Path) -> None:
+    script = "import time; print(time.time(), flush=True)"
+    began = datetime.now(UTC)
+    async with world(root, python("p", script)) as here:
+        # What is between the execution and its event: here, a disk that is slow.
+        add = here.supervisor.ledger.add
+
+        def slowly(name: str, pid: int) -> None:
+            time.sleep(0.3)
+            add(name, pid)
+
+        here.supervisor.ledger.add = slowly  # type: ignore[method-assign]
+        await here["p"].start()
+        await here.until_logged(b".")
+        (started,) = [event for event in here.seen if event.kind is Kind.PROCESS_STARTED]
+        ran = datetime.fromtimestamp(float(here.text("p")), UTC)
+        assert began <= datetime.fromisoformat(started.ts) <= ran
 
 
 @played

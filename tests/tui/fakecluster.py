@@ -17,11 +17,15 @@ from sandbox.control.async_client import AsyncControlClient
 from sandbox.control.wire import Frame, LinesFrame, NowFrame
 from sandbox.errors import InputError, NotRunning
 from sandbox.model.event import Event, Kind
+from sandbox.model.service import How, Service
 from sandbox.model.state import ClusterStatus, MemberStatus, ProcessState, ProcessStatus, Role
 from sandbox.model.verb import Verb
 from sandbox.model.verdict import Verdict
 from sandbox.paths import ClusterPaths
 from tests.tui.samples import BEGAN_US, bucket, cluster, down, event, member, status, store_of
+
+SERVED_READS = Service(how=How.WENT_ON, gap_s=0.02, wait_s=0.001)
+LOST_READS = Service(how=How.FAILED, gap_s=1.14, wait_s=0.001)
 
 
 @dataclass(frozen=True)
@@ -274,6 +278,7 @@ def _verdict(
         term_after=after.term,
         leader_gap_s=1.12 if lost else 0.0,
         read_gap_s=None if after.leader is None else 1.14 if lost else 0.02,
+        reads=None if after.leader is None else LOST_READS if lost else SERVED_READS,
         quorum=after.quorum,
         up=up,
         reach=up,

@@ -39,6 +39,31 @@ SENTENCES: list[tuple[Kind, dict[str, Any], str]] = [
         "infra2 lost the leader infra1 (term 2)",
     ),
     (
+        Kind.LEADER_LOST,
+        {"member": "infra1", "term": 2, "seen_by": "infra1", "why": "quorum"},
+        "infra1 steps down: too few answer it (term 2)",
+    ),
+    (
+        Kind.LEADER_LOST,
+        {"member": "infra1", "term": 3, "seen_by": "infra1", "why": "term"},
+        "infra1 steps down: it heard of a later term (term 3)",
+    ),
+    (
+        Kind.LEADER_ELECTED,
+        {"member": "infra3", "term": 3, "after_s": 1.234},
+        "infra3 leads (term 3), after 1.23 s without a leader",
+    ),
+    (
+        Kind.LEADER_ELECTED,
+        {"member": "infra3", "term": 3, "after_s": 0.002},
+        "infra3 leads (term 3)",
+    ),
+    (
+        Kind.SPLIT_VOTE,
+        {"term": 3, "candidates": ["infra1", "infra2"]},
+        "split vote (term 3): infra1 and infra2 stood, and nobody was elected",
+    ),
+    (
         Kind.LEADER_TRANSFERRED,
         {"member": "infra2", "term": 4, "from": "infra1", "to": "infra2"},
         "infra1 handed leadership to infra2 (term 4)",

@@ -46,6 +46,7 @@ FAILOVER = {
     "term_after": 3,
     "leader_gap_s": 1.121,
     "read_gap_s": 1.144,
+    "reads": {"how": "failed", "gap_s": 1.144, "wait_s": 0.001},
     "quorum": {"voters": 3, "needed": 2, "healthy": 2, "ok": True},
     "leaders": [{"member": "infra3", "term": 3}],
     "up": 2,

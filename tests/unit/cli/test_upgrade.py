@@ -75,13 +75,20 @@ def verdict(left: list[str], after: str, **changes: Any) -> dict[str, Any]:
     return {"verdict": {"verb": "upgrade", "targets": ["infra1"], "upgrade": upgrade, **changes}}
 
 
-FIGURES = {"term_before": 2, "term_after": 2, "leader_gap_s": 0.0, "read_gap_s": 0.021}
+FIGURES = {
+    "term_before": 2,
+    "term_after": 2,
+    "leader_gap_s": 0.0,
+    "read_gap_s": 0.021,
+    "reads": {"how": "went-on", "gap_s": 0.021, "wait_s": 0.001},
+}
 HANDED = {
     "handed_to": "infra2",
     "term_before": 2,
     "term_after": 3,
     "leader_gap_s": 0.012,
     "read_gap_s": 0.2,
+    "reads": {"how": "waited", "gap_s": 0.2, "wait_s": 0.2},
 }
 
 

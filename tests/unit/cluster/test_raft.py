@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
 from sandbox.cluster.raft import RaftWatch
 from sandbox.etcd.raftlog import Sign, SignKind
+from sandbox.model.event import Event, Kind
 from sandbox.supervise.bus import Bus
 from tests.unit.cluster.test_roster import roster
 
@@ -48,8 +50,11 @@ ASKS, STANDS, LEADS = stands(1, 1, pre_vote=True), stands(1, 2), elects(2, 1, 2)
     ("signs", "told"),
     [
         ([ASKS, STANDS, LEADS], ["candidate 1", "candidate 2", "leader_elected 2"]),
-        # The winner's own log comes last.
-        ([LEADS, ASKS, STANDS, elects(1, 1, 2)], ["leader_elected 2"]),
+        # The winner's own log comes last, too late to be put in order: nothing is lost all the same.
+        (
+            [LEADS, ASKS, STANDS, elects(1, 1, 2)],
+            ["leader_elected 2", "candidate 1", "candidate 2"],
+        ),
         # Who stood and did not win is told, also late.
         ([LEADS, stands(3, 2)], ["leader_elected 2", "candidate 2"]),
         # The same member stands again, after it has led.
@@ -66,6 +71,24 @@ ASKS, STANDS, LEADS = stands(1, 1, pre_vote=True), stands(1, 2), elects(2, 1, 2)
             [LEADS, elects(3, 2, 3), hands_over(1, 2), hands_over(1, 2)],
             ["leader_elected 2", "leader_elected 3", "leader_transferred 3"],
         ),
+        # Two stood, nobody was elected: that is known once one stands in a later term, or leads in it.
+        (
+            [stands(1, 2), stands(2, 2), stands(2, 3), elects(2, 2, 3)],
+            ["candidate 2", "candidate 2", "split_vote 2", "candidate 3", "leader_elected 3"],
+        ),
+        (
+            [stands(1, 2), stands(2, 2), elects(3, 3, 3)],
+            ["candidate 2", "candidate 2", "split_vote 2", "leader_elected 3"],
+        ),
+        # One of the two was elected, or the same one stood twice: no split vote.
+        (
+            [stands(1, 2), stands(2, 2), LEADS, stands(2, 3)],
+            ["candidate 2", "candidate 2", "leader_elected 2", "candidate 3"],
+        ),
+        (
+            [stands(1, 2), stands(1, 2), stands(1, 3)],
+            ["candidate 2", "candidate 2", "candidate 3"],
+        ),
     ],
 )
 def test_an_election_is_told_in_its_order(
@@ -81,3 +104,89 @@ def test_an_election_is_told_in_its_order(
         watch.take(process, sign)
     bus.close()
     assert events == told
+
+
+def loses(number: int, leader: int, term: int) -> tuple[str, Sign]:
+    sign = Sign(
+        kind=SignKind.LOST_LEADER,
+        text="",
+        member_id=f"{number}a",
+        leader_id=f"{leader}a",
+        term=term,
+    )
+    return f"etcd{number}", sign
+
+
+def told_by(tmp_path: Path, *signs: tuple[str, Sign]) -> tuple[RaftWatch, list[Event]]:
+    bus = Bus(tmp_path / "events.jsonl")
+    events: list[Event] = []
+    bus.listen(events.append)
+    watch = RaftWatch(roster(), bus)
+    for process, sign in signs:
+        watch.take(process, sign)
+    bus.close()
+    return watch, events
+
+
+@pytest.mark.parametrize(("term", "why"), [(2, "quorum"), (3, "term")])
+def test_a_leader_that_loses_itself_steps_down_and_says_why(
+    tmp_path: Path, term: int, why: str
+) -> None:
+    _, events = told_by(tmp_path, LEADS, loses(1, 1, term))
+    assert [event.fields.get("why") for event in events] == [None, why]
+
+
+def test_an_election_tells_how_long_nobody_led_on_the_clock_of_the_verdict(tmp_path: Path) -> None:
+    bus = Bus(tmp_path / "events.jsonl")
+    events: list[Event] = []
+    bus.listen(events.append)
+    watch = RaftWatch(roster(), bus)
+    moments: list[tuple[float, str | None]] = []
+    with watch.watched(lambda moment, process: moments.append((moment, process))):
+        watch.take(*LEADS)
+        watch.disabled("etcd1", moments[0][0] - 1.0)
+        watch.take(*loses(2, 1, 2))
+        watch.take(*loses(3, 1, 2))
+        watch.take(*elects(3, 2, 3))
+    bus.close()
+    assert [process for _, process in moments] == ["etcd1", None, "etcd2"]
+    after_s = events[-1].fields["after_s"]
+    assert after_s == pytest.approx(moments[2][0] - moments[0][0] + 1.0, abs=0.002)
+
+
+def test_a_member_is_in_the_term_that_its_own_log_says(tmp_path: Path) -> None:
+    watch, _ = told_by(tmp_path, LEADS, stands(3, 7), stands(3, 9, pre_vote=True))
+    assert (watch.term_of("etcd3"), watch.term_of("etcd2"), watch.term_of("etcd1")) == (
+        7,
+        2,
+        None,
+    )
+    watch.gone("etcd3")
+    assert watch.term_of("etcd3", 5) == 5
+    assert watch.term_of("etcd3") is None
+
+
+def test_an_event_bears_the_time_at_which_the_line_was_written(tmp_path: Path) -> None:
+    bus = Bus(tmp_path / "events.jsonl")
+    watch = RaftWatch(roster(), bus)
+    events: list[Event] = []
+    bus.listen(events.append)
+    watch.take(*LEADS, 1_795_332_502_840_000)
+    bus.close()
+    assert events[0].ts == "2026-11-22T07:28:22.840000Z"
+
+
+def test_what_was_read_is_told_before_what_happens_now(tmp_path: Path) -> None:
+    async def run() -> list[str]:
+        bus = Bus(tmp_path / "events.jsonl")
+        kinds: list[str] = []
+        bus.listen(lambda event: kinds.append(event.kind))
+        watch = RaftWatch(roster(), bus)
+        watch.hear(*LEADS)
+        watch.hear(*STANDS)
+        assert not kinds
+        bus.publish(Kind.PROCESS_EXITED, "infra1")
+        bus.close()
+        return kinds
+
+    assert asyncio.run(run()) == [Kind.CANDIDATE, Kind.LEADER_ELECTED, Kind.PROCESS_EXITED]

@@ -102,3 +102,47 @@ def test_a_member_that_does_not_run_reaches_nobody() -> None:
     everyone = voters("a:x b:b@2 c:b@2")
     assert reached_by("a", everyone, {}) == ()
     assert [voter.process for voter in reached_by("b", everyone, {})] == ["b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("says", "excused", "leader"),
+    [
+        ("a:a@2 b:a@2 c:-", "", None),
+        ("a:a@2 b:a@2 c:-", "c", "a"),
+        # A quorum must say so itself.
+        ("a:a@2 b:- c:-", "bc", None),
+        # Who answers is heard, excused or not.
+        ("a:a@2 b:a@2 c:c@2", "c", None),
+    ],
+)
+def test_who_hangs_does_not_keep_a_quorum_from_agreeing(
+    says: str, excused: str, leader: str | None
+) -> None:
+    found = judge(voters(says), {}, excused=excused).leader
+    assert (found.process if found else None) == leader
+
+
+@pytest.mark.parametrize(
+    ("says", "excused", "leader"),
+    [
+        # Nobody answers in time; the logs and a read that was served prove who leads.
+        ("a:- b:- c:-", "abc", "b"),
+        ("a:b@3 b:- c:-", "bc", "b"),
+        ("a:a@2 b:- c:-", "bc", "b"),
+        ("a:@3 b:- c:-", "bc", "b"),
+        # They have not been waited for yet.
+        ("a:- b:- c:-", "ab", None),
+        # An answer that speaks of another leader, or of a later term, is not overruled.
+        ("a:a@3 b:- c:-", "bc", None),
+        ("a:@4 b:- c:-", "bc", None),
+        # All answer, and do not agree: that is no matter of time.
+        ("a:a@2 b:@2 c:@2", "", None),
+    ],
+)
+def test_what_is_proven_is_not_overruled_by_late_answers(
+    says: str, excused: str, leader: str | None
+) -> None:
+    proven = Voter(process="b", running=True, follows="b", term=3)
+    found = judge(voters(says), {}, excused=excused, proven=proven)
+    assert (found.leader.process if found.leader else None) == leader
+    assert leader is None or found.claims[0] == proven

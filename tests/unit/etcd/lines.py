@@ -65,7 +65,6 @@ ZAP_37 = b"""\
 NO_SIGNS = b"""\
 {"level":"info","ts":"2026-11-22T10:57:37.402Z","caller":"rafthttp/stream.go:395","msg":"started stream reader with remote peer","stream-reader-type":"stream Message","local-member-id":"8452bf454815bedd","remote-peer-id":"f79cae588a687a63"}
 {"level":"warn","ts":"2026-11-22T10:57:37.425Z","caller":"etcdserver/util.go:166","msg":"apply request took too long","took":"123.4ms","expected-duration":"100ms","prefix":"","request":"header:<ID:123 > put:<key:\\"foo\\" value_size:3 >","response":"size:5"}
-{"level":"info","ts":"2026-11-22T10:57:37.400Z","logger":"raft","caller":"etcdserver/zap_raft.go:77","msg":"41a2461315739f7e became follower at term 2"}
 {"level":"info","ts":"2026-11-22T10:57:37.401Z","caller":"embed/etcd.go:566","msg":"stopping serving peer traffic","address":"127.0.0.1:26201"}
 {"level":"info","ts":"2026-11-22T10:57:37.402Z","caller":"x/y.go:1","msg":"a value says: panic: at term 3","key":"became leader at term 5"}
 2026-11-22 07:28:22.840082 W | etcdserver: failed to send out heartbeat on time (exceeded the 100ms timeout for 2.1s, to 2d15d631a2682ef0)

@@ -156,6 +156,23 @@ def test_a_published_member_is_named_where_the_line_does() -> None:
     assert only(lines.CAPNSLOG, SignKind.PUBLISHED).member_id is None
 
 
+FOLLOWS = b"""{"level":"info","ts":"2026-11-22T10:57:37.400Z","logger":"raft","caller":"etcdserver/zap_raft.go:77","msg":"41a2461315739f7e became follower at term 2"}"""
+
+
+def test_a_line_tells_the_term_that_its_member_is_in_and_when_it_was_written() -> None:
+    (sign,) = scan(FOLLOWS)
+    assert (sign.kind, sign.member_id, sign.term) == (SignKind.BECAME_FOLLOWER, A, 2)
+    assert sign.time_us == 1_795_345_057_400_000
+    zoned = FOLLOWS.replace(b"10:57:37.400Z", b"18:57:37.400123+0800")
+    assert scan(zoned)[0].time_us == 1_795_345_057_400_123
+
+
+def test_a_line_that_tells_only_the_second_tells_no_time() -> None:
+    (sign,) = scan(b"raft2026/11/22 10:57:21 INFO: 41a2461315739f7e became leader at term 2")
+    assert (sign.kind, sign.time_us) == (SignKind.BECAME_LEADER, None)
+    assert scan(FOLLOWS.replace(b"2026-11-22T10:57:37.400Z", b"yesterday"))[0].time_us is None
+
+
 def test_lines_that_only_look_like_signs_are_none() -> None:
     assert scan(lines.NO_SIGNS) == []
 

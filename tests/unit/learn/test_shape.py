@@ -22,6 +22,19 @@ SAME = [
         "  infra1 leads · term 4 · 1.61 s without a leader · reads failed for 1.70 s",
     ),
     (
+        "  there is a leader again, after 41.25 s: infra2 · term 3 · reads failed for 41.30 s",
+        "  infra1 leads · term 4 · reads waited for up to 0.12 s",
+    ),
+    (
+        "  infra1 → infra3 · term 2 → 3 · 1.12 s without a leader · reads failed for 1.14 s",
+        "  infra1 → infra3 · term 2 → 3 · 1.12 s without a leader · reads failed for 1.14 s"
+        " · writes sent meanwhile wait for up to 7 s",
+    ),
+    (
+        "  infra1 still leads · term 5 · reads take up to 0.21 s · writes take up to 0.81 s",
+        "  infra1 still leads · term 5 · reads went on",
+    ),
+    (
         "  infra1 still leads · term 5 · reads went on · infra4 has no leader",
         "  infra1 still leads · term 5 · reads failed for 0.3 s",
     ),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
+from sandbox.model.availability import Bucket
 from sandbox.model.event import Kind
 from sandbox.tui.store import BUCKETS_KEPT, EVENTS_KEPT, Outage, Store
 from tests.tui.samples import BEGAN_US, bucket, cluster, event
@@ -91,6 +94,45 @@ def test_an_outage_ends_with_what_is_known_of_it() -> None:
         (at(301), 0.1),
         (at(600), 0.1),
     ]
+
+
+def tenth(number: int, **counts: Any) -> Bucket:
+    return Bucket(time_us=at(number), asked=3, **counts)
+
+
+def served_at(number: int, first_us: int, last_us: int, **counts: int) -> Bucket:
+    return tenth(number, reads=3, first_read_us=first_us, last_read_us=last_us, **counts)
+
+
+def test_an_outage_is_as_long_as_in_the_verdict_from_the_last_read_served_to_the_next() -> None:
+    store = Store(cluster="default")
+    store.take_bucket(served_at(0, at(0), at(0) + 87_000))
+    store.take_bucket(tenth(1, reads_waiting=3))
+    store.take_bucket(tenth(2, reads_failed=1, reads_waiting=1))
+    assert [(one.began_us, one.ended_us) for one in store.outages] == [(at(0) + 87_000, None)]
+    store.take_bucket(tenth(3, reads_waiting=2))
+    assert store.outages[-1].seconds == pytest.approx(0.3)
+    store.take_bucket(served_at(4, at(4) + 61_000, at(5)))
+    assert [(one.began_us, one.ended_us) for one in store.outages] == [
+        (at(0) + 87_000, at(4) + 61_000)
+    ]
+
+
+def test_reads_that_are_slow_make_no_outage() -> None:
+    store = Store(cluster="default")
+    for number in range(0, 40, 4):
+        for waiting in range(1, 4):
+            store.take_bucket(tenth(number + waiting - 1, reads_waiting=3))
+        store.take_bucket(served_at(number + 3, at(number + 3), at(number + 3), reads_late=3))
+    assert list(store.outages) == []
+
+
+def test_what_nobody_would_have_noticed_is_no_outage() -> None:
+    store = Store(cluster="default")
+    store.take_bucket(served_at(0, at(0), at(0) + 90_000))
+    store.take_bucket(tenth(1, reads_failed=1))
+    store.take_bucket(served_at(2, at(1) + 80_000, at(2)))
+    assert list(store.outages) == []
 
 
 def test_a_tenth_that_was_left_out_belongs_to_the_outage() -> None:

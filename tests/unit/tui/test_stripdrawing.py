@@ -52,6 +52,23 @@ def test_a_cell_with_both_is_neither() -> None:
     assert drawn(half)["reads"].endswith(" ▄")
 
 
+def test_slow_reads_are_late_and_what_still_waits_is_told_apart() -> None:
+    late = [
+        Bucket(time_us=one.time_us, reads=3, reads_late=3, asked=3)
+        if number % 4 == 3
+        else Bucket(time_us=one.time_us, reads_waiting=3, asked=3)
+        for number, one in enumerate(served("y" * 4))
+    ]
+    waiting = [
+        Bucket(time_us=one.time_us, reads_waiting=3, asked=3) for one in served("y" * 6)[40:]
+    ]
+    rows = drawn([*late, *waiting], width=120)
+    assert rows["reads"].strip() == "▒" * (len(late) // 5) + "┄" * (len(waiting) // 5)
+    legend = next(row for name, row in rows.items() if name.startswith("█"))
+    assert "▒ late  ┄ waiting" in legend
+    assert rows["outage"].strip() == ""
+
+
 def test_a_cell_keeps_what_it_stands_for_while_the_line_moves() -> None:
     before = drawn(served("ynyyn"))["reads"].strip()
     assert drawn([*served("ynyyn"), bucket(5.0)])["reads"].strip() == before + "█"

@@ -140,7 +140,7 @@ def plan_again(running: Mapping[str, Any], paths: ClusterPaths, caller: Caller) 
     """
     spec = msgspec.convert(running, ClusterSpec)
     planned = _replayed(spec.source, Options(), paths, caller)
-    planned = _as_it_is_by_now(planned, spec, Options(), caller)
+    planned = _as_it_is_by_now(planned, spec, Options(), caller, runs=True)
     kept = replace(
         planned.spec,
         source=spec.source,
@@ -256,16 +256,28 @@ def _replayed(source: Source, given: Options, paths: ClusterPaths, caller: Calle
 
 
 def _as_it_is_by_now(
-    planned: Planned, recorded: ClusterSpec | None, given: Options, caller: Caller
+    planned: Planned,
+    recorded: ClusterSpec | None,
+    given: Options,
+    caller: Caller,
+    *,
+    runs: bool = False,
 ) -> Planned:
-    """The plan with what became of its cluster since. Raises InputError for an etcd that may not know that."""
+    """The plan with what became of its cluster since, which `runs` or does not.
+
+    Raises InputError for an etcd that may not know what became of it.
+    """
     from sandbox.etcd.datadir import has_data
+    from sandbox.plan.membership import moved_words
     from sandbox.plan.pastchanges import refuse_lost_changes
 
     planned = _with_membership(planned, recorded, given)
     planned = _with_upgrades(planned, recorded, given, caller)
     if recorded is not None and not given.fresh and not given.ephemeral:
         refuse_lost_changes(recorded, planned.spec, has_data)
+        if not runs:
+            notes = (*planned.spec.notes, *moved_words(planned.spec, recorded, has_data))
+            planned = replace(planned, spec=replace(planned.spec, notes=notes))
     return planned
 
 
@@ -275,7 +287,12 @@ def _with_membership(planned: Planned, recorded: ClusterSpec | None, given: Opti
     Not where its data is wiped, or is gone.
     """
     from sandbox.etcd.datadir import has_data
-    from sandbox.plan.membership import change_words, continued, interrupted_words
+    from sandbox.plan.membership import (
+        change_words,
+        continued,
+        interrupted_words,
+        with_known_ids,
+    )
 
     if recorded is None or given.fresh or given.ephemeral:
         return planned
@@ -284,7 +301,7 @@ def _with_membership(planned: Planned, recorded: ClusterSpec | None, given: Opti
     kept = [member for member in members if not member.data_owned] or members
     if not any(has_data(member.data_dir) for member in kept):
         return planned
-    spec = continued(recorded, planned.spec)
+    spec = with_known_ids(continued(recorded, planned.spec), recorded, has_data)
     notes = (*spec.notes, *interrupted_words(spec))
     spec = replace(spec, notes=notes, history=recorded.history)
     words = change_words(spec, planned.spec)

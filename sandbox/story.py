@@ -21,6 +21,7 @@ NOTABLE = frozenset(
         Kind.SPLIT_VOTE,
         Kind.MEMBER_ADDED,
         Kind.MEMBER_PROMOTED,
+        Kind.MEMBER_MOVED,
         Kind.MEMBER_REMOVED,
         Kind.MEMBER_WAITING,
         Kind.MEMBER_UPGRADED,
@@ -212,6 +213,9 @@ _SENTENCES: dict[str, Callable[[Event], str]] = {
         f"{who(event)} was added to the cluster{' as a learner' if event.get('learner') else ''}"
     ),
     Kind.MEMBER_PROMOTED: lambda event: f"{who(event)} was promoted: it votes from now on",
+    Kind.MEMBER_MOVED: lambda event: (
+        f"{who(event)} is dialled at {event.get('peer_url')} by its peers from now on"
+    ),
     Kind.MEMBER_WAITING: lambda event: f"{who(event)} waits: {event.get('why')}",
     Kind.MEMBER_REMOVED: lambda event: f"{who(event)} was removed from the cluster",
     Kind.MEMBER_UPGRADED: lambda event: (

@@ -19,7 +19,8 @@ def apply(dry_run: bool) -> None:
     """Make the running set match the changed Procfile or profile.
 
     What did not change is not touched. What changed is started anew, what came is started,
-    what went is stopped. A changed list of members is refused.
+    what went is stopped. A member with another peer URL is dialled there from then on: etcd's list
+    of members has it first, then the member is started anew. Other members than before are refused.
     """
     from sandbox.cli.choice import running
     from sandbox.cli.preview import as_json
@@ -60,6 +61,11 @@ def told(answer: dict[str, Any], *, dry_run: bool) -> list[str]:
         f"{'would be ' if dry_run else ''}{verb}: {', '.join(answer[kind])}"
         for kind, verb in verbs.items()
         if answer[kind]
+    ]
+    lines += [
+        f"{'would be ' if dry_run else ''}dialled by its peers at {each['after']}, not at "
+        f"{each['before']}: {each['member']}"
+        for each in answer.get("moved", ())
     ]
     if refused := answer.get("refused"):
         lines.append(f"the {refused} differs: a running cluster does not take that from a file")

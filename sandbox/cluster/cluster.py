@@ -53,6 +53,9 @@ if TYPE_CHECKING:
 JOIN_WITHIN_S = 60.0
 """What a learner of the plan may take to be added and to come up."""
 
+MOVED_WITHIN_S = 30.0
+"""What members may take that get another peer URL, all together."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -236,11 +239,8 @@ class Cluster:
     async def act(self, order: Order) -> Verdict:
         """Carry out one order (see `Orders.carry_out`)."""
         parts = self._parts
-        if order.verb in MEMBERSHIP and parts.upgrading.is_under_way:
-            raise SandboxError(
-                "the members cannot be changed while an upgrade is under way",
-                hint="etcd-sandbox events -f shows how far it is",
-            )
+        if order.verb in MEMBERSHIP:
+            self._check_not_upgrading()
         work: asyncio.Future[Verdict] = asyncio.ensure_future(parts.orders.carry_out(order))
         if order.verb in MEMBERSHIP:
             # Whoever asked may go: a change of the members is done whole, or undone.
@@ -251,6 +251,13 @@ class Cluster:
             verdict = await work
         parts.monitor.look_soon()
         return verdict
+
+    def _check_not_upgrading(self) -> None:
+        if self._parts.upgrading.is_under_way:
+            raise SandboxError(
+                "the members cannot be changed while an upgrade is under way",
+                hint="etcd-sandbox events -f shows how far it is",
+            )
 
     # Upgrading.
 
@@ -283,11 +290,16 @@ class Cluster:
 
         Raises SandboxError for what a running cluster does not take, unless it is a dry run.
         """
-        changes = compare(self.spec, wanted)
+        parts = self._attached
+        listed = await parts.listing.peer_urls() if parts is not None else {}
+        changes = compare(self.spec, wanted, listed)
         refusal = following.refusal_of(wanted, changes)
         if not dry_run:
             if refusal is not None:
                 raise refusal
+            if moved := following.moved(wanted, changes):
+                self._check_not_upgrading()
+                await self._parts.membership.move(moved, time.monotonic() + MOVED_WITHIN_S)
             await following.drop_what_went(changes, self._supervisor, self._roster)
             self.spec = wanted
             await following.take_in_the_rest(

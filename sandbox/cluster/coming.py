@@ -24,6 +24,7 @@ from sandbox.model.event import Kind
 from sandbox.model.spec import PastKind, ProcessSpec
 from sandbox.model.state import ProcessState
 from sandbox.plan.joining import joining, newcomer
+from sandbox.plan.listed import stranger_words
 from sandbox.plan.membership import with_member
 
 if TYPE_CHECKING:
@@ -253,7 +254,7 @@ class Coming:
         `names` are the members that are replaced: those that are down go together, the others one by one.
         """
         url = await self._at.listed.leader_url(deadline)
-        voters = await self._voters(deadline)
+        voters = await self._voters()
         leader = next((own for _, own in self._at.roster.items() if own.client_url == url), None)
         version = leader.etcd.version if leader is not None and leader.etcd is not None else ""
         down = [name for name in names if not self._at.runs(name)]
@@ -269,12 +270,16 @@ class Coming:
         self, names: Sequence[str], away: Sequence[str], up: int, voters: int, version: str
     ) -> SandboxError:
         """The refusal, and what can be done about those that are away: some were never started."""
-        down = [self._at.name(name) for name in away if name in self._at.supervisor.processes]
-        unlisted = [name for name in away if name not in self._at.supervisor.processes]
+        elsewhere = self._at.roster.elsewhere
+        down = [self._at.name(name) for name in away if name not in elsewhere]
+        unlisted = [elsewhere[name] for name in away if name in elsewhere]
         is_, it = ("is", "it") if len(down) == 1 else ("are", "them")
         what = [f"{', '.join(down)} {is_} down"] if down else []
-        what += [f"{name}, a member on etcd's list, was never started" for name in unlisted]
-        mends = [f"etcd-sandbox remove {name} takes it off the list" for name in unlisted]
+        what += [
+            f"{stranger_words(peer)} is on etcd's list of members{' and does not answer' * bool(peer.name)}"
+            for peer in unlisted
+        ]
+        mends = [f"etcd-sandbox remove {peer.id} takes it off the list" for peer in unlisted]
         if down:
             every = " ".join((*map(self._at.name, names), *down))
             mends.append(
@@ -289,19 +294,14 @@ class Coming:
         )
         return SandboxError(f"{', and '.join(what)}: {why}", hint="; ".join(mends))
 
-    async def _voters(self, deadline: float) -> dict[str, bool]:
+    async def _voters(self) -> dict[str, bool]:
         """Who has a vote by etcd's list, and whether it is up: by process, and by ID where it is none of ours."""
-        known = self._at.supervisor.processes
-        look = await self._at.monitor.look()
-        voters = {each.process: each.running for each in look.voters if each.process in known}
-        for peer in await self._at.listed.strangers(deadline):
-            if not peer.is_learner:
-                voters[peer.id] = bool(peer.name)
-        return voters
+        await self._at.monitor.learn_list()
+        return {each.process: each.running for each in (await self._at.monitor.look()).voters}
 
-    async def could_not_bear_one_more(self, deadline: float) -> bool:
+    async def could_not_bear_one_more(self) -> bool:
         """Whether one more voter, before it is up, would leave no quorum."""
-        voters = await self._voters(deadline)
+        voters = await self._voters()
         return sum(voters.values()) < (len(voters) + 1) // 2 + 1
 
     async def _same_second_over(self, name: str) -> None:

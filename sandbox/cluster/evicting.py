@@ -105,6 +105,11 @@ class Evicting:
                 "the members panicked at the removal, and were not ready in time again",
                 hint="etcd-sandbox status",
             ) from None
+        # Who has come back is on the list, and counts for the quorum: nobody would be waited for.
+        while (await self._at.monitor.look()).leader is None:
+            if time.monotonic() >= deadline:
+                raise TimedOut("no member leads since the removal", hint="etcd-sandbox status")
+            await asyncio.sleep(LOOK_EVERY_S)
 
 
 def evicted(peer: Peer) -> Target:

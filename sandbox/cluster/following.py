@@ -5,7 +5,7 @@ from __future__ import annotations
 from sandbox.cluster.roster import Roster
 from sandbox.cluster.verbs import Verbs
 from sandbox.errors import SandboxError
-from sandbox.model.spec import ClusterSpec
+from sandbox.model.spec import ClusterSpec, ProcessSpec
 from sandbox.model.state import ProcessState
 from sandbox.plan.changes import Changes
 from sandbox.supervise.supervisor import Supervisor
@@ -22,6 +22,12 @@ def refusal_of(wanted: ClusterSpec, changes: Changes) -> SandboxError | None:
     )
 
 
+def moved(wanted: ClusterSpec, changes: Changes) -> list[ProcessSpec]:
+    """The members that get another peer URL, as they are to be."""
+    names = {each.process for each in changes.moved}
+    return [process for process in wanted.members if process.name in names]
+
+
 def told(changes: Changes, refusal: SandboxError | None) -> dict[str, object]:
     """What changed, came and went, by process name, and the same in one line."""
     line = changes.one_line()
@@ -31,6 +37,15 @@ def told(changes: Changes, refusal: SandboxError | None) -> dict[str, object]:
         "changed": list(changes.changed),
         "came": list(changes.came),
         "went": list(changes.went),
+        "moved": [
+            {
+                "process": each.process,
+                "member": each.member,
+                "before": each.before,
+                "after": each.after,
+            }
+            for each in changes.moved
+        ],
         "refused": changes.refused,
         "line": line,
     }

@@ -114,12 +114,15 @@ class Leaving:
         judgement = judge(left, self._at.faults.rules)
         if not judgement.quorum_lost or force:
             return
-        away = [self._at.name(voter.process) for voter in left if not voter.running]
+        away = [voter.process for voter in left if not voter.running]
+        strangers = [id_ for id_ in away if id_ in self._at.roster.elsewhere]
+        ours = [self._at.name(name) for name in away if name not in strangers]
+        mends = [f"start or remove {', '.join(ours)}"] if ours else []
+        mends += [f"etcd-sandbox remove {id_}" for id_ in strangers]
         what = "run" if judgement.reach == sum(v.running for v in left) else "reach each other"
         raise SandboxError(
             f"{doing} {who} would break the quorum: of the {len(left)} "
             f"voter{'s' * (len(left) > 1)} left {judgement.reach} {what}, {judgement.needed} needed",
-            hint=f"start or remove {', '.join(away)} first; --force leaves it to etcd to refuse it"
-            if away
-            else "etcd-sandbox heal first; --force leaves it to etcd to refuse it",
+            hint=f"{', or '.join(mends) or 'etcd-sandbox heal'} first; --force leaves it to etcd to "
+            "refuse it",
         )

@@ -60,6 +60,12 @@ class Listing:
         )
         return strangers(ids, await self.everyone())
 
+    async def peer_urls(self) -> dict[str, tuple[str, ...]]:
+        """Where the members are dialled, by process name, as etcd's list has it."""
+        entries = {peer.id: peer.peer_urls for peer in await self.everyone()}
+        ids = {name: self._roster.id_of(name) or "" for name in self._roster.names}
+        return {name: entries[id_] for name, id_ in ids.items() if id_ in entries}
+
     async def meant(self, words: Sequence[str], candidates: Sequence[Candidate]) -> dict[str, Peer]:
         """Those of the words that are IDs of entries that are no process of ours."""
         names = {name for each in candidates for name in (each.process, each.member)}

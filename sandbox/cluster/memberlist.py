@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
@@ -12,7 +12,7 @@ from sandbox.errors import SandboxError, TimedOut
 from sandbox.etcd.gateway import Added, Refusal
 from sandbox.model.detail import Peer
 from sandbox.model.event import Kind
-from sandbox.plan.listed import stranger_words, strangers
+from sandbox.plan.listed import stranger_words
 
 if TYPE_CHECKING:
     from sandbox.cluster.monitor import Monitor
@@ -113,11 +113,6 @@ class MemberList:
         by_url = [peer for peer in listed if own.peer_url in peer.peer_urls]
         return next(iter(by_id + by_url), None)
 
-    async def strangers(self, deadline: float) -> tuple[Peer, ...]:
-        """The entries that are no process of ours."""
-        ids = (self._roster.id_of(process) for process in self._roster.names)
-        return strangers(ids, await self.now(deadline))
-
     async def vacant(self, peer_url: str, deadline: float) -> Peer | None:
         """The entry with that peer URL that was never started: whoever added it has begun what is to be done.
 
@@ -188,6 +183,16 @@ class MemberList:
 
         await self._insist(process, "removed", ask, deadline, report)
 
+    async def update(
+        self, process: str, member_id: str, peer_urls: Sequence[str], deadline: float
+    ) -> None:
+        """Have the member dialled at these peer URLs."""
+
+        async def ask(url: str) -> Refusal | None:
+            return await self._gateway.update_member(url, member_id, peer_urls, ANSWER_WITHIN_S)
+
+        await self._insist(process, "updated", ask, deadline, Report())
+
     async def leader_url(self, deadline: float) -> str:
         """Where clients reach the leader; waits for one while a quorum runs."""
         while True:
@@ -212,7 +217,7 @@ class MemberList:
         also: tuple[str, ...] = (),
     ) -> _T:
         """Ask until etcd does it, as long as what it says passes by itself."""
-        name, began = self._name(process), time.monotonic()
+        name, began = self._roster.title(process), time.monotonic()
         why = ""
         while True:
             answer = await ask(await self.leader_url(deadline))
@@ -234,9 +239,6 @@ class MemberList:
                 why = reason
                 self._bus.publish(Kind.MEMBER_WAITING, name, process=process, why=why)
             await asyncio.sleep(ASK_AGAIN_S)
-
-    def _name(self, process: str) -> str:
-        return self._roster.member(process).name if process in self._roster else process
 
     def _away(self) -> list[str]:
         return [

@@ -16,11 +16,12 @@ from sandbox.cluster.coming import Coming
 from sandbox.cluster.evicting import Evicting, evicted
 from sandbox.cluster.leaving import Leaving
 from sandbox.cluster.memberlist import MemberList, Report
+from sandbox.cluster.moving import Moving
 from sandbox.cluster.surroundings import Surroundings, look_before, member_of
 from sandbox.cluster.verbs import target_of
 from sandbox.errors import InputError, SandboxError
 from sandbox.model.detail import Peer
-from sandbox.model.spec import PastKind
+from sandbox.model.spec import PastKind, ProcessSpec
 from sandbox.model.state import ProcessState
 from sandbox.model.verb import Order, Verb
 from sandbox.model.verdict import Target
@@ -78,6 +79,7 @@ class Membership:
         self._coming = Coming(self._at)
         self._leaving = Leaving(self._at)
         self._evicting = Evicting(self._at)
+        self._moving = Moving(self._at)
         self._turn = asyncio.Lock()
 
     async def carry_out(
@@ -124,6 +126,12 @@ class Membership:
         """Whether there is a change that has not ended."""
         return self._turn.locked()
 
+    async def move(self, wanted: Sequence[ProcessSpec], deadline: float) -> None:
+        """Give members another peer URL, one after the other (see `Moving.move`)."""
+        async with self._turn:
+            for process in wanted:
+                await self._moving.move(process, deadline)
+
     async def join(self, name: str, deadline: float) -> None:
         """Add a learner of the plan, whose process is known, and start it."""
         async with self._turn:
@@ -141,7 +149,7 @@ class Membership:
         there = await self._coming.can_come(spec, deadline, learner=learner)
         # Of one voter and one that has not come up yet, neither would be a quorum.
         first_learner = (
-            there is None and not learner and await self._coming.could_not_bear_one_more(deadline)
+            there is None and not learner and await self._coming.could_not_bear_one_more()
         )
         process = self._coming.take_in(spec)
         self._at.begin(Verb.ADD, spec)

@@ -39,6 +39,7 @@ from sandbox.model.state import (
     Role,
     SupervisorStatus,
 )
+from sandbox.plan.listed import moved_words
 from sandbox.supervise.bus import Bus
 from sandbox.supervise.supervisor import Supervised, Supervisor
 
@@ -211,6 +212,10 @@ class Monitor:
             notes=(
                 *await self._differences(answers),
                 *await self._other_clusters(claims, leader),
+                *(
+                    moved_words(self._roster.member(process), urls)
+                    for process, urls in self._roster.moved.items()
+                ),
             ),
         )
 

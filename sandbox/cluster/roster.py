@@ -138,6 +138,16 @@ class Roster:
             peer.id: peer for peer in self._listed or () if self._key(peer) not in self._members
         }
 
+    @property
+    def moved(self) -> dict[str, tuple[str, ...]]:
+        """Where peers dial members that are dialled elsewhere than the plan says, by process."""
+        found = {}
+        for peer in self._listed or ():
+            member = self._members.get(self._key(peer))
+            if member is not None and member.peer_url not in ("", *peer.peer_urls):
+                found[self._key(peer)] = peer.peer_urls
+        return found
+
     def is_listed(self, process: str) -> bool | None:
         """Whether the process is on etcd's list; None while no member has told the list."""
         if self._listed is None:

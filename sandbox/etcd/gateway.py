@@ -8,7 +8,7 @@ import json
 import re
 import ssl
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import partial
@@ -283,6 +283,14 @@ class Gateway:
     ) -> Refusal | None:
         """Take a member (unpadded hex) off the list; None, or why not."""
         return await self._change_one(client_url, "remove", member_id, timeout_s)
+
+    async def update_member(
+        self, client_url: str, member_id: str, peer_urls: Sequence[str], timeout_s: float
+    ) -> Refusal | None:
+        """Have a member (unpadded hex) dialled at these peer URLs; None, or why not."""
+        body = json.dumps({"ID": str(int(member_id, 16)), "peerURLs": list(peer_urls)})
+        answer = await self._change(client_url, "update", body, timeout_s)
+        return answer if isinstance(answer, Refusal) else None
 
     async def _change_one(
         self, client_url: str, change: str, member_id: str, timeout_s: float

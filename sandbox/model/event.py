@@ -22,6 +22,7 @@ class Kind(StrEnum):
     SPLIT_VOTE = "raft.split_vote"
     MEMBER_ADDED = "member.added"
     MEMBER_PROMOTED = "member.promoted"
+    MEMBER_MOVED = "member.moved"
     MEMBER_REMOVED = "member.removed"
     MEMBER_WAITING = "member.waiting"
     MEMBER_UPGRADED = "member.upgraded"

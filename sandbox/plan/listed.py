@@ -61,6 +61,14 @@ def stranger_words(peer: Peer) -> str:
     return f"a member that was never started ({peer.id}, {urls})"
 
 
+def moved_words(member: MemberSpec, peer_urls: Sequence[str]) -> str:
+    """That a member's peers dial it elsewhere than it is planned to be."""
+    return (
+        f"peers dial {member.name} at {', '.join(peer_urls)}, as etcd's list of members says, and not at "
+        f"{member.peer_url}: etcd-sandbox apply makes the list follow"
+    )
+
+
 def panics_at_removal(peer: Peer, version: str) -> bool:
     """Whether the removal of an entry that an upgrade brought back ends every member of that etcd.
 

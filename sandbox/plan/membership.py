@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from sandbox.etcd.version import parse
@@ -80,6 +80,45 @@ def continued(recorded: ClusterSpec, planned: ClusterSpec) -> ClusterSpec:
         if spec.process(before.name) is None:
             spec = replace(with_member(spec, _again(before, planned)), wanted=spec.wanted)
     return replace(spec, founders=names)
+
+
+def with_known_ids(
+    planned: ClusterSpec, recorded: ClusterSpec, has_data: Callable[[str], bool]
+) -> ClusterSpec:
+    """The plan with the IDs that the members' data has: one of another peer URL keeps the ID of its first."""
+    processes = []
+    for process in planned.processes:
+        before = recorded.process(process.name)
+        old, now = before.member if before else None, process.member
+        if (
+            old is not None
+            and now is not None
+            and old.id not in (None, now.id)
+            and old.data_dir == now.data_dir
+            and has_data(now.data_dir)
+        ):
+            process = replace(process, member=replace(now, id=old.id))
+        processes.append(process)
+    return replace(planned, processes=tuple(processes))
+
+
+def moved_words(
+    planned: ClusterSpec, recorded: ClusterSpec, has_data: Callable[[str], bool]
+) -> tuple[str, ...]:
+    """Who has another peer URL than when the cluster last ran, and what to do about it."""
+    found = []
+    for process in planned.members:
+        before = recorded.process(process.name)
+        old, now = before.member if before else None, process.member
+        if old is None or now is None or old.data_dir != now.data_dir or not has_data(now.data_dir):
+            continue
+        if old.peer_url != now.peer_url:
+            found.append(
+                f"the peers of {now.name} know it by {old.peer_url}, and will not look for it at "
+                f"{now.peer_url}: bring the cluster up as it was, edit the file then, and etcd-sandbox "
+                "apply has etcd's list of members follow"
+            )
+    return tuple(found)
 
 
 def change_words(spec: ClusterSpec, planned: ClusterSpec) -> str:

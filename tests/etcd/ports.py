@@ -34,3 +34,21 @@ def _of_this_worker() -> range:
     number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     each = len(PORTS) // workers
     return PORTS[number * each : (number + 1) * each - MARGIN]
+
+
+def free_block(members: int) -> int:
+    """A port from which on each member has ten, four of which can be had."""
+    for base in free_ports(20):
+        wanted = [base + 10 * member + part for member in range(members) for part in range(4)]
+        if all(map(_can_be_had, wanted)):
+            return base
+    pytest.fail("there is no block of free ports")
+
+
+def _can_be_had(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

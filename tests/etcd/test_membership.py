@@ -21,7 +21,7 @@ from tests import etcd_versions
 from tests.conftest import SandboxCommand, until
 from tests.etcd.client import answers, get, put
 from tests.etcd.conftest import QUICK, ClusterMaker
-from tests.etcd.ports import free_ports
+from tests.etcd.ports import free_block
 from tests.etcd.views import leader_and_followers, leader_of, views
 from tests.etcd.writer import Writer, until_it_writes
 
@@ -251,27 +251,9 @@ def at_home(sandbox_command: SandboxCommand, some_etcd: EtcdBinary) -> SandboxCo
     """The command, with a profile `mine.toml` of three members on free ports."""
     sandbox_command.env["ETCD_SANDBOX_ETCD"] = some_etcd.path
     (sandbox_command.cwd / "mine.toml").write_text(
-        f"[cluster]\nbase_port = {_free_block(6)}\nport_step = 10\n{QUICK}"
+        f"[cluster]\nbase_port = {free_block(6)}\nport_step = 10\n{QUICK}"
     )
     return sandbox_command
-
-
-def _free_block(members: int) -> int:
-    """A port from which on each member has ten, four of which can be had."""
-    for base in free_ports(20):
-        wanted = [base + 10 * member + part for member in range(members) for part in range(4)]
-        if all(map(_can_be_had, wanted)):
-            return base
-    pytest.fail("there is no block of free ports")
-
-
-def _can_be_had(port: int) -> bool:
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 def status(command: SandboxCommand) -> dict[str, dict[str, Any]]:
@@ -461,7 +443,7 @@ def test_who_orders_a_change_may_go_and_what_a_dead_supervisor_left_is_explained
 def test_members_can_be_changed_beside_a_procfile_and_its_data_is_left_alone(
     at_home: SandboxCommand, some_etcd: EtcdBinary
 ) -> None:
-    base = _free_block(4)
+    base = free_block(4)
     urls = {f"infra{n}": f"http://127.0.0.1:{base + 10 * (n - 1)}" for n in (1, 2, 3)}
     peers = {f"infra{n}": f"http://127.0.0.1:{base + 10 * (n - 1) + 1}" for n in (1, 2, 3)}
     at_home.cwd.joinpath("Procfile").write_text(

@@ -13,6 +13,7 @@ from typing import Any
 
 from tests import etcd_versions
 from tests.conftest import SandboxCommand, until
+from tests.etcd.ports import free_block
 
 BEFORE = "web: sleep 301\ndb: sleep 302\nold: sleep 303\n"
 AFTER = "web: sleep 301\ndb: sleep 402\nnew: sleep 404\n"
@@ -123,6 +124,43 @@ def test_the_member_list_of_a_running_cluster_is_not_applied(
     cmdline = Path(f"/proc/{again['pid']}/cmdline")
     if cmdline.exists():
         assert b"--snapshot-count=2000" in cmdline.read_bytes()
+
+
+def test_a_member_is_dialled_at_another_peer_url_and_is_the_same_member(
+    sandbox_command: SandboxCommand,
+) -> None:
+    def member() -> dict[str, Any]:
+        (found,) = json.loads(sandbox_command("status", "--json").stdout)["members"]
+        return found  # type: ignore[no-any-return]
+
+    sandbox_command.env["ETCD_SANDBOX_ETCD"] = etcd_versions.need().path
+    base = free_block(2)
+    ports = (base, base + 10)
+    profile = sandbox_command.cwd / "p.toml"
+    for port in ports:
+        profile.write_text(f"[cluster]\nmembers = 1\nbase_port = {port}\n")
+        if port == ports[0]:
+            sandbox_command("up", "-d", "-p", "./p.toml")
+            before = member()
+    peer_url = f"http://127.0.0.1:{ports[1] + 1}"
+
+    said = sandbox_command("apply").stdout
+
+    assert f"dialled by its peers at {peer_url}, not at {before['peer_url']}: infra1" in said
+    now = member()
+    assert (now["id"], now["peer_url"], now["healthy"]) == (before["id"], peer_url, True)
+    assert (
+        f"{before['id']}, started, infra1, {peer_url},"
+        in sandbox_command("ctl", "member", "list").stdout
+    )
+    assert "nothing to do" in sandbox_command("apply").stdout
+
+    other = f"--peer-urls={before['peer_url']}"
+    sandbox_command("ctl", "member", "update", str(before["id"]), other)
+    assert f"peers dial infra1 at {before['peer_url']}" in sandbox_command("status").stdout
+    assert f"at {peer_url}, not at {before['peer_url']}" in sandbox_command("apply").stdout
+    assert peer_url in sandbox_command("ctl", "member", "list").stdout
+    assert member()["pid"] == now["pid"]
 
 
 def test_a_process_of_the_plan_that_was_not_wanted_can_be_started_later(

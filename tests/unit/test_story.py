@@ -165,8 +165,8 @@ def test_every_kind_has_a_sentence_that_needs_no_field(kind: Kind) -> None:
 
 
 def test_a_kind_from_a_newer_supervisor_is_shown_with_its_fields() -> None:
-    event = {"seq": 1, "ts": "", "kind": "member.moved", "member": "infra4", "learner": True}
-    assert sentence(event) == "infra4 member.moved learner=True"
+    event = {"seq": 1, "ts": "", "kind": "member.renamed", "member": "infra4", "learner": True}
+    assert sentence(event) == "infra4 member.renamed learner=True"
 
 
 @pytest.mark.parametrize(

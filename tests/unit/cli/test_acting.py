@@ -514,6 +514,10 @@ def test_apply_tells_what_it_did() -> None:
     assert told(answer, dry_run=True) == ["would be changed: web", "would be started: db, api"]
     nothing: dict[str, Any] = {"changed": [], "came": [], "went": []}
     assert told(nothing, dry_run=False) == ["nothing to do: what runs is what the input says"]
+    moved = {"process": "etcd2", "member": "infra2", "before": "http://a:1", "after": "http://a:2"}
+    assert told(nothing | {"moved": [moved]}, dry_run=False) == [
+        "dialled by its peers at http://a:2, not at http://a:1: infra2"
+    ]
     assert told(nothing | {"refused": "bootstrap"}, dry_run=True) == [
         "the bootstrap differs: a running cluster does not take that from a file"
     ]

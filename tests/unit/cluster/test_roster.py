@@ -107,3 +107,21 @@ def test_a_member_that_leaves_is_off_the_list_before_it_is_read_again() -> None:
     known.take_list([listed(each) for each in ids[:3]])
     known.retire("etcd2")
     assert known.voters == ("etcd1", "etcd3")
+
+
+def test_a_member_that_etcds_list_has_at_another_peer_url_is_noticed() -> None:
+    known = Roster(
+        replace(
+            process,
+            member=replace(process.member, peer_url=f"http://127.0.0.1:{number}"),
+        )
+        for number, process in enumerate([member(1), member(2)], start=1)
+        if process.member is not None
+    )
+    assert known.moved == {}
+    here, there = (
+        Peer(id=f"{number}a", name="", peer_urls=(url,), client_urls=(), is_learner=False)
+        for number, url in ((1, "http://127.0.0.1:1"), (2, "http://127.0.0.1:9"))
+    )
+    known.take_list([here, there])
+    assert known.moved == {"etcd2": ("http://127.0.0.1:9",)}

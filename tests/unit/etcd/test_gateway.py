@@ -388,6 +388,7 @@ def test_a_refusal_to_change_the_members_is_told_in_the_words_of_etcd(
             await gateway.add_member(member.url, "http://127.0.0.1:4", patience_s, learner=False),
             await gateway.promote_member(member.url, "a", patience_s),
             await gateway.remove_member(member.url, "a", patience_s),
+            await gateway.update_member(member.url, "a", ["http://127.0.0.1:5"], patience_s),
         ]
         for answer in answers:
             assert isinstance(answer, Refusal)
@@ -396,6 +397,10 @@ def test_a_refusal_to_change_the_members_is_told_in_the_words_of_etcd(
             assert member.asked[1:] == [
                 ("/v3/cluster/member/promote", '{"ID":"10"}'),
                 ("/v3/cluster/member/remove", '{"ID":"10"}'),
+                (
+                    "/v3/cluster/member/update",
+                    '{"ID": "10", "peerURLs": ["http://127.0.0.1:5"]}',
+                ),
             ]
 
     asking(
@@ -403,4 +408,5 @@ def test_a_refusal_to_change_the_members_is_told_in_the_words_of_etcd(
         cluster__member__add=said,
         cluster__member__promote=said,
         cluster__member__remove=said,
+        cluster__member__update=said,
     )

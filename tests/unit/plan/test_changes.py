@@ -13,6 +13,7 @@ from sandbox.model.spec import (
     ClusterSpec,
     DiscoveryProtocol,
     DiscoverySpec,
+    DnsSpec,
     MemberSpec,
     ProcessSpec,
     Restart,
@@ -20,7 +21,7 @@ from sandbox.model.spec import (
     Source,
     SourceKind,
 )
-from sandbox.plan.changes import Changes, compare
+from sandbox.plan.changes import Changes, Moved, compare, peer_urls_of
 
 
 def process(name: str, **fields: Any) -> ProcessSpec:
@@ -94,7 +95,8 @@ def test_how_a_command_is_shown_does_not_count() -> None:
         ([member("a")], [member("a"), process("web")], False),
         ([member("a")], [member("a"), member("b", 2)], True),
         ([member("a"), member("b", 2)], [member("a")], True),
-        ([member("a", 1)], [member("a", 2)], True),
+        ([member("a", 1)], [member("a", 2)], False),
+        ([member("a", 1)], [replace(member("a", 2), name="other")], True),
         ([member("a")], [process("p-a")], True),
     ],
 )
@@ -103,6 +105,57 @@ def test_a_changed_membership_is_told_apart(
 ) -> None:
     expected = "member list" if changed else ""
     assert compare(cluster(*before), cluster(*after)).refused == expected
+
+
+def test_a_member_with_another_peer_url_moves_and_is_not_among_the_changed() -> None:
+    running = cluster(member("a", 1), member("b", 2))
+    wanted = cluster(member("a", 1), replace(member("b", 3), argv=("anew",)))
+    changes = compare(running, wanted)
+    assert changes == Changes(
+        moved=(
+            Moved(
+                process="p-b",
+                member="b",
+                before="http://127.0.0.1:2",
+                after="http://127.0.0.1:3",
+            ),
+        )
+    )
+    assert changes.one_line() == "p-b moved to the peer URL http://127.0.0.1:3"
+
+
+def test_a_peer_url_that_somebody_changed_on_etcds_list_differs_too() -> None:
+    spec = cluster(member("a", 1), member("b", 2))
+    assert not compare(spec, spec, {"p-a": ("http://127.0.0.1:1", "http://127.0.0.1:9")})
+    (moved,) = compare(spec, spec, {"p-b": ("http://127.0.0.1:9",)}).moved
+    assert (moved.before, moved.after) == ("http://127.0.0.1:9", "http://127.0.0.1:2")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"bootstrap": Bootstrap.DNS, "dns": DnsSpec(
+            domain="d", address="127.0.0.1", srv=(), hosts=(), resolv_conf="", process="dns",
+        )},
+        {"runtime": Runtime.PODMAN},
+    ],
+)  # fmt: skip
+def test_members_that_are_found_by_name_do_not_move(fields: dict[str, Any]) -> None:
+    running, wanted = (replace(cluster(member("a", port)), **fields) for port in (1, 2))
+    assert compare(running, wanted).refused == "peer URL"
+
+
+def test_all_peer_urls_of_a_member_are_those_of_its_own_list_of_members() -> None:
+    own = member("a", 1).member
+    assert own is not None
+    assert peer_urls_of(own) == ("http://127.0.0.1:1",)
+    several = ("a=http://127.0.0.1:1", "a=http://[::1]:1", "b=http://127.0.0.1:2")
+    assert peer_urls_of(replace(own, initial_cluster=several)) == (
+        "http://127.0.0.1:1",
+        "http://[::1]:1",
+    )
+    elsewhere = ("a=http://127.0.0.1:7",)
+    assert peer_urls_of(replace(own, initial_cluster=elsewhere)) == ("http://127.0.0.1:1",)
 
 
 def by_discovery(token: str) -> ClusterSpec:

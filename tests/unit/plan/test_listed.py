@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from sandbox.model.detail import Peer
 from sandbox.model.upgrade import Unlike
-from sandbox.plan.listed import unlike
+from sandbox.plan.listed import moved_words, unlike
 from tests.unit.export.plans import from_profile
 
 MEMBERS = {each.name: each.member for each in from_profile().members if each.member is not None}
@@ -62,3 +62,11 @@ def test_who_lost_its_vote_or_its_place_is_named() -> None:
 
 def test_a_member_whose_id_is_not_known_is_not_missed() -> None:
     assert unlike(MEMBERS, {**IDS, "etcd1": None}, LISTED[1:]) == ()
+
+
+def test_a_member_that_is_dialled_elsewhere_is_said_with_both_urls_and_the_mend() -> None:
+    member = MEMBERS["etcd1"]
+    said = moved_words(member, ("http://127.0.0.1:9",))
+    assert said.startswith("peers dial infra1 at http://127.0.0.1:9,")
+    assert member.peer_url in said
+    assert "etcd-sandbox apply" in said

@@ -13,6 +13,8 @@ from sandbox.plan.membership import (
     change_words,
     continued,
     interrupted_words,
+    moved_words,
+    with_known_ids,
     with_member,
     without_member,
 )
@@ -121,6 +123,24 @@ def test_a_learner_of_the_input_that_joined_starts_with_the_others() -> None:
     promoted = continued(replaced(recorded, "etcd4"), planned)
     assert not member(promoted.members[3]).learner
     assert change_words(promoted, planned) == "infra4 promoted"
+
+
+def test_a_member_of_another_peer_url_keeps_the_id_that_its_data_has() -> None:
+    recorded = from_profile()
+    first = recorded.members[0]
+    url = "http://127.0.0.1:9"
+    moved = replace(first, member=replace(member(first), id="new", peer_url=url))
+    planned = replace(recorded, processes=(moved, *recorded.processes[1:]))
+
+    kept = with_known_ids(planned, recorded, lambda _: True)
+
+    assert member(kept.members[0]) == replace(member(first), peer_url=url)
+    assert with_known_ids(planned, recorded, lambda _: False) == planned
+    (said,) = moved_words(planned, recorded, lambda _: True)
+    assert f"know it by {member(first).peer_url}" in said
+    assert "etcd-sandbox apply" in said
+    assert moved_words(planned, recorded, lambda _: False) == ()
+    assert moved_words(recorded, recorded, lambda _: True) == ()
 
 
 def test_what_was_interrupted_is_said_with_the_mend() -> None:

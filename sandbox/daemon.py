@@ -23,13 +23,14 @@ import msgspec
 
 from sandbox.cluster import preflight, record
 from sandbox.cluster.cluster import Cluster
+from sandbox.clusterlock import take_lock
 from sandbox.control.wire import error_to_wire, keep_freed_memory
 from sandbox.errors import SandboxError
+from sandbox.ground import LOOKED_AT_EVERY_S, Ground
 from sandbox.model.spec import ClusterSpec
 from sandbox.paths import ClusterPaths
 from sandbox.supervise import ledger, leftcontainers
 from sandbox.supervise.bus import Bus
-from sandbox.supervise.guard import take_lock
 from sandbox.supervise.leftcontainers import containers_of, make_room
 from sandbox.supervise.logbook import Logbook
 
@@ -144,22 +145,31 @@ async def run(options: Options, spec: ClusterSpec, guard: Guard) -> int:
     # The socket listens already: a client that comes before uvicorn is up waits in its backlog.
     _say(options.status_fd, {"pid": os.getpid()})
     watching = asyncio.create_task(_end_without_guard(guard, cluster, options, released))
+    standing = asyncio.create_task(_end_without_ground(Ground(paths), cluster))
     await cluster.ended.wait()
     watching.cancel()
+    standing.cancel()
     logbook.close()
     bus.close()
     await serving
     await gateway.aclose()
+    # In the place of a lost directory is another cluster's, or nobody's.
+    if not cluster.lost_directory:
+        await _tidy_up(spec, paths, guard)
+    for command in at_death:
+        guard(f"-{command}")
+    if not cluster.lost_directory:
+        book.close()
+    return cluster.exit_code
+
+
+async def _tidy_up(spec: ClusterSpec, paths: ClusterPaths, guard: Guard) -> None:
     paths.socket.unlink(missing_ok=True)
     if guard.is_dead or sys.platform != "linux":
         # Nobody else ends those who left their process group (elsewhere the guard cannot).
         await asyncio.to_thread(ledger.sweep, paths.supervisor)
-    if any(each.network for each in contained):
+    if any(each.network for each in containers_of(spec.processes)):
         await asyncio.to_thread(_clear_containers, spec, paths)
-    for command in at_death:
-        guard(f"-{command}")
-    book.close()
-    return cluster.exit_code
 
 
 def clear_leftovers(paths: ClusterPaths) -> list[str]:
@@ -195,6 +205,15 @@ async def _end_without_guard(
         cluster.shutdown()
 
 
+async def _end_without_ground(ground: Ground, cluster: Cluster) -> None:
+    while True:
+        if loss := ground.loss():
+            _log.error("%s; everything is ended", loss.what)
+            cluster.abandon(loss.what, has_directory=loss.has_directory)
+            return
+        await asyncio.sleep(LOOKED_AT_EVERY_S)
+
+
 def _load_gateway(spec: ClusterSpec) -> Gateway:
     from sandbox.etcd.gateway import Gateway
 
@@ -217,7 +236,10 @@ def _sweep(options: Options) -> int:
     """Clear up after a dead supervisor, under the cluster's lock; prints the names as JSON."""
     paths = ClusterPaths(options.name, Path(options.root))
     names: list[str] = []
-    if (lock := take_lock(str(paths.lock))) is not None:
+    lock = None
+    with contextlib.suppress(FileNotFoundError):  # it was purged meanwhile
+        lock = take_lock(paths)
+    if lock is not None:
         names = clear_leftovers(paths)
         paths.socket.unlink(missing_ok=True)
         os.close(lock)
@@ -242,10 +264,10 @@ def main() -> int:
     if path := os.environ.get("PYTHONPATH"):
         # It may be relative, and the links' process is executed from another directory.
         os.environ["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, path.split(os.pathsep)))
-    os.chdir(options.root)
     if not content:
         return 1  # the launcher died before it handed the plan over
     try:
+        os.chdir(options.root)
         spec = msgspec.json.decode(content, type=ClusterSpec)
         return asyncio.run(run(options, spec, guard))
     except SandboxError as error:
@@ -253,10 +275,14 @@ def main() -> int:
         return error.exit_code
     except OSError as error:
         where = str(error.filename or options.root)
-        _say(
-            options.status_fd,
-            error_to_wire(SandboxError(f"the supervisor cannot work ({error.strerror})", where)),
-        )
+        what = SandboxError(f"the supervisor cannot work ({error.strerror})", where)
+        if not os.path.isdir(options.root):  # noqa: PTH112 - of a string
+            what = SandboxError(
+                "the state directory was deleted while the cluster started",
+                options.root,
+                "start it again",
+            )
+        _say(options.status_fd, error_to_wire(what))
         _log.exception("cannot work")
         return 1
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import signal
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from sandbox.clusterlock import is_running, lock_to_start
 from sandbox.control.wire import error_from_wire
 from sandbox.errors import SandboxError, TimedOut
 from sandbox.model.spec import ClusterSpec
@@ -77,7 +77,7 @@ def launch(
     Raises what the supervisor finds in the way: a running cluster of that name, a taken port,
     data of another member list, no room on the disk.
     """
-    _make_state_directory(paths)
+    lock = _locked(paths)
     status_read, status_write = os.pipe()
     spec_read, spec_write = os.pipe()
     owner_read, owner_write = os.pipe() if owned else (-1, -1)
@@ -92,23 +92,27 @@ def launch(
     supervisor = [*_DAEMON, json.dumps(word)]
     grace_s = max((process.stop_timeout_s for process in spec.processes), default=10.0) + 5.0
     options = {
-        "lock": str(paths.lock),
         "status_fd": status_write,
         "owner_fd": owner_read,
         "grace_s": grace_s,
     }
     command = [sys.executable, "-I", "-S", str(_GUARD), json.dumps(options), *supervisor]
-    passed = [status_write, *inherited_fds, *([owner_read] if owned else [])]
-    with paths.supervisor_log.open("ab") as log:
-        guard = subprocess.Popen(
-            command,
-            stdin=spec_read,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-            pass_fds=passed,
-        )
-    for fd in (status_write, spec_read, *([owner_read] if owned else [])):
+    # The lock is theirs from now on: whoever of them lives holds it.
+    passed = [lock, status_write, *inherited_fds, *([owner_read] if owned else [])]
+    try:
+        with paths.supervisor_log.open("ab") as log:
+            guard = subprocess.Popen(
+                command,
+                stdin=spec_read,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                pass_fds=passed,
+            )
+    except BaseException:
+        os.close(lock)
+        raise
+    for fd in (lock, status_write, spec_read, *([owner_read] if owned else [])):
         os.close(fd)
     launched = Launched(guard, owner_write if owned else None)
     try:
@@ -131,18 +135,6 @@ def launch(
     finally:
         os.close(status_read)
     return launched
-
-
-def is_running(paths: ClusterPaths) -> bool:
-    """Whether a guard or a supervisor of this cluster lives: one of them holds the lock."""
-    try:
-        with paths.lock.open("rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
 
 
 def wait_until_gone(paths: ClusterPaths, timeout_s: float) -> None:
@@ -187,18 +179,25 @@ def _force(launched: Launched, grace_s: float) -> None:
             launched.guard.wait(_FORCE_AGAIN_S)
 
 
-def _make_state_directory(paths: ClusterPaths) -> None:
+def _locked(paths: ClusterPaths) -> int:
+    """The cluster's lock, in a state directory that can be written. Raises where it cannot, or it runs."""
     try:
-        paths.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        paths.root.chmod(0o700)
-        with paths.supervisor_log.open("ab"):
-            pass
+        lock = lock_to_start(paths)
+        if lock is not None:
+            paths.root.chmod(0o700)
+            with paths.supervisor_log.open("ab"):
+                pass
+            return lock
     except OSError as error:
         raise SandboxError(
             f"cannot write the state directory ({error.strerror})",
             str(error.filename or paths.root),
             "set ETCD_SANDBOX_HOME to a directory that you can write and that has room",
         ) from error
+    raise SandboxError(
+        "this cluster is running already",
+        hint="etcd-sandbox status shows it; etcd-sandbox down stops it; -c NAME starts another",
+    )
 
 
 def _hand_over(fd: int, content: bytes) -> None:

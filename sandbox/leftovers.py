@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import secrets
-import shutil
 
-from sandbox.launch import is_running, left_behind, sweep
+from sandbox.clusterlock import is_running, purge
+from sandbox.errors import SandboxError
+from sandbox.launch import left_behind, sweep
 from sandbox.paths import ClusterPaths, cluster_paths, known_clusters
 
 _PASSING = re.compile(r"(?:run|py)-(\d+)-[0-9a-f]{6}\Z")
@@ -37,7 +39,8 @@ def clear_abandoned() -> list[str]:
         found = _PASSING.match(paths.name)
         if found and not _alive(int(found[1])) and not is_running(paths):
             said.append(clear_leftovers(paths))
-            shutil.rmtree(paths.root, ignore_errors=True)
+            with contextlib.suppress(SandboxError):
+                purge(paths)
     return [line for line in said if line]
 
 

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from sandbox.clusterlock import is_running, purge
 from sandbox.errors import SandboxError
-from sandbox.launch import is_running
 from sandbox.model.spec import MemberSpec
 from sandbox.paths import ClusterPaths
 from sandbox.restoring import Restoration
@@ -54,7 +54,8 @@ def restored_data(restoration: Restoration, paths: ClusterPaths) -> Iterator[Pat
     except BaseException:
         taken_over = whole and not data.exists()
         if new and not taken_over and not is_running(paths):
-            shutil.rmtree(paths.root, ignore_errors=True)
+            with contextlib.suppress(SandboxError):
+                purge(paths)
         raise
     finally:
         shutil.rmtree(staging, ignore_errors=True)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from sandbox.clusterlock import is_running
 from sandbox.errors import InputError, SandboxError
 from sandbox.etcd import release, snapshotfile
 from sandbox.etcd.datadir import has_data
@@ -22,7 +23,6 @@ from sandbox.inputs import (
     recorded_plan,
     refuse_foreign_data,
 )
-from sandbox.launch import is_running
 from sandbox.model.spec import Bootstrap, ClusterSpec, EtcdBinary, MemberSpec, PastKind
 from sandbox.paths import ClusterPaths
 from sandbox.plan.generated import default_token

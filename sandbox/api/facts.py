@@ -9,11 +9,11 @@ import msgspec
 
 from sandbox.api import words
 from sandbox.api.lifetime import Life, Wishes
+from sandbox.clusterlock import is_running
 from sandbox.control.answers import not_running
 from sandbox.errors import InputError, NotRunning
 from sandbox.etcdctl import program_variables
 from sandbox.inputs import recorded_plan
-from sandbox.launch import is_running
 from sandbox.model.spec import ClusterSpec
 from sandbox.paths import ClusterPaths, cluster_paths
 

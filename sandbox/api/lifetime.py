@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import subprocess
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from sandbox.clusterlock import is_running, purge
 from sandbox.errors import InputError, SandboxError
 from sandbox.inputs import DEFAULT_MEMBERS, Caller, Options, plan_up, recorded_plan
-from sandbox.launch import Launched, is_running, launch, left_behind, sweep
+from sandbox.launch import Launched, launch, left_behind, sweep
 from sandbox.leftovers import clear_abandoned, clear_leftovers, passing_cluster
 from sandbox.model.spec import Bootstrap, Runtime
 from sandbox.paths import ClusterPaths, cluster_paths
@@ -129,7 +129,8 @@ class Life:
         if left_behind(self.paths):
             sweep(self.paths)
         if not self._wishes.keep_data:
-            shutil.rmtree(self.paths.root, ignore_errors=True)
+            with suppress(SandboxError):
+                purge(self.paths)
 
     def let_go_in_fork(self) -> None:
         """Close the copy of the pipe that a fork has: it must not keep the cluster alive."""
@@ -169,7 +170,8 @@ def begin(wishes: Wishes) -> Life:
             )
     except BaseException:
         if not wishes.keep_data and not is_running(paths):
-            shutil.rmtree(paths.root, ignore_errors=True)
+            with suppress(SandboxError):
+                purge(paths)
         raise
     finally:
         for fd in planned.held:

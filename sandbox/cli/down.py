@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
 import click
 
 from sandbox.cli import output
 from sandbox.cli.settings import common
-from sandbox.errors import NotRunning, SandboxError
+from sandbox.errors import NotRunning
 
 if TYPE_CHECKING:
     from sandbox.control.client import ControlClient
+
+ENDED_BY_OTHERS_WITHIN_S = 30.0
 
 
 @click.command("down")
@@ -48,11 +49,9 @@ def _stop(client: ControlClient, *, kill: bool, purge: bool = False) -> None:
 
 
 def _purge(kill: bool) -> None:
-    import msgspec
-
     from sandbox.cli import choice
+    from sandbox.clusterlock import purge
     from sandbox.inputs import recorded_plan, refuse_foreign_data
-    from sandbox.model.spec import ClusterSpec
     from sandbox.paths import cluster_paths
 
     try:
@@ -65,15 +64,21 @@ def _purge(kill: bool) -> None:
             refuse_foreign_data(recorded, "--purge")
     else:
         paths = client.paths
-        refuse_foreign_data(msgspec.convert(client.plan(), ClusterSpec), "--purge")
-        _stop(client, kill=kill, purge=True)
-    try:
-        shutil.rmtree(paths.root)
-    except FileNotFoundError:
-        pass
-    except OSError as error:
-        raise SandboxError(
-            f"not everything could be deleted ({error.strerror})", str(error.filename or paths.root)
-        ) from error
+        _end(client, kill=kill)
+    purge(paths)
     output.line(f"purged {paths.name}: no data, logs or plan are left")
     output.next_step("up")
+
+
+def _end(client: ControlClient, *, kill: bool) -> None:
+    import msgspec
+
+    from sandbox.inputs import refuse_foreign_data
+    from sandbox.launch import wait_until_gone
+    from sandbox.model.spec import ClusterSpec
+
+    try:
+        refuse_foreign_data(msgspec.convert(client.plan(), ClusterSpec), "--purge")
+        _stop(client, kill=kill, purge=True)
+    except NotRunning:  # another command is ending it
+        wait_until_gone(client.paths, ENDED_BY_OTHERS_WITHIN_S)

@@ -36,7 +36,7 @@ def ls() -> None:
 
 def described(paths: ClusterPaths) -> dict[str, Any] | None:
     """One cluster by its files; None for a directory that never held a plan."""
-    from sandbox.launch import is_running
+    from sandbox.clusterlock import is_running
 
     state = "running" if is_running(paths) else "died" if paths.supervisor.exists() else "stopped"
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import subprocess
 from collections.abc import Sequence
@@ -154,7 +153,9 @@ def _undisturbed() -> Any:
 
 
 def _leave_nothing(paths: ClusterPaths) -> None:
+    from sandbox.clusterlock import purge
     from sandbox.start import stop_at_once
 
     stop_at_once(paths)
-    shutil.rmtree(paths.root, ignore_errors=True)
+    with contextlib.suppress(SandboxError):
+        purge(paths)

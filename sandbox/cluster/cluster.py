@@ -82,6 +82,8 @@ class Cluster:
         self.logbook = logbook
         self.ended = asyncio.Event()
         self.exit_code = 0
+        self.lost_directory = False
+        self._ledger = ledger
         self._paths = paths
         self._roster = Roster(spec.processes)
         self._raft = RaftWatch(self._roster, bus)
@@ -321,6 +323,17 @@ class Cluster:
             self._ending_hard = True
             self._spawn(self._kill_all())
 
+    def abandon(self, why: str, *, has_directory: bool) -> None:
+        """End everything, since nobody could any more, and say why.
+
+        Without its directory nothing is touched there: what is in its place is another cluster's.
+        """
+        self.last_words.fields = {"why": why}
+        self.lost_directory = not has_directory
+        if self.lost_directory:
+            self._ledger.disown()
+        self.shutdown(kill=self.lost_directory, exit_code=1)
+
     async def _end(self) -> None:
         self._readiness.give_up()
         if self._attached is not None:
@@ -339,7 +352,7 @@ class Cluster:
                 await ordering.stop(
                     self._supervisor, self._roster, names, lambda: self._leader_by_logs() or known
                 )
-            if self.spec.ephemeral or self._purge:
+            if (self.spec.ephemeral or self._purge) and not self.lost_directory:
                 await asyncio.to_thread(record.wipe, self._paths)
         except SandboxError as error:
             _log.error("%s", error)

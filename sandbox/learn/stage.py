@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import subprocess
 import time
@@ -14,6 +13,8 @@ from typing import Any
 
 import msgspec
 
+from sandbox.clusterlock import is_running
+from sandbox.clusterlock import purge as purge_cluster
 from sandbox.control.client import ControlClient
 from sandbox.dns.needs import Lack
 from sandbox.errors import InputError, SandboxError, TimedOut
@@ -21,7 +22,7 @@ from sandbox.etcd.release import choose
 from sandbox.etcd.version import series
 from sandbox.etcdctl import run_etcdctl
 from sandbox.inputs import Caller, Options, Planned, plan_up, recorded_plan
-from sandbox.launch import Launched, is_running
+from sandbox.launch import Launched
 from sandbox.learn.asking import in_turn, peers_of
 from sandbox.learn.lesson import Lesson, Step
 from sandbox.learn.machine import lack
@@ -199,7 +200,8 @@ class Stage:
             stop_at_once(self.paths)
         self._forget()
         if purge:
-            shutil.rmtree(self.paths.root, ignore_errors=True)
+            with contextlib.suppress(SandboxError):
+                purge_cluster(self.paths)
 
     def _renew(self) -> None:
         """Another cluster in its place, as the page has it."""

@@ -1,7 +1,7 @@
 """The guard: a tiny parent of the supervisor that leaves nothing behind, whoever dies.
 
 It is executed by path with `python -I -S` (no site-packages, no imports of this project), so
-that it starts in 15 ms and stays small. It takes the cluster's lock, starts the supervisor,
+that it starts in 15 ms and stays small. It is given the cluster's lock, starts the supervisor,
 and waits. When the supervisor has ended, in whatever way, it kills every process group that
 the supervisor reported and, on Linux, where orphans come to it as a child subreaper, every
 descendant that is left; then it runs the commands that the supervisor left with it for this case. When the pipe from an owning `up` closes, it asks the supervisor to
@@ -12,8 +12,6 @@ ends everything at once. The lock is free only when nothing is left.
 from __future__ import annotations
 
 import ctypes
-import errno
-import fcntl
 import json
 import os
 import select
@@ -23,9 +21,6 @@ import time
 
 PR_SET_CHILD_SUBREAPER = 36
 ASKING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-LOCK_PATIENCE_S = 1.0
-"""Who only looks whether a cluster runs holds its lock for an instant; that is not running."""
-
 COMMANDS_TIMEOUT_S = 30.0
 
 KILL_TIMEOUT_S = 5.0
@@ -36,25 +31,6 @@ def become_subreaper() -> None:
     """On Linux, be the parent of every orphaned descendant."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-
-
-def take_lock(path: str) -> int | None:
-    """An inheritable descriptor that holds the lock, or None when somebody else holds it."""
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    deadline = time.monotonic() + LOCK_PATIENCE_S
-    while True:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-                raise
-        else:
-            os.set_inheritable(fd, True)
-            return fd
-        if time.monotonic() > deadline:
-            os.close(fd)
-            return None
-        time.sleep(0.005)
 
 
 def reap() -> dict[int, int]:
@@ -206,17 +182,9 @@ def start_supervisor(command: list[str], reports_write: int, passed: list[int]) 
 
 
 def main() -> int:
-    """Run the guard: `guard.py OPTIONS-AS-JSON SUPERVISOR-COMMAND…`; the exit code is 1 when locked out."""
+    """Run the guard: `guard.py OPTIONS-AS-JSON SUPERVISOR-COMMAND…`; it was given the cluster's lock, open."""
     options, command = json.loads(sys.argv[1]), sys.argv[2:]
     status_fd, owner_fd = options["status_fd"], options["owner_fd"]
-    lock = take_lock(options["lock"])
-    if lock is None:
-        word = {"error": {"what": "this cluster is running already", "exit_code": 1}}
-        word["error"]["hint"] = (
-            "etcd-sandbox status shows it; etcd-sandbox down stops it; -c NAME starts another"
-        )
-        os.write(status_fd, json.dumps(word).encode() + b"\n")
-        return 1
     if owner_fd >= 0:
         os.set_inheritable(owner_fd, False)
     become_subreaper()

@@ -75,6 +75,10 @@ class Ledger:
             draft.write_text(json.dumps(content))
             draft.replace(self._path)
 
+    def disown(self) -> None:
+        """Write nothing more: the place of the file is another's."""
+        self._closed = True
+
     def close(self) -> None:
         """Everything has ended in order: there is nothing to clear up, and nothing more to write."""
         self._closed = True

@@ -111,6 +111,7 @@ async def run(options: Options, spec: ClusterSpec, guard: Guard) -> int:
     elif options.fresh:
         record.wipe(paths)
     record.write(paths, spec)
+    record.write_left_off(paths)
     at_death = [
         json.dumps(leftcontainers.command_for(engine, paths.root))
         for engine in dict.fromkeys(each.engine for each in contained)

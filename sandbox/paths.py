@@ -79,6 +79,10 @@ class ClusterPaths:
         return self.root / "cluster.json"
 
     @property
+    def left_off(self) -> Path:
+        return self.root / "leftoff.json"
+
+    @property
     def supervisor(self) -> Path:
         return self.root / "supervisor.json"
 

@@ -65,7 +65,8 @@ _Alarm = tuple[float, Callable[[], None]]
 class Wishes:
     """How the foreground is to behave; `fresh` and `restored` are as `launch` takes them.
 
-    `raw`: log lines keep what acts on a terminal.
+    `raw`: log lines keep what acts on a terminal. `notice` is what the dashboard says first, since
+    it hides what was said before it.
     """
 
     fresh: bool = False
@@ -73,6 +74,7 @@ class Wishes:
     apply_edits: bool = False
     dashboard: bool = False
     raw: bool = False
+    notice: str = ""
     timeout_s: float = 30.0
 
 
@@ -94,6 +96,8 @@ def own(planned: Planned, paths: ClusterPaths, caller: Caller, wishes: Wishes) -
     notices = _Notices()
     _watch_edits(planned, paths, caller, wishes, notices)
     if wishes.dashboard:
+        if wishes.notice:
+            notices(wishes.notice)
         left = watch(paths, launched, signals.fd, notices)
         if left is Left.RUNNING:
             launched.release()

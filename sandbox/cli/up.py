@@ -59,7 +59,8 @@ def up(
     """
     from sandbox.cli import preview
     from sandbox.cli.choice import clear_leftovers, paths_to_start
-    from sandbox.inputs import plan_up, refuse_foreign_data
+    from sandbox.inputs import plan_up, recorded_plan, refuse_foreign_data
+    from sandbox.olddata import going_on
 
     options = collect(
         wanted=wanted, ephemeral=ephemeral, exit_on_error=exit_on_error, fresh=fresh, **given
@@ -77,6 +78,11 @@ def up(
         return
     diagnostics.risk_notes(planned.spec)
     clear_leftovers(paths)
+    old = (
+        None if fresh else going_on(planned.spec, recorded_plan(paths), paths, ephemeral=ephemeral)
+    )
+    if old is not None and not paths.supervisor.exists():
+        diagnostics.note(old)
     if detach:
         _detached(planned, paths, fresh, timeout_s)
         return
@@ -88,6 +94,7 @@ def up(
         apply_edits=watch,
         timeout_s=timeout_s,
         raw=raw,
+        notice=old or "",
         dashboard=not (plain or settings().json) and can_be_shown(),
     )
     output.leave(own(planned, paths, caller, wishes))

@@ -348,6 +348,8 @@ class Cluster:
                 self._spawn(self._kill_all())
                 await self._supervisor.stop_all(names)
             else:
+                if self._attached is not None:
+                    record.write_left_off(self._paths, await self._attached.monitor.ask())
                 known = await self._leader_for_stop()
                 await ordering.stop(
                     self._supervisor, self._roster, names, lambda: self._leader_by_logs() or known

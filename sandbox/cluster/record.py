@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from sandbox.errors import InputError, SandboxError
 from sandbox.etcd.datadir import has_data
+from sandbox.model.leftoff import LeftOff
 from sandbox.model.spec import ClusterSpec, SourceKind
 from sandbox.paths import ClusterPaths
 from sandbox.plan.identity import mismatch
+
+if TYPE_CHECKING:
+    from sandbox.etcd.gateway import StatusAnswer
 
 
 def write(paths: ClusterPaths, spec: ClusterSpec) -> None:
@@ -35,6 +41,20 @@ def read(paths: ClusterPaths) -> ClusterSpec | None:
         return msgspec.json.decode(paths.plan.read_bytes(), type=ClusterSpec)
     except (OSError, msgspec.MsgspecError):
         return None
+
+
+def write_left_off(paths: ClusterPaths, answers: Mapping[str, StatusAnswer] | None = None) -> None:
+    """Record how far the members had come, by their last answers; without any, that nobody knows."""
+    told = (answers or {}).values()
+    terms = [answer.term for answer in told if answer.term is not None]
+    revisions = [answer.revision for answer in told if answer.revision is not None]
+    left = LeftOff(term=max(terms), revision=max(revisions)) if terms and revisions else None
+    # A full disk must not keep a cluster from stopping: this is for a word at the next start only.
+    with contextlib.suppress(OSError):
+        if left is None:
+            paths.left_off.unlink(missing_ok=True)
+        else:
+            paths.left_off.write_bytes(msgspec.json.encode(left))
 
 
 def refuse_other_data(paths: ClusterPaths, spec: ClusterSpec) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -191,6 +192,8 @@ def test_the_plan_is_continued_with_its_data_and_another_is_refused(
     on_etcd("down")
     again = on_etcd("up", "-d")
     assert "recorded" in again.stderr
+    assert "goes on with the data that it has had since" in again.stderr
+    assert re.search(r"\(term \d+, revision 2\); --fresh begins anew", again.stderr)
     assert get(on_etcd, "kept") == "yes"
     on_etcd("down")
     refused = on_etcd("up", "-n", "5", "-d", code=2)

@@ -9,8 +9,6 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import psutil
-
 from sandbox import __version__
 from sandbox.cluster.healthcheck import (
     ANSWER_DEADLINE_S,
@@ -18,6 +16,7 @@ from sandbox.cluster.healthcheck import (
     HealthCheck,
 )
 from sandbox.cluster.memberhealth import MemberHealth
+from sandbox.cluster.meters import Meters, is_alone
 from sandbox.cluster.quorum import differing, is_healthy, quorum_of, role_of, still_differing
 from sandbox.cluster.roster import Roster
 from sandbox.cluster.settling import Judgement, Voter, judge
@@ -103,7 +102,7 @@ class Monitor:
         self._bus = bus
         self._gateway = gateway
         self._began = time.monotonic()
-        self._meters: dict[int, psutil.Process] = {}
+        self._meters = Meters()
         self._had_quorum: bool | None = None
         self._alarms: frozenset[Alarm] = frozenset()
         self._look = asyncio.Event()
@@ -433,16 +432,9 @@ class Monitor:
         pid = process.life.pid
         if pid is None:
             return None, None
-        try:
-            meter = self._meters.get(pid)
-            if meter is None:
-                live = {entry.life.pid for entry in self._supervisor.processes.values()}
-                self._meters = {key: kept for key, kept in self._meters.items() if key in live}
-                meter = self._meters[pid] = psutil.Process(pid)
-            with meter.oneshot():
-                return meter.cpu_percent(None), meter.memory_info().rss
-        except psutil.Error:
-            return None, None
+        if not self._meters.knows(pid):
+            self._meters.keep({entry.life.pid for entry in self._supervisor.processes.values()})
+        return self._meters.measure(pid, alone=is_alone(process.spec))
 
 
 def _leads(answer: StatusAnswer | None) -> bool:

@@ -22,6 +22,7 @@ from sandbox.control.client import ControlClient
 from sandbox.errors import InputError, SandboxError
 from sandbox.etcd import snapshotfile
 from sandbox.etcd.gateway import Gateway
+from sandbox.model.credentials import Credentials
 from sandbox.model.selector import candidates_of, resolve
 from sandbox.model.state import Role
 
@@ -80,7 +81,8 @@ def save(
         if process.get("member") and process["name"] == chosen["process"]
     )
     with _Draft(path, overwrite=overwrite) as draft:
-        quorum, keys, facts = asyncio.run(_taken(member, draft, timeout_s))
+        user = client.user or plan.get("user")
+        quorum, keys, facts = asyncio.run(_taken(member, draft, timeout_s, user))
     return Snapshot(
         path=str(path),
         size_bytes=facts.size_bytes,
@@ -137,10 +139,14 @@ def _freshness(member: Mapping[str, Any]) -> tuple[bool, int, int]:
 
 
 async def _taken(
-    member: Mapping[str, Any], draft: _Draft, silence_s: float
+    member: Mapping[str, Any], draft: _Draft, silence_s: float, user: str | None
 ) -> tuple[bool, int | None, SnapshotFacts]:
     """Whether a quorum was there, how many keys there are, and the checked file's facts."""
-    gateway = Gateway(member.get("client_cert") or "", member.get("client_key") or "")
+    gateway = Gateway(
+        member.get("client_cert") or "",
+        member.get("client_key") or "",
+        Credentials.parse(user) if user else None,
+    )
     url = member["client_url"]
     try:
         # Once such a read is answered, the member has applied all that was acknowledged before.

@@ -27,6 +27,7 @@ from sandbox.clusterlock import take_lock
 from sandbox.control.wire import error_to_wire, keep_freed_memory
 from sandbox.errors import SandboxError
 from sandbox.ground import LOOKED_AT_EVERY_S, Ground
+from sandbox.model.credentials import USER_VARIABLE, Credentials
 from sandbox.model.spec import ClusterSpec
 from sandbox.paths import ClusterPaths
 from sandbox.supervise import ledger, leftcontainers
@@ -92,8 +93,11 @@ class Guard:
         await gone.wait()
 
 
-async def run(options: Options, spec: ClusterSpec, guard: Guard) -> int:
-    """Be the supervisor of `spec` until everything has ended; the exit code."""
+async def run(options: Options, spec: ClusterSpec, guard: Guard, user: str = "") -> int:
+    """Be the supervisor of `spec` until everything has ended; the exit code.
+
+    `user` is the user of etcd to ask the members as, `NAME:PASSWORD`.
+    """
     paths = ClusterPaths(options.name, Path(options.root))
     run_id = uuid.uuid4().hex
     clear_leftovers(paths)
@@ -131,7 +135,7 @@ async def run(options: Options, spec: ClusterSpec, guard: Guard) -> int:
     starting = cluster.begin()
     # What only questions and answers need is imported while the members work. The larger part
     # waits until they are executed: before, they need the processors; then they await an election.
-    gateway = await asyncio.to_thread(_load_gateway, spec)
+    gateway = await asyncio.to_thread(_load_gateway, spec, user)
     cluster.attach(gateway)
     await asyncio.wait({starting}, timeout=EXECUTED_WITHIN_S)
     # The importing thread gives way ten times as often: a member's sign is answered in
@@ -215,7 +219,7 @@ async def _end_without_ground(ground: Ground, cluster: Cluster) -> None:
         await asyncio.sleep(LOOKED_AT_EVERY_S)
 
 
-def _load_gateway(spec: ClusterSpec) -> Gateway:
+def _load_gateway(spec: ClusterSpec, user: str) -> Gateway:
     from sandbox.etcd.gateway import Gateway
 
     importlib.import_module("sandbox.cluster.attached")  # what uses it, too
@@ -224,7 +228,8 @@ def _load_gateway(spec: ClusterSpec) -> Gateway:
         ((member.client_cert, member.client_key) for member in members if member.client_cert),
         ("", ""),
     )
-    return Gateway(cert, key)
+    text = user or spec.user
+    return Gateway(cert, key, Credentials.parse(text) if text else None)
 
 
 def _say(fd: int, word: dict[str, object]) -> None:
@@ -262,6 +267,8 @@ def main() -> int:
     os.set_inheritable(options.status_fd, False)
     guard = Guard(int(sys.argv[2]))
     content = sys.stdin.buffer.read()
+    # Not for the children: a password is nobody's business, and etcd warns of the variable's name.
+    user = os.environ.pop(USER_VARIABLE, "")
     if path := os.environ.get("PYTHONPATH"):
         # It may be relative, and the links' process is executed from another directory.
         os.environ["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, path.split(os.pathsep)))
@@ -270,7 +277,7 @@ def main() -> int:
     try:
         os.chdir(options.root)
         spec = msgspec.json.decode(content, type=ClusterSpec)
-        return asyncio.run(run(options, spec, guard))
+        return asyncio.run(run(options, spec, guard, user))
     except SandboxError as error:
         _say(options.status_fd, error_to_wire(error))
         return error.exit_code

@@ -24,3 +24,4 @@ class ClusterArguments(TypedDict, total=False):
     restore: str | Path | None
     timeout_s: float
     keep_data: bool
+    user: str | None

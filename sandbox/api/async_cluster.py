@@ -340,7 +340,7 @@ class AsyncCluster(ClusterFacts):
         """
         return await asyncio.to_thread(
             save,
-            ControlClient(self._paths),
+            ControlClient(self._paths, self._wishes.user),
             Path(path),
             on=() if on is None else (on,),
             overwrite=overwrite,
@@ -358,7 +358,7 @@ class AsyncCluster(ClusterFacts):
     @property
     def _client(self) -> AsyncControlClient:
         if self._open is None:
-            self._open = AsyncControlClient(self._paths)
+            self._open = AsyncControlClient(self._paths, self._wishes.user)
         return self._open
 
     async def _hang_up(self) -> None:

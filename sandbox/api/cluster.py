@@ -331,7 +331,7 @@ class Cluster(ClusterFacts):
 
     @property
     def _client(self) -> ControlClient:
-        return ControlClient(self._paths)
+        return ControlClient(self._paths, self._wishes.user)
 
     def _act(
         self, verb: Verb, select: Iterable[str], *, versus: str | Iterable[str] = (), **how: Any

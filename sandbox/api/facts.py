@@ -39,6 +39,7 @@ class ClusterFacts:
         restore: str | Path | None = None,
         timeout_s: float = 30.0,
         keep_data: bool = False,
+        user: str | None = None,
     ) -> None:
         """Say what the cluster is to be; nothing is started yet.
 
@@ -59,6 +60,8 @@ class ClusterFacts:
         under this `name`; else everything is deleted. The data of a Procfile's members stays
         where its commands put it, in any case.
 
+        `user` is `NAME:PASSWORD` of the user of etcd to ask the members as, where authentication is on.
+
         Raises InputError for arguments that contradict each other.
         """
         self._wishes = Wishes(
@@ -77,12 +80,13 @@ class ClusterFacts:
             restore=restore,
             timeout_s=timeout_s,
             keep_data=keep_data,
+            user=user,
         )
         self._life: Life | None = None
         self._attached: ClusterPaths | None = None
 
     @classmethod
-    def attach(cls, name: str = "default") -> Self:
+    def attach(cls, name: str = "default", *, user: str | None = None) -> Self:
         """A cluster that runs already and is not ours: leaving the with-block does not stop it.
 
         Raises NotRunning when no cluster of that name runs.
@@ -90,7 +94,7 @@ class ClusterFacts:
         paths = cluster_paths(name)
         if not is_running(paths):
             raise not_running(name)
-        attached = cls(name=name)
+        attached = cls(name=name, user=user)
         attached._attached = paths
         return attached
 

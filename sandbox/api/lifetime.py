@@ -14,6 +14,7 @@ from sandbox.errors import InputError, SandboxError
 from sandbox.inputs import DEFAULT_MEMBERS, Caller, Options, plan_up, recorded_plan
 from sandbox.launch import Launched, launch, left_behind, sweep
 from sandbox.leftovers import clear_abandoned, clear_leftovers, passing_cluster
+from sandbox.model.credentials import Credentials
 from sandbox.model.spec import Bootstrap, Runtime
 from sandbox.paths import ClusterPaths, cluster_paths
 from sandbox.restoreddata import restored_data
@@ -45,6 +46,7 @@ class Wishes:
     restore: str | Path | None = None
     timeout_s: float = 30.0
     keep_data: bool = False
+    user: str | None = None
 
     def __post_init__(self) -> None:
         if self.keep_data and self.name is None:
@@ -52,6 +54,8 @@ class Wishes:
                 "data can only be kept for a cluster with a name",
                 hint='Cluster(name="mine", keep_data=True) finds it again',
             )
+        if self.user is not None:
+            Credentials.parse(self.user, "user")
         if isinstance(self.base_port, str) and self.base_port != "auto":
             raise InputError(f"base_port is a port or 'auto', not {self.base_port!r}")
         if self.restore is not None and self.procfile is not None:

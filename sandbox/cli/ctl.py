@@ -58,8 +58,12 @@ def ctl(on: tuple[str, ...], args: tuple[str, ...]) -> None:
             "etcdctl's endpoint commands look at --discovery-srv only with --cluster: "
             "the members are asked at their own client URLs"
         )
+    user = client.user or plan.get("user")
+    if user and client.status().get("authentication"):
+        # Where it is off, etcdctl would fail for naming a user.
+        variables.setdefault("ETCDCTL_USER", user)
     if settings().verbose:
-        words = [f"{name}={value}" for name, value in variables.items()] + argv
+        words = [f"{name}={_told(name, value)}" for name, value in variables.items()] + argv
         diagnostics.note(shlex.join(words))
     # Go takes a broken pipe for fatal only where SIGPIPE has its default meaning.
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
@@ -80,3 +84,8 @@ def _selected(
 
     names = resolve(words, candidates_of(client.status()["members"]))
     return [member for member in members if member["process"] in names]
+
+
+def _told(name: str, value: str) -> str:
+    """A variable's value for the terminal, without a password."""
+    return f"{value.partition(':')[0]}:..." if name == "ETCDCTL_USER" else value

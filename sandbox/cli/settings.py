@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from sandbox.model.credentials import USER_VARIABLE, Credentials
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -62,6 +65,12 @@ def _note(context: click.Context, param: click.Parameter, value: Any) -> Any:
     return value
 
 
+def _become(context: click.Context, _: click.Parameter, value: str | None) -> None:
+    # Whatever asks the supervisor from here on, other programs of ours too, asks as this user.
+    if value and not context.resilient_parsing:
+        os.environ[USER_VARIABLE] = str(Credentials.parse(value, "--user"))
+
+
 def common(*, data: bool = False) -> Callable[[Decorated], Decorated]:
     """Adds the global options to a command; `--json` only where there is data."""
 
@@ -96,7 +105,16 @@ def _options(data: bool) -> list[Callable[[Any], Any]]:
             callback=_note,
             shell_complete=complete,
             help="The cluster that is meant (or $ETCD_SANDBOX_CLUSTER).",
-        )
+        ),
+        click.option(
+            "--user",
+            metavar="NAME:PASSWORD",
+            expose_value=False,
+            is_eager=True,
+            callback=_become,
+            help="The user of etcd to ask members as, where authentication is on "
+            "(or $ETCD_SANDBOX_USER).",
+        ),
     ]
     if data:
         options.append(flag("--json", help="Print data as JSON, and an error as one JSON object."))

@@ -35,6 +35,7 @@ from sandbox.supervise.supervisor import Supervisor
 class Attached:
     """Who asks, acts and measures, each over the same members."""
 
+    gateway: Gateway
     monitor: Monitor
     orders: Orders
     membership: Membership
@@ -101,6 +102,7 @@ def attach(
     )
     swapping = Swapping(renew, supervisor, roster, monitor, verbs, measure, versions, gateway, bus)
     return Attached(
+        gateway=gateway,
         monitor=monitor,
         orders=Orders(
             supervisor,

@@ -27,6 +27,7 @@ from sandbox.errors import InputError, SandboxError
 from sandbox.etcd.datadir import clear_for_proxy
 from sandbox.etcd.raftlog import SignKind, scan
 from sandbox.model.availability import Bucket
+from sandbox.model.credentials import Credentials
 from sandbox.model.detail import Detail
 from sandbox.model.event import Event, Kind
 from sandbox.model.selector import needs_roles
@@ -213,6 +214,10 @@ class Cluster:
             raise
         await self.last_words.of_the_start()
         return answer
+
+    def become(self, user: Credentials) -> None:
+        """Ask the members as this user from now on, where authentication is on."""
+        self._parts.gateway.login.become(user)
 
     # Asking.
 

@@ -67,7 +67,9 @@ class MemberHealth:
             return f"answers, but refuses to tell of itself: {refusal}"
         if login.user is None:
             return WANTS_USER
-        reason = login.refused or refusal
+        if login.refused is None and login.token is None:
+            return f"{WANTS_USER}, and {login.user.name} has no token yet"
+        reason = login.refused or refusal.removeprefix("etcdserver: ")
         return f"answers, but not to the user {login.user.name}: {reason}"
 
     def _in_log(self, process: str) -> str | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from sandbox.errors import SandboxError, TimedOut
 from sandbox.etcd.gateway import Added, Refusal
+from sandbox.etcd.login import GIVE_A_USER
 from sandbox.model.detail import Peer
 from sandbox.model.event import Kind
 from sandbox.plan.listed import stranger_words
@@ -45,6 +46,8 @@ _MENDS = {
     "more: etcd-sandbox promote learners, or etcd-sandbox remove learners",
     "not enough started members": "a member on the list was never started, and counts for the quorum "
     "all the same: etcd-sandbox status shows it, etcd-sandbox remove ID takes it off",
+    "user name is empty": GIVE_A_USER,
+    "permission denied": "give a user of etcd with the role root: --user NAME:PASSWORD",
     "already exist": "etcd-sandbox ctl member list shows who has that peer URL",
     _UNHEALTHY: "etcd-sandbox status shows who is away: start it, or replace it",
 }
@@ -89,6 +92,10 @@ class MemberList:
             if listed is not None:
                 self._roster.take_list(listed)
                 return listed
+            if self._gateway.authentication and self._gateway.login.token is None:
+                raise SandboxError(
+                    "etcd tells its list of members to a user only", hint=GIVE_A_USER
+                )
             _check_time(deadline, "the leader does not tell who the members are")
             await asyncio.sleep(ASK_AGAIN_S)
 

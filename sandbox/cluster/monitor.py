@@ -72,6 +72,9 @@ LOOK_EVERY_S = 1.0
 STATUS_PATIENCE_S = 1.0
 """What late members have for their answers, and reads for theirs, where a quorum is not proved yet."""
 
+LOGIN_PATIENCE_S = 2.0
+"""How long the token of a user who was given just now is waited for."""
+
 SAME_AGAIN_S = 0.05
 """How long two members have to give the same answers before their data are told to differ."""
 
@@ -168,10 +171,15 @@ class Monitor:
     async def status(self, cluster: str, *, with_hash: bool = False) -> ClusterStatus:
         """The cluster now, in the shape of `status --json`."""
         answers, proxies = await asyncio.gather(self._check.ask_all(), self._proxies_that_serve())
+        if await self._gateway.login.settled(LOGIN_PATIENCE_S):
+            answers = await self._check.ask_all()
         await self._check.learn_list(answers)
         if self._roster.elsewhere.keys() - answers.keys():
             answers = await self._check.ask_all(known=answers)
         answers, quorum = await self._patiently(answers)
+        if self._gateway.login.user is not None and self._gateway.authentication is None:
+            # 3.4 and older 3.5 tell anybody of themselves: only keys are for users.
+            await self._check.read_is_served(list(answers), ANSWER_DEADLINE_S)
         hashes = await self._hashes(answers) if with_hash else {}
         members = tuple(
             self._member(process, member, answers, hashes.get(process), process in proxies)
@@ -208,6 +216,7 @@ class Monitor:
             bootstrap=self._bootstrap(),
             alarms=_alarms(answers, self._roster),
             elsewhere=tuple(elsewhere.values()),
+            authentication=self._gateway.authentication,
             notes=(
                 *await self._differences(answers),
                 *await self._other_clusters(claims, leader),

@@ -13,6 +13,7 @@ from sandbox.cluster.measure import Measure
 from sandbox.cluster.memberlist import Report
 from sandbox.cluster.verbs import target_of
 from sandbox.errors import InputError, SandboxError, TimedOut
+from sandbox.etcd.login import GIVE_A_USER, is_about_users
 from sandbox.model.detail import Peer
 from sandbox.model.fault import LinkFault, LinkFaultKind
 from sandbox.model.selector import NoLeader, claimed_leader
@@ -258,7 +259,10 @@ class Orders:
         )
         if refusal is not None:
             kind = TimedOut if time.monotonic() >= deadline else SandboxError
-            raise kind(f"{leader.member} did not hand over to {self._name(name)}: {refusal}")
+            raise kind(
+                f"{leader.member} did not hand over to {self._name(name)}: {refusal}",
+                hint=GIVE_A_USER if is_about_users(0, refusal) else "",
+            )
         return [self._target(name, meant, done=True)]
 
     def _target(self, name: str, meant: _Meant, *, done: bool) -> Target:

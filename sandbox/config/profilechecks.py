@@ -9,6 +9,7 @@ from sandbox.config.names import check_name, process_name
 from sandbox.config.profileflags import refusal_of
 from sandbox.config.profileshape import MEMBERS_LIMIT, Profile
 from sandbox.errors import InputError
+from sandbox.model.credentials import Credentials
 from sandbox.model.spec import Bootstrap, Runtime
 from sandbox.model.suggest import did_you_mean
 
@@ -44,6 +45,8 @@ def _check_cluster(profile: Profile) -> None:
             raise InputError(
                 f"{key!r} needs {needed}", profile.place("cluster", key), "add it to [cluster]"
             )
+    if cluster.user:
+        Credentials.parse(cluster.user, profile.place("cluster", "user"))
     if cluster.token == "":
         raise InputError(
             "'token' is empty", profile.place("cluster", "token"), "leave it out for the default"

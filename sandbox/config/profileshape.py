@@ -20,7 +20,8 @@ class ClusterTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """`[cluster]`. `members` None: the `[[member]]` entries are the membership, else 3.
 
     `discovery` is the URL of an existing service, `discovery_size` the number of members that
-    the token is for, `dns_records` a file of records in dnsmasq's words, `image` the containers'.
+    the token is for, `dns_records` a file of records in dnsmasq's words, `image` the containers', `user` is
+    `NAME:PASSWORD` of the user of etcd to ask the members as.
     """
 
     members: int | None = None
@@ -37,6 +38,7 @@ class ClusterTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     base_port: int = 12379
     port_step: int | None = None
     token: str | None = None
+    user: str = ""
 
 
 class MemberTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from sandbox.control import requests
 from sandbox.control.answers import checked, checked_news, gone, not_running, silent
-from sandbox.control.requests import ActOptions, Request
+from sandbox.control.requests import ActOptions, Request, user_header
 from sandbox.control.wire import Frame, read_frames
 from sandbox.model.verb import Verb
 from sandbox.paths import ClusterPaths
@@ -28,8 +28,10 @@ class AsyncControlClient:
     is closed with `contextlib.aclosing`.
     """
 
-    def __init__(self, paths: ClusterPaths) -> None:
+    def __init__(self, paths: ClusterPaths, user: str | None = None) -> None:
+        """`user` is `NAME:PASSWORD` of a user of etcd; by default what `$ETCD_SANDBOX_USER` says."""
         self.paths = paths
+        self._user = user
 
     @cached_property
     def _http(self) -> httpx.AsyncClient:
@@ -43,7 +45,12 @@ class AsyncControlClient:
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
         uds = str(self.paths.socket)
         transport = httpx.AsyncHTTPTransport(uds=uds, limits=limits, verify=False)
-        return httpx.AsyncClient(transport=transport, base_url="http://sandbox", trust_env=False)
+        return httpx.AsyncClient(
+            transport=transport,
+            base_url="http://sandbox",
+            headers=user_header(self._user),
+            trust_env=False,
+        )
 
     async def __aenter__(self) -> AsyncControlClient:
         return self

@@ -8,6 +8,7 @@ where the connection ends.
 from __future__ import annotations
 
 import json
+import os
 import socket
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping
@@ -16,8 +17,9 @@ from typing import Any, BinaryIO, Unpack, cast
 
 from sandbox.control import requests
 from sandbox.control.answers import checked, checked_news, gone, not_running, silent
-from sandbox.control.requests import ANSWER_TIMEOUT_S, ActOptions, Request
+from sandbox.control.requests import ANSWER_TIMEOUT_S, ActOptions, Request, user_header
 from sandbox.control.wire import Frame, read_frames
+from sandbox.model.credentials import USER_VARIABLE
 from sandbox.model.verb import Verb
 from sandbox.paths import ClusterPaths
 
@@ -44,8 +46,10 @@ class ControlClient:
     supervisor answered with.
     """
 
-    def __init__(self, paths: ClusterPaths) -> None:
+    def __init__(self, paths: ClusterPaths, user: str | None = None) -> None:
+        """`user` is `NAME:PASSWORD` of a user of etcd; by default what `$ETCD_SANDBOX_USER` says."""
         self.paths = paths
+        self.user = user or os.environ.get(USER_VARIABLE)
 
     def status(self, *, with_hash: bool = False) -> dict[str, Any]:
         """The cluster as it is now, in the shape of `status --json` (schema 1)."""
@@ -167,6 +171,7 @@ class ControlClient:
     def _send(self, request: Request) -> socket.socket:
         content = request.content
         head = f"{request.method} {request.target} HTTP/1.0\r\nHost: sandbox\r\n"
+        head += "".join(f"{name}: {value}\r\n" for name, value in user_header(self.user).items())
         head += f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import json
+import os
+from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypedDict
 from urllib.parse import quote, urlencode
 
+from sandbox.model.credentials import USER_VARIABLE
 from sandbox.model.verb import Verb
 
 ANSWER_TIMEOUT_S = 10.0
 """How long a plain question may take; what waits for a cluster adds its own time to this."""
 
 _APPLY_S = 30.0
+
+
+USER_HEADER = "Etcd-Sandbox-User"
+"""The header with the user of etcd to ask the members as, in base64."""
+
+
+def user_header(user: str | None) -> dict[str, str]:
+    """The header for `NAME:PASSWORD`; none where no user is given, there or by the environment."""
+    user = user or os.environ.get(USER_VARIABLE)
+    return {USER_HEADER: b64encode(user.encode()).decode()} if user else {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

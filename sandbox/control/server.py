@@ -17,6 +17,7 @@ import msgspec
 import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
@@ -43,6 +44,7 @@ from sandbox.control.connections import (
     most_connections,
 )
 from sandbox.control.streams import Streams, frames
+from sandbox.control.userheader import UserHeader
 from sandbox.control.wire import error_to_wire
 from sandbox.errors import InputError, NotRunning, SandboxError, TimedOut
 from sandbox.model.spec import ClusterSpec
@@ -82,6 +84,7 @@ class Routes:
                 Route("/v1/apply", self.apply, methods=["POST"]),
                 Route("/v1/shutdown", self.shutdown, methods=["POST"]),
             ],
+            middleware=[Middleware(UserHeader, cluster=self._cluster)],
             exception_handlers={
                 SandboxError: _refused,
                 HTTPException: _unknown,

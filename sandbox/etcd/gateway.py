@@ -16,10 +16,11 @@ from functools import partial
 from sandbox.errors import InputError
 from sandbox.etcd.exchange import TROUBLE, Exchange
 from sandbox.etcd.ids import hex_id
-from sandbox.etcd.login import Credentials, Login, is_about_users, wants_token
+from sandbox.etcd.login import Login, is_about_users, wants_token
 from sandbox.etcd.metrics import Identity, read_identity, read_metrics
 from sandbox.etcd.troubles import NOT_ETCD, trouble_words
 from sandbox.etcd.version import parse
+from sandbox.model.credentials import Credentials
 from sandbox.model.detail import Metrics, Peer
 
 _OK, _NOT_FOUND = 200, 404
@@ -126,6 +127,8 @@ class Gateway:
             self._http = Exchange(context)
         self.login = Login(self._http)
         self.login.become(user)
+        self.authentication: bool | None = None
+        """Whether it is on, by the last answer that tells; None while none has."""
         self._troubles: dict[str, str] = {}
 
     async def aclose(self) -> None:
@@ -353,6 +356,7 @@ class Gateway:
         deadline = time.monotonic() + timeout_s
         token = self.login.token
         answer = await self._exchanged(client_url, method, body, timeout_s)
+        self._note_authentication(method, answer)
         if answer is not None and "code" in answer and self.login.user is not None:
             refusal = _refusal(answer)
             left_s = deadline - time.monotonic()
@@ -362,6 +366,15 @@ class Gateway:
                 left_s = deadline - time.monotonic()
                 return await self._exchanged(client_url, method, body, left_s) or answer
         return answer
+
+    def _note_authentication(self, method: str, answer: dict[str, object] | None) -> None:
+        if answer is None:
+            return
+        if "code" in answer:
+            if _refusal(answer).is_about_users:
+                self.authentication = True
+        elif method.startswith("kv/") and self.login.token is None:
+            self.authentication = False
 
     async def _exchanged(
         self, client_url: str, method: str, body: str, timeout_s: float

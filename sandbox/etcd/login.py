@@ -1,14 +1,13 @@
-"""A user of a cluster with authentication: who that is, and the token that etcd gives for the password."""
+"""The token that etcd gives a user for the password."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import time
-from dataclasses import dataclass
 
-from sandbox.errors import InputError
 from sandbox.etcd.exchange import TROUBLE, Exchange
+from sandbox.model.credentials import Credentials
 
 LOGIN_WITHIN_S = 10.0
 """What etcd has for a token: it compares a slow hash, and asks a quorum."""
@@ -16,30 +15,12 @@ LOGIN_WITHIN_S = 10.0
 TRY_AGAIN_S = 5.0
 """How long after a refusal, or a silence, no other token is asked for."""
 
+GIVE_A_USER = "authentication is on: give a user of etcd with --user NAME:PASSWORD"
+"""The mend where etcd refuses a stranger."""
+
 _UNAUTHENTICATED = 16
 _WANTS_A_TOKEN = ("user name is empty", "invalid auth token", "revision of auth store is old")
 _WANTS_RIGHTS = ("permission denied", "authentication failed", "user name not found")
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """The name and the password of a user of etcd."""
-
-    name: str
-    password: str
-
-    @classmethod
-    def parse(cls, text: str, where: str = "") -> Credentials:
-        """`NAME:PASSWORD`, as etcdctl's --user has it. Raises InputError for anything else."""
-        name, colon, password = text.partition(":")
-        if not (name and colon and password):
-            raise InputError(
-                "a user of etcd is given as NAME:PASSWORD", where, hint="for example root:secret"
-            )
-        return cls(name, password)
-
-    def __str__(self) -> str:
-        return f"{self.name}:{self.password}"
 
 
 def wants_token(code: int, message: str) -> bool:
@@ -105,6 +86,13 @@ class Login:
             self._asking = asyncio.create_task(self._ask(client_url, self._user))
         await asyncio.wait({self._asking}, timeout=max(0.0, within_s))
         return self._token is not None and self._token != stale
+
+    async def settled(self, within_s: float) -> bool:
+        """Wait for a token that is being asked for; whether one was."""
+        if self._asking is None:
+            return False
+        await asyncio.wait({self._asking}, timeout=within_s)
+        return True
 
     def close(self) -> None:
         """Ask no more."""

@@ -10,6 +10,7 @@ import msgspec
 
 from sandbox.errors import SandboxError, TimedOut
 from sandbox.etcd.exchange import TROUBLE, Exchange, Headers
+from sandbox.etcd.login import GIVE_A_USER, is_about_users
 
 
 class _Part(msgspec.Struct):
@@ -63,6 +64,7 @@ class Lines:
         raise SandboxError(
             f"the member gives no snapshot: {reason or told.error or 'it does not say why'}",
             self._where,
+            GIVE_A_USER if is_about_users(0, reason) else "",
         )
 
 

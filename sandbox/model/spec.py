@@ -309,7 +309,8 @@ class ClusterSpec:
     `token` is etcd's initial cluster token. `port_lock` is the path of the lock file that
     holds a port block found by `--base-port auto`; empty when the ports were given.
     `founders` are the process names of the input's members, once the members are not those any
-    more; `unfinished` are changes of them that may be half done, `history` those that are done.
+    more; `unfinished` are changes of them that may be half done, `history` those that are done. `user` is
+    `NAME:PASSWORD` of the user of etcd to ask the members as; empty where the input names none.
     """
 
     name: str
@@ -328,6 +329,7 @@ class ClusterSpec:
     unfinished: tuple[Unfinished, ...] = ()
     history: tuple[PastChange, ...] = ()
     notes: tuple[str, ...] = ()
+    user: str = ""
 
     @property
     def members(self) -> tuple[ProcessSpec, ...]:

@@ -216,6 +216,7 @@ class ClusterStatus:
     a leader was just lost, and behind it for members whose logs go elsewhere. `alarms` are all that
     are up, `elsewhere` the members on etcd's list that are no process of this cluster, `notes` what
     else a reader must know: two members whose data differ, a leader of a cluster of its own.
+    `authentication`: whether etcd asks for a user, None while no answer told.
     """
 
     schema: int
@@ -232,3 +233,4 @@ class ClusterStatus:
     alarms: tuple[AlarmStatus, ...] = ()
     elsewhere: tuple[ListedMember, ...] = ()
     notes: tuple[str, ...] = ()
+    authentication: bool | None = None

@@ -132,6 +132,7 @@ def plan_members(
         ephemeral=ephemeral,
         exit_on_error=exit_on_error,
         port_lock=port_lock,
+        user=profile.cluster.user,
         notes=(
             *_unused_overrides(asked),
             *_dropped_variables(caller_env),

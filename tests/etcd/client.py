@@ -83,6 +83,11 @@ def answers(endpoint: str, *, serializable: bool = False, timeout_s: float = REF
     return True
 
 
+def ask(endpoint: str, method: str, **body: object) -> dict[str, Any]:
+    """The answer to any question of etcd's JSON gateway."""
+    return _ask(endpoint, method, TIMEOUT_S, **body)
+
+
 def received_bytes(endpoint: str, timeout_s: float = TIMEOUT_S) -> dict[str, float]:
     """How many bytes the member has received of each other one, by that one's ID, as etcd counts."""
     host, _, port = endpoint.rpartition(":")

@@ -10,7 +10,7 @@ import pytest
 from sandbox.errors import InputError
 from sandbox.etcd.gateway import Added, Alarm, Gateway, Refusal, StatusAnswer
 from sandbox.etcd.ids import hex_id
-from sandbox.etcd.login import Credentials
+from sandbox.model.credentials import Credentials
 from sandbox.model.detail import Peer
 
 STATUS_35 = (

@@ -124,14 +124,15 @@ def show_begun(answer: dict[str, Any], planned: Planned, paths: ClusterPaths) ->
         output.line(f"cluster {paths.name} ready in {answer['ready_s']:.2f} s")
     for text in answer.get("warnings", ()):
         diagnostics.warn(text)
-    _short_table(ControlClient(paths).status())
+    status = ControlClient(paths).status()
+    _short_table(status)
     if planned.spec.dns is not None and not settings().quiet:
         from sandbox.plan.named import dig_lines
 
         for command in dig_lines(planned.spec.dns):
             output.line(f"records: {command}")
     output.next_step("status")
-    output.next_step("kill leader")
+    output.next_step("kill leader" if status["members"] else "logs -f")
     output.next_step("down")
 
 
@@ -154,4 +155,14 @@ def _short_table(answer: dict[str, Any]) -> None:
             {"PID"},
         )
     for process in answer["processes"]:
-        output.line(f"{process['name']}: {process['state']} (pid {word(process['pid'])})")
+        output.line(f"{process['name']}: {process['state']}{_how(process)}")
+
+
+def _how(process: dict[str, Any]) -> str:
+    """The pid of a process that runs, how another one ended: ` (pid 12)`, `: exit status 1`."""
+    if process["pid"] is not None:
+        return f" (pid {process['pid']})"
+    from sandbox.story import end
+
+    words = end(process["exit"])
+    return f": {words}" if words else ""

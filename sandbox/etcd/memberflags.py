@@ -107,7 +107,11 @@ def _member(options: Options, subcommand: str = "") -> MemberFlags:
     advertised = _urls(values, "advertise-client-urls", DEFAULT_CLIENT_URL)
     if values.get("listen-client-urls") and not values.get("advertise-client-urls"):
         advertised = ()
-        problems.append("--advertise-client-urls is required when --listen-client-urls is given")
+        # etcd 3.4 and 3.5: a proxy of the v2 API advertises nothing (`config.validate` in etcdmain).
+        if values.get("proxy", "off") == "off":
+            problems.append(
+                "--advertise-client-urls is required when --listen-client-urls is given"
+            )
     return MemberFlags(
         name=name,
         data_dir=values.get("data-dir") or f"{name}.etcd",

@@ -196,4 +196,6 @@ def _known(candidates: Sequence[Candidate]) -> str:
         else f"{candidate.member} ({candidate.process})"
         for candidate in candidates
     ]
-    return f"this cluster has {', '.join(names)}; or use {', '.join(ROLE_WORDS)}"
+    has_members = any(candidate.member is not None for candidate in candidates)
+    words = ROLE_WORDS if has_members else ("all",)
+    return f"this cluster has {', '.join(names)}; or use {', '.join(words)}"

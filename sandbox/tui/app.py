@@ -279,6 +279,8 @@ class Dashboard(App[Leave]):
         if (words := headline(self.store)) != self._headline:
             self._headline = words
             self.query_one("#headline", Static).update(words, layout=False)
+        # The strip and the ring are about members.
+        self.screen_stack[0].set_class(self.store.lacks_members, "-no-members")
         for panel in (MembersTable, Ring, Strip, EventLine):
             self.query_one(panel).show(self.store)
         if self._status_seen != self.store.status_news:

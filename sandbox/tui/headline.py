@@ -24,6 +24,10 @@ def headline(store: Store) -> str:
             parts.append(f"{len(status.elsewhere)} on etcd's list not run here")
         parts += status.notes
         parts += _way(status.bootstrap)
+    else:
+        running = sum(process.state.alive for process in status.processes)
+        count = len(status.processes)
+        parts.append(f"{running} of {count} process{'es' * (count != 1)} running")
     if status.faults:
         parts.append(f"{len(status.faults)} fault{'s' * (len(status.faults) > 1)}")
     if not store.connected:

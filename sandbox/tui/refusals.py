@@ -14,7 +14,9 @@ def refusal(
     """Why the action makes no sense now; None when it does. `selected` is a process's name."""
     if each.scope is Scope.LESSON:
         return "no lesson is open" if lesson is None else lesson_refusal(each, lesson)
-    if each.scope is Scope.SCREEN or each.id == "writes":
+    if each.id == "writes":
+        return _NO_ETCD if store.lacks_members else None
+    if each.scope is Scope.SCREEN:
         return None
     if each.id == "logs-only":
         return None if selected is not None else _NOBODY
@@ -33,6 +35,7 @@ def member_of(status: ClusterStatus | None, process: str | None) -> str | None:
 
 
 _NOBODY = "nothing is selected"
+_NO_ETCD = "there is no etcd member"
 _RUNS = (ProcessState.STARTING, ProcessState.RUNNING)
 
 
@@ -45,7 +48,7 @@ def _refusal_of_cluster(each: Action, status: ClusterStatus) -> str | None:
             states += [process.state for process in status.processes]
             return None if any(not state.alive for state in states) else "everything runs"
         case "ctl":
-            return None if status.members else "there is no etcd member"
+            return None if status.members else _NO_ETCD
     return None
 
 

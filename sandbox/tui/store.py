@@ -79,6 +79,11 @@ class Store:
         return self.status.members if self.status is not None else ()
 
     @property
+    def lacks_members(self) -> bool:
+        """Whether there is no etcd that clients could be served by; before the first answer that is not known."""
+        return self.status is not None and not self.status.members
+
+    @property
     def processes(self) -> tuple[ProcessStatus, ...]:
         """What runs beside the members."""
         return self.status.processes if self.status is not None else ()
@@ -100,6 +105,8 @@ class Store:
         self.connected, self.trouble = True, ""
         self.status = status
         self.status_news += 1
+        if self.lacks_members:
+            self.outages.clear()
 
     def lose(self, trouble: str) -> None:
         """The supervisor does not answer; what was known stays, and is shown as old."""
@@ -119,6 +126,8 @@ class Store:
         before_us = self.buckets[-1].time_us if self.buckets else bucket.time_us
         self.buckets.append(bucket)
         self.bucket_news += 1
+        if self.lacks_members:
+            return
         going_on = self.outages.pop() if self.outages and not self.outages[-1].ended_us else None
         if bucket.time_us - before_us > _GAP_US:
             # Nobody was asked for a while: nothing is known of that time.

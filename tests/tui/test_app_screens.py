@@ -24,11 +24,12 @@ from sandbox.tui.screens.menu import MenuScreen
 from sandbox.tui.widgets.logpanel import LogPanel
 from sandbox.tui.widgets.members import MembersTable
 from sandbox.tui.widgets.outputpane import OutputPane
+from sandbox.tui.widgets.ring import Ring
 from sandbox.tui.widgets.strip import Strip
 from tests.conftest import until_gone
 from tests.tui.appstage import DashboardPilot, playing, text_of, told, until
 from tests.tui.fakecluster import FakeCluster, sample
-from tests.tui.samples import cluster, event, member, process, status
+from tests.tui.samples import bucket, cluster, event, member, process, status
 
 HEALTHY = cluster(3, "healthy")
 
@@ -487,3 +488,30 @@ def test_the_events_of_another_supervisor_are_heard_though_it_numbers_them_anew(
         await until(pilot, lambda: app.store.event_news == heard + 1)
 
     playing(fake, scene)
+
+
+# Without members.
+
+
+@pytest.mark.parametrize("size", [(130, 40), (130, 26), (90, 26), (90, 40)])
+def test_a_cluster_without_members_has_no_strip_and_no_ring_until_one_comes(
+    size: tuple[int, int],
+) -> None:
+    web = process("web")
+    fake = FakeCluster(status(processes=(web,)))
+    fake.buckets = [bucket(tenth / 10, reads=False) for tenth in range(20)]
+
+    async def scene(app: Dashboard, pilot: DashboardPilot) -> None:
+        await until(pilot, lambda: "1 of 1 process running" in text_of(app))
+        await until(pilot, lambda: bool(app.store.buckets))
+        await pilot.pause()
+        shown = text_of(app)
+        assert "outage" not in shown
+        assert "reads" not in shown
+        assert not app.query_one(Strip).display
+        assert not app.query_one(Ring).display
+        assert app.refusals()["writes"] == "there is no etcd member"
+        fake.now = status(member(1), processes=(web,))
+        await until(pilot, lambda: app.query_one(Strip).display)
+
+    playing(fake, scene, size)

@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 
 from sandbox.cli.status import lines
+from sandbox.cli.up import show_begun
 from sandbox.control.wire import NOW_FRAME, lines_header, skipped_frame
+from sandbox.inputs import Planned
+from sandbox.model.spec import ClusterSpec, Source, SourceKind
 from tests.unit.cli.conftest import Ran
 from tests.unit.conftest import FakeSupervisor, member, plan_answer, status_answer
 
@@ -178,3 +181,37 @@ def test_ls_tells_of_clusters_by_their_recorded_plans(
 def test_ls_without_clusters_names_the_next_step(cli: Callable[..., Ran]) -> None:
     assert cli("ls").out == "no clusters yet\nnext: etcd-sandbox up\n"
     assert cli("ls", "-q").out == "no clusters yet\n"
+
+
+def test_what_a_start_has_become_is_told_for_what_there_is(
+    supervisor: Callable[..., FakeSupervisor], capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = status_answer()
+    answer["processes"] = [
+        {"name": "web", "state": "running", "pid": 12, "exit": None},
+        {"name": "job", "state": "exited", "pid": None, "exit": {"code": 0}},
+        {
+            "name": "gone",
+            "state": "exited",
+            "pid": None,
+            "exit": {"code": None, "signal": "SIGKILL"},
+        },
+        {"name": "later", "state": "stopped", "pid": None, "exit": None},
+    ]
+    fake = supervisor(status=answer)
+    planned = Planned(
+        ClusterSpec(name="default", source=Source(kind=SourceKind.PROCFILE), processes=()), ""
+    )
+    show_begun({"ready": True, "ready_s": 0.1}, planned, fake.paths)
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "web: running (pid 12)",
+        "job: exited: exit status 0",
+        "gone: exited: killed by SIGKILL",
+        "later: stopped",
+        "next: etcd-sandbox status",
+        "next: etcd-sandbox logs -f",
+        "next: etcd-sandbox down",
+    ]
+    fake.answers["/v1/status"] = status_answer(member("infra1"))
+    show_begun({"ready": True, "ready_s": 0.1}, planned, fake.paths)
+    assert "next: etcd-sandbox kill leader" in capsys.readouterr().out

@@ -193,6 +193,11 @@ def test_what_etcd_would_refuse_is_a_problem_and_no_error(line: str, problem: st
     assert read(line).problems == (problem,)
 
 
+@pytest.mark.parametrize("proxy", ["on", "readonly"])
+def test_a_proxy_need_not_advertise_where_it_listens(proxy: str) -> None:
+    assert read(f"--proxy={proxy} --listen-client-urls http://127.0.0.1:1").problems == ()
+
+
 @pytest.mark.parametrize(
     ("text", "number"),
     [

@@ -68,8 +68,9 @@ def test_no_leader_is_an_error_of_its_own() -> None:
 
 @pytest.mark.parametrize("word", [word for word in ROLE_WORDS if word != "all"])
 def test_role_words_need_members(word: str) -> None:
-    with pytest.raises(InputError, match="this cluster has none"):
+    with pytest.raises(InputError, match="this cluster has none") as caught:
         resolve([word], [Candidate(process="web")])
+    assert caught.value.hint == "this cluster has web; or use all"
 
 
 def test_a_word_that_names_nothing_lists_what_there_is() -> None:

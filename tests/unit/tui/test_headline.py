@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from sandbox.model.spec import Bootstrap, DiscoveryProtocol, Runtime
-from sandbox.model.state import BootstrapStatus, Registration
+from sandbox.model.state import BootstrapStatus, ProcessState, Registration
 from sandbox.tui.headline import headline
 from sandbox.tui.store import Store
-from tests.tui.samples import cluster
+from tests.tui.samples import cluster, process, status
 
 REGISTERED = Registration(member="infra1", id="1", peer_urls="http://127.0.0.1:12380")
 WAITING = BootstrapStatus(
@@ -42,3 +42,18 @@ def test_the_headline_says_how_the_members_were_told_of_each_other(
     store = Store(cluster="default", connected=True)
     store.take_status(replace(cluster(3, "healthy"), bootstrap=told))
     assert headline(store) == f"default · ★ infra1 (term 2) · quorum: 3 of 3 healthy{words}"
+
+
+@pytest.mark.parametrize(
+    ("states", "words"),
+    [
+        ((ProcessState.RUNNING,), "1 of 1 process running"),
+        ((ProcessState.RUNNING, ProcessState.EXITED), "1 of 2 processes running"),
+    ],
+)
+def test_without_members_the_headline_counts_the_processes(
+    states: tuple[ProcessState, ...], words: str
+) -> None:
+    store = Store(cluster="default")
+    store.take_status(status(processes=tuple(process(state=state) for state in states)))
+    assert headline(store) == f"default · {words}"

@@ -9,7 +9,7 @@ import pytest
 from sandbox.model.availability import Bucket
 from sandbox.model.event import Kind
 from sandbox.tui.store import BUCKETS_KEPT, EVENTS_KEPT, Outage, Store
-from tests.tui.samples import BEGAN_US, bucket, cluster, event
+from tests.tui.samples import BEGAN_US, bucket, cluster, event, process, status
 
 
 def store_with(*served: bool) -> Store:
@@ -163,3 +163,16 @@ def test_it_keeps_a_bounded_past_and_the_numbers_go_on() -> None:
         store.take_event(event(n, Kind.CLUSTER_READY))
     assert len(store.events) == EVENTS_KEPT
     assert store.events[0].after_s == pytest.approx(1.0)
+
+
+def test_without_members_there_is_no_outage_whichever_comes_first() -> None:
+    store = store_with(False, False)
+    assert not store.lacks_members
+    store.take_status(status(processes=(process(),)))
+    assert store.lacks_members
+    assert list(store.outages) == []
+    store.take_bucket(bucket(0.2, reads=False))
+    assert list(store.outages) == []
+    store.take_status(cluster(3, "healthy"))
+    store.take_bucket(bucket(0.3, reads=False))
+    assert len(store.outages) == 1

@@ -17,7 +17,18 @@ from pathlib import Path
 
 from installation import BuildFailed, install
 
-NAMES = ("ready", "command", "down", "throughput", "status", "idle", "crash", "links", "dashboard")
+NAMES = (
+    "ready",
+    "command",
+    "down",
+    "throughput",
+    "status",
+    "reset",
+    "idle",
+    "crash",
+    "links",
+    "dashboard",
+)
 
 
 def main() -> int:

@@ -14,6 +14,7 @@ from sandbox import failover
 from sandbox.api import words
 from sandbox.api.facts import ClusterFacts
 from sandbox.api.lifetime import Life, begin
+from sandbox.api.resetting import reset
 from sandbox.api.words import LogLine
 from sandbox.backup import Snapshot, save
 from sandbox.control.async_client import AsyncControlClient
@@ -99,6 +100,14 @@ class AsyncCluster(ClusterFacts):
                 raise words.not_healthy(status, timeout_s)
             await asyncio.sleep(words.HEALTH_EVERY_S)
         return status
+
+    async def reset(self, *, timeout_s: float = 30.0) -> None:
+        """Make the cluster what it was when it began: for the next test, instead of a new one.
+
+        See `Cluster.reset`. Cancelled, it is done all the same.
+        """
+        await self._hang_up()  # the supervisor may be another one afterwards
+        await asyncio.to_thread(reset, self._paths, self._life, timeout_s)
 
     async def start(
         self, *select: str, seed: int | None = None, wait: bool = True, timeout_s: float = 30.0
@@ -353,6 +362,7 @@ class AsyncCluster(ClusterFacts):
                 await client.ready(self._wishes.timeout_s)
             except TimedOut as error:
                 raise await asyncio.to_thread(too_late, error, life.paths) from None
+        life.ready()
         return life
 
     @property

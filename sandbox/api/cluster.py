@@ -13,6 +13,7 @@ from sandbox import failover
 from sandbox.api import words
 from sandbox.api.facts import ClusterFacts
 from sandbox.api.lifetime import begin
+from sandbox.api.resetting import reset
 from sandbox.api.words import LogLine
 from sandbox.backup import Snapshot, save
 from sandbox.control.client import ControlClient
@@ -72,6 +73,7 @@ class Cluster(ClusterFacts):
         except BaseException:
             life.end()
             raise
+        life.ready()
         self._life = life
         return self
 
@@ -106,6 +108,16 @@ class Cluster(ClusterFacts):
                 raise words.not_healthy(status, timeout_s)
             time.sleep(words.HEALTH_EVERY_S)
         return status
+
+    def reset(self, *, timeout_s: float = 30.0) -> None:
+        """Make the cluster what it was when it began: for the next test, instead of a new one.
+
+        Faults are healed, members that do not run are started, and keys, leases, users, roles and
+        alarms are gone; revision and term go on. Where that is not enough (other members by now,
+        another etcd, authentication, a snapshot that it began with) it is started anew, on the
+        same ports. Raises TimedOut, and SandboxError for an attached cluster where that is needed.
+        """
+        reset(self._paths, self._life, timeout_s)
 
     def start(
         self, *select: str, seed: int | None = None, wait: bool = True, timeout_s: float = 30.0

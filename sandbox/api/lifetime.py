@@ -9,16 +9,25 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from sandbox.api.words import members_told
 from sandbox.clusterlock import is_running, purge
+from sandbox.control.client import ControlClient
 from sandbox.errors import InputError, SandboxError
-from sandbox.inputs import DEFAULT_MEMBERS, Caller, Options, plan_up, recorded_plan
+from sandbox.inputs import (
+    DEFAULT_MEMBERS,
+    Caller,
+    Options,
+    Planned,
+    plan_up,
+    recorded_plan,
+)
 from sandbox.launch import Launched, launch, left_behind, sweep
 from sandbox.leftovers import clear_abandoned, clear_leftovers, passing_cluster
 from sandbox.model.credentials import Credentials
 from sandbox.model.spec import Bootstrap, Runtime
 from sandbox.paths import ClusterPaths, cluster_paths
 from sandbox.restoreddata import restored_data
-from sandbox.restoring import plan_restore
+from sandbox.restoring import Restoration, plan_restore
 from sandbox.start import KILLED_WITHIN_S, stop, stop_at_once
 
 _log = logging.getLogger("sandbox")
@@ -106,12 +115,47 @@ class Wishes:
 class Life:
     """A cluster that this process started and that ends with it, at the latest."""
 
-    def __init__(self, paths: ClusterPaths, launched: Launched, wishes: Wishes) -> None:
+    def __init__(
+        self,
+        paths: ClusterPaths,
+        planned: Planned,
+        restoration: Restoration | None,
+        wishes: Wishes,
+    ) -> None:
+        """Start guard and supervisor. The port locks that `planned` holds are ours from then on."""
         self.paths = paths
-        self._launched = launched
+        self.restoration = restoration
+        self.members_at_first: tuple[object, ...] = ()
+        self._planned = planned
+        self._held = planned.held
         self._wishes = wishes
         self._owner = os.getpid()
+        self._launched = self._launch()
         _lives.add(self)
+
+    def ready(self) -> None:
+        """Note who the members are, now that the cluster is ready."""
+        recorded = recorded_plan(self.paths)
+        self.members_at_first = () if recorded is None else members_told(recorded)
+
+    def hindrance(self) -> str:
+        """Why the cluster cannot begin again; empty where it can."""
+        spec = self._planned.spec
+        if any(each.member is not None and not each.member.data_owned for each in spec.members):
+            return "its Procfile's commands say where the data is, which is not ours to delete"
+        if spec.discovery is not None and not spec.discovery.process:
+            return f"its token at {spec.discovery.service} was used"
+        return ""
+
+    def begin_again(self, timeout_s: float) -> None:
+        """Kill everything and start the cluster of the first plan anew, without data, on the same ports.
+
+        Raises what a start raises. Not where there is a hindrance.
+        """
+        self._stop()
+        self._launched = self._launch()
+        ControlClient(self.paths).ready(timeout_s)
+        self.ready()
 
     def end(self) -> None:
         """Stop everything and, unless the data is to be kept, delete the cluster's directory.
@@ -123,22 +167,46 @@ class Life:
         if not self._wishes.ephemeral:
             with suppress(SandboxError):
                 stop(self.paths)
+        _lives.discard(self)
+        try:
+            self._stop()
+        finally:
+            self._close_locks()
+        if not self._wishes.keep_data:
+            with suppress(SandboxError):
+                purge(self.paths)
+
+    def let_go_in_fork(self) -> None:
+        """Close the copies of the pipe and the locks that a fork has: they must not keep the cluster alive."""
+        self._launched.let_go()
+        self._close_locks()
+
+    def _launch(self) -> Launched:
+        restoration = self.restoration
+        with restored_data(restoration, self.paths) if restoration else nullcontext() as data:
+            return launch(
+                self._planned.spec,
+                self.paths,
+                owned=True,
+                fresh=self._wishes.ephemeral or bool(self.members_at_first),
+                restored=data,
+                inherited_fds=self._held,
+            )
+
+    def _stop(self) -> None:
         stop_at_once(self.paths)
         self._launched.let_go()
-        _lives.discard(self)
         if is_running(self.paths):
             self._launched.force()
         with suppress(subprocess.TimeoutExpired):
             self._launched.guard.wait(KILLED_WITHIN_S)
         if left_behind(self.paths):
             sweep(self.paths)
-        if not self._wishes.keep_data:
-            with suppress(SandboxError):
-                purge(self.paths)
 
-    def let_go_in_fork(self) -> None:
-        """Close the copy of the pipe that a fork has: it must not keep the cluster alive."""
-        self._launched.let_go()
+    def _close_locks(self) -> None:
+        held, self._held = self._held, ()
+        for fd in held:
+            os.close(fd)
 
 
 def begin(wishes: Wishes) -> Life:
@@ -163,24 +231,14 @@ def begin(wishes: Wishes) -> Life:
         for note in (*planned.spec.notes, *(restoration.notes if restoration else ())):
             _log.warning(note)
         _log.info("%s: %s", paths.name, planned.says)
-        with restored_data(restoration, paths) if restoration else nullcontext() as data:
-            launched = launch(
-                planned.spec,
-                paths,
-                owned=True,
-                fresh=wishes.ephemeral,
-                restored=data,
-                inherited_fds=planned.held,
-            )
+        return Life(paths, planned, restoration, wishes)
     except BaseException:
+        for fd in planned.held:
+            os.close(fd)
         if not wishes.keep_data and not is_running(paths):
             with suppress(SandboxError):
                 purge(paths)
         raise
-    finally:
-        for fd in planned.held:
-            os.close(fd)  # the guard holds the port locks now
-    return Life(paths, launched, wishes)
 
 
 def _refuse_kept_data(paths: ClusterPaths) -> None:

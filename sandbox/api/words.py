@@ -75,6 +75,15 @@ def endpoints_in(spec: ClusterSpec) -> list[str]:
     return list(spec.client_urls)
 
 
+def members_told(spec: ClusterSpec) -> tuple[object, ...]:
+    """What has to be the same of all members for the cluster to be the one that began."""
+    return tuple(
+        (member.name, member.id, member.learner, member.etcd, member.client_url, member.peer_url)
+        for member in (process.member for process in spec.members)
+        if member is not None
+    )
+
+
 def is_healthy(status: ClusterStatus) -> bool:
     """Whether every member that was not removed answers, knows a leader, and has no alarm."""
     return not _ailing(status)

@@ -119,7 +119,7 @@ class Gateway:
         `user` logs in where authentication is on. Raises InputError when the certificate cannot be
         loaded. The members' own certificates are not checked: all of them are on this machine.
         """
-        context = partial(_tls, client_cert, client_key)
+        context = partial(tls_context, client_cert, client_key)
         if client_cert:
             loaded = context()
             self._http = Exchange(lambda: loaded)
@@ -414,7 +414,8 @@ def _refusal(answer: dict[str, object], default: str = "") -> Refusal:
     return Refusal(code=_number(answer, "code"), message=str(message))
 
 
-def _tls(client_cert: str, client_key: str) -> ssl.SSLContext:
+def tls_context(client_cert: str, client_key: str) -> ssl.SSLContext:
+    """For talking to members, whose own certificates are not checked; see `Gateway`."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

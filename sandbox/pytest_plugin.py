@@ -5,14 +5,18 @@
 
 `etcd_cluster` is fresh for each test, on free ports, so that tests may run in parallel
 (pytest-xdist); `@pytest.mark.etcd_cluster(members=5)` takes Cluster's arguments and shapes it.
-`etcd_cluster_factory` makes as many as a test calls it for. Every pytest session loads this
+`etcd_cluster_module` and `etcd_cluster_session` are shared: `reset()` brings them back to how they
+began. `etcd_cluster_factory` makes as many as a test calls it for. Every pytest session loads this
 module: it imports nothing until a cluster is asked for.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,13 +26,17 @@ if TYPE_CHECKING:
 
     from sandbox.api.arguments import ClusterArguments
     from sandbox.api.cluster import Cluster
+    from sandbox.api.facts import ClusterFacts
 
+MARKER = "etcd_cluster"
 PROFILE_OPTION = "etcd_cluster_profile"
-EVENTS_SHOWN = 60
-LINES_SHOWN = 20
-"""Of each member's log, in the report of a failed test."""
+STORY_OPTION = "--etcd-story-dir"
+
+_SHARED = ("etcd_cluster_module", "etcd_cluster_session")
 
 _CLUSTERS: pytest.StashKey[list[Cluster]] = pytest.StashKey()
+"""Those that the test's factory made, also when the test forgot them."""
+_BEGAN: pytest.StashKey[datetime] = pytest.StashKey()
 
 
 class EtcdClusterFactory:
@@ -55,11 +63,17 @@ class EtcdClusterFactory:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Adds the option of the configuration file."""
+    """Adds the options of the command line and of the configuration file."""
     parser.addini(
         PROFILE_OPTION,
         "The profile of the etcd clusters of tests, by name or path, where a test names none",
         default="",
+    )
+    parser.getgroup("etcd-sandbox", "etcd clusters").addoption(
+        STORY_OPTION,
+        type=Path,
+        metavar="DIR",
+        help="keep events, logs and status of the clusters of each failed test in this directory",
     )
 
 
@@ -67,8 +81,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Makes the marker known."""
     config.addinivalue_line(
         "markers",
-        "etcd_cluster(**arguments): what the fixture etcd_cluster is to be; the arguments of "
-        'sandbox.Cluster, for example members=5, etcd="3.5", profile="fast"',
+        f"{MARKER}(**arguments): what the fixture etcd_cluster is to be, and on a module (pytestmark) "
+        "etcd_cluster_module; the arguments of sandbox.Cluster, for example members=5, "
+        'etcd="3.5", profile="fast"',
     )
 
 
@@ -85,8 +100,47 @@ def etcd_cluster(
     request: pytest.FixtureRequest, etcd_cluster_factory: EtcdClusterFactory
 ) -> Cluster:
     """A cluster that is up: three members on free ports, or what the marker etcd_cluster says."""
-    marker = request.node.get_closest_marker("etcd_cluster")
-    return etcd_cluster_factory(**(marker.kwargs if marker is not None else {}))
+    return _made(etcd_cluster_factory, _marked(request.node))
+
+
+@pytest.fixture(scope="module")
+def etcd_cluster_module(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """A cluster that the tests of a module share; the marker etcd_cluster in `pytestmark` shapes it."""
+    with ExitStack() as stack:
+        factory = EtcdClusterFactory(request.config.getini(PROFILE_OPTION), [], stack)
+        yield _made(factory, _marked(request.node))
+
+
+@pytest.fixture(scope="session")
+def etcd_cluster_session_args() -> dict[str, Any]:
+    """The arguments of `etcd_cluster_session`: to be overridden in conftest.py."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def etcd_cluster_session(
+    request: pytest.FixtureRequest, etcd_cluster_session_args: dict[str, Any]
+) -> Iterator[Cluster]:
+    """A cluster that all tests of the session share; of each worker, with pytest-xdist."""
+    with ExitStack() as stack:
+        factory = EtcdClusterFactory(request.config.getini(PROFILE_OPTION), [], stack)
+        yield _made(factory, etcd_cluster_session_args)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Notes when the test began. Fails a test whose marker would be without effect."""
+    item.stash[_BEGAN] = datetime.now(UTC)
+    names = getattr(item, "fixturenames", ())
+    shared = next((name for name in _SHARED if name in names), None)
+    own = any(marker.name == MARKER for marker in item.own_markers)
+    if own and shared is not None and MARKER not in names:
+        pytest.fail(
+            f"the marker {MARKER} on a test does not shape {shared}, which others use, too\n"
+            "hint: pytestmark = pytest.mark.etcd_cluster(…) shapes that of a module, the fixture "
+            "etcd_cluster_session_args that of the session",
+            pytrace=False,
+        )
 
 
 @pytest.hookimpl(wrapper=True)
@@ -94,28 +148,77 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Adds to the report of a failed test what happened in its clusters, while they are there."""
+    if call.excinfo is not None and "sandbox.errors" in sys.modules:
+        from sandbox.api.teststory import hide_our_frames
+
+        if not item.config.getoption("fulltrace"):
+            hide_our_frames(call.excinfo.value)
     report = yield
     if report.failed and call.when != "teardown":
-        for cluster in item.stash.get(_CLUSTERS, []):
-            if cluster.is_up:
-                report.sections.append((f"etcd cluster {cluster.name}", _story_of(cluster)))
+        for cluster in _clusters_of(item):
+            _tell(item, report, cluster)
     return report
 
 
-def _story_of(cluster: Cluster) -> str:
-    """Its events, and the last log lines of each member: the files are deleted with the cluster."""
-    from sandbox import story
-    from sandbox.errors import SandboxError
+def _tell(item: pytest.Item, report: pytest.TestReport, cluster: ClusterFacts) -> None:
+    from sandbox.api import teststory
 
-    told = [f"endpoints: {','.join(cluster.endpoints)}"]
-    try:
-        told.extend(
-            f"{story.clock(event.ts)} {story.sentence(event.to_wire())}"
-            for event in cluster.events(tail=EVENTS_SHOWN)
+    text = teststory.told(cluster, item.stash[_BEGAN])
+    directory: Path | None = item.config.getoption(STORY_OPTION)
+    if directory is not None:
+        try:
+            place = teststory.keep(
+                cluster, text, item.config.invocation_params.dir / directory, item.nodeid
+            )
+        except OSError as error:
+            text += f"\nits files could not be kept in {directory} ({error.strerror})"
+        else:
+            text += f"\nits files are kept in {place}"
+    title = f"etcd cluster {cluster.name}"
+    # As a part of the failure, which is what JUnit XML and every CI shows, too.
+    if (add := getattr(report.longrepr, "addsection", None)) is not None:
+        add(title, text)
+    else:
+        report.sections.append((title, text))
+
+
+def _clusters_of(item: pytest.Item) -> list[ClusterFacts]:
+    """The clusters that a test has to do with: those of its factory, and those that are its fixtures."""
+    if "sandbox.api.facts" not in sys.modules:
+        return []
+    from sandbox.api.facts import ClusterFacts
+
+    made: list[Any] = [*item.stash.get(_CLUSTERS, []), *getattr(item, "funcargs", {}).values()]
+    found = {id(each): each for each in made if isinstance(each, ClusterFacts) and each.is_up}
+    return list(found.values())
+
+
+def _marked(node: pytest.Item | pytest.Collector) -> dict[str, Any]:
+    """What the marker says. Fails the test for arguments that no cluster has."""
+    marker = node.get_closest_marker(MARKER)
+    if marker is None:
+        return {}
+    if marker.args:
+        shown = ", ".join(map(repr, marker.args))
+        pytest.fail(
+            f"the marker {MARKER} takes named arguments only, not {MARKER}({shown})\n"
+            f"hint: {MARKER}(members=5), for example",
+            pytrace=False,
         )
-        for member in cluster.members:
-            told.append(f"the last lines of {member}:")
-            told.extend(f"  {line.text}" for line in cluster.logs(member, tail=LINES_SHOWN))
+    return dict(marker.kwargs)
+
+
+def _made(factory: EtcdClusterFactory, wishes: dict[str, Any]) -> Cluster:
+    """The cluster of a fixture; what is wrong with it is told without the fixture's own lines."""
+    from sandbox.api.arguments import ClusterArguments
+    from sandbox.errors import SandboxError
+    from sandbox.model.suggest import did_you_mean
+
+    known = ClusterArguments.__annotations__
+    if (unknown := next((name for name in wishes if name not in known), None)) is not None:
+        hint = did_you_mean(unknown, known, "it has")
+        pytest.fail(f"a cluster has no argument {unknown!r}\nhint: {hint}", pytrace=False)
+    try:
+        return factory(**wishes)
     except SandboxError as error:
-        told.append(f"no more is known: {error}")
-    return "\n".join(told)
+        pytest.fail("\n".join((str(error), *error.__notes__)), pytrace=False)

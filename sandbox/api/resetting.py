@@ -111,10 +111,9 @@ class _Running:
         return status
 
     def _check_user(self, status: ClusterStatus) -> None:
-        """Raises CannotBeCleared where a member that seems silent answers, but not without a user."""
-        silent = (each for each in status.members if each.state is ProcessState.RUNNING)
-        silent = (each for each in silent if each.role is None)
-        if (member := next(silent, None)) is not None:
+        """Raises CannotBeCleared where a member answers, but not without a user."""
+        running = (each for each in status.members if each.state is ProcessState.RUNNING)
+        if (member := next(running, None)) is not None:
             with suppress(SandboxError):
                 self._asking(member, _CHECK_WITHIN_S, Clearing.check)
 

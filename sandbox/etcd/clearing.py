@@ -30,7 +30,7 @@ class Clearing:
 
     async def check(self) -> None:
         """Raises CannotBeCleared where authentication is on."""
-        await self._ask("kv/range", {**_ALL, "count_only": True})
+        await self._ask("kv/range", {**_ALL, "count_only": True, "serializable": True})
 
     async def clear(self, member_urls: Sequence[str]) -> int:
         """Empty the cluster; the revision at which it is empty. `member_urls` are those of all members.

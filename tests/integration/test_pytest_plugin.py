@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -53,6 +54,56 @@ def test_that_fails(etcd_cluster_factory):
 
 def test_whose_cluster_cannot_start(etcd_cluster_factory):
     etcd_cluster_factory(etcd="9.9")
+"""
+
+
+MARKED = """
+import pytest
+
+@pytest.mark.etcd_cluster(5)
+def test_whose_marker_has_a_position(etcd_cluster):
+    raise AssertionError("never")
+
+@pytest.mark.etcd_cluster(member=5)
+def test_whose_marker_has_a_slip(etcd_cluster):
+    raise AssertionError("never")
+
+@pytest.mark.etcd_cluster(members=1)
+def test_whose_marker_shapes_what_is_shared(etcd_cluster_module):
+    raise AssertionError("never")
+
+@pytest.mark.etcd_cluster(etcd="9.9")
+def test_whose_cluster_cannot_be(etcd_cluster):
+    raise AssertionError("never")
+"""
+
+SHARED = """
+import pytest
+
+pytestmark = pytest.mark.etcd_cluster(members=1, profile="fast")
+
+@pytest.fixture
+def cluster(etcd_cluster_module):
+    etcd_cluster_module.reset()
+    return etcd_cluster_module
+
+@pytest.fixture(scope="session")
+def etcd_cluster_session_args():
+    return {"members": 1, "name": "of-the-session"}
+
+@pytest.mark.parametrize("number", range(3))
+def test_a_cluster_is_shared_and_empty_each_time(cluster, etcd_cluster_session, number):
+    assert cluster.members == ("infra1",)
+    assert cluster.ctl("get", "key") == ""
+    cluster.ctl("put", "key", "value")
+    assert etcd_cluster_session.name == "of-the-session"
+
+def test_that_fails_the_first_time(cluster):
+    cluster.restart("infra1")
+    assert False, "on purpose"
+
+def test_that_fails_later(cluster):
+    assert False, "on purpose"
 """
 
 
@@ -125,3 +176,66 @@ def test_the_report_of_a_failed_test_tells_what_happened_in_its_clusters(suite: 
     assert "exited" not in second.partition("the last lines")[0]
     assert re.search(r"^E +hint: here is ", told, re.MULTILINE), told
     suite.assert_nothing_left()
+
+
+def test_a_marker_that_cannot_be_meant_is_told_in_two_lines_and_no_cluster_starts(
+    suite: Suite,
+) -> None:
+    code, told = suite.run(MARKED)
+    assert code == 1
+    assert "4 errors in" in told
+    for words in (
+        "the marker etcd_cluster takes named arguments only, not etcd_cluster(5)\n"
+        "hint: etcd_cluster(members=5), for example",
+        "a cluster has no argument 'member'\nhint: did you mean 'members'?",
+        "the marker etcd_cluster on a test does not shape etcd_cluster_module",
+        "etcd 9.9",
+    ):
+        assert words in told, told
+    assert "pytest_plugin.py" not in told
+    suite.assert_nothing_left()
+
+
+def test_a_shared_cluster_is_reset_between_tests_and_its_story_is_in_the_reports(
+    suite: Suite,
+) -> None:
+    code, told = suite.run(SHARED, "-n", "1", "--junit-xml=report.xml", "--etcd-story-dir=stories")
+    assert code == 1
+    assert "2 failed, 3 passed in" in told, told
+    cases = {
+        case.get("name"): case
+        for case in ElementTree.parse(suite.directory / "report.xml").iter("testcase")
+    }
+    first, later = (
+        str(cases[name].findtext("failure"))
+        for name in ("test_that_fails_the_first_time", "test_that_fails_later")
+    )
+    assert re.search(r"^\d\d:\d\d:\d\d\.\d{3} infra1 stopped by SIGTERM$", first, re.MULTILINE), (
+        first
+    )
+    assert "the last lines of infra1:" in first
+    # What happened during another test is not the story of this one.
+    assert "etcd cluster of-the-session" not in first
+    assert "stopped by" not in later.partition("the last lines of")[0]
+    [kept] = suite.directory.glob("stories/*first_time/*")
+    assert f"its files are kept in {kept}" in first
+    assert (kept / "logs" / "etcd1.log").stat().st_size > 0
+    assert {"story.txt", "events.jsonl", "status.json", "cluster.json"} <= {
+        path.name for path in kept.iterdir()
+    }
+    suite.assert_nothing_left()
+
+
+def test_an_error_of_a_cluster_is_shown_at_the_line_of_the_test_and_nowhere_else(
+    suite: Suite,
+) -> None:
+    content = """
+def test_that_kills_nobody(etcd_cluster_factory):
+    cluster = etcd_cluster_factory(members=1)
+    cluster.kill("infra7")
+"""
+    code, told = suite.run(content)
+    assert code == 1
+    assert re.search(r"^test_suite\.py:4: InputError$", told, re.MULTILINE), told
+    assert "/sandbox/" not in told.partition("etcd cluster")[0]
+    assert "sandbox/api/cluster.py" in suite.run(content, "--full-trace")[1]

@@ -121,6 +121,9 @@ class Measured:
         leader, since = look.leader, self._raft.leaderless_since
         if leader is None and self._before.leader is not None:
             leader = self._before.leader.process
+        if leader is not None and not self._voters.could_lead(leader):
+            # It says so still, but nothing that it was told since was agreed to.
+            leader = None
         if leader is None and since is not None:
             # It was without one for longer than it is looked at.
             self._began = min(self._began, since)
@@ -198,7 +201,7 @@ class Measured:
                 excused=evidence.excused(now),
                 proven=self._proven(acted),
             )
-            self._compare(judgement, now)
+            self._compare(judgement, asked, now)
             leader = judgement.leader
             found = (leader.process, leader.term) if leader else None
             over = judgement.quorum_lost or (found is not None and found == agreed)
@@ -269,13 +272,13 @@ class Measured:
             self._raft.disabled(leader, moment)
             self._changes.append((moment, None))
 
-    def _compare(self, judgement: Judgement, moment: float) -> None:
+    def _compare(self, judgement: Judgement, asked: float, moment: float) -> None:
         """What the members answer, where the logs say less: one that went on leading, or no logs."""
         known = self._changes[-1][1]
+        if judgement.leader is not None:
+            self._raft.leads_on(judgement.leader.process, asked)
         if judgement.leader is not None and known is None:
             self._changes.append((moment, judgement.leader.process))
-            if judgement.leader.process == self._raft.leader:
-                self._raft.leads_on()
         elif known is not None and not judgement.claims and not self._raft.term:
             self._changes.append((moment, None))
 

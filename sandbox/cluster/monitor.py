@@ -330,6 +330,7 @@ class Monitor:
                 await self._notice()
 
     async def _notice(self) -> None:
+        asked = time.monotonic()
         answers = await self._check.ask_all()
         await self._check.learn_list(answers)
         voters, judgement = self._quorum_by(answers)
@@ -343,6 +344,8 @@ class Monitor:
             voters, judgement = self._quorum_by(answers)
         if answers:
             self._notice_alarms(answers.values())
+        if judgement.leader is not None:
+            self._raft.leads_on(judgement.leader.process, asked)
         has_quorum = bool(voters) and (served or not judgement.quorum_lost)
         if self._had_quorum is not None and has_quorum is not self._had_quorum:
             kind = Kind.QUORUM_REGAINED if has_quorum else Kind.QUORUM_LOST

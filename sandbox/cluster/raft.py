@@ -135,9 +135,9 @@ class RaftWatch:
         if self.leader == process and self.leaderless_since is None:
             self.leaderless_since = moment
 
-    def leads_on(self) -> None:
-        """Who leads by the logs could go on leading: it was healed before anybody lost it."""
-        if self.leader is not None:
+    def leads_on(self, process: str, asked: float) -> None:
+        """It leads, by answers to questions of that moment: it was healed before anybody lost it."""
+        if self.leader == process and (self.leaderless_since or asked) < asked:
             self.leaderless_since = None
 
     def _now_leads(self, process: str | None, moment: float) -> None:

@@ -117,7 +117,9 @@ class Store:
         """Something happened."""
         after_s = None
         if self.events:
-            after_s = (_moment(event) - _moment(self.events[-1].event)).total_seconds()
+            after = _moment(event) - _moment(self.events[-1].event)
+            # What was written down earlier may be read later.
+            after_s = max(0.0, after.total_seconds())
         self.events.append(Told(event=event, after_s=after_s))
         self.event_news += 1
 

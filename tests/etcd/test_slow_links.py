@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.model.service import How
 from sandbox.model.spec import EtcdBinary
 from tests.conftest import SandboxCommand, until
 from tests.etcd.client import puts_s
@@ -51,6 +52,9 @@ def test_a_put_takes_longer_by_what_two_hops_cost_until_the_links_are_healed(
     slow = cluster.slow("all", delay_s=DELAY_S)
 
     assert (slow.leader_before, slow.leader_after, slow.leader_gap_s) == (leader, leader, 0.0)
+    assert slow.reads is not None
+    assert slow.reads.how is How.SLOW
+    assert slow.reads.wait_s >= 2 * DELAY_S * 0.9
     assert cluster.status().faults[0]["delay_s"] == DELAY_S
     slow_s = fastest_put_s(endpoint)
     assert slow_s >= 2 * DELAY_S * 0.9

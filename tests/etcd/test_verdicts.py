@@ -7,7 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from sandbox import SandboxError, Verdict
+from sandbox import Cluster, SandboxError, Verdict
+from sandbox.model.event import Kind
+from sandbox.model.service import How
 from sandbox.model.state import Role
 from tests.conftest import until
 from tests.etcd.client import get, put
@@ -37,6 +39,21 @@ def assert_another_leads(verdict: Verdict, before: str | None) -> None:
     assert verdict.quorum.ok
 
 
+def assert_one_outage_has_one_length(cluster: Cluster, verdict: Verdict) -> None:
+    """The events of the elections, the gap of the leader, and that of the reads say the same."""
+    assert verdict.term_before is not None
+    told_s = [
+        float(str(event.fields["after_s"]))
+        for event in cluster.events()
+        if event.kind is Kind.LEADER_ELECTED
+        and int(str(event.fields["term"])) > verdict.term_before
+    ]
+    assert verdict.leader_gap_s == pytest.approx(sum(told_s), abs=0.005)
+    assert verdict.reads is not None
+    assert verdict.reads.how is How.FAILED
+    assert verdict.read_gap_s == verdict.reads.gap_s
+
+
 def test_a_killed_leader_costs_an_election_and_a_stopped_one_hands_over(
     cluster_of: ClusterMaker,
 ) -> None:
@@ -52,6 +69,11 @@ def test_a_killed_leader_costs_an_election_and_a_stopped_one_hands_over(
         assert killed.quorum is not None
         assert (killed.quorum.voters, killed.quorum.needed, killed.quorum.healthy) == (3, 2, 2)
         assert leader_of(cluster) == killed.leader_after
+        assert_one_outage_has_one_length(cluster, killed)
+        # A write that was sent to the lost leader: etcd's own 5 s and two election timeouts.
+        assert killed.lost_writes is not None
+        assert killed.lost_writes.within_s == 7.0
+        assert {member.revision for member in cluster.status().members} <= {1, None}
 
         started = cluster.start("all")
         assert started.targets == ("infra1", "infra2", "infra3")

@@ -7,13 +7,17 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from itertools import islice
+from typing import Any
 
+import msgspec
 import pytest
 
 from sandbox.api.cluster import Cluster
 from sandbox.control.client import ControlClient
+from sandbox.model.availability import Bucket
 from sandbox.model.event import Kind
 from sandbox.paths import cluster_paths
+from sandbox.tui.store import Store
 
 MakeCluster = Callable[..., Cluster]
 
@@ -38,11 +42,22 @@ def until_seen(buckets: Iterator[dict[str, int]], what: str, pattern: list[bool]
 def test_availability_shows_the_outage_of_a_crash_and_its_end(cluster_of: MakeCluster) -> None:
     cluster = cluster_of()
     buckets = client_of(cluster).availability()
-    until_seen(buckets, "reads", [True] * 5)
-    cluster.kill("leader")
+    store = Store(cluster="default")
+
+    def kept() -> Iterator[dict[str, Any]]:
+        for bucket in buckets:
+            store.take_bucket(msgspec.convert(bucket, Bucket))
+            yield bucket
+
+    watched = kept()
+    until_seen(watched, "reads", [True] * 5)
+    killed = cluster.kill("leader")
     # The stream goes on meanwhile: what was while the verdict was awaited is in it.
-    until_seen(buckets, "reads", [False])
-    until_seen(buckets, "reads", [True] * 5)
+    until_seen(watched, "reads", [False])
+    until_seen(watched, "reads", [True] * 5)
+    longest = max(store.outages, key=lambda outage: outage.seconds)
+    assert longest.ended_us is not None
+    assert killed.read_gap_s == pytest.approx((longest.ended_us - longest.began_us) / 1e6, abs=0.06)
 
 
 def test_writes_are_tried_only_for_who_wants_them(cluster_of: MakeCluster) -> None:

@@ -154,6 +154,16 @@ def test_an_election_tells_how_long_nobody_led_on_the_clock_of_the_verdict(tmp_p
     assert after_s == pytest.approx(moments[2][0] - moments[0][0] + 1.0, abs=0.002)
 
 
+def test_a_leader_that_was_healed_in_time_has_led_all_the_time(tmp_path: Path) -> None:
+    watch, _ = told_by(tmp_path, LEADS)
+    watch.disabled("etcd1", 5.0)
+    watch.leads_on("etcd1", 4.9)  # an answer to an earlier question proves nothing
+    watch.leads_on("etcd2", 6.0)
+    assert watch.leaderless_since == 5.0
+    watch.leads_on("etcd1", 6.0)
+    assert watch.leaderless_since is None
+
+
 def test_a_member_is_in_the_term_that_its_own_log_says(tmp_path: Path) -> None:
     watch, _ = told_by(tmp_path, LEADS, stands(3, 7), stands(3, 9, pre_vote=True))
     assert (watch.term_of("etcd3"), watch.term_of("etcd2"), watch.term_of("etcd1")) == (

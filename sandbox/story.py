@@ -152,7 +152,10 @@ def _healed(event: Event) -> str:
 
 
 def _alarm(verb: str) -> Callable[[Event], str]:
-    return lambda event: f"{who(event)} {verb} the alarm {event.get('alarm', '')}".rstrip()
+    return lambda event: (
+        f"{event.get('member') or 'a member that etcd does not name'} {verb} the alarm "
+        f"{event.get('alarm', '')}".rstrip()
+    )
 
 
 def _ready(event: Event) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.cluster.voters import RUNS
 from sandbox.etcd.login import is_about_users
-from sandbox.etcd.troubles import LATE, log_trouble
+from sandbox.etcd.troubles import LATE, USUAL_AT_START, log_trouble
 from sandbox.model.state import WANTS_USER, ProcessState
 
 if TYPE_CHECKING:
@@ -48,6 +48,9 @@ class MemberHealth:
             ),
             None,
         )
+        url = self._roster.member(process).client_url
+        if ended := self._gateway.certificate_trouble(url):
+            return ended
         if twin is not None:
             return f"has the client URL at which {self._roster.title(twin)} answers"
         if self._roster.is_listed(process) is False:
@@ -57,7 +60,8 @@ class MemberHealth:
     def _silent(self, process: str) -> str:
         trouble = self._gateway.trouble(self._roster.member(process).client_url) or LATE
         said = self._in_log(process)
-        if self._supervisor.processes[process].state is ProcessState.STARTING:
+        starting = self._supervisor.processes[process].state is ProcessState.STARTING
+        if starting and trouble in USUAL_AT_START:
             return said or "does not serve clients yet"
         return said if said is not None and trouble == LATE else trouble
 

@@ -60,7 +60,12 @@ class Exchange:
         self._make_tls = tls
         self._tls: ssl.SSLContext | None = None
         self._idle: dict[tuple[str, int], list[_Connection]] = {}
+        self._certificates: dict[tuple[str, int], bytes] = {}
         self._left: dict[tuple[str, int], list[asyncio.Task[tuple[int, bytes]]]] = {}
+
+    def certificate(self, url: str) -> bytes | None:
+        """The certificate that the server there last showed, in DER; None where it has shown none."""
+        return self._certificates.get(_place(url)[0])
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -99,6 +104,8 @@ class Exchange:
             except (OSError, h11.ProtocolError, asyncio.IncompleteReadError):
                 pass
         connection = await _connect(*address, self._context() if secure else None)
+        if secure:
+            self._certificates[address] = connection.certificate
         if not question.wanted:
             # It was given up before it was asked: what changes something must not come later.
             idle.append(connection)
@@ -183,6 +190,12 @@ class _Connection:
         self._writer = writer
         self._host = host
         self._http = h11.Connection(h11.CLIENT)
+
+    @property
+    def certificate(self) -> bytes:
+        """The server's certificate in DER; empty without TLS."""
+        secured = self._writer.get_extra_info("ssl_object")
+        return (secured.getpeercert(binary_form=True) if secured else None) or b""
 
     @property
     def reusable(self) -> bool:

@@ -11,9 +11,11 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 
 from sandbox.errors import InputError
+from sandbox.etcd.certificate import certificate_trouble
 from sandbox.etcd.exchange import TROUBLE, Exchange
 from sandbox.etcd.ids import hex_id
 from sandbox.etcd.login import Login, is_about_users, wants_token
@@ -139,6 +141,11 @@ class Gateway:
     def trouble(self, client_url: str) -> str | None:
         """Why the last question there had no answer of an etcd, in words; None where it had one."""
         return self._troubles.get(client_url)
+
+    def certificate_trouble(self, client_url: str) -> str | None:
+        """Why clients refuse the certificate that the member last showed; None where they do not."""
+        shown = self._http.certificate(client_url)
+        return certificate_trouble(shown, datetime.now(UTC)) if shown else None
 
     async def status(self, client_url: str, timeout_s: float) -> StatusAnswer | Refusal | None:
         """The member's own view, or why it does not tell; None when it does not answer in time.

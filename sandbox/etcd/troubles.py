@@ -10,6 +10,11 @@ from collections.abc import Sequence
 import h11
 
 LATE = "does not answer in time"
+NOT_LISTENING = "does not listen at its client URL"
+CUT_SHORT = "ends the connection without an answer"
+USUAL_AT_START = frozenset({LATE, NOT_LISTENING, CUT_SHORT})
+"""What a member that starts does until it has seen a quorum."""
+
 NOT_ETCD = "something else than etcd answers at its client URL"
 
 
@@ -22,13 +27,13 @@ def trouble_words(error: BaseException) -> str:
             reason = (error.reason or str(error)).lower().replace("_", " ")
             return f"cannot be asked over TLS ({reason})"
         case ConnectionRefusedError():
-            return "does not listen at its client URL"
+            return NOT_LISTENING
         case socket.gaierror():
             return "advertises a client URL whose host does not resolve here"
         case h11.ProtocolError():
             return NOT_ETCD
         case _:
-            return "ends the connection without an answer"
+            return CUT_SHORT
 
 
 _TLS = re.compile(r"(?:remote error: )?tls: ([a-z0-9 :.]+?)(?:[\"\\;)]|$)")

@@ -1,0 +1,52 @@
+"""Whether a member's certificate may be used now. Pure.
+
+We do not check the members' certificates ourselves: all of them are on this machine. Their clients do.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+_TIME = re.compile(rb"\x17\x0d(\d{12}Z)|\x18\x0f(\d{14}Z)")
+"""A time in DER: UTCTime with two digits for the year, or GeneralizedTime with four (RFC 5280, 4.1.2.5)."""
+
+
+def validity(certificate: bytes) -> tuple[datetime, datetime] | None:
+    """From when to when a certificate in DER may be used; None where it does not say.
+
+    The two times of `Validity` are the first in a certificate.
+    """
+    found = _TIME.findall(certificate)[:2]
+    if len(found) < 2:
+        return None
+    try:
+        begin, end = (_time(short or long) for short, long in found)
+    except ValueError:
+        return None
+    return begin, end
+
+
+def certificate_trouble(certificate: bytes, now: datetime) -> str | None:
+    """Why clients refuse a certificate in DER, as the end of a sentence about its member; None if they do not."""
+    times = validity(certificate)
+    if times is None:
+        return None
+    begin, end = times
+    if now > end:
+        return (
+            f"has a certificate whose time was over at {end:%Y-%m-%d %H:%M} UTC: clients refuse it"
+        )
+    if now < begin:
+        return (
+            f"has a certificate whose time comes at {begin:%Y-%m-%d %H:%M} UTC: clients refuse it"
+        )
+    return None
+
+
+def _time(text: bytes) -> datetime:
+    digits = text.decode()
+    if len(digits) == 13:
+        # RFC 5280: a year of two digits is 1950 to 2049.
+        digits = ("20" if digits[:2] < "50" else "19") + digits
+    return datetime.strptime(digits, "%Y%m%d%H%M%SZ").replace(tzinfo=UTC)

@@ -14,6 +14,7 @@ import shutil
 import time
 
 from sandbox.errors import SandboxError
+from sandbox.obstacle import obstacle
 from sandbox.paths import ClusterPaths
 
 PATIENCE_S = 1.0
@@ -67,14 +68,19 @@ def lock_to_start(paths: ClusterPaths) -> int | None:
 
 
 def is_running(paths: ClusterPaths) -> bool:
-    """Whether a guard or a supervisor of this cluster lives: one of them holds the lock."""
+    """Whether a guard or a supervisor of this cluster lives: one of them holds the lock.
+
+    Raises SandboxError where that may not be known.
+    """
     try:
         with paths.lock.open("rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
+    except OSError as error:
+        raise obstacle(error) or error from error
     return False
 
 
@@ -125,6 +131,6 @@ def _is_purged(paths: ClusterPaths) -> bool:
 
 
 def _not_deleted(error: OSError, paths: ClusterPaths) -> SandboxError:
-    return SandboxError(
+    return obstacle(error) or SandboxError(
         f"not everything could be deleted ({error.strerror})", str(error.filename or paths.root)
     )

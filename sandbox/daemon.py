@@ -29,7 +29,8 @@ from sandbox.errors import SandboxError
 from sandbox.ground import LOOKED_AT_EVERY_S, Ground
 from sandbox.model.credentials import USER_VARIABLE, Credentials
 from sandbox.model.spec import ClusterSpec
-from sandbox.paths import ClusterPaths
+from sandbox.obstacle import obstacle
+from sandbox.paths import ClusterPaths, is_there
 from sandbox.supervise import ledger, leftcontainers
 from sandbox.supervise.bus import Bus
 from sandbox.supervise.leftcontainers import containers_of, make_room
@@ -182,7 +183,7 @@ def clear_leftovers(paths: ClusterPaths) -> list[str]:
 
     To be called by whoever holds the cluster's lock.
     """
-    died = paths.supervisor.exists()
+    died = is_there(paths.supervisor)
     recorded = record.read(paths) if died else None
     names = [] if recorded is None else _clear_containers(recorded, paths)
     return list(dict.fromkeys([*names, *ledger.sweep(paths.supervisor)]))
@@ -281,16 +282,20 @@ def main() -> int:
     except SandboxError as error:
         _say(options.status_fd, error_to_wire(error))
         return error.exit_code
-    except OSError as error:
-        where = str(error.filename or options.root)
-        what = SandboxError(f"the supervisor cannot work ({error.strerror})", where)
+    except (OSError, RuntimeError, MemoryError) as error:
+        told = obstacle(error)
         if not os.path.isdir(options.root):  # noqa: PTH112 - of a string
-            what = SandboxError(
+            told = SandboxError(
                 "the state directory was deleted while the cluster started",
                 options.root,
                 "start it again",
             )
-        _say(options.status_fd, error_to_wire(what))
+        if told is None and not isinstance(error, OSError):
+            raise
+        where = str(getattr(error, "filename", None) or options.root)
+        why = getattr(error, "strerror", None) or error
+        told = told or SandboxError(f"the supervisor cannot work ({why})", where)
+        _say(options.status_fd, error_to_wire(told))
         _log.exception("cannot work")
         return 1
 

@@ -16,6 +16,7 @@ from sandbox.config.procfile import parse_procfile
 from sandbox.config.profile import Profile, find_profile, parse_profile
 from sandbox.errors import InputError
 from sandbox.model.spec import Bootstrap, ClusterSpec, EtcdBinary, Runtime, Source, SourceKind
+from sandbox.obstacle import obstacle
 from sandbox.paths import ClusterPaths, private_runtime_dir
 
 DEFAULT_MEMBERS = 3
@@ -166,11 +167,16 @@ def plan_file(path: str, options: Options, paths: ClusterPaths, caller: Caller) 
 
 
 def recorded_plan(paths: ClusterPaths) -> ClusterSpec | None:
-    """The plan in the state directory; None when there is none that can be read."""
+    """The plan in the state directory; None when there is none, or none of this version's.
+
+    Raises SandboxError where it may not be read: that is not the same as no plan.
+    """
     try:
         return msgspec.json.decode(paths.plan.read_bytes(), type=ClusterSpec)
-    except (OSError, msgspec.MsgspecError):
+    except (FileNotFoundError, msgspec.MsgspecError):
         return None
+    except OSError as error:
+        raise obstacle(error) or error from error
 
 
 def refuse_foreign_data(spec: ClusterSpec, option: str) -> None:

@@ -19,7 +19,8 @@ from sandbox.clusterlock import is_running, lock_to_start
 from sandbox.control.wire import error_from_wire
 from sandbox.errors import SandboxError, TimedOut
 from sandbox.model.spec import ClusterSpec
-from sandbox.paths import ClusterPaths
+from sandbox.obstacle import obstacle
+from sandbox.paths import ClusterPaths, is_there
 
 START_TIMEOUT_S = 30.0
 """How long the supervisor may take to say that it serves its socket."""
@@ -151,7 +152,7 @@ def wait_until_gone(paths: ClusterPaths, timeout_s: float) -> None:
 
 def left_behind(paths: ClusterPaths) -> bool:
     """Whether a supervisor of this cluster died without tidying up."""
-    return paths.supervisor.exists() and not is_running(paths)
+    return is_there(paths.supervisor) and not is_running(paths)
 
 
 def sweep(paths: ClusterPaths) -> list[str]:
@@ -189,7 +190,7 @@ def _locked(paths: ClusterPaths) -> int:
                 pass
             return lock
     except OSError as error:
-        raise SandboxError(
+        raise obstacle(error) or SandboxError(
             f"cannot write the state directory ({error.strerror})",
             str(error.filename or paths.root),
             "set ETCD_SANDBOX_HOME to a directory that you can write and that has room",
@@ -209,10 +210,12 @@ def _await_word(fd: int, paths: ClusterPaths) -> None:
     import select
 
     content = b""
+    news = select.poll()
+    news.register(fd, select.POLLIN)
     deadline = time.monotonic() + START_TIMEOUT_S
     while not content.endswith(b"\n"):
         remaining = deadline - time.monotonic()
-        if remaining <= 0 or not select.select([fd], [], [], remaining)[0]:
+        if remaining <= 0 or not news.poll(remaining * 1000):
             raise TimedOut(
                 f"the supervisor did not start within {START_TIMEOUT_S:g} s",
                 hint=f"its log is {paths.supervisor_log}",
@@ -227,3 +230,9 @@ def _await_word(fd: int, paths: ClusterPaths) -> None:
     word = json.loads(content)
     if "error" in word:
         raise error_from_wire(word)
+    if "refused" in word:
+        number, path = word["refused"]["errno"], word["refused"]["filename"]
+        error = OSError(number, os.strerror(number), path)
+        raise obstacle(error) or SandboxError(
+            f"the cluster's guard cannot work ({error.strerror})", path or str(paths.root)
+        )

@@ -23,7 +23,7 @@ def state_home() -> Path:
     equivalent (`~/.local/state/etcd-sandbox` on Linux).
     """
     if home := os.environ.get("ETCD_SANDBOX_HOME"):
-        return Path(home).absolute()
+        return Path(home) if Path(home).is_absolute() else working_directory() / home
     if xdg := os.environ.get("XDG_STATE_HOME"):
         return Path(xdg) / "etcd-sandbox"
     if sys.platform == "linux":
@@ -32,6 +32,25 @@ def state_home() -> Path:
     import platformdirs
 
     return platformdirs.user_state_path("etcd-sandbox", appauthor=False)
+
+
+def working_directory() -> Path:
+    """The directory that the caller is in; InputError when it was deleted."""
+    try:
+        return Path.cwd()
+    except FileNotFoundError as error:
+        raise InputError(
+            "the working directory is gone", hint="change to a directory that exists"
+        ) from error
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is such a file. Raises OSError where that may not be seen."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def download_home() -> Path:
@@ -133,6 +152,6 @@ def known_clusters() -> list[ClusterPaths]:
     home = state_home()
     try:
         names = sorted(entry.name for entry in home.iterdir() if entry.is_dir())
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         return []
     return [ClusterPaths(name, home / name) for name in names if _CLUSTER_NAME.match(name)]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 
 from sandbox.cli.diagnostics import note
 from sandbox.cli.settings import settings
-from sandbox.control.answers import not_running
+from sandbox.control.answers import not_ours, not_running
 from sandbox.control.client import ControlClient
-from sandbox.errors import InputError, NotRunning
-from sandbox.paths import ClusterPaths, cluster_paths, known_clusters
+from sandbox.errors import InputError, NotRunning, SandboxError
+from sandbox.paths import ClusterPaths, cluster_paths, is_there, known_clusters
 
 DEFAULT = "default"
 
@@ -48,11 +49,21 @@ def clear_leftovers(paths: ClusterPaths) -> None:
 
 def _only_one() -> ClusterPaths:
     # The file of a supervisor is there while it lives and after it died without tidying up.
-    begun = [paths for paths in known_clusters() if paths.supervisor.exists()]
-    live = [paths for paths in begun if _listens(paths)]
-    for paths in begun:
-        if paths not in live:
-            clear_leftovers(paths)
+    live: list[ClusterPaths] = []
+    refused: list[OSError | SandboxError] = []
+    for paths in known_clusters():
+        try:
+            if not is_there(paths.supervisor):
+                continue
+            if _listens(paths):
+                live.append(paths)
+            else:
+                clear_leftovers(paths)
+        except (PermissionError, SandboxError) as error:
+            refused.append(error)
+    if not live and refused:
+        # Somebody else's cluster is in nobody's way, unless there is no other.
+        raise refused[0]
     if not live:
         raise NotRunning(
             "no cluster is running",
@@ -74,6 +85,10 @@ def _listens(paths: ClusterPaths) -> bool:
             probe.connect(str(paths.socket))
         except TimeoutError:
             return True  # its queue is full: it is there, and busy
-        except OSError:
+        except PermissionError as error:
+            raise not_ours(paths) from error
+        except OSError as error:
+            if error.errno == errno.EMFILE:
+                raise
             return False
     return True

@@ -12,7 +12,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from sandbox.model.selector import ROLE_WORDS
-from sandbox.paths import ClusterPaths, cluster_paths, known_clusters
+from sandbox.paths import ClusterPaths, cluster_paths, is_there, known_clusters
 
 
 def clusters(
@@ -81,7 +81,7 @@ def _plan(context: click.Context) -> dict[str, Any]:
 
 def _likely() -> ClusterPaths:
     known = known_clusters()
-    begun = [paths for paths in known if paths.supervisor.exists()]
+    begun = [paths for paths in known if is_there(paths.supervisor)]
     return (begun or known)[0]
 
 

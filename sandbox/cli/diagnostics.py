@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,8 +13,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sandbox.cli.output import Unwritable
 from sandbox.cli.settings import settings
 from sandbox.errors import EXIT_INTERRUPTED, InputError, SandboxError
+from sandbox.obstacle import obstacle
 
 if TYPE_CHECKING:
     from sandbox.model.spec import ClusterSpec
@@ -21,30 +25,39 @@ EXIT_BROKEN_PIPE = 141
 """What a shell reports for a program that SIGPIPE ended: nobody reads the output any more."""
 
 
+_AGAIN_AFTER_S = 0.01
+
+
 def guarded(call: Callable[[], int], *, as_json: bool = False) -> int:
     """The exit code of `call`, whatever it raises; what it raises has been shown, `as_json` or for a reader."""
     for stream in (sys.stdout, sys.stderr):
         if reconfigure := getattr(stream, "reconfigure", None):
             # A name that the terminal's encoding lacks is no reason to fail.
             reconfigure(errors="backslashreplace")
+    sys.unraisablehook = _interrupt_again
+    code = _code_of(call, as_json)
     try:
-        code = call()
         sys.stdout.flush()
-        return code
+    except (BrokenPipeError, Unwritable) as error:
+        return _silenced(error, as_json, code)
+    return code
+
+
+def _code_of(call: Callable[[], int], as_json: bool) -> int:
+    try:
+        return call()
     except SandboxError as error:
         return report(error, as_json=as_json)
     except click.exceptions.Exit as done:
         return done.exit_code
     except (KeyboardInterrupt, click.Abort):
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # Python would complain once more when it flushes stdout at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return EXIT_BROKEN_PIPE
+    except (BrokenPipeError, Unwritable) as error:
+        return _silenced(error, as_json)
     except click.ClickException as error:
         return report(from_click(error), as_json=as_json)
     except Exception as error:  # no traceback reaches a user
-        return report(_unexpected(error), as_json=as_json)
+        return report(obstacle(error) or _unexpected(error), as_json=as_json)
 
 
 def report(error: SandboxError, *, as_json: bool = False) -> int:
@@ -154,6 +167,35 @@ def _json(value: dict[str, str | int | None]) -> str:
     import json
 
     return json.dumps(value, ensure_ascii=False) + "\n"
+
+
+def _silenced(error: OSError, as_json: bool, code: int = 0) -> int:
+    """The exit code where stdout takes nothing (any more): an earlier error's, if there was one."""
+    # Python would complain once more when it flushes stdout at its end.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    if code != 0:
+        return code
+    if isinstance(error, BrokenPipeError):
+        return EXIT_BROKEN_PIPE
+    return report(
+        SandboxError(
+            f"standard output cannot be written ({error.strerror})",
+            hint="what was asked for may be done all the same: etcd-sandbox ls and status show it",
+        ),
+        as_json=as_json,
+    )
+
+
+def _interrupt_again(unraisable: sys.UnraisableHookArgs) -> None:
+    """Have an interrupt that came amid a destructor, and was lost there, come once more.
+
+    An import is full of such places: Python would show a traceback, and go on.
+    """
+    if not isinstance(unraisable.exc_value, KeyboardInterrupt):
+        sys.__unraisablehook__(unraisable)
+        return
+    number = getattr(unraisable.exc_value, "number", signal.SIGINT)
+    threading.Timer(_AGAIN_AFTER_S, os.kill, (os.getpid(), number)).start()
 
 
 def _lowered(text: str) -> str:

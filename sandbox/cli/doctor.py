@@ -17,6 +17,7 @@ from sandbox.cli import output
 from sandbox.cli.output import BAD, GOOD, ODD, Painted
 from sandbox.cli.settings import common, settings
 from sandbox.errors import EXIT_FAILED, SandboxError
+from sandbox.obstacle import obstacle
 
 MEMBER_BYTES = 123_000_000
 """What a new member takes at once: etcd preallocates two WAL segments of 64,000,000 bytes."""
@@ -43,7 +44,7 @@ def doctor() -> int:
 
     Fails if something would keep a cluster of three members from starting.
     """
-    findings = [finding for look in LOOKS for finding in look()]
+    findings = [finding for look in LOOKS for finding in _found(look)]
     failed = any(finding.level == "fail" for finding in findings)
     if settings().json:
         rows = [asdict(finding) for finding in findings]
@@ -58,6 +59,18 @@ def doctor() -> int:
                 output.line(f"      {'':<{width}}  mend: {finding.mend}")
         output.next_step("doctor" if failed else "up")
     return EXIT_FAILED if failed else 0
+
+
+def _found(look: Callable[[], Iterable[Finding]]) -> list[Finding]:
+    """What was found; where the machine refuses the look itself, that."""
+    try:
+        return list(look())
+    except (OSError, SandboxError) as error:
+        told = error if isinstance(error, SandboxError) else obstacle(error)
+        if told is None:
+            raise
+        what = look.__name__.removeprefix("look_at_").replace("_", " ")
+        return [Finding("fail", what, str(told), told.hint)]
 
 
 def look_at_python() -> Iterable[Finding]:

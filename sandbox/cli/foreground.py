@@ -222,9 +222,12 @@ class _Foreground:
 
     def _wait(self, alarms: list[_Alarm]) -> None:
         """Return when nothing of the cluster runs any more; each alarm is rung in its time."""
+        news = select.poll()
+        for fd in (self._gone, self._signals.fd):
+            news.register(fd, select.POLLIN)
         while True:
             timeout = max(0.0, alarms[0][0] - time.monotonic()) if alarms else None
-            ready = select.select([self._gone, self._signals.fd], [], [], timeout)[0]
+            ready = {fd for fd, _ in news.poll(None if timeout is None else timeout * 1000)}
             if self._gone in ready:
                 return
             for _ in range(self._signals.taken()):

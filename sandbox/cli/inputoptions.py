@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -223,5 +222,6 @@ def collect(
 def here() -> Caller:
     """The caller of this command."""
     from sandbox.inputs import Caller
+    from sandbox.paths import working_directory
 
-    return Caller(cwd=Path.cwd(), env=dict(os.environ))
+    return Caller(cwd=working_directory(), env=dict(os.environ))

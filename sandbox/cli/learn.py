@@ -176,6 +176,7 @@ def _check_there_is_somebody(lesson: Lesson, in_dashboard: bool) -> None:
 def _talk(lesson: Lesson, stage: Stage, guide: Guide, place: Place, ready_s: float | None) -> int:
     import asyncio
     import selectors
+    import sys
 
     from sandbox.cli.lessonpage import introduction
     from sandbox.cli.lessontalk import Talk
@@ -186,8 +187,10 @@ def _talk(lesson: Lesson, stage: Stage, guide: Guide, place: Place, ready_s: flo
         output.line(f"cluster {lesson.cluster} ready in {ready_s:.2f} s")
 
     def loop() -> asyncio.AbstractEventLoop:
-        # macOS cannot wait for a terminal in any other way.
-        return asyncio.SelectorEventLoop(selectors.SelectSelector())
+        # macOS cannot wait for a terminal in any other way than by `select`, which stops at 1023.
+        on_mac = sys.platform == "darwin"
+        selector = selectors.SelectSelector() if on_mac else selectors.PollSelector()
+        return asyncio.SelectorEventLoop(selector)
 
     with asyncio.Runner(loop_factory=loop) as runner:
         return runner.run(Talk(lesson, stage, guide).go(resumed=place.step > 0))

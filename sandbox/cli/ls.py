@@ -7,41 +7,58 @@ from typing import Any
 
 import click
 
-from sandbox.cli import output
+from sandbox.cli import diagnostics, output
 from sandbox.cli.output import FAINT, GOOD, ODD, Painted
 from sandbox.cli.settings import common, settings
-from sandbox.paths import ClusterPaths
+from sandbox.errors import EXIT_DONE, EXIT_FAILED, SandboxError
+from sandbox.paths import ClusterPaths, is_there
 
 
 @click.command("ls")
 @common(data=True)
-def ls() -> None:
+def ls() -> int:
     """List running and stopped clusters: members, ports, what they were made from, etcd."""
+    from sandbox.obstacle import obstacle
     from sandbox.paths import known_clusters
 
-    found = [cluster for paths in known_clusters() if (cluster := described(paths)) is not None]
+    found, refused = [], False
+    for paths in known_clusters():
+        try:
+            cluster = described(paths)
+        except (OSError, SandboxError) as error:
+            # What is left of one `sudo` does not hide the others.
+            told = obstacle(error) or error
+            diagnostics.warn(f"cluster {paths.name!r} cannot be looked at: {told}")
+            refused = True
+            continue
+        if cluster is not None:
+            found.append(cluster)
     if settings().json:
         output.document({"schema": 1, "clusters": found})
-        return
+        return EXIT_FAILED if refused else EXIT_DONE
     if not found:
+        if refused:
+            return EXIT_FAILED
         output.line("no clusters yet")
         output.next_step("up")
-        return
+        return EXIT_DONE
     output.table(
         ["CLUSTER", "STATE", "MEMBERS", "PROCESSES", "PORTS", "SOURCE", "ETCD"],
         [_row(cluster) for cluster in found],
         {"MEMBERS", "PROCESSES"},
     )
+    return EXIT_FAILED if refused else EXIT_DONE
 
 
 def described(paths: ClusterPaths) -> dict[str, Any] | None:
     """One cluster by its files; None for a directory that never held a plan."""
     from sandbox.clusterlock import is_running
 
-    state = "running" if is_running(paths) else "died" if paths.supervisor.exists() else "stopped"
+    begun = is_there(paths.supervisor)
+    state = "running" if is_running(paths) else "died" if begun else "stopped"
     try:
         plan = json.loads(paths.plan.read_bytes())
-    except (OSError, ValueError):
+    except (FileNotFoundError, ValueError):
         if state != "running":
             return None
         plan = {"processes": [], "source": {}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from typing import NoReturn
 
@@ -15,6 +16,10 @@ def main() -> NoReturn:
     if os.name == "nt":
         sys.stderr.write("etcd-sandbox runs on Linux and macOS; on Windows, run it inside WSL.\n")
         sys.exit(1)
+    _open_missing_streams()
+    from sandbox.cli import output
+
+    output.own_stdout()
     sys.exit(run(sys.argv[1:]))
 
 
@@ -31,6 +36,9 @@ def _run(args: list[str], as_json: bool) -> int:
     from sandbox.cli.diagnostics import guarded
     from sandbox.cli.root import PROGRAM, root
 
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        # What an interrupt would find half imported is there now (see `sandbox.__main__`).
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if instruction := os.environ.get(COMPLETE_VARIABLE):
         from click.shell_completion import shell_complete
 
@@ -42,3 +50,17 @@ def _run(args: list[str], as_json: bool) -> int:
 
 def _code_of(returned: object) -> int:
     return returned if isinstance(returned, int) else 0
+
+
+def _open_missing_streams() -> None:
+    """Give a standard stream that was closed to us the empty device.
+
+    A socket or a log would get the number of the stream otherwise, and what is said would go there.
+    """
+    for fd, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(fd, mode, closefd=False))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
@@ -19,6 +20,33 @@ PALETTE = ("36", "33", "32", "35", "34", "96", "93", "92", "95", "94")
 GOOD, BAD, ODD, FAINT, STRONG = "32", "31", "33", "2", "1"
 
 _pieces = threading.Lock()
+
+
+class Unwritable(OSError):
+    """Standard output takes nothing; not raised where its reader is gone (BrokenPipeError)."""
+
+
+class _Stdout(io.FileIO):
+    """Standard output, whose errors can be told from those of other files."""
+
+    def write(self, content: Any) -> int:
+        try:
+            return super().write(content)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise Unwritable(error.errno, error.strerror) from error
+
+
+def own_stdout() -> None:
+    """From now on what `sys.stdout` cannot write is told apart from what other files cannot take."""
+    stream = io.BufferedWriter(_Stdout(1, "wb", closefd=False))
+    sys.stdout = io.TextIOWrapper(
+        stream,
+        encoding=sys.stdout.encoding,
+        errors="backslashreplace",
+        line_buffering=stream.isatty(),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +162,18 @@ def table_lines(
 def raw(data: bytes) -> None:
     """Bytes as they are, all of them, and never between the bytes of another thread.
 
-    Blocks as long as nobody reads stdout; raises OSError when nobody can any more.
+    Blocks as long as nobody reads stdout; raises OSError when nobody can any more, Unwritable
+    where it takes nothing.
     """
     with _pieces:
         view = memoryview(data)
         while view:
-            view = view[os.write(1, view) :]
+            try:
+                view = view[os.write(1, view) :]
+            except BrokenPipeError:
+                raise
+            except OSError as error:
+                raise Unwritable(error.errno, error.strerror) from error
 
 
 def leave(code: int) -> NoReturn:

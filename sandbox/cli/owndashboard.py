@@ -80,7 +80,10 @@ def watch(paths: ClusterPaths, launched: Launched, signals: int, notices: Notice
 
     when(dashboard.wait)
     when(launched.guard.wait)
-    select.select([news, signals], [], [])
+    either = select.poll()
+    for fd in (news, signals):
+        either.register(fd, select.POLLIN)
+    either.poll()
     code = dashboard.poll()
     if code is None:
         dashboard.terminate()

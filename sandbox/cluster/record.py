@@ -14,6 +14,7 @@ from sandbox.errors import InputError, SandboxError
 from sandbox.etcd.datadir import has_data
 from sandbox.model.leftoff import LeftOff
 from sandbox.model.spec import ClusterSpec, SourceKind
+from sandbox.obstacle import obstacle
 from sandbox.paths import ClusterPaths
 from sandbox.plan.identity import mismatch
 
@@ -28,7 +29,7 @@ def write(paths: ClusterPaths, spec: ClusterSpec) -> None:
         draft.write_bytes(msgspec.json.format(msgspec.json.encode(spec), indent=2))
         draft.replace(paths.plan)
     except OSError as error:
-        raise SandboxError(
+        raise obstacle(error) or SandboxError(
             f"the plan cannot be recorded ({error.strerror})",
             str(paths.plan),
             "free some space, or set ETCD_SANDBOX_HOME to another disk",
@@ -36,10 +37,13 @@ def write(paths: ClusterPaths, spec: ClusterSpec) -> None:
 
 
 def read(paths: ClusterPaths) -> ClusterSpec | None:
-    """The recorded plan; None when there is none that can be read."""
+    """The recorded plan; None when there is none, or none of this version's.
+
+    Raises OSError where it may not be read.
+    """
     try:
         return msgspec.json.decode(paths.plan.read_bytes(), type=ClusterSpec)
-    except (OSError, msgspec.MsgspecError):
+    except (FileNotFoundError, msgspec.MsgspecError):
         return None
 
 
@@ -109,6 +113,6 @@ def _remove(directory: Path) -> None:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise SandboxError(
+        raise obstacle(error) or SandboxError(
             f"old data cannot be deleted ({error.strerror})", str(error.filename)
         ) from error

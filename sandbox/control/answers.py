@@ -6,7 +6,8 @@ import json
 from typing import Any
 
 from sandbox.control.wire import error_from_wire
-from sandbox.errors import NotRunning, TimedOut
+from sandbox.errors import NotRunning, SandboxError, TimedOut
+from sandbox.obstacle import owner_name
 from sandbox.paths import ClusterPaths
 
 
@@ -38,6 +39,17 @@ def not_running(name: str) -> NotRunning:
     return NotRunning(
         f"no cluster {name!r} is running",
         hint="etcd-sandbox up starts one; etcd-sandbox ls shows what there is",
+    )
+
+
+def not_ours(paths: ClusterPaths) -> SandboxError:
+    """The error for a supervisor that another user has started: after one `sudo`, for example."""
+    owner = owner_name(paths.socket.stat().st_uid)
+    return SandboxError(
+        f"cluster {paths.name!r} was started by {owner}, and only {owner} can reach it",
+        str(paths.socket),
+        f"sudo etcd-sandbox -c {paths.name} down, with this ETCD_SANDBOX_HOME, ends it; "
+        "-c NAME starts another",
     )
 
 

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from typing import Any, BinaryIO, Unpack, cast
 
 from sandbox.control import requests
-from sandbox.control.answers import checked, checked_news, gone, not_running, silent
+from sandbox.control.answers import checked, checked_news, gone, not_ours, not_running, silent
 from sandbox.control.requests import ANSWER_TIMEOUT_S, ActOptions, Request, user_header
 from sandbox.control.wire import Frame, read_frames
 from sandbox.model.credentials import USER_VARIABLE
@@ -192,6 +192,8 @@ class ControlClient:
             raise not_running(self.paths.name) from error
         except TimeoutError as error:
             raise silent(self.paths) from error
+        except PermissionError as error:
+            raise not_ours(self.paths) from error
         except OSError as error:
             raise gone(self.paths) from error
 

@@ -13,12 +13,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from sandbox.errors import InputError
+from sandbox.obstacle import STARVED, no_more_processes, obstacle
 
 ANSWER_TIMEOUT_S = 10.0
 
 _ETCD_VERSION = re.compile(r"^etcd Version: (\S+)", re.MULTILINE)
 _TOOL_VERSION = re.compile(r"^etcd(?:ctl|utl) version: (\S+)", re.MULTILINE)
 _WRONG_MACHINE = {errno.ENOEXEC, getattr(errno, "EBADARCH", errno.ENOEXEC)}
+
+_MACHINE_AT_ITS_LIMIT = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 
 _versions: dict[tuple[str, int, int], str] = {}
 
@@ -36,7 +39,10 @@ def binary_version(path: str) -> str:
         raise InputError("this is no program", path, "give the path of the etcd program itself")
     key = (str(Path(path).resolve()), stat.st_mtime_ns, stat.st_size)
     if key not in _versions:
-        version = told_version(_output([path, "--version"]))
+        said = _output([path, "--version"])
+        version = told_version(said)
+        if version is None and any(sign.decode() in said for sign in STARVED):
+            raise no_more_processes()
         if version is None:
             raise InputError(
                 "this is not etcd: it does not tell etcd's version", path, "check the path"
@@ -128,6 +134,8 @@ def _output(command: list[str]) -> str:
             path,
             "check the path",
         ) from error
+    except BlockingIOError as error:
+        raise no_more_processes() from error
     except PermissionError as error:
         raise InputError("this etcd is not executable", path, f"chmod +x {path}") from error
     except OSError as error:
@@ -137,7 +145,8 @@ def _output(command: list[str]) -> str:
                 path,
                 "take the etcd for this system and processor",
             ) from error
-        raise InputError(
+        told = obstacle(error) if error.errno in _MACHINE_AT_ITS_LIMIT else None
+        raise told or InputError(
             f"this etcd cannot be executed ({error.strerror})", path, "check the path"
         ) from error
     return done.stdout.decode("utf-8", "replace")

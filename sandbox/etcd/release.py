@@ -16,7 +16,7 @@ from sandbox.etcd.binary import (
 )
 from sandbox.etcd.version import matches, parse, series
 from sandbox.model.spec import EtcdBinary
-from sandbox.paths import download_home
+from sandbox.paths import download_home, is_there
 
 __all__ = [
     "binary_version",
@@ -136,16 +136,24 @@ def _programs(name: str) -> Iterator[tuple[Path, str]]:
     """Where a program of etcd is found, in the order of choice, with why; not yet tried."""
     for entry in os.environ.get("PATH", os.defpath).split(os.pathsep):
         program = Path(entry or ".") / name
-        if program.is_file() and os.access(program, os.X_OK):
+        if _can_be_executed(program):
             yield program, FROM_PATH
     downloads = download_home()
-    versions = [place.name for place in downloads.iterdir()] if downloads.is_dir() else []
+    versions = [place.name for place in downloads.iterdir()] if is_there(downloads) else []
     for version in sorted(versions, key=parse, reverse=True):
         program = downloads / version / name
-        if program.is_file():
+        if _can_be_executed(program):
             yield program, FROM_DOWNLOADS
     if (in_wheel := wheel_program(name)) is not None:
         yield in_wheel, FROM_WHEEL
+
+
+def _can_be_executed(program: Path) -> bool:
+    """Whether it is a program for us; a directory that we may not enter has none, as for a shell."""
+    try:
+        return program.is_file() and os.access(program, os.X_OK)
+    except OSError:
+        return False
 
 
 def _usable(programs: Iterable[tuple[Path, str]]) -> list[EtcdBinary]:

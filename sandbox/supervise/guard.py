@@ -102,6 +102,14 @@ def run_commands(commands: list[list[str]]) -> None:
     kill_everything(left)
 
 
+def readable(fds: list[int], timeout_s: float | None) -> set[int]:
+    """Those of the descriptors that can be read, or whose other end is gone; `select` stops at 1023."""
+    poll = select.poll()
+    for fd in fds:
+        poll.register(fd, select.POLLIN)
+    return {fd for fd, _ in poll.poll(None if timeout_s is None else timeout_s * 1000)}
+
+
 class Watch:
     """What the guard knows while the supervisor lives."""
 
@@ -120,7 +128,7 @@ class Watch:
         sources = [self.reports, wakeup] + ([self.owner] if self.owner >= 0 else [])
         while True:
             timeout = None if self.kill_at is None else max(0.0, self.kill_at - time.monotonic())
-            ready = select.select(sources, [], [], timeout)[0]
+            ready = readable(sources, timeout)
             if self.kill_at is not None and time.monotonic() >= self.kill_at:
                 send(self.supervisor, signal.SIGKILL)
                 self.kill_at = None
@@ -160,9 +168,7 @@ class Watch:
                 self.commands.remove(word)
 
     def _drain(self) -> None:
-        while select.select([self.reports], [], [], 0)[0] and (
-            content := os.read(self.reports, 65536)
-        ):
+        while readable([self.reports], 0) and (content := os.read(self.reports, 65536)):
             self._note(content)
 
 
@@ -181,6 +187,13 @@ def start_supervisor(command: list[str], reports_write: int, passed: list[int]) 
         os._exit(127)
 
 
+def refuse(status_fd: int, error: OSError) -> int:
+    """Tell whoever launched the guard what the machine refuses, and end; the launcher makes a sentence of it."""
+    word = {"refused": {"errno": error.errno, "filename": error.filename}}
+    os.write(status_fd, json.dumps(word).encode() + b"\n")
+    return 1
+
+
 def main() -> int:
     """Run the guard: `guard.py OPTIONS-AS-JSON SUPERVISOR-COMMAND…`; it was given the cluster's lock, open."""
     options, command = json.loads(sys.argv[1]), sys.argv[2:]
@@ -195,7 +208,10 @@ def main() -> int:
     reports, reports_write = os.pipe()
     # Until it is known whom to pass them on to: a guard that dies now would leave a supervisor.
     signal.pthread_sigmask(signal.SIG_BLOCK, {*ASKING, signal.SIGQUIT})
-    supervisor = start_supervisor(command, reports_write, [status_fd])
+    try:
+        supervisor = start_supervisor(command, reports_write, [status_fd])
+    except OSError as error:
+        return refuse(status_fd, error)
     os.close(reports_write)
     os.close(status_fd)
     nowhere = os.open(os.devnull, os.O_RDONLY)

@@ -9,6 +9,7 @@ counted only then, and for a tail: counting all of them would cost more than wri
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import time
@@ -74,6 +75,10 @@ class Logbook:
         now_us: Callable[[], int] = lambda: time.time_ns() // 1000,
     ) -> None:
         root.mkdir(mode=0o700, exist_ok=True)
+        for place in (root, *root.iterdir()):
+            # Better now than when lines come: after one `sudo` some belong to root.
+            if not os.access(place, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(place))
         self._root = root
         self._segment_bytes = segment_bytes
         self._index_entries = index_entries

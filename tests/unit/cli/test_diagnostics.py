@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
+import signal
+import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -182,3 +186,86 @@ def test_an_output_that_nobody_reads_ends_quietly(capfd: pytest.CaptureFixture[s
         os.dup2(kept, 1)
         os.close(kept)
     assert capfd.readouterr().err == ""
+
+
+INTERRUPTED = """
+import os, signal, sys
+
+class Interrupt:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name == MODULE:
+            sys.meta_path.remove(Interrupt)
+            os.kill(os.getpid(), signal.SIGINT)
+            if name == "sandbox.inputs":
+                os.kill(os.getpid(), signal.SIGQUIT)
+
+MODULE = sys.argv[1]
+sys.meta_path.insert(0, Interrupt)
+sys.argv[:] = ["etcd-sandbox", "up", "-n", "1", "--dry-run"]
+from sandbox.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "sandbox.cli.main",
+        "click",
+        "sandbox.cli.root",
+        "sandbox.cli.up",
+        "sandbox.inputs",
+        "msgspec",
+    ],
+)
+def test_an_interrupt_amid_an_import_ends_the_program_without_a_word(
+    module: str, home: Path
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, module],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode in (130, -signal.SIGINT, -signal.SIGQUIT), done
+    assert done.stderr == "", done
+
+
+def test_an_interrupt_that_a_destructor_swallowed_comes_once_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
+
+    class Fragile:
+        def __del__(self) -> None:
+            raise KeyboardInterrupt
+
+    def call() -> int:
+        Fragile()
+        time.sleep(20)
+        return 0
+
+    began = time.monotonic()
+    assert guarded(call) == 130
+    assert time.monotonic() - began < 10
+
+
+def test_an_importer_of_the_command_keeps_its_own_way_with_interrupts() -> None:
+    script = "import signal, sandbox.cli.main as m; print(signal.getsignal(signal.SIGINT))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert "default_int_handler" in done.stdout
+
+
+def test_what_the_machine_refuses_is_no_mistake_of_ours(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for error in (OSError(errno.ENOSPC, ""), RuntimeError("can't start new thread")):
+        assert guarded(raising(error)) == 1
+        shown = capsys.readouterr().err
+        assert "mistake" not in shown
+        assert "hint:" in shown
+    assert not list(home.glob("crash-*.txt"))

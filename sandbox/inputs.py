@@ -181,14 +181,13 @@ def recorded_plan(paths: ClusterPaths) -> ClusterSpec | None:
 
 def refuse_foreign_data(spec: ClusterSpec, option: str) -> None:
     """Raises InputError where `option` would delete data directories that are not ours."""
-    foreign = [
-        process.member.data_dir
-        for process in spec.members
-        if process.member is not None and not process.member.data_owned
-    ]
+    foreign = [place for each in spec.members if each.member for place in each.member.foreign_data]
     if foreign:
+        kept = "that the Procfile's own commands keep"
+        if spec.source.kind is not SourceKind.PROCFILE:
+            kept = "that members keep outside the cluster's state directory"
         raise InputError(
-            f"{option} would delete data that the Procfile's own commands keep",
+            f"{option} would delete data {kept}",
             spec.source.path,
             f"delete it yourself if you mean it: {', '.join(foreign)}",
         )

@@ -20,11 +20,12 @@ from sandbox.inputs import (
     Planned,
     plan_up,
     recorded_plan,
+    refuse_foreign_data,
 )
 from sandbox.launch import Launched, launch, left_behind, sweep
 from sandbox.leftovers import clear_abandoned, clear_leftovers, passing_cluster
 from sandbox.model.credentials import Credentials
-from sandbox.model.spec import Bootstrap, Runtime
+from sandbox.model.spec import Bootstrap, Runtime, SourceKind
 from sandbox.paths import ClusterPaths, cluster_paths
 from sandbox.restoreddata import restored_data
 from sandbox.restoring import Restoration, plan_restore
@@ -228,6 +229,8 @@ def begin(wishes: Wishes) -> Life:
         restoration = plan_restore(Path(wishes.restore), wishes.options(), paths, caller)
     planned = restoration.planned if restoration else plan_up(wishes.options(), paths, caller)
     try:
+        if not wishes.keep_data and planned.spec.source.kind is not SourceKind.PROCFILE:
+            refuse_foreign_data(planned.spec, "a cluster without keep_data=True")
         for note in (*planned.spec.notes, *(restoration.notes if restoration else ())):
             _log.warning(note)
         _log.info("%s: %s", paths.name, planned.says)

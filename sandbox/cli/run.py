@@ -51,8 +51,9 @@ def run(timeout_s: float, command: tuple[str, ...], **given: Any) -> int:
     ETCD_SANDBOX_DNS_DOMAIN. The cluster's etcdctl is last on its PATH. Its exit code is ours.
     """
     from sandbox.cli.interrupts import interruptible
-    from sandbox.inputs import DEFAULT_MEMBERS, plan_up
+    from sandbox.inputs import DEFAULT_MEMBERS, plan_up, refuse_foreign_data
     from sandbox.leftovers import clear_abandoned, passing_cluster
+    from sandbox.model.spec import SourceKind
 
     if given["procfile"] is not None:
         raise InputError(
@@ -69,6 +70,8 @@ def run(timeout_s: float, command: tuple[str, ...], **given: Any) -> int:
         try:
             planned = plan_up(collect(ephemeral=True, **given), paths, here())
             diagnostics.note(planned.says)
+            if planned.spec.source.kind is not SourceKind.PROCFILE:
+                refuse_foreign_data(planned.spec, "run")
             return _run(planned, paths, command, timeout_s)
         finally:
             with _undisturbed():

@@ -62,10 +62,10 @@ class Leaving:
         if member.data_owned:
             await asyncio.to_thread(delete_data, process.spec)
             report.equivalents.append(f"rm -r {member.data_dir}")
-        else:
+        if member.foreign_data:
             report.notes.append(
                 f"the data of {member.name} is not ours to delete, and of no use any more: "
-                f"{member.data_dir}"
+                f"{', '.join(member.foreign_data)}"
             )
 
     async def _hand_over(

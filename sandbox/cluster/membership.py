@@ -218,11 +218,11 @@ class Membership:
         self._check_members(names, "replaced")
         for name in names:
             member = self._at.roster.member(name)
-            if not member.data_owned:
+            if foreign := member.foreign_data:
+                keeper = "its profile" if member.data_owned else "its Procfile's command"
                 raise InputError(
-                    f"{member.name} starts with data that its Procfile's command keeps, which is not "
-                    "ours to delete",
-                    member.data_dir,
+                    f"{member.name} starts with data that {keeper} keeps, which is not ours to delete",
+                    ", ".join(foreign),
                     f"etcd-sandbox remove {member.name}, then etcd-sandbox add brings another",
                 )
             if any(name in pair and rule.cut for pair, rule in self._at.faults.rules.items()):

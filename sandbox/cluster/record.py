@@ -102,9 +102,13 @@ def take_over(paths: ClusterPaths, restored: Path, *, fresh: bool) -> None:
 
 
 def wipe(paths: ClusterPaths) -> None:
-    """Delete the data that is ours to delete: the cluster's own `data` directory."""
-    with contextlib.suppress(FileNotFoundError):
-        _remove(paths.data)
+    """Delete the data that is ours to delete: the cluster's own `data`, and logs of members that are ours elsewhere."""
+    recorded = read(paths)
+    members = [each.member for each in recorded.members if each.member] if recorded else []
+    own = [Path(each.wal_dir) for each in members if each.wal_dir and each.wal_owned]
+    for directory in (paths.data, *own):
+        with contextlib.suppress(FileNotFoundError):
+            _remove(directory)
 
 
 def _remove(directory: Path) -> None:

@@ -99,12 +99,16 @@ def look_before(process: ProcessSpec) -> None:
 def delete_data(process: ProcessSpec) -> None:
     """Delete a member's data, which is ours and of no use any more. Raises SandboxError."""
     member = member_of(process)
-    try:
-        shutil.rmtree(member.data_dir)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise SandboxError(
-            f"the data of {member.name} cannot be deleted ({error.strerror})",
-            str(error.filename),
-        ) from error
+    places = [member.data_dir]
+    if member.wal_dir and member.wal_owned:
+        places.append(member.wal_dir)
+    for place in places:
+        try:
+            shutil.rmtree(place)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise SandboxError(
+                f"the data of {member.name} cannot be deleted ({error.strerror})",
+                str(error.filename),
+            ) from error

@@ -203,7 +203,8 @@ class MemberSpec:
     be known before the start. `client_url` is where clients on this machine reach it, which is not
     always what it advertises; `peer_url` is the advertised one. `listen_urls` is
     every address that etcd binds (client, peer and metrics), `data_dir` is
-    absolute. `data_owned`: the directory is ours to delete. `link` is None for a member whose
+    absolute. `data_owned`: the directory is ours to delete. `wal_dir` is where else it keeps data, absolute,
+    and `wal_owned` says the same of that. `link` is None for a member whose
     peers reach it directly, and then `no_link` says why. `election_timeout_s` is etcd's own.
     `upgraded_from` are the versions that ran its data before `etcd`, the first one first.
     `learner`: it has no vote. `joined`: it came to a cluster that was there; etcd chose its ID.
@@ -230,6 +231,14 @@ class MemberSpec:
     learner: bool = False
     joined: bool = False
     proxy: bool = False
+    wal_dir: str = ""
+    wal_owned: bool = False
+
+    @property
+    def foreign_data(self) -> tuple[str, ...]:
+        """The directories with data of this member that are not ours to delete."""
+        places = ((self.data_dir, self.data_owned), (self.wal_dir, self.wal_owned))
+        return tuple(place for place, is_ours in places if place and not is_ours)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -240,6 +240,7 @@ class _Plan:
             ),
             data_dir=self._absolute(flags.data_dir),
             data_owned=False,
+            wal_dir=self._file(flags.raw.get("wal-dir", "")),
             token=flags.token,
             initial_cluster=tuple(f"{member}={url}" for member, url in flags.initial_cluster),
             etcd=binary,

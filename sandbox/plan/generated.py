@@ -37,7 +37,7 @@ from sandbox.plan.discovered import (
 from sandbox.plan.dnsrecords import with_records
 from sandbox.plan.joining import joining
 from sandbox.plan.linked import APART, DIRECT
-from sandbox.plan.memberargv import ENV_DROP, check_contained, election_timeout_s, member_argv
+from sandbox.plan.memberargv import ENV_DROP, as_profiled, check_contained, member_argv
 from sandbox.plan.named import (
     needs_tls,
     own_records,
@@ -282,7 +282,8 @@ def _member(
         no_link="" if link else no_link,
     )
     argv = member_argv(member, asked.profile, way.flags(initial_cluster))
-    member = replace(member, election_timeout_s=election_timeout_s(member, asked.profile))
+    root = asked.data_root.parent if asked.engine is None else None
+    member = as_profiled(member, asked.profile, asked.cwd, root)
     supervise = asked.profile.supervise
     process = ProcessSpec(
         name=process_name(name),

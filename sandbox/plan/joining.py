@@ -85,6 +85,8 @@ def newcomer(
         listen_urls=tuple(_moved(url, shift) for url in like.listen_urls),
         data_dir=str(data_root / name),
         data_owned=True,
+        wal_dir="",
+        wal_owned=False,
         initial_cluster=(*_listed_peers(spec), f"{name}={peer_url}"),
         link=_moved_link(like.link, shift) if like.link else None,
         election_timeout_s=float(flags.get("election-timeout", "1000")) / 1000,

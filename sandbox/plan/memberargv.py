@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 
 from sandbox.config.profileflags import unheeded
 from sandbox.config.profileshape import Flag, Profile
@@ -106,6 +109,23 @@ def election_timeout_s(member: MemberSpec, profile: Profile) -> float:
     """How long the member waits for a leader before it stands for election, in seconds."""
     given = (profile.etcd | profile.own(member.name)[1].flags).get("election-timeout", 1000)
     return float(given) / 1000
+
+
+def as_profiled(member: MemberSpec, profile: Profile, cwd: str, root: Path | None) -> MemberSpec:
+    """The member with what the profile's flags say of it: how patient it is, and where it keeps its log.
+
+    `root` is the directory whose content is ours; None where the log is in the member's container.
+    """
+    member = replace(member, election_timeout_s=election_timeout_s(member, profile))
+    given = (
+        ""
+        if root is None
+        else str((profile.etcd | profile.own(member.name)[1].flags).get("wal-dir", ""))
+    )
+    if root is None or not given:
+        return member
+    place = Path(posixpath.normpath(posixpath.join(cwd, given)))
+    return replace(member, wal_dir=str(place), wal_owned=place.is_relative_to(root))
 
 
 def _no_config_file(path: str) -> str:

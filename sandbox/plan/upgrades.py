@@ -202,6 +202,8 @@ def old_log(member: str, to: str) -> InputError:
 
 def wal_dir(process: ProcessSpec) -> Path:
     """Where the member keeps its log."""
+    if process.member is not None and process.member.wal_dir:
+        return Path(process.member.wal_dir)
     asked = (word.partition("=")[2] for word in process.argv if word.startswith("--wal-dir="))
     data_dir = process.member.data_dir if process.member is not None else ""
     return Path(next(asked, "") or Path(data_dir, "member", "wal"))

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from sandbox.cluster.record import wipe
 from sandbox.errors import InputError
 from sandbox.inputs import (
     Caller,
@@ -309,3 +310,48 @@ def test_data_that_a_procfile_keeps_is_never_deleted(paths: ClusterPaths, caller
         refuse_foreign_data(spec, "--fresh")
     assert str(Path.cwd() / "infra1.etcd") in caught.value.hint
     refuse_foreign_data(plan_up(Options(members=1), paths, caller).spec, "--fresh")
+
+
+def with_wal_dir(where: str) -> None:
+    flags = f'flags = {{ wal-dir = "{where}" }}'
+    Path("wal.toml").write_text(f'[cluster]\nmembers = 1\n[[member]]\nname = "infra1"\n{flags}\n')
+
+
+@pytest.mark.parametrize("option", ["--fresh", "--purge", "--ephemeral"])
+def test_data_that_a_profile_keeps_elsewhere_is_named_and_never_said_to_be_gone(
+    paths: ClusterPaths, caller: Caller, option: str
+) -> None:
+    with_wal_dir("logs/wal")
+    planned = plan_up(Options(profile="wal.toml"), paths, caller)
+    (process,) = planned.spec.members
+    assert process.member is not None
+    assert process.member.wal_dir == str(Path.cwd() / "logs" / "wal")
+    with pytest.raises(InputError, match="outside the cluster's state directory") as refused:
+        refuse_foreign_data(planned.spec, option)
+    assert str(Path.cwd() / "logs" / "wal") in refused.value.hint
+    assert str(paths.data) not in refused.value.hint
+
+
+def test_logs_of_a_member_that_are_elsewhere_in_our_directory_go_with_its_data(
+    paths: ClusterPaths, caller: Caller
+) -> None:
+    wal = paths.root / "wal"
+    with_wal_dir(str(wal))
+    planned = plan_up(Options(profile="wal.toml"), paths, caller)
+    refuse_foreign_data(planned.spec, "--fresh")
+    record(paths, planned.spec)
+    for directory in (paths.data / "infra1", wal):
+        directory.mkdir(parents=True)
+    wipe(paths)
+    assert not paths.data.exists()
+    assert not wal.exists()
+
+
+def test_a_procfile_s_other_directories_of_data_are_named_as_well(
+    paths: ClusterPaths, caller: Caller
+) -> None:
+    Path("Procfile").write_text("etcd1: etcd --name infra1 --data-dir one --wal-dir=fast/one\n")
+    planned = plan_up(Options(), paths, caller)
+    with pytest.raises(InputError) as refused:
+        refuse_foreign_data(planned.spec, "--purge")
+    assert f"{Path.cwd() / 'one'}, {Path.cwd() / 'fast' / 'one'}" in refused.value.hint

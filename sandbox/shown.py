@@ -123,3 +123,11 @@ def _dns(told: Mapping[str, Any]) -> str:
 
 
 _WAYS = {"static": _static, "discovery": _discovery, "dns": _dns}
+
+
+def log_loss(lines: int, losing: bool, why: str) -> str:
+    """What is missing in the log files, since the disk refused it, and the mend while it does."""
+    what = "1 log line was" if lines == 1 else f"{lines} log lines were"
+    if losing:
+        return f"{what} not kept so far ({why}): free some space, and they are kept again"
+    return f"{what} not kept ({why}); they are again"

@@ -34,6 +34,8 @@ NOTABLE = frozenset(
         Kind.MEMBER_REGISTERED,
         Kind.DISCOVERY_COMPLETE,
         Kind.RECORDS_SERVED,
+        Kind.LINES_LOST,
+        Kind.LINES_KEPT,
         Kind.CLUSTER_READY,
         Kind.QUORUM_LOST,
         Kind.QUORUM_REGAINED,
@@ -42,7 +44,9 @@ NOTABLE = frozenset(
 )
 """What is told among the log lines; the rest is only in `events`."""
 
-BAD = frozenset({Kind.PROCESS_EXITED, Kind.LEADER_LOST, Kind.ALARM_RAISED, Kind.QUORUM_LOST})
+BAD = frozenset(
+    {Kind.PROCESS_EXITED, Kind.LEADER_LOST, Kind.ALARM_RAISED, Kind.LINES_LOST, Kind.QUORUM_LOST}
+)
 GOOD = frozenset(
     {Kind.PROCESS_READY, Kind.LEADER_ELECTED, Kind.CLUSTER_READY, Kind.QUORUM_REGAINED}
 )
@@ -194,6 +198,16 @@ def _quorum(text: str) -> Callable[[Event], str]:
     return tell
 
 
+def _lines(lost: object) -> str:
+    return "1 line was" if lost == 1 else f"{lost} lines were"
+
+
+def _stopped(event: Event) -> str:
+    words = f"cluster stopped: {event['why']}" if event.get("why") else "cluster stopped"
+    lost = event.get("lost_lines")
+    return f"{words}; {_lines(lost)} not kept in the logs" if lost else words
+
+
 def _plainly(event: Event) -> str:
     passed = ("seq", "ts", "kind", "member", "process")
     fields = " ".join(f"{key}={value}" for key, value in event.items() if key not in passed)
@@ -240,10 +254,14 @@ _SENTENCES: dict[str, Callable[[Event], str]] = {
         f"all {event.get('size')} members have registered: the discovery service has done its work"
     ),
     Kind.RECORDS_SERVED: _records_served,
+    Kind.LINES_LOST: lambda event: (
+        f"log lines are not kept any more: {event.get('why')}, {event.get('path')}"
+    ),
+    Kind.LINES_KEPT: lambda event: (
+        f"log lines are kept again; {_lines(event.get('lost_lines'))} not, until now"
+    ),
     Kind.CLUSTER_READY: _ready,
     Kind.QUORUM_LOST: _quorum("quorum lost"),
     Kind.QUORUM_REGAINED: _quorum("quorum regained"),
-    Kind.CLUSTER_STOPPED: lambda event: (
-        f"cluster stopped: {event['why']}" if event.get("why") else "cluster stopped"
-    ),
+    Kind.CLUSTER_STOPPED: _stopped,
 }

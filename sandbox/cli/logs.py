@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 
 import click
 
-from sandbox.cli import output
+from sandbox import shown
+from sandbox.cli import diagnostics, output
 from sandbox.cli.params import MOMENT, raw, selectors
 from sandbox.cli.settings import common
-from sandbox.control.wire import Frame, LinesFrame, NowFrame
+from sandbox.control.wire import Frame, LinesFrame, LostFrame, NowFrame
 
 Keep = Callable[[bytes], bool]
 """Whether a line, without its newline, is to be shown."""
@@ -68,6 +69,8 @@ def logs(
         select, follow=follow, tail=tail if keep is None else None, since_us=since_us
     )
     for frame in frames if keep is None else matching(frames, keep, tail):
+        if isinstance(frame, LostFrame):
+            diagnostics.warn(shown.log_loss(frame.lines, frame.losing, frame.why))
         for piece in merger.frame(frame):
             output.raw(piece)
 

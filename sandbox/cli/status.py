@@ -102,6 +102,8 @@ def lines(answer: dict[str, Any]) -> list[str]:
     shown_lines += _two_leaders(answer)
     for fault in answer.get("faults", ()):
         shown_lines.append(_fault(fault))
+    if (loss := answer.get("log_loss")) and loss["lines"]:
+        shown_lines.append(shown.log_loss(loss["lines"], loss["losing"], loss["why"]))
     return shown_lines
 
 

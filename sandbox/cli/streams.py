@@ -14,6 +14,7 @@ from sandbox.cli.merged import Merger
 from sandbox.control.client import ControlClient
 from sandbox.errors import SandboxError
 from sandbox.model.event import Kind
+from sandbox.obstacle import FULL
 
 
 class Speaker:
@@ -44,8 +45,8 @@ class Speaker:
             if not gone:
                 try:
                     self._write(piece)
-                except OSError:
-                    gone = True
+                except OSError as error:
+                    gone = error.errno not in FULL
             self._written += 1
 
 
@@ -62,6 +63,7 @@ class LogStream(threading.Thread):
         self._complain = complain
         self._pieces = 0
         self.began = threading.Event()
+        self._unshown = 0
 
     def run(self) -> None:
         """Write until the end of the stream."""
@@ -69,13 +71,34 @@ class LogStream(threading.Thread):
             for frame in self._client.logs(follow=True, since_us=self._since_us):
                 self.began.set()
                 for piece in self._merger.frame(frame):
-                    output.raw(piece)
+                    self._show(piece)
                     self._pieces += 1
         except SandboxError:
             # The supervisor is gone; whoever waits for it tells so.
             return
-        except OSError:
-            self._complain("nobody reads the output any more; the cluster goes on")
+        except OSError as error:
+            self._complain(_why_silent(error))
+        finally:
+            if self._unshown:
+                self._complain(f"{_lines(self._unshown)} not shown: standard output was full")
+
+    def _show(self, piece: bytes) -> None:
+        """Write it; on a disk that is full count its lines, and say when there is room how many are missing."""
+        if self._unshown:
+            # The disk may have taken half of a line.
+            piece = f"\n… {_lines(self._unshown)} not shown: there was no room …\n".encode() + piece
+        try:
+            output.raw(piece)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            if not self._unshown:
+                self._complain("standard output is full; lines follow when there is room again")
+            else:
+                piece = piece.split(b"\n", 2)[2]
+            self._unshown += piece.count(b"\n")
+        else:
+            self._unshown = 0
 
     def finish(self, stalled_s: float) -> None:
         """Wait for the end of the stream as long as it moves; a blocked reader is not waited for."""
@@ -83,6 +106,16 @@ class LogStream(threading.Thread):
         while self.is_alive() and seen != self._pieces:
             seen = self._pieces
             self.join(stalled_s)
+
+
+def _lines(count: int) -> str:
+    return "1 line was" if count == 1 else f"{count} lines were"
+
+
+def _why_silent(error: OSError) -> str:
+    if isinstance(error, BrokenPipeError):
+        return "nobody reads the output any more; the cluster goes on"
+    return f"standard output cannot be written ({error.strerror}); the cluster goes on"
 
 
 class EventStream(threading.Thread):

@@ -9,7 +9,7 @@ import signal
 import time
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sandbox.cluster import following, ordering, record
 from sandbox.cluster.faults import Faults
@@ -32,7 +32,7 @@ from sandbox.model.detail import Detail
 from sandbox.model.event import Event, Kind
 from sandbox.model.selector import needs_roles
 from sandbox.model.spec import After, ClusterSpec
-from sandbox.model.state import ClusterStatus, ProcessState
+from sandbox.model.state import ClusterStatus, LogLoss, ProcessState
 from sandbox.model.upgrade import UpgradeOrder, UpgradePlan
 from sandbox.model.verb import MEMBERSHIP, Order
 from sandbox.model.verdict import Verdict
@@ -46,6 +46,7 @@ from sandbox.supervise.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from sandbox.cluster.attached import Attached
     from sandbox.cluster.upgrading import Upgrade
@@ -142,6 +143,7 @@ class Cluster:
         self._ending_hard = False
         self._purge = False
         bus.listen(self._on_event)
+        logbook.on_loss = self._on_log_loss
 
     # Beginning.
 
@@ -205,6 +207,12 @@ class Cluster:
                     self._attached.readiness.serves(name)
         self._spawn(self._attached.monitor.watch(self.spec.name))
 
+    def _on_log_loss(self, loss: LogLoss, path: Path) -> None:
+        if loss.losing:
+            self.bus.publish(Kind.LINES_LOST, why=loss.why, path=str(path))
+        else:
+            self.bus.publish(Kind.LINES_KEPT, lost_lines=loss.lines)
+
     async def ready(self, timeout_s: float) -> dict[str, object]:
         """Wait for what `begin` began; see `ClusterReadiness.wait`."""
         try:
@@ -223,7 +231,8 @@ class Cluster:
 
     async def status(self, *, with_hash: bool = False) -> ClusterStatus:
         """The cluster now."""
-        return await self._parts.monitor.status(self.spec.name, with_hash=with_hash)
+        status = await self._parts.monitor.status(self.spec.name, with_hash=with_hash)
+        return replace(status, log_loss=self.logbook.loss)
 
     async def detail(self, name: str) -> Detail:
         """One process from near, by its name. Raises InputError for a name that is none."""
@@ -367,8 +376,14 @@ class Cluster:
             if self._links is not None:
                 self._links.close()
                 await self._links.wait_closed()
+            lines = self.logbook.loss.lines
+            lost: dict[str, Any] = {"lost_lines": lines} if lines else {}
             self.bus.publish(
-                Kind.CLUSTER_STOPPED, None, exit_code=self.exit_code, **self.last_words.fields
+                Kind.CLUSTER_STOPPED,
+                None,
+                exit_code=self.exit_code,
+                **self.last_words.fields,
+                **lost,
             )
             await self.last_words.heard()
             self.ended.set()

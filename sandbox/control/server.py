@@ -45,7 +45,7 @@ from sandbox.control.connections import (
 )
 from sandbox.control.streams import Streams, frames
 from sandbox.control.userheader import UserHeader
-from sandbox.control.wire import error_to_wire
+from sandbox.control.wire import error_to_wire, lost_frame
 from sandbox.errors import InputError, NotRunning, SandboxError, TimedOut
 from sandbox.model.spec import ClusterSpec
 from sandbox.model.upgrade import MemberUpgrade, UpgradeOrder, UpgradePlan
@@ -213,10 +213,13 @@ class Routes:
             tail=None if tail < 0 else int(tail),
             since_us=None if since_us < 0 else int(since_us),
         )
+        loss = self._cluster.logbook.loss
+        lost = lost_frame(loss.lines, loss.losing, loss.why) if loss.lines else b""
         return StreamingResponse(
             frames(
                 reader,
                 self._streams,
+                lost,
                 follow=_flag(request, "follow"),
                 began=lambda: self._cluster.last_words.follows("logs"),
             ),

@@ -39,11 +39,11 @@ class Streams:
 
 
 async def frames(
-    reader: Reader, streams: Streams, *, follow: bool, began: Callable[[], None]
+    reader: Reader, streams: Streams, first: bytes, *, follow: bool, began: Callable[[], None]
 ) -> AsyncIterator[bytes]:
     """What the reader comes to, in frames (`control.wire`); with `follow` also what comes later.
 
-    `began` is called when somebody follows.
+    `first` is a frame that goes before them. `began` is called when somebody follows.
     """
     caught_up = False
     streams.open += 1
@@ -52,8 +52,8 @@ async def frames(
     try:
         while True:
             last = reader.at_end or not follow
-            gathered: list[bytes] = []
-            size = 0
+            gathered: list[bytes] = [first] if first else []
+            size, first = 0, b""
             for piece in reader.read():
                 gathered.append(_frame(piece))
                 size += len(gathered[-1])

@@ -5,6 +5,7 @@ A log stream is a sequence of frames. Each begins with one line of ASCII:
     L <seq> <time_us> <bytes> <process>   whole log lines follow, <bytes> long
     S <lines>                             so many lines were rotated away before they were read
     N                                     the reader has caught up; what follows is new
+    X <lines> <0|1> <why>                 so many lines could not be kept so far; whether that goes on
 
 An upgrade is a stream of JSON objects, one a line: `{"plan": …}` (UpgradePlan), `{"member": …}`
 (MemberUpgrade) for each one that is done, and last `{"verdict": …}` or `{"error": …}`.
@@ -42,7 +43,15 @@ class NowFrame(NamedTuple):
     """Everything that was there when the stream was opened has been sent."""
 
 
-Frame = LinesFrame | SkippedFrame | NowFrame
+class LostFrame(NamedTuple):
+    """So many lines, by now, are in no file, since the disk refused them; whether it still does."""
+
+    lines: int
+    losing: bool
+    why: str
+
+
+Frame = LinesFrame | SkippedFrame | NowFrame | LostFrame
 
 
 def lines_header(seq: int, time_us: int, size: int, process: str) -> bytes:
@@ -53,6 +62,11 @@ def lines_header(seq: int, time_us: int, size: int, process: str) -> bytes:
 def skipped_frame(lines: int) -> bytes:
     """A whole frame that tells of lost lines."""
     return b"S %d\n" % lines
+
+
+def lost_frame(lines: int, losing: bool, why: str) -> bytes:
+    """A whole frame that tells of lines that could not be kept."""
+    return b"X %d %d %s\n" % (lines, losing, why.encode())
 
 
 NOW_FRAME = b"N\n"
@@ -73,6 +87,8 @@ def read_frames(stream: BinaryIO) -> Iterator[Frame]:
                 yield SkippedFrame(int(lines))
             case [b"N"]:
                 yield NowFrame()
+            case [b"X", lines, losing, *why]:
+                yield LostFrame(int(lines), losing == b"1", b" ".join(why).decode())
 
 
 def error_to_wire(error: SandboxError) -> dict[str, object]:

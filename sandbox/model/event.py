@@ -34,6 +34,8 @@ class Kind(StrEnum):
     MEMBER_REGISTERED = "discovery.member_registered"
     DISCOVERY_COMPLETE = "discovery.complete"
     RECORDS_SERVED = "dns.records_served"
+    LINES_LOST = "logs.lost"
+    LINES_KEPT = "logs.kept"
     CLUSTER_READY = "cluster.ready"
     QUORUM_LOST = "cluster.quorum_lost"
     QUORUM_REGAINED = "cluster.quorum_regained"

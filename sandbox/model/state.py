@@ -178,6 +178,18 @@ class LogView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LogLoss:
+    """Log lines that are not in the files, since the disk refused them: how many so far, why the last.
+
+    `losing` tells that it still refuses them.
+    """
+
+    lines: int = 0
+    losing: bool = False
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Registration:
     """A member as a discovery service has it: `id` in unpadded hex, `peer_urls` joined by commas."""
 
@@ -229,6 +241,7 @@ class ClusterStatus:
     processes: tuple[ProcessStatus, ...]
     faults: tuple[dict[str, object], ...]
     logs: LogView = LogView(leader=None, term=None)
+    log_loss: LogLoss = LogLoss()
     bootstrap: BootstrapStatus = BootstrapStatus()
     alarms: tuple[AlarmStatus, ...] = ()
     elsewhere: tuple[ListedMember, ...] = ()

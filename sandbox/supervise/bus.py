@@ -7,6 +7,7 @@ and taking its snapshot of the past happen without an `await` between, so nothin
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import logging
 import os
@@ -42,6 +43,7 @@ class Bus:
         if path.exists() and path.stat().st_size > LARGEST_FILE_BYTES:
             path.replace(path.with_name(path.name + ".1"))
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._unwritten: deque[bytes] = deque(maxlen=REMEMBERED_EVENTS)
         self._past: deque[Event] = deque(maxlen=REMEMBERED_EVENTS)
         self._queues: set[asyncio.Queue[Event | None]] = set()
         self._listeners: list[Callable[[Event], None]] = []
@@ -62,16 +64,28 @@ class Bus:
     def _publish(self, ts: str, kind: Kind, member: str | None, fields: dict[str, object]) -> Event:
         self._seq += 1
         event = Event(seq=self._seq, ts=ts, kind=kind, member=member, fields=fields)
-        try:
-            os.write(self._fd, json.dumps(event.to_wire()).encode() + b"\n")
-        except OSError as error:
-            _log.warning("event %d is not written down: %s", event.seq, error)
+        self._unwritten.append(json.dumps(event.to_wire()).encode() + b"\n")
+        self._write_down()
         self._past.append(event)
         for queue in self._queues:
             queue.put_nowait(event)
         for listener in self._listeners:
             listener(event)
         return event
+
+    def _write_down(self) -> None:
+        """Write what is not in the file yet; what a full disk refuses is tried again with the next event."""
+        while self._unwritten:
+            line = self._unwritten[0]
+            try:
+                if (written := os.write(self._fd, line)) < len(line):
+                    # Half a line would spoil the next one.
+                    os.ftruncate(self._fd, os.fstat(self._fd).st_size - written)
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            except OSError as error:
+                _log.warning("%d events are not written down yet: %s", len(self._unwritten), error)
+                return
+            self._unwritten.popleft()
 
     def listen(self, listener: Callable[[Event], None]) -> None:
         """Call `listener` with every event, at once and in order."""

@@ -4,19 +4,28 @@ The order is kept in memory as a compact index of chunks, 40 bytes each; chunks 
 that follow each other closely become one. Readers read the bytes from the files, at their own
 pace: whoever is overtaken by rotation is told how many lines were lost to them. Lines are
 counted only then, and for a tail: counting all of them would cost more than writing them.
+What the disk refuses is held in memory as long as it fits, counted, and told.
 """
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import logging
 import os
 import time
 from array import array
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import count
 from pathlib import Path
+
+from sandbox.model.state import LogLoss
+from sandbox.obstacle import FULL
+from sandbox.supervise.logreader import Chunk, Gap, Reader
+
+__all__ = ["Chunk", "Gap", "Logbook", "Reader"]
 
 SEGMENT_BYTES = 64 << 20
 SEGMENTS_KEPT = 3
@@ -26,41 +35,139 @@ INDEX_ENTRIES = 500_000
 MERGE_WINDOW_US = 50_000
 CHUNK_BYTES = 256 << 10
 
+HELD_BYTES = 512 << 10
+"""Of what the disk refuses, so much is held in memory for those who look on, and as much again."""
+
+CALM_US = 2_000_000
+"""The disk takes lines again when it has refused none for so long: a full one takes short ones at times."""
+
 _log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class _Segment:
+    """Lines of one process that lie together: in a file, or in memory while the disk refuses them."""
+
     number: int
-    fd: int
-    size: int
+    fd: int = -1
+    size: int = 0
+    held: bytearray = field(default_factory=bytearray)
+
+    def read(self, length: int, start: int) -> bytes:
+        if self.fd < 0:
+            return bytes(self.held[start : start + length])
+        return os.pread(self.fd, length, start)
 
 
-@dataclass(slots=True)
 class _File:
-    """The files of one process: the last segment is the one that is written."""
+    """The files of one process, and in memory the last of what they could not take.
 
-    name: str
-    path: Path
-    segments: list[_Segment] = field(default_factory=list)
-    lost_lines: int = 0
+    `drop` is told of the number of a segment before it goes.
+    """
 
+    def __init__(self, name: str, path: Path, limit: int, drop: Callable[[int], None]) -> None:
+        self.name = name
+        self.path = path
+        self.lost_lines = 0
+        """So many lines are not in the files since the last one that is."""
+        self.gone_lines = 0
+        """So many of them are not in memory either."""
+        self.why_lost = ""
+        self._limit = limit
+        self._drop = drop
+        self._numbers = count()
+        self._all: dict[int, _Segment] = {}
+        self._files: list[_Segment] = []
+        self._held: list[_Segment] = []
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """Whole lines of one process; `seq` numbers the chunks of a cluster in order of arrival."""
+    def append(self, lines: bytes | memoryview) -> tuple[_Segment, int]:
+        """Keep the lines: where they begin is the segment's size; with their length, which grew by a notice."""
+        try:
+            segment = self._writable(len(lines))
+        except OSError as error:
+            return self._hold(lines, error), len(lines)
+        try:
+            if self.lost_lines:
+                notice = b"... %d lines lost: %s ...\n" % (self.lost_lines, self.why_lost.encode())
+                lines = notice + lines
+            _write_all(segment.fd, lines)
+        except OSError as error:
+            # A partial write must not leave half a line before the next one.
+            with suppress(OSError):
+                os.ftruncate(segment.fd, segment.size)
+            own = lines[len(notice) :] if self.lost_lines else lines
+            return self._hold(own, error), len(own)
+        self.lost_lines = self.gone_lines = 0
+        return segment, len(lines)
 
-    seq: int
-    time_us: int
-    process: str
-    data: bytes
+    def settle(self) -> None:
+        """Let go what is held in memory of a loss that is over: those who looked on have read it."""
+        if not self.lost_lines:
+            self._let_go(self._held)
 
+    def holds(self, number: int) -> bool:
+        """Whether the lines of that segment can still be read."""
+        return number in self._all
 
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """So many lines were rotated away, or forgotten, before the reader came to them."""
+    def read(self, number: int, length: int, start: int) -> bytes:
+        """So many bytes of a segment from `start` on; none of one that is gone."""
+        return self._all[number].read(length, start) if number in self._all else b""
 
-    lines: int
+    def _writable(self, size: int) -> _Segment:
+        """The file that is written; raises OSError where there is none."""
+        if not self._files:
+            fd = _open_segment(self.path)
+            self._add(self._files, _Segment(next(self._numbers), fd, os.fstat(fd).st_size))
+        last = self._files[-1]
+        if last.size and last.size + size > self._limit:
+            # Where no further file can be had, the last one grows: better than losing lines.
+            with suppress(OSError):
+                self._rotate()
+        return self._files[-1]
+
+    def _rotate(self) -> None:
+        # The new one first: without it nothing is moved.
+        fresh = self.path.with_name(f"{self.path.name}.new")
+        fd = _open_segment(fresh)
+        try:
+            for number in range(SEGMENTS_KEPT, 0, -1):
+                older = self.path.with_name(f"{self.path.name}.{number}")
+                newer = self.path.with_name(f"{self.path.name}.{number - 1}")
+                newer = newer if number > 1 else self.path
+                if newer.exists():
+                    newer.replace(older)
+            fresh.replace(self.path)
+        except OSError:
+            os.close(fd)
+            raise
+        self._add(self._files, _Segment(next(self._numbers), fd))
+        self._let_go(self._files[: -(SEGMENTS_KEPT + 1)])
+
+    def _hold(self, lines: bytes | memoryview, error: OSError) -> _Segment:
+        """Keep the lines in memory, for those who look on, and count them as lost to the files."""
+        self.settle()
+        if not self.lost_lines:
+            _log.error("lines of %s are lost: %s: %s", self.name, self.path, error.strerror)
+        self.why_lost = "the disk was full" if error.errno in FULL else str(error.strerror)
+        self.lost_lines += bytes(lines).count(b"\n")
+        if not self._held or self._held[-1].size + len(lines) > HELD_BYTES:
+            self._add(self._held, _Segment(next(self._numbers)))
+            self.gone_lines += sum(segment.held.count(b"\n") for segment in self._held[:-2])
+            self._let_go(self._held[:-2])
+        self._held[-1].held += lines
+        return self._held[-1]
+
+    def _add(self, where: list[_Segment], segment: _Segment) -> None:
+        where.append(segment)
+        self._all[segment.number] = segment
+
+    def _let_go(self, segments: list[_Segment]) -> None:
+        for segment in list(segments):
+            self._drop(segment.number)
+            del self._all[segment.number]
+            (self._held if segment.fd < 0 else self._files).remove(segment)
+            if segment.fd >= 0:
+                os.close(segment.fd)
 
 
 class Logbook:
@@ -92,6 +199,10 @@ class Logbook:
         self._offset = array("q")
         self._length = array("q")
         self._readers: set[Reader] = set()
+        self._last_loss_us = 0
+        self.loss = LogLoss()
+        self.on_loss: Callable[[LogLoss, Path], None] = lambda loss, path: None
+        """Told when the disk begins to refuse lines, and when it takes them again."""
         self.closed = False
 
     def append(self, process: str, lines: bytes | memoryview) -> None:
@@ -100,21 +211,13 @@ class Logbook:
         if number is None:
             number = self._open(process)
         file = self._files[number]
-        if file.segments[-1].size + len(lines) > self._segment_bytes and file.segments[-1].size:
-            self._rotate(file)
-        segment = file.segments[-1]
-        try:
-            if file.lost_lines:
-                notice = b"... %d lines lost: the disk was full ...\n" % file.lost_lines
-                lines = notice + lines
-            _write_all(segment.fd, lines)
-        except OSError as error:
-            self._lose(file, lines, error)
-            return
-        file.lost_lines = 0
-        self._note(number, segment, lines)
+        lost_before = file.lost_lines
+        segment, length = file.append(lines)
+        self._note(number, segment, length)
         for reader in self._readers:
             reader.changed.set()
+        if file.lost_lines or self.loss.losing:
+            self._note_loss(file, lost_before)
 
     def last_lines(self, process: str, count: int) -> list[bytes]:
         """The last lines of one process, without their newlines."""
@@ -135,7 +238,13 @@ class Logbook:
         since_us: int | None = None,
     ) -> Reader:
         """A reader of these processes (None: all) that begins so many lines, or so long, ago."""
-        return Reader(self, processes, tail, since_us)
+        for file in self._files:
+            file.settle()
+        lost = 0
+        if tail is None and since_us is None:
+            wanted = [file for file in self._files if processes is None or file.name in processes]
+            lost = sum(file.gone_lines for file in wanted)
+        return Reader(self, processes, tail, since_us, lost)
 
     def close(self) -> None:
         """No more will be written; readers that wait are let go."""
@@ -188,57 +297,56 @@ class Logbook:
     # Writing.
 
     def _open(self, process: str) -> int:
-        file = _File(process, self._root / f"{process}.log")
-        fd = _open_segment(file.path)
-        file.segments.append(_Segment(0, fd, os.fstat(fd).st_size))
-        self._files.append(file)
-        self._by_name[process] = len(self._files) - 1
-        return self._by_name[process]
+        number = len(self._files)
+        path = self._root / f"{process}.log"
+        drop = partial(self._drop, number)
+        self._files.append(_File(process, path, self._segment_bytes, drop))
+        self._by_name[process] = number
+        return number
 
-    def _note(self, number: int, segment: _Segment, lines: bytes | memoryview) -> None:
+    def _note_loss(self, file: _File, lost_before: int) -> None:
+        """Tell when lines begin to be lost, and when for a while none was."""
+        now_us, was = self._now_us(), self.loss
+        if file.lost_lines:
+            self._last_loss_us = now_us
+            lines = was.lines + file.lost_lines - lost_before
+            self.loss = LogLoss(lines=lines, losing=True, why=file.why_lost)
+        elif now_us - self._last_loss_us >= CALM_US:
+            self.loss = replace(was, losing=False)
+        if self.loss.losing is not was.losing:
+            self.on_loss(self.loss, file.path)
+
+    def _note(self, number: int, segment: _Segment, length: int) -> None:
         now_us = self._now_us()
         offset = segment.size
-        segment.size += len(lines)
+        segment.size += length
         if (
             self._file
             and self._file[-1] == number
             and self._segment[-1] == segment.number
             and now_us - self._time_us[-1] < MERGE_WINDOW_US
-            and self._length[-1] + len(lines) <= CHUNK_BYTES
+            and self._length[-1] + length <= CHUNK_BYTES
         ):
-            self._length[-1] += len(lines)
+            self._length[-1] += length
         else:
             self._time_us.append(now_us)
             self._file.append(number)
             self._segment.append(segment.number)
             self._offset.append(offset)
-            self._length.append(len(lines))
+            self._length.append(length)
             if len(self._file) > self._index_entries:
                 self._forget(len(self._file) // 10)
 
-    def _rotate(self, file: _File) -> None:
-        for number in range(SEGMENTS_KEPT, 0, -1):
-            older = file.path.with_name(f"{file.path.name}.{number}")
-            newer = older.with_name(f"{file.path.name}.{number - 1}") if number > 1 else file.path
-            if newer.exists():
-                newer.replace(older)
-        fd = _open_segment(file.path)
-        file.segments.append(_Segment(file.segments[-1].number + 1, fd, 0))
-        while len(file.segments) > SEGMENTS_KEPT + 1:
-            self._drop(file)
-
-    def _drop(self, file: _File) -> None:
-        """Give up the oldest segment of a file, telling the readers that have not come to it."""
-        number, segment = self._by_name[file.name], file.segments[0].number
+    def _drop(self, number: int, segment: int) -> None:
+        """Give up a segment of a file, telling the readers that have not come to it."""
 
         def goes(index: int) -> bool:
             return self._file[index] == number and self._segment[index] == segment
 
         self._warn(goes, len(self._file))
-        os.close(file.segments.pop(0).fd)
         # Entries at the front that only point to what is gone are of no use to anybody.
         useless = 0
-        while useless < len(self._file) and not self._is_held(useless):
+        while useless < len(self._file) and (goes(useless) or not self._is_held(useless)):
             useless += 1
         if useless:
             self._delete(useless)
@@ -260,121 +368,14 @@ class Logbook:
     def _columns(self) -> Iterator[array[int]]:
         yield from (self._time_us, self._file, self._segment, self._offset, self._length)
 
-    def _lose(self, file: _File, lines: bytes | memoryview, error: OSError) -> None:
-        if not file.lost_lines:
-            _log.error("lines of %s are lost: %s: %s", file.name, file.path, error.strerror)
-        already = 1 if file.lost_lines else 0  # the notice itself is not a line of the process
-        file.lost_lines += bytes(lines).count(b"\n") - already
-        # A partial write must not leave half a line before the next one.
-        segment = file.segments[-1]
-        os.ftruncate(segment.fd, segment.size)
-
     # Reading.
 
     def _is_held(self, index: int) -> bool:
-        file = self._files[self._file[index]]
-        return self._segment[index] >= file.segments[0].number
+        return self._files[self._file[index]].holds(self._segment[index])
 
     def _bytes_of(self, index: int, skip_bytes: int) -> bytes:
-        file = self._files[self._file[index]]
-        place = self._segment[index] - file.segments[0].number
-        if place < 0:
-            return b""
-        start = self._offset[index] + skip_bytes
-        return os.pread(file.segments[place].fd, self._length[index] - skip_bytes, start)
-
-
-class Reader:
-    """One viewer's place in a logbook: the entry it is at and how much of that it has read."""
-
-    def __init__(
-        self,
-        book: Logbook,
-        processes: frozenset[str] | None,
-        tail: int | None,
-        since_us: int | None,
-    ) -> None:
-        self._book = book
-        self._processes = processes
-        self.changed = asyncio.Event()
-        self.entry = book.first_entry
-        self._done_bytes = 0
-        self._cut_lines = 0
-        self._lost_lines = 0
-        if since_us is not None:
-            while self.entry < book.end_entry and book.entry_time_us(self.entry) < since_us:
-                self.entry += 1
-        if tail is not None:
-            self._go_back(tail)
-        book.watch(self)
-
-    def close(self) -> None:
-        """Give up the place."""
-        self._book.unwatch(self)
-
-    def read(self) -> Iterator[Chunk | Gap]:
-        """Everything that is there now and was not read before."""
-        book = self._book
-        self.changed.clear()
-        while True:
-            if self._lost_lines:
-                lost, self._lost_lines = self._lost_lines, 0
-                yield Gap(lost)
-            if self.entry < book.first_entry:
-                self.entry, self._done_bytes = book.first_entry, 0
-            if self.entry >= book.end_entry:
-                return
-            number, done = self.entry, self._done_bytes
-            length = book.entry_length(number)
-            if number + 1 < book.end_entry:
-                self.entry, self._done_bytes = number + 1, 0
-            else:
-                # The newest entry may still grow: stay on it.
-                self._done_bytes = length
-            if done < length and self._is_wanted(number):
-                chunk = book.entry(number, done)
-                if chunk.data:
-                    yield self._trimmed(chunk)
-            if self.entry == number:
-                return
-
-    def lose(self, entries: list[int]) -> None:
-        """Count the lines of these entries, which are about to go, as lost to this reader."""
-        for number in entries:
-            if self._is_wanted(number):
-                done = self._done_bytes if number == self.entry else 0
-                self._lost_lines += self._book.entry(number, done).data.count(b"\n")
-
-    @property
-    def at_end(self) -> bool:
-        """Whether nothing will come after the next `read`."""
-        return self._book.closed
-
-    async def wait(self) -> None:
-        """Wait for more, or for the end."""
-        if not self._book.closed:
-            await self.changed.wait()
-
-    def _is_wanted(self, entry: int) -> bool:
-        return self._processes is None or self._book.entry_process(entry) in self._processes
-
-    def _go_back(self, lines: int) -> None:
-        start, self.entry = self.entry, self._book.end_entry
-        missing = lines
-        while missing > 0 and self.entry > start:
-            self.entry -= 1
-            if self._is_wanted(self.entry):
-                missing -= self._book.entry(self.entry, 0).data.count(b"\n")
-        self._cut_lines = max(0, -missing)
-
-    def _trimmed(self, chunk: Chunk) -> Chunk:
-        if not self._cut_lines:
-            return chunk
-        place = 0
-        for _ in range(self._cut_lines):
-            place = chunk.data.index(b"\n", place) + 1
-        cut, self._cut_lines = self._cut_lines, 0
-        return Chunk(chunk.seq + cut, chunk.time_us, chunk.process, chunk.data[place:])
+        length, start = self._length[index] - skip_bytes, self._offset[index] + skip_bytes
+        return self._files[self._file[index]].read(self._segment[index], length, start)
 
 
 def _open_segment(path: Path) -> int:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
+from sandbox.supervise import logbook
 from sandbox.supervise.logbook import SEGMENTS_KEPT, Chunk, Gap, Logbook, Reader
 
 
@@ -164,10 +167,6 @@ def test_the_index_has_a_limit_and_forgetting_is_told(tmp_path: Path, clock: Clo
 def test_lines_that_find_the_disk_full_are_counted_and_told_of(
     book: Logbook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import errno
-
-    from sandbox.supervise import logbook
-
     book.append("a", b"before\n")
     real = logbook._write_all
 
@@ -213,3 +212,135 @@ def test_a_new_logbook_goes_on_in_the_old_files(tmp_path: Path) -> None:
     reader: Reader = book.reader()
     assert text_of(list(reader.read())) == b"second run\n"
     assert (tmp_path / "logs" / "a.log").read_bytes() == b"first run\nsecond run\n"
+
+
+class Disk:
+    """A disk that can be full: nothing more can be written, or no further file be made."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.takes_lines = self.takes_files = True
+        write, open_segment = logbook._write_all, logbook._open_segment
+
+        def write_all(fd: int, content: bytes) -> None:
+            if not self.takes_lines:
+                write(fd, content[:3])
+                raise OSError(errno.ENOSPC, "No space left on device")
+            write(fd, content)
+
+        def open_one(path: Path) -> int:
+            if not self.takes_files and not path.exists():
+                raise OSError(errno.ENOSPC, "No space left on device", str(path))
+            return open_segment(path)
+
+        monkeypatch.setattr(logbook, "_write_all", write_all)
+        monkeypatch.setattr(logbook, "_open_segment", open_one)
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
+    return Disk(monkeypatch)
+
+
+def lost_by(pieces: list[Chunk | Gap]) -> int:
+    return sum(piece.lines for piece in pieces if isinstance(piece, Gap))
+
+
+def test_where_no_further_file_can_be_made_the_last_one_grows_and_no_line_is_lost(
+    tmp_path: Path, disk: Disk
+) -> None:
+    book = small_book(tmp_path)
+    reader = book.reader()
+    disk.takes_files = True
+    book.append("a", b"line 0000\n")
+    disk.takes_files = False
+    for number in range(1, 100):
+        book.append("a", b"line %04d\n" % number)
+    wanted = [b"line %04d" % number for number in range(100)]
+    assert text_of(list(reader.read())).splitlines() == wanted
+    assert (tmp_path / "logs" / "a.log").read_bytes().splitlines() == wanted
+    assert book.loss.lines == 0
+    disk.takes_files = True
+    book.append("a", b"after\n")
+    assert (tmp_path / "logs" / "a.log").read_bytes() == b"after\n"
+    assert (tmp_path / "logs" / "a.log.1").read_bytes().splitlines() == wanted
+
+
+def test_a_process_whose_file_cannot_be_made_is_read_all_the_same_and_its_lines_counted(
+    book: Logbook, disk: Disk
+) -> None:
+    disk.takes_files = False
+    reader = book.reader()
+    book.append("a", b"1\n2\n")
+    assert text_of(list(reader.read())) == b"1\n2\n"
+    assert (book.loss.lines, book.loss.losing, book.loss.why) == (2, True, "the disk was full")
+    disk.takes_files = True
+    book.append("a", b"3\n")
+    assert text_of(list(reader.read())) == b"... 2 lines lost: the disk was full ...\n3\n"
+
+
+def test_who_looks_on_gets_every_line_while_the_disk_is_full(book: Logbook, disk: Disk) -> None:
+    reader = book.reader()
+    book.append("a", b"before\n")
+    disk.takes_lines = False
+    seen = []
+    for number in range(100):
+        book.append("a", b"%d %s\n" % (number, b"y" * 20_000))
+        seen += list(reader.read())
+    disk.takes_lines = True
+    book.append("a", b"after\n")
+    seen += list(reader.read())
+    lines = text_of(seen).splitlines()
+    assert lines[0] == b"before"
+    assert [line.split()[0] for line in lines[1:-2]] == [b"%d" % number for number in range(100)]
+    assert lines[-2:] == [b"... 100 lines lost: the disk was full ...", b"after"]
+    assert lost_by(seen) == 0
+
+
+def test_who_comes_late_is_told_how_many_lines_neither_disk_nor_memory_took(
+    book: Logbook, disk: Disk
+) -> None:
+    late = book.reader()
+    disk.takes_lines = False
+    total = 300
+    for number in range(total):
+        book.append("a", b"%d %s\n" % (number, b"y" * 20_000))
+    for reader in (late, book.reader()):
+        pieces = list(reader.read())
+        assert lost_by(pieces) > 0
+        assert lost_by(pieces) + len(text_of(pieces).splitlines()) == total
+        assert text_of(pieces).splitlines()[-1].startswith(b"299 ")
+    assert list(book.reader(frozenset({"other"})).read()) == []
+    assert book.last_lines("a", 1)[0].startswith(b"299 ")
+    held = sum(len(segment.held) for segment in book._files[0]._held)
+    assert held <= 2 * logbook.HELD_BYTES
+
+
+def test_a_loss_is_told_when_it_begins_and_when_for_a_while_nothing_was_lost(
+    book: Logbook, disk: Disk, clock: Clock
+) -> None:
+    said: list[tuple[bool, int]] = []
+    book.on_loss = lambda loss, path: said.append((loss.losing, loss.lines))
+    book.append("a", b"1\n")
+    assert said == []
+    for _ in range(3):
+        disk.takes_lines = False
+        book.append("a", b"2\n3\n")
+        book.append("b", b"4\n")
+        disk.takes_lines = True
+        book.append("a", b"5\n")  # the disk takes one now and then: not worth a word
+        clock.now_us += 1_000
+    assert said == [(True, 2)]
+    clock.now_us += 10_000_000
+    book.append("a", b"6\n")
+    assert said == [(True, 2), (False, 9)]
+    disk.takes_lines = False
+    book.append("b", b"8\n")
+    assert said == [(True, 2), (False, 9), (True, 10)]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everything")
+def test_a_log_file_of_somebody_else_is_told_before_anything_starts(tmp_path: Path) -> None:
+    Logbook(tmp_path / "logs").append("a", b"1\n")
+    (tmp_path / "logs" / "a.log").chmod(0o400)
+    with pytest.raises(PermissionError, match=r"a\.log"):
+        Logbook(tmp_path / "logs")

@@ -92,7 +92,7 @@ def save(
         version=chosen["version"],
         member=chosen["name"],
         role=chosen["role"],
-        endpoint=member["client_url"],
+        endpoint=member.get("endpoint") or member["client_url"],
         quorum=quorum,
     )
 

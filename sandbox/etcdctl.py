@@ -62,10 +62,9 @@ def etcdctl_variables(members: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     listed = list(members)
     # Proxies speak no gRPC, and learners refuse most: they are talked to only where nobody else is meant.
     listed = [member for member in listed if not member.get("surplus")] or listed
-    variables = {
-        "ETCDCTL_ENDPOINTS": ",".join(_endpoint(member["client_url"]) for member in listed)
-    }
-    if any(urlsplit(member["client_url"]).scheme in SECURE_SCHEMES for member in listed):
+    urls = [member.get("endpoint") or member["client_url"] for member in listed]
+    variables = {"ETCDCTL_ENDPOINTS": ",".join(map(_short, urls))}
+    if any(urlsplit(url).scheme in SECURE_SCHEMES for url in urls):
         variables["ETCDCTL_INSECURE_SKIP_TLS_VERIFY"] = "true"
         secured = next((member for member in listed if member.get("client_cert")), None)
         if secured is not None:
@@ -146,7 +145,8 @@ def inherited(
     return {name: value for name, value in kept.items() if name not in shadowed}
 
 
-def _endpoint(url: str) -> str:
+def _short(url: str) -> str:
+    """The URL, of a socket by a path that can be connected to."""
     scheme, _, file = url.partition("://")
     if scheme in SOCKET_SCHEMES and len(os.fsencode(file)) > SOCKET_PATH_LIMIT:
         return f"{scheme}://{os.path.relpath(file)}"

@@ -233,7 +233,8 @@ def how_it_ended(event: Event) -> str:
 
 
 def _has_quorum(wanted: tuple[ProcessSpec, ...], spec: ClusterSpec) -> bool:
-    members = [process.member for process in wanted if process.member is not None]
+    found = [process.member for process in wanted if process.member is not None]
+    members = [member for member in found if not member.proxy]
     voters = max((len(member.initial_cluster) for member in members), default=0)
     if spec.founders:
         # The members are not those any more that the commands name.

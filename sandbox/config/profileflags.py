@@ -123,6 +123,12 @@ def unheeded(flag: str, value: Flag, bootstrap: Mapping[str, Flag]) -> Refusal |
     return None if heeded else (what, f"leave it out, or set {mend}")
 
 
+def unseen(flags: Mapping[str, str]) -> list[str]:
+    """What etcd-sandbox would not see of a member with these flags, where they are the user's own choice."""
+    found = [_BY_VALUE[flag](value) for flag, value in flags.items() if flag in _HIDING]
+    return [refusal[0] for refusal in found if refusal is not None]
+
+
 def _is_off(flag: str, value: Flag) -> bool:
     if takes_value(flag):
         return value == ""
@@ -217,6 +223,8 @@ def _log_package_levels(value: str) -> Refusal:
         "leave it out; etcd-sandbox logs --level and --grep choose among the lines",
     )
 
+
+_HIDING = ("enable-grpc-gateway", "host-whitelist", "log-format", "log-level", "log-outputs")
 
 _BY_VALUE: dict[str, Callable[[str], Refusal | None]] = {
     "enable-grpc-gateway": _grpc_gateway,

@@ -208,12 +208,14 @@ class MemberSpec:
     peers reach it directly, and then `no_link` says why. `election_timeout_s` is etcd's own.
     `upgraded_from` are the versions that ran its data before `etcd`, the first one first.
     `learner`: it has no vote. `joined`: it came to a cluster that was there; etcd chose its ID.
+    `endpoint` is where clients of gRPC reach it, if that is apart from `client_url`, which HTTP needs.
     `proxy`: it is an etcd 3.4 or 3.5 under `--proxy`, which hands requests on, and no member at all.
     """
 
     name: str
     id: str | None
     client_url: str
+    endpoint: str = ""
     peer_url: str
     metrics_url: str | None = None
     listen_urls: tuple[str, ...] = ()
@@ -363,7 +365,7 @@ class ClusterSpec:
     def client_urls(self) -> tuple[str, ...]:
         """Where clients are served, in the order of the input: not by learners, proxies, nor without a place."""
         return tuple(
-            process.member.client_url
+            process.member.endpoint or process.member.client_url
             for process in self.processes
             if process.member is not None
             and not process.is_surplus

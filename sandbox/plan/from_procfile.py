@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sandbox.config.procfile import Entry, Procfile
+from sandbox.config.profileflags import unseen
 from sandbox.errors import InputError
 from sandbox.etcd.flags import DiscoveryKind, MemberFlags, read_flags, unknown_flags, value_problems
 from sandbox.etcd.ids import member_id
@@ -219,6 +220,7 @@ class _Plan:
             f"{place}: {problem.flag} of {entry.name}: {problem.hint}"
             for problem in value_problems(flags)
         ]
+        self.notes += [f"{place}: {entry.name}: {problem}" for problem in unseen(flags.raw)]
 
     def _member(
         self, flags: MemberFlags, binary: EtcdBinary | None, link: PeerLink | str
@@ -227,16 +229,22 @@ class _Plan:
         known = flags.discovery is None and flags.initial_cluster_state == "new" and not proxy
         peer_urls = flags.initial_advertise_peer_urls
         listening, metrics = flags.listen_client_urls, flags.listen_metrics_urls
+        over_http = tuple(
+            url.strip() for url in flags.raw.get("listen-client-http-urls", "").split(",") if url
+        )
+        endpoint = reached_at(flags.advertise_client_urls, listening, self.cwd)
         return MemberSpec(
             name=flags.name,
             id=member_id(peer_urls, flags.token) if known else None,
-            client_url=reached_at(flags.advertise_client_urls, listening, self.cwd),
-            peer_url=peer_urls[0] if peer_urls else "",
+            client_url=reached_at((), over_http, self.cwd) if over_http else endpoint,
+            endpoint=endpoint if over_http else "",
+            peer_url=peer_urls[0] if peer_urls and not proxy else "",
             metrics_url=reached_at((), metrics, self.cwd) if metrics else None,
             listen_urls=(
                 *listening,
                 *(() if proxy else _peer_listeners(flags, link)),
                 *metrics,
+                *over_http,
             ),
             data_dir=self._absolute(flags.data_dir),
             data_owned=False,

@@ -166,7 +166,7 @@ def common_flags(processes: Iterable[ProcessSpec]) -> dict[str, str]:
 
 def _patterns(spec: ClusterSpec) -> Iterator[ProcessSpec]:
     """The members whose commands can be taken apart."""
-    for process in spec.members:
+    for process in _members(spec):
         try:
             options(process)
             own = process.member
@@ -174,6 +174,11 @@ def _patterns(spec: ClusterSpec) -> Iterator[ProcessSpec]:
                 yield process
         except InputError:
             continue
+
+
+def _members(spec: ClusterSpec) -> list[ProcessSpec]:
+    """The members that are no proxies."""
+    return [process for process in spec.members if process.member and not process.member.proxy]
 
 
 def _name(name: str | None, spec: ClusterSpec, listed: Sequence[ProcessSpec]) -> str:
@@ -208,7 +213,7 @@ def _shift(
 
 
 def _shifts(spec: ClusterSpec, pattern: ProcessSpec, name: str) -> Iterator[int]:
-    clients = [_client_port(process) for process in spec.members]
+    clients = [_client_port(process) for process in _members(spec)]
     step = _step(spec, clients)
     number, like = _number(name), _number(pattern.member.name if pattern.member else "")
     if number and like:
@@ -220,7 +225,7 @@ def _shifts(spec: ClusterSpec, pattern: ProcessSpec, name: str) -> Iterator[int]
 
 def _step(spec: ClusterSpec, clients: Sequence[int]) -> int:
     """What lies between the ports of neighbours, some of whom may have gone."""
-    numbers = [_number(process.member.name) for process in spec.members if process.member]
+    numbers = [_number(process.member.name) for process in _members(spec) if process.member]
     places = numbers if all(numbers) else range(1, len(clients) + 1)
     numbered = sorted(zip(places, clients, strict=True))
     for (before, low), (after, high) in itertools.pairwise(numbered):
@@ -288,7 +293,7 @@ def _peer_url(spec: ClusterSpec, pattern: ProcessSpec, name: str, shift: int) ->
 
 
 def _listed_peers(spec: ClusterSpec) -> tuple[str, ...]:
-    members = [process.member for process in spec.members if process.member is not None]
+    members = [process.member for process in _members(spec) if process.member is not None]
     return tuple(f"{member.name}={member.peer_url}" for member in members)
 
 

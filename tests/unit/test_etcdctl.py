@@ -112,6 +112,14 @@ def test_a_proxy_is_no_endpoint() -> None:
     assert etcdctl_variables(members_of(plan)) == {"ETCDCTL_ENDPOINTS": "http://a:1"}
 
 
+def test_where_grpc_and_http_are_apart_etcdctl_is_given_the_address_of_grpc() -> None:
+    plan = {"processes": [member("e", "http://a:2", endpoint="https://a:1")]}
+    assert etcdctl_variables(members_of(plan)) == {
+        "ETCDCTL_ENDPOINTS": "https://a:1",
+        "ETCDCTL_INSECURE_SKIP_TLS_VERIFY": "true",
+    }
+
+
 def test_a_member_that_became_a_proxy_since_is_no_endpoint() -> None:
     plan = {
         "bootstrap": "discovery",

@@ -159,6 +159,33 @@ def test_a_member_that_serves_a_socket_is_asked_there() -> None:
     assert found.client_url == "unix:///project/localhost:12379"
 
 
+def test_a_member_that_serves_http_apart_is_asked_there_and_etcdctl_is_not() -> None:
+    spec = plan(
+        "e: etcd --name x --listen-client-urls http://127.0.0.1:1 --advertise-client-urls "
+        "http://127.0.0.1:1 --listen-client-http-urls http://0.0.0.0:2"
+    )
+    found = spec.processes[0].member
+    assert found is not None
+    assert (found.client_url, found.endpoint) == ("http://127.0.0.1:2", "http://127.0.0.1:1")
+    assert {"http://127.0.0.1:1", "http://0.0.0.0:2"} < set(found.listen_urls)
+    assert spec.client_urls == ("http://127.0.0.1:1",)
+
+
+@pytest.mark.parametrize(
+    ("flag", "note"),
+    [
+        ("--log-level=warn", "the members' logs are without the elections"),
+        ("--log-outputs=/tmp/etcd.log", "does not see what the members log"),
+        ("--enable-grpc-gateway=false", "cannot be asked who leads"),
+        ("--host-whitelist=a.test", "keeps etcd-sandbox from asking the members"),
+        ("--log-level=debug --log-outputs=stdout,/tmp/etcd.log --host-whitelist=*", ""),
+    ],
+)
+def test_what_hides_a_member_from_us_runs_and_is_told(flag: str, note: str) -> None:
+    (*notes,) = plan(f"e: etcd --name x {flag}").notes
+    assert [text.startswith("P:1: e: ") and note in text for text in notes] == [True] * bool(note)
+
+
 @pytest.mark.parametrize("flag", ["--proxy=on", "--proxy readonly"])
 def test_a_proxy_is_no_member_and_no_endpoint(flag: str) -> None:
     spec = plan(
@@ -168,7 +195,7 @@ def test_a_proxy_is_no_member_and_no_endpoint(flag: str) -> None:
     )
     proxy = spec.processes[1].member
     assert proxy is not None
-    assert (proxy.proxy, proxy.id, proxy.link) == (True, None, None)
+    assert (proxy.proxy, proxy.id, proxy.link, proxy.peer_url) == (True, None, None, "")
     assert proxy.listen_urls == ("http://127.0.0.1:9",)
     assert spec.client_urls == ("http://localhost:2379",)
 

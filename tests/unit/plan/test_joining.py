@@ -212,3 +212,16 @@ def test_a_learner_of_a_profile_comes_when_the_others_are_there() -> None:
     )
     assert found.discovery is not None
     assert found.discovery.size == 3
+
+
+def test_a_proxy_is_no_pattern_for_a_member_and_on_no_list() -> None:
+    spec = from_procfile(
+        "p: etcd --name p --proxy on --listen-client-urls http://127.0.0.1:9 "
+        "--initial-cluster a=http://127.0.0.1:12380\n"
+        "a: etcd --name a --listen-client-urls http://127.0.0.1:12379 --advertise-client-urls "
+        "http://127.0.0.1:12379 --listen-peer-urls http://127.0.0.1:12380 "
+        "--initial-advertise-peer-urls http://127.0.0.1:12380 --initial-cluster a=http://127.0.0.1:12380\n"
+    )
+    new = member(came(spec, "b"))
+    assert (new.proxy, new.peer_url) == (False, "http://127.0.0.1:22380")
+    assert new.initial_cluster == ("a=http://127.0.0.1:12380", "b=http://127.0.0.1:22380")

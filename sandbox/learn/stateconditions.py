@@ -90,7 +90,7 @@ def keys(text: str, prefix: str, count: str) -> Condition:
 
 
 def no_alarm(text: str) -> Condition:
-    """No alarm is up: members with one are not healthy."""
+    """No alarm is up, and every member is healthy."""
 
     def met(view: View) -> str | None:
         whole = is_whole(view.status, view.record.hanging)

@@ -46,10 +46,11 @@ def is_contained(bootstrap: BootstrapStatus) -> bool:
 
 
 def is_whole(status: ClusterStatus, hanging: Collection[str] = ()) -> bool:
-    """Every member that was not removed runs and is healthy, and nothing is broken on purpose."""
+    """Every member that was not removed runs and is healthy, no alarm is up, nothing is broken on purpose."""
     return (
         not status.faults
         and not hanging
+        and not status.alarms
         and status.leader is not None
         and all(each.healthy and each.state is ProcessState.RUNNING for each in members_of(status))
     )

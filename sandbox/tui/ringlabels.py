@@ -71,7 +71,11 @@ def label_of(
         title=f"{symbol} {fit(printable(member.name), _NAME_CELLS)}",
         words=words,
         style=f"{STRONG} {colour}" if leads else colour,
-        words_style=BAD if dead else PLAIN if answers and member.healthy else ODD,
+        words_style=BAD
+        if dead
+        else PLAIN
+        if answers and member.healthy and not member.alarms
+        else ODD,
     )
 
 

@@ -9,7 +9,7 @@ from sandbox.learn.record import Record
 from sandbox.learn.view import Known, Pairs, View
 from sandbox.model.detail import Peer
 from sandbox.model.event import Kind
-from sandbox.model.state import ClusterStatus, ProcessState, Role
+from sandbox.model.state import AlarmStatus, ClusterStatus, ProcessState, Role
 from tests.unit.learn.samples import BEGAN, Story, another, down, member, status
 
 
@@ -250,6 +250,8 @@ def test_an_alarm_is_raised_and_gone() -> None:
     assert seen("alarm CORRUPT", story) is None
     assert seen("no alarm") == "no alarm is up and every member is healthy"
     assert seen("no alarm", now=status(member("infra1", healthy=False))) is None
+    up = replace(status(member("infra1")), alarms=(AlarmStatus(alarm="NOSPACE", member="infra1"),))
+    assert seen("no alarm", now=up) is None
 
 
 def test_roles_members_versions_and_leaders_are_read_from_the_status() -> None:

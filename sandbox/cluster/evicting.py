@@ -7,10 +7,10 @@ import time
 from typing import TYPE_CHECKING
 
 from sandbox.cluster.memberlist import Report
-from sandbox.cluster.surroundings import Surroundings
+from sandbox.cluster.surroundings import Surroundings, member_of
 from sandbox.errors import SandboxError, TimedOut
 from sandbox.etcd.gateway import Refusal
-from sandbox.etcd.version import parse, series
+from sandbox.etcd.version import parse
 from sandbox.model.detail import Peer
 from sandbox.model.event import Kind
 from sandbox.model.spec import PastKind
@@ -44,37 +44,33 @@ class Evicting:
         ]
         if not force:
             await self._check_harmless(peer)
+        refusal = None
         try:
             await self._at.listed.remove(peer.id, peer.id, deadline, report)
-        except SandboxError:
-            fallen = [process for process in up if not process.state.alive]
-            if not fallen:
+        except SandboxError as error:
+            if all(process.state.alive for process in up):
                 raise
-            await self._start_again(fallen, deadline)
-            if any(each.id == peer.id for each in await self._at.listed.now(deadline)):
-                raise
-            names = ", ".join(self._at.name(process.name) for process in fallen)
-            report.notes.append(
-                f"{names} panicked at that, since the old list of members does not have it, and "
-                f"{'was' if len(fallen) == 1 else 'were'} started again"
-            )
+            refusal = error
+        if refusal is not None or self._may_panic(peer):
+            await self._survived(peer, up, deadline, report)
         self._at.remember(PastKind.REMOVED, peer.name or peer.id, peer.id)
         self._at.bus.publish(Kind.MEMBER_REMOVED, peer.id, id=peer.id)
         report.equivalents.append(f"etcdctl member remove {peer.id}")
 
     async def _check_harmless(self, peer: Peer) -> None:
-        versions = {
-            member.etcd.version for _, member in self._at.roster.items() if member.etcd is not None
-        }
-        fatal = [version for version in versions if panics_at_removal(peer, version)]
-        if not fatal or not self._began_before() or await self._is_there(peer):
+        if not self._may_panic(peer) or not self._began_before() or await self._is_there(peer):
             return
         raise SandboxError(
-            f"{stranger_words(peer)} may be a removed member that the upgrade to etcd "
-            f"{series(fatal[0])} brought back: etcd {series(fatal[0])} panics in every member when "
-            "such a one is removed",
+            f"{stranger_words(peer)} may be a removed member that the upgrade to etcd 3.6 brought "
+            "back: etcd 3.6 panics in every member when such a one is removed",
             hint="etcd-sandbox upgrade all --to 3.7 first, which removes it without harm; --force "
             "removes it now, and starts the members again",
+        )
+
+    def _may_panic(self, peer: Peer) -> bool:
+        return any(
+            member.etcd is not None and panics_at_removal(peer, member.etcd.version)
+            for _, member in self._at.roster.items()
         )
 
     def _began_before(self) -> bool:
@@ -87,8 +83,13 @@ class Evicting:
 
     async def _is_there(self, peer: Peer) -> bool:
         """Whether it runs: a member of another supervisor, say."""
+        own = {member.client_url for _, member in self._at.roster.items()}
         answers = await asyncio.gather(
-            *(self._at.gateway.status(url, ANSWER_WITHIN_S) for url in peer.client_urls)
+            *(
+                self._at.gateway.status(url, ANSWER_WITHIN_S)
+                for url in peer.client_urls
+                if url not in own
+            )
         )
         # A member that refuses to tell who it is, is there.
         return any(
@@ -96,7 +97,46 @@ class Evicting:
             for answer in answers
         )
 
+    async def _survived(
+        self, peer: Peer, up: list[Supervised], deadline: float, report: Report
+    ) -> None:
+        """Have every member be without it: those that ended of the removal are started again.
+
+        They do not end at the same time: each when it comes to that entry of its log. Whoever does not
+        list the peer any more is past it.
+        """
+        fell: dict[str, None] = {}
+        while True:
+            fallen = [process for process in up if not process.state.alive]
+            fell |= dict.fromkeys(self._at.name(process.name) for process in fallen)
+            await self._start_again(fallen, deadline)
+            lists = await asyncio.gather(
+                *(
+                    self._at.gateway.members(member_of(process.spec).client_url, ANSWER_WITHIN_S)
+                    for process in up
+                )
+            )
+            if all(
+                listed is not None and all(each.id != peer.id for each in listed)
+                for listed in lists
+            ):
+                break
+            if time.monotonic() >= deadline:
+                raise TimedOut(
+                    f"not every member is without {peer.id} yet, and some ended of its removal: "
+                    f"{', '.join(fell)}",
+                    hint="etcd-sandbox start all, then etcd-sandbox status",
+                )
+            await asyncio.sleep(LOOK_EVERY_S)
+        if fell:
+            report.notes.append(
+                f"{', '.join(fell)} panicked at that, since the old list of members does not have it, "
+                f"and {'was' if len(fell) == 1 else 'were'} started again"
+            )
+
     async def _start_again(self, fallen: list[Supervised], deadline: float) -> None:
+        if not fallen:
+            return
         try:
             async with asyncio.timeout(max(1.0, deadline - time.monotonic())):
                 await self._at.verbs.start(fallen)
@@ -105,11 +145,9 @@ class Evicting:
                 "the members panicked at the removal, and were not ready in time again",
                 hint="etcd-sandbox status",
             ) from None
-        # Who has come back is on the list, and counts for the quorum: nobody would be waited for.
-        while (await self._at.monitor.look()).leader is None:
-            if time.monotonic() >= deadline:
-                raise TimedOut("no member leads since the removal", hint="etcd-sandbox status")
-            await asyncio.sleep(LOOK_EVERY_S)
+        except SandboxError:
+            # It may end of the same entry once more; whether it is past it shows in its list.
+            return
 
 
 def evicted(peer: Peer) -> Target:

@@ -224,7 +224,9 @@ class MemberList:
         also: tuple[str, ...] = (),
     ) -> _T:
         """Ask until etcd does it, as long as what it says passes by itself."""
-        name, began = self._roster.title(process), time.monotonic()
+        # One that came back may be called as one of ours is.
+        name = self._roster.member(process).name if process in self._roster else process
+        began = time.monotonic()
         why = ""
         while True:
             answer = await ask(await self.leader_url(deadline))

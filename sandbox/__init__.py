@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from sandbox.api.async_cluster import AsyncCluster
     from sandbox.api.cluster import Cluster
     from sandbox.errors import InputError, NotRunning, SandboxError, TimedOut
-    from sandbox.model.verdict import Verdict
+    from sandbox.model.verdict import NotSettled, Verdict
 
 __version__ = "0.1.0"
 
@@ -17,6 +17,7 @@ __all__ = [
     "Cluster",
     "InputError",
     "NotRunning",
+    "NotSettled",
     "SandboxError",
     "TimedOut",
     "Verdict",
@@ -28,6 +29,7 @@ _PLACES = {
     "Cluster": "sandbox.api.cluster",
     "InputError": "sandbox.errors",
     "NotRunning": "sandbox.errors",
+    "NotSettled": "sandbox.model.verdict",
     "SandboxError": "sandbox.errors",
     "TimedOut": "sandbox.errors",
     "Verdict": "sandbox.model.verdict",

@@ -5,6 +5,7 @@ SandboxError            1  something failed
 ├── InputError          2  a Procfile, profile, option or selector that cannot be used
 ├── NotRunning          3  no such running cluster
 └── TimedOut            4  it did not happen in time
+    └── NotSettled         a verb was done, but the cluster has not settled in time (model.verdict)
 """
 
 from __future__ import annotations

@@ -93,7 +93,7 @@ class AsyncCluster(ClusterFacts):
         return (await self.status()).leader
 
     async def wait_healthy(self, timeout_s: float = 30.0) -> ClusterStatus:
-        """Return when every member answers, knows a leader and has no alarm; raises TimedOut."""
+        """Return when every member answers, all follow one leader and no alarm is up; raises TimedOut."""
         deadline = time.monotonic() + timeout_s
         while not words.is_healthy(status := await self.status()):
             if time.monotonic() > deadline:
@@ -238,7 +238,7 @@ class AsyncCluster(ClusterFacts):
             select, as_json(binary), force=force, seed=seed, wait=wait, timeout_s=timeout_s
         )
         async with aclosing(going):
-            return words.verdict_of([news async for news in going][-1]["verdict"])
+            return words.settled([news async for news in going][-1]["verdict"], timeout_s)
 
     async def add(
         self,
@@ -380,7 +380,7 @@ class AsyncCluster(ClusterFacts):
         self, verb: Verb, select: Iterable[str], *, versus: str | Iterable[str] = (), **how: Any
     ) -> Verdict:
         answer = await self._client.act(verb, select, versus=words.one_or_more(versus), **how)
-        return words.verdict_of(answer)
+        return words.settled(answer, how["timeout_s"])
 
 
 async def _undone(beginning: asyncio.Future[Life]) -> None:

@@ -40,7 +40,7 @@ class Cluster(ClusterFacts):
     `leader`, `followers`, `learners`, `members`, `majority`, `minority`, `random`, `all`.
 
     Every fault verb returns a `Verdict`. With `wait` it returns when the cluster has settled,
-    after `timeout_s` seconds at most; without, the verdict's measured figures are None. `seed` is
+    and raises NotSettled after `timeout_s` seconds; without, the verdict's measured figures are None. `seed` is
     what `random` draws from. Errors are those of `sandbox.errors`: InputError for a selector that
     names nobody, NotRunning when the cluster is gone, TimedOut, and SandboxError for the rest.
     """
@@ -101,7 +101,7 @@ class Cluster(ClusterFacts):
         return self.status().leader
 
     def wait_healthy(self, timeout_s: float = 30.0) -> ClusterStatus:
-        """Return when every member answers, knows a leader and has no alarm; raises TimedOut."""
+        """Return when every member answers, all follow one leader and no alarm is up; raises TimedOut."""
         deadline = time.monotonic() + timeout_s
         while not words.is_healthy(status := self.status()):
             if time.monotonic() > deadline:
@@ -245,7 +245,7 @@ class Cluster(ClusterFacts):
             select, as_json(binary), force=force, seed=seed, wait=wait, timeout_s=timeout_s
         )
         with closing(going):
-            return words.verdict_of(list(going)[-1]["verdict"])
+            return words.settled(list(going)[-1]["verdict"], timeout_s)
 
     def add(
         self,
@@ -349,4 +349,4 @@ class Cluster(ClusterFacts):
         self, verb: Verb, select: Iterable[str], *, versus: str | Iterable[str] = (), **how: Any
     ) -> Verdict:
         answer = self._client.act(verb, select, versus=words.one_or_more(versus), **how)
-        return words.verdict_of(answer)
+        return words.settled(answer, how["timeout_s"])

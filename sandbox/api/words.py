@@ -14,7 +14,7 @@ from sandbox.errors import InputError, TimedOut
 from sandbox.failover import How
 from sandbox.model.spec import ClusterSpec
 from sandbox.model.state import ClusterStatus
-from sandbox.model.verdict import Verdict
+from sandbox.model.verdict import NotSettled, Verdict
 
 HEALTH_EVERY_S = 0.05
 """How often the members are asked while their health is awaited."""
@@ -34,6 +34,14 @@ class LogLine:
 def verdict_of(answer: Mapping[str, Any]) -> Verdict:
     """The verdict in the answer to a verb."""
     return msgspec.convert(answer, Verdict)
+
+
+def settled(answer: Mapping[str, Any], timeout_s: float) -> Verdict:
+    """The verdict in the answer to a verb. Raises NotSettled where the time was over before."""
+    verdict = verdict_of(answer)
+    if not verdict.settled:
+        raise NotSettled(verdict, timeout_s)
+    return verdict
 
 
 def status_of(answer: Mapping[str, Any]) -> ClusterStatus:
@@ -85,7 +93,7 @@ def members_told(spec: ClusterSpec) -> tuple[object, ...]:
 
 
 def is_healthy(status: ClusterStatus) -> bool:
-    """Whether every member that was not removed answers, knows a leader, and has no alarm."""
+    """Whether every member that was not removed answers, all follow one leader, and no alarm is up."""
     return not _ailing(status)
 
 
@@ -106,6 +114,9 @@ def _ailing(status: ClusterStatus) -> list[str]:
         for member in status.members
         if member.state != "removed" and not member.healthy
     ]
+    followed = {member.follows for member in status.members if member.follows is not None}
+    if len(followed) > 1:
+        ailing.append(f"some follow {' and some '.join(sorted(followed))}")
     return [
         *ailing,
         *(f"{up.member or 'a member'} has the alarm {up.alarm}" for up in status.alarms),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from sandbox.errors import TimedOut
 from sandbox.model.service import (
     UNNOTICED_S,
     LostWrites,
@@ -92,6 +93,18 @@ class Verdict:
 
     def __str__(self) -> str:
         return sentence(self) or f"{self.verb} {', '.join(self.targets)}"
+
+
+class NotSettled(TimedOut):
+    """A verb was done, but the cluster has not settled in time. `verdict` is what is known by then."""
+
+    def __init__(self, verdict: Verdict, timeout_s: float) -> None:
+        super().__init__(
+            f"the cluster has not settled within {timeout_s:g} s after {verdict.verb}",
+            hint="a longer timeout gives it more time; status() and events() show what goes on",
+            detail=str(verdict),
+        )
+        self.verdict = verdict
 
 
 def sentence(verdict: Verdict) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from sandbox import AsyncCluster, Cluster, InputError, NotRunning, TimedOut
+from sandbox import AsyncCluster, Cluster, InputError, NotRunning, NotSettled, TimedOut
 from sandbox.api.arguments import ClusterArguments
 from sandbox.api.facts import ClusterFacts
 from sandbox.api.words import LogLine
@@ -211,6 +211,25 @@ def test_members_that_stay_ill_are_named_when_the_time_is_over(
     running.answers["/v1/status"] = status_answer(*ill)
     with pytest.raises(TimedOut, match=r"0\.01 s: infra1 is not healthy, infra2 is paused"):
         cluster.wait_healthy(0.01)
+
+
+def test_members_that_follow_two_leaders_are_not_well_though_each_knows_one(
+    cluster: Any, running: FakeSupervisor
+) -> None:
+    apart = [member("infra1", follows="infra1"), member("infra2", follows="infra2")]
+    running.answers["/v1/status"] = status_answer(*apart)
+    with pytest.raises(TimedOut, match=r"0\.01 s: some follow infra1 and some infra2"):
+        cluster.wait_healthy(0.01)
+
+
+def test_a_verb_that_has_not_settled_in_time_is_an_error_that_has_the_verdict(
+    cluster: Any, running: FakeSupervisor
+) -> None:
+    running.answers["/v1/act/kill"] = {**VERDICT, "settled": False}
+    with pytest.raises(NotSettled, match=r"not settled within 1\.5 s after kill") as caught:
+        cluster.kill("leader", timeout_s=1.5)
+    assert isinstance(caught.value, TimedOut)
+    assert caught.value.verdict.leader_before == "infra1"
 
 
 def test_leaving_the_block_of_a_cluster_that_is_not_ours_lets_it_run(

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from sandbox import failover
-from sandbox.api import words
+from sandbox.api import checks, words
 from sandbox.api.facts import ClusterFacts
 from sandbox.api.lifetime import Life, begin
 from sandbox.api.resetting import reset
@@ -94,6 +94,7 @@ class AsyncCluster(ClusterFacts):
 
     async def wait_healthy(self, timeout_s: float = 30.0) -> ClusterStatus:
         """Return when every member answers, all follow one leader and no alarm is up; raises TimedOut."""
+        checks.check_seconds("timeout_s", timeout_s)
         deadline = time.monotonic() + timeout_s
         while not words.is_healthy(status := await self.status()):
             if time.monotonic() > deadline:
@@ -107,7 +108,7 @@ class AsyncCluster(ClusterFacts):
         See `Cluster.reset`. Cancelled, it is done all the same.
         """
         await self._hang_up()  # the supervisor may be another one afterwards
-        await asyncio.to_thread(reset, self._paths, self._life, timeout_s)
+        await asyncio.to_thread(reset, self._paths, self._life, self._wishes.user, timeout_s)
 
     async def start(
         self, *select: str, seed: int | None = None, wait: bool = True, timeout_s: float = 30.0
@@ -130,14 +131,19 @@ class AsyncCluster(ClusterFacts):
     async def kill(
         self,
         *select: str,
-        signal: str = "SIGKILL",
+        signal: str | int = "SIGKILL",
         seed: int | None = None,
         wait: bool = True,
         timeout_s: float = 30.0,
     ) -> Verdict:
         """Crash processes: no goodbye, as when a machine fails. `signal` is a name or a number."""
         return await self._act(
-            Verb.KILL, select, signal=signal, seed=seed, wait=wait, timeout_s=timeout_s
+            Verb.KILL,
+            select,
+            signal=checks.signal_meant(signal),
+            seed=seed,
+            wait=wait,
+            timeout_s=timeout_s,
         )
 
     async def pause(
@@ -232,6 +238,7 @@ class AsyncCluster(ClusterFacts):
         that the new etcd may not know of (unless `force`), SandboxError where a member does not come
         up: it runs its old etcd again then. Cancelled, it ends with the member that it is at.
         """
+        checks.check_order("upgrade", select, {"timeout_s": timeout_s, "seed": seed})
         plan, cwd = await self._client.plan(), Path.cwd()
         binary = await asyncio.to_thread(etcd_meant, str(to), plan, cwd)
         going = self._client.upgrade(
@@ -295,6 +302,7 @@ class AsyncCluster(ClusterFacts):
         Raises SandboxError for a cluster that is not whole to begin with, or when a round fails;
         what it broke is mended in any case. Cancelled, it ends with the round that is under way.
         """
+        checks.check_failover(rounds, timeout_s)
         way, client = words.way_of(how), ControlClient(self._paths)
         going = failover.rounds(client, way, rounds, timeout_s=timeout_s)
         while True:
@@ -312,6 +320,7 @@ class AsyncCluster(ClusterFacts):
         self, *, follow: bool = False, tail: int | None = None
     ) -> AsyncGenerator[Event, None]:
         """What happened, oldest first: the last `tail` events, or all; with `follow` also new ones."""
+        checks.check_reading((), tail)
         async with aclosing(self._client.events(follow=follow, tail=tail)) as events:
             async for event in events:
                 yield event_from_wire(event)
@@ -323,16 +332,15 @@ class AsyncCluster(ClusterFacts):
 
         The last `tail` lines, or all that the files hold; with `follow` also new ones.
         """
+        checks.check_reading(select, tail)
         async with aclosing(self._client.logs(select, follow=follow, tail=tail)) as frames:
             async for frame in frames:
                 for line in words.lines_of(frame):
                     yield line
 
     async def ctl(self, *args: str, timeout_s: float = 30.0) -> str:
-        """What `etcdctl ARGS` prints, with the endpoints of all members set.
-
-        Raises SandboxError with what it complained about when it fails or is not there.
-        """
+        """What `etcdctl ARGS` prints; see `Cluster.ctl`."""
+        checks.check_ctl(args, timeout_s)
         return await asyncio.to_thread(run_etcdctl, self._plan, args, timeout_s)
 
     async def snapshot(
@@ -379,6 +387,7 @@ class AsyncCluster(ClusterFacts):
     async def _act(
         self, verb: Verb, select: Iterable[str], *, versus: str | Iterable[str] = (), **how: Any
     ) -> Verdict:
+        checks.check_order(verb, select, how)
         answer = await self._client.act(verb, select, versus=words.one_or_more(versus), **how)
         return words.settled(answer, how["timeout_s"])
 

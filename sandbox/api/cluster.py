@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from sandbox import failover
-from sandbox.api import words
+from sandbox.api import checks, words
 from sandbox.api.facts import ClusterFacts
 from sandbox.api.lifetime import begin
 from sandbox.api.resetting import reset
@@ -102,6 +102,7 @@ class Cluster(ClusterFacts):
 
     def wait_healthy(self, timeout_s: float = 30.0) -> ClusterStatus:
         """Return when every member answers, all follow one leader and no alarm is up; raises TimedOut."""
+        checks.check_seconds("timeout_s", timeout_s)
         deadline = time.monotonic() + timeout_s
         while not words.is_healthy(status := self.status()):
             if time.monotonic() > deadline:
@@ -117,7 +118,7 @@ class Cluster(ClusterFacts):
         another etcd, authentication, a snapshot that it began with) it is started anew, on the
         same ports. Raises TimedOut, and SandboxError for an attached cluster where that is needed.
         """
-        reset(self._paths, self._life, timeout_s)
+        reset(self._paths, self._life, self._wishes.user, timeout_s)
 
     def start(
         self, *select: str, seed: int | None = None, wait: bool = True, timeout_s: float = 30.0
@@ -140,14 +141,19 @@ class Cluster(ClusterFacts):
     def kill(
         self,
         *select: str,
-        signal: str = "SIGKILL",
+        signal: str | int = "SIGKILL",
         seed: int | None = None,
         wait: bool = True,
         timeout_s: float = 30.0,
     ) -> Verdict:
         """Crash processes: no goodbye, as when a machine fails. `signal` is a name or a number."""
         return self._act(
-            Verb.KILL, select, signal=signal, seed=seed, wait=wait, timeout_s=timeout_s
+            Verb.KILL,
+            select,
+            signal=checks.signal_meant(signal),
+            seed=seed,
+            wait=wait,
+            timeout_s=timeout_s,
         )
 
     def pause(
@@ -240,6 +246,7 @@ class Cluster(ClusterFacts):
         that the new etcd may not know of (unless `force`), SandboxError where a member does not come
         up: it runs its old etcd again then. Interrupted, it ends with the member that it is at.
         """
+        checks.check_order("upgrade", select, {"timeout_s": timeout_s, "seed": seed})
         binary = etcd_meant(str(to), self._client.plan(), Path.cwd())
         going = self._client.upgrade(
             select, as_json(binary), force=force, seed=seed, wait=wait, timeout_s=timeout_s
@@ -300,11 +307,13 @@ class Cluster(ClusterFacts):
         Raises SandboxError for a cluster that is not whole to begin with, or when a round fails;
         what it broke is mended in any case.
         """
+        checks.check_failover(rounds, timeout_s)
         way = words.way_of(how)
         return failover.rounds(self._client, way, rounds, timeout_s=timeout_s)
 
     def events(self, *, follow: bool = False, tail: int | None = None) -> Iterator[Event]:
         """What happened, oldest first: the last `tail` events, or all; with `follow` also new ones."""
+        checks.check_reading((), tail)
         return map(event_from_wire, self._client.events(follow=follow, tail=tail))
 
     def logs(
@@ -314,6 +323,7 @@ class Cluster(ClusterFacts):
 
         The last `tail` lines, or all that the files hold; with `follow` also new ones.
         """
+        checks.check_reading(select, tail)
         for frame in self._client.logs(select, follow=follow, tail=tail):
             yield from words.lines_of(frame)
 
@@ -322,6 +332,7 @@ class Cluster(ClusterFacts):
 
         Raises SandboxError with what it complained about when it fails or is not there.
         """
+        checks.check_ctl(args, timeout_s)
         return run_etcdctl(self._plan, args, timeout_s)
 
     def snapshot(
@@ -348,5 +359,6 @@ class Cluster(ClusterFacts):
     def _act(
         self, verb: Verb, select: Iterable[str], *, versus: str | Iterable[str] = (), **how: Any
     ) -> Verdict:
+        checks.check_order(verb, select, how)
         answer = self._client.act(verb, select, versus=words.one_or_more(versus), **how)
         return words.settled(answer, how["timeout_s"])

@@ -6,9 +6,10 @@ import logging
 import os
 import subprocess
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from sandbox.api.checks import check_arguments
 from sandbox.api.words import members_told
 from sandbox.clusterlock import is_running, purge
 from sandbox.control.client import ControlClient
@@ -59,6 +60,16 @@ class Wishes:
     user: str | None = None
 
     def __post_init__(self) -> None:
+        check_arguments(asdict(self))
+        if self.profile is not None and self.procfile is not None:
+            raise InputError(
+                "profile and procfile contradict each other", hint="leave out one of them"
+            )
+        if self.members is not None and self.procfile is not None:
+            raise InputError(
+                "members and procfile contradict each other: a Procfile lists its members itself",
+                hint="leave out one of them",
+            )
         if self.keep_data and self.name is None:
             raise InputError(
                 "data can only be kept for a cluster with a name",

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from sandbox.api import words
+from sandbox.api.checks import check_seconds
 from sandbox.api.lifetime import Life
 from sandbox.clusterlock import is_running
 from sandbox.control.client import ControlClient
@@ -31,16 +32,17 @@ _ONLY_ATTACHED = "this program did not start it"
 _ENDED = (ProcessState.STOPPED, ProcessState.EXITED, ProcessState.FAILED, ProcessState.BACKOFF)
 
 
-def reset(paths: ClusterPaths, life: Life | None, timeout_s: float) -> None:
+def reset(paths: ClusterPaths, life: Life | None, user: str | None, timeout_s: float) -> None:
     """Return when the cluster is as it began; what takes a new start is done where it is ours (`life`).
 
     Raises TimedOut, and SandboxError where the cluster is not ours and cannot be emptied as it runs.
     """
+    check_seconds("timeout_s", timeout_s)
     deadline = time.monotonic() + timeout_s
     try:
         if life is not None:
             _check_rest(life)
-        _Running(paths, deadline, timeout_s).empty()
+        _Running(paths, user, deadline, timeout_s).empty()
     except CannotBeCleared as reason:
         if hindrance := _ONLY_ATTACHED if life is None else life.hindrance():
             raise SandboxError(
@@ -65,8 +67,10 @@ def _check_rest(life: Life) -> None:
 class _Running:
     """A cluster that is to be emptied as it runs, until `deadline`."""
 
-    def __init__(self, paths: ClusterPaths, deadline: float, timeout_s: float) -> None:
-        self._client = ControlClient(paths)
+    def __init__(
+        self, paths: ClusterPaths, user: str | None, deadline: float, timeout_s: float
+    ) -> None:
+        self._client = ControlClient(paths, user)
         self._deadline = deadline
         self._timeout_s = timeout_s
         self._plan = recorded_plan(paths)

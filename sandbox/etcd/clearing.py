@@ -9,10 +9,10 @@ from typing import Any
 
 from sandbox.errors import SandboxError, TimedOut
 from sandbox.etcd.exchange import TROUBLE, Exchange
+from sandbox.etcd.login import is_about_users
 
 _ALL = {"key": "AA==", "range_end": "AA=="}
-_NOT_FOUND, _DENIED, _OUT_OF_RANGE, _UNAUTHENTICATED = 5, 7, 11, 16
-_NO_USER = "user name is empty"
+_NOT_FOUND, _OUT_OF_RANGE = 5, 11
 _AT_ONCE = 16
 
 
@@ -99,6 +99,6 @@ class Clearing:
         if code in (0, but):
             return answer
         message = str(answer.get("message") or answer.get("error") or f"code {code}")
-        if code in (_DENIED, _UNAUTHENTICATED) or _NO_USER in message:
+        if is_about_users(int(code), message):
             raise CannotBeCleared("authentication is on")
         raise SandboxError(f"etcd refuses: {message.removeprefix('etcdserver: ')}", place)

@@ -121,7 +121,7 @@ VERBS: list[tuple[str, tuple[Any, ...], dict[str, Any], dict[str, Any]]] = [
         "kill",
         ("random",),
         {"seed": 7, "signal": "TERM"},
-        {"select": ["random"], "seed": 7, "signal": "TERM"},
+        {"select": ["random"], "seed": 7, "signal": "SIGTERM"},
     ),
     ("pause", ("infra1",), {"wait": False}, {"wait": False}),
     ("resume", ("infra1",), {}, {}),

@@ -274,15 +274,15 @@ def _as_it_is_by_now(
     """
     from sandbox.etcd.datadir import has_data
     from sandbox.plan.membership import moved_words
-    from sandbox.plan.pastchanges import refuse_lost_changes
+    from sandbox.plan.pastchanges import lost_on_the_way
 
     planned = _with_membership(planned, recorded, given)
     planned = _with_upgrades(planned, recorded, given, caller)
     if recorded is not None and not given.fresh and not given.ephemeral:
-        refuse_lost_changes(recorded, planned.spec, has_data)
+        notes = planned.spec.notes + lost_on_the_way(recorded, planned.spec, has_data)
         if not runs:
-            notes = (*planned.spec.notes, *moved_words(planned.spec, recorded, has_data))
-            planned = replace(planned, spec=replace(planned.spec, notes=notes))
+            notes += moved_words(planned.spec, recorded, has_data)
+        planned = replace(planned, spec=replace(planned.spec, notes=notes))
     return planned
 
 

@@ -25,7 +25,9 @@ from sandbox.model.spec import PastKind, ProcessSpec
 from sandbox.model.state import ProcessState
 from sandbox.plan.joining import joining, newcomer
 from sandbox.plan.listed import stranger_words
+from sandbox.plan.memberoptions import checks_strictly
 from sandbox.plan.membership import with_member
+from sandbox.plan.upgrades import version_of
 
 if TYPE_CHECKING:
     from sandbox.supervise.supervisor import Supervised
@@ -255,14 +257,17 @@ class Coming:
         """
         url = await self._at.listed.leader_url(deadline)
         voters = await self._voters()
-        leader = next((own for _, own in self._at.roster.items() if own.client_url == url), None)
-        version = leader.etcd.version if leader is not None and leader.etcd is not None else ""
+        leader = next((n for n, own in self._at.roster.items() if own.client_url == url), None)
+        if leader is None:
+            return
+        process = self._at.supervisor.processes[leader].spec
+        version = version_of(process)
         down = [name for name in names if not self._at.runs(name)]
         going = set(down or names[:1])
         left = {name: is_up for name, is_up in voters.items() if name not in going}
         away = [name for name, is_up in left.items() if not is_up]
         up, needed = len(left) - len(away), voters_needed(version, len(left))
-        if not away or not version or up >= needed:
+        if not away or not version or up >= needed or not checks_strictly(process):
             return
         raise self._too_few(names, away, up, len(left), version)
 

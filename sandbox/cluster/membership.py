@@ -147,7 +147,7 @@ class Membership:
     ) -> str:
         spec = self._coming.planned(name, learner=learner)
         there = await self._coming.can_come(spec, deadline, learner=learner)
-        # Of one voter and one that has not come up yet, neither would be a quorum.
+        # Of one voter and one that has not come up yet, neither would be a quorum; nor with others down.
         first_learner = (
             there is None and not learner and await self._coming.could_not_bear_one_more()
         )
@@ -157,8 +157,8 @@ class Membership:
             await self._coming.join(process, deadline, report, learner=learner or first_learner)
             if first_learner:
                 report.notes.append(
-                    "it came as a learner first: beside one voter, a second would have been "
-                    "missed by the quorum until it was up"
+                    "it came as a learner first: one more voter would have been missed by the quorum until "
+                    "it was up"
                 )
             if first_learner or (there is not None and there.is_learner and not learner):
                 await self._coming.promote(spec.name, deadline, report)

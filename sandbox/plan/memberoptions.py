@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from sandbox.errors import InputError
 from sandbox.etcd.flags import read_flags
+from sandbox.etcd.goflags import read_bool
 from sandbox.model.spec import MemberSpec, ProcessSpec
 from sandbox.plan.shell import EtcdInvocation, etcd_invocation
 
@@ -81,6 +82,17 @@ def options(process: ProcessSpec) -> dict[str, str]:
             hint="write them as flags of the command, or export procfile or shell",
         )
     return dict(read_flags(invocation.argv, env, _no_file).raw)
+
+
+def checks_strictly(process: ProcessSpec) -> bool:
+    """Whether the member asks for voters that are connected before it takes another: etcd's default.
+
+    So it is said of one whose options cannot be known, too.
+    """
+    try:
+        return read_bool(options(process).get("strict-reconfig-check", "true")) is not False
+    except InputError:
+        return True
 
 
 def _no_file(path: str) -> str:

@@ -8,6 +8,7 @@ from sandbox.errors import InputError
 from sandbox.etcd.version import Version, parse
 from sandbox.model.detail import Peer
 from sandbox.model.spec import ClusterSpec, PastChange, PastKind
+from sandbox.plan.memberoptions import is_composed
 
 READS_DATABASE: Version = (3, 6)
 """The first series that takes the members from its database; older ones have them in the v2 store, too…"""
@@ -47,16 +48,19 @@ def doubts(spec: ClusterSpec, listed: Sequence[Peer]) -> tuple[str, ...]:
 def lost_changes(clauses: Sequence[str], to: str, instead: str) -> InputError:
     """The refusal of the step to etcd `to`, with the way around; `instead` is what else there is."""
     return InputError(
-        f"etcd {to} may not know the members as they are ({'; '.join(clauses)}): {WHY}",
+        _lost(clauses, to),
         hint="first etcd-sandbox upgrade all --to 3.5.26 or a later 3.5, which writes them where 3.6 "
         f"looks (etcd issues 19557, 20793, 20967); {instead}",
     )
 
 
-def refuse_lost_changes(
+def lost_on_the_way(
     recorded: ClusterSpec, planned: ClusterSpec, has_data: Callable[[str], bool]
-) -> None:
-    """Raises InputError where members of `planned` would go on, with another etcd, with such data."""
+) -> tuple[str, ...]:
+    """What is to be said where members of `planned` go on with such data, and with another etcd.
+
+    Raises InputError where that etcd is not named by the user's own command.
+    """
     for process in planned.members:
         before = recorded.process(process.name)
         if before is None or before.member is None or process.member is None:
@@ -65,11 +69,18 @@ def refuse_lost_changes(
         if old is None or new is None or not has_data(before.member.data_dir):
             continue
         if skips_repair(new.version, [old.version]) and (found := doubts(recorded, ())):
+            if not is_composed(process):
+                return (f"{_lost(found, new.version)}: name 3.5.26 or a later 3.5 there first",)
             raise lost_changes(
                 found,
                 new.version,
                 f"--etcd {old.version} goes on with the etcd that the data is of; --fresh begins anew",
             )
+    return ()
+
+
+def _lost(clauses: Sequence[str], to: str) -> str:
+    return f"etcd {to} may not know the members as they are ({'; '.join(clauses)}): {WHY}"
 
 
 WHY = (

@@ -10,7 +10,7 @@ from sandbox.errors import InputError
 from sandbox.model.detail import Peer
 from sandbox.model.spec import ClusterSpec, EtcdBinary, PastChange, PastKind, ProcessSpec
 from sandbox.plan.membership import with_past
-from sandbox.plan.pastchanges import doubts, refuse_lost_changes, skips_repair
+from sandbox.plan.pastchanges import doubts, lost_on_the_way, skips_repair
 from tests.unit.export.plans import from_profile
 
 
@@ -130,10 +130,25 @@ def test_another_etcd_for_such_data_is_refused_and_data_that_is_gone_is_not() ->
     recorded = with_past(of_version("3.5.1"), PastKind.PROMOTED, "infra2", "abc")
     planned = of_version("3.6.16", recorded)
 
-    refuse_lost_changes(recorded, planned, lambda _: False)
-    refuse_lost_changes(recorded, of_version("3.5.26", recorded), lambda _: True)
+    assert lost_on_the_way(recorded, planned, lambda _: False) == ()
+    assert lost_on_the_way(recorded, of_version("3.5.26", recorded), lambda _: True) == ()
     with pytest.raises(InputError, match=r"infra2 promoted under etcd 3\.5\.1") as refused:
-        refuse_lost_changes(recorded, planned, lambda _: True)
+        lost_on_the_way(recorded, planned, lambda _: True)
 
     assert "3.5.26" in refused.value.hint
     assert "--etcd 3.5.1 goes on" in refused.value.hint
+
+
+def test_the_users_own_command_is_not_refused_but_warned_of() -> None:
+    spec = of_version("3.5.1")
+    own = replace(
+        spec,
+        processes=tuple(
+            replace(each, member=replace(each.member, data_owned=False)) if each.member else each
+            for each in spec.processes
+        ),
+    )
+    recorded = with_past(own, PastKind.REMOVED, "infra4", "abc")
+    (said,) = lost_on_the_way(recorded, of_version("3.6.16", recorded), lambda _: True)
+    assert "infra4 removed under etcd 3.5.1" in said
+    assert said.endswith("name 3.5.26 or a later 3.5 there first")

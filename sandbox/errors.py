@@ -71,6 +71,11 @@ class TimedOut(SandboxError):
     exit_code = EXIT_TIMED_OUT
 
 
+def shortened(text: str, most: int = 60) -> str:
+    """What was given, for an error: thousands of letters would hide the sentence."""
+    return text if len(text) <= most else f"{text[: most // 2]}…{text[-most // 4 :]}"
+
+
 BY_EXIT_CODE: dict[int, type[SandboxError]] = {
     kind.exit_code: kind for kind in (SandboxError, InputError, NotRunning, TimedOut)
 }

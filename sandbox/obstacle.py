@@ -40,7 +40,10 @@ _SENTENCES = {
     ),
     errno.ENFILE: ("this machine may open no more files", "end some programs"),
     errno.ENOMEM: ("no memory is left", "end some programs"),
-    errno.ENAMETOOLONG: ("this path is too long", "set ETCD_SANDBOX_HOME to a shorter one"),
+    errno.ENAMETOOLONG: (
+        "this path is too long",
+        "use a shorter one; for the state directory set ETCD_SANDBOX_HOME",
+    ),
     errno.ENOTDIR: ("a part of this path is a file and no directory", _OWN_HOME),
     errno.ELOOP: ("a part of this path is a symbolic link to itself", _OWN_HOME),
 }

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sandbox.cli.params import BasePort
+from sandbox.cli.params import WHOLE, BasePort
 from sandbox.cli.settings import common
 from sandbox.errors import EXIT_INTERRUPTED, InputError, SandboxError
 
@@ -41,7 +41,7 @@ class WebPort(BasePort):
 @click.option(
     "--owned", is_flag=True, hidden=True, help="Ask at the end what becomes of the cluster."
 )
-@click.option("--notices", type=int, hidden=True, help="Where lines to be shown come from.")
+@click.option("--notices", type=WHOLE, hidden=True, help="Where lines to be shown come from.")
 @common()
 def dashboard(
     web: bool, bind: str | None, port: int | None, owned: bool, notices: int | None

@@ -7,13 +7,14 @@ import click
 from sandbox import story
 from sandbox.cli import output
 from sandbox.cli.output import BAD, GOOD, Painted
+from sandbox.cli.params import WholeRange
 from sandbox.cli.settings import common, settings
 
 
 @click.command("events")
 @click.option("-f", "--follow", is_flag=True, help="Go on with new events until Ctrl-C.")
 @click.option(
-    "-n", "--lines", "tail", type=click.IntRange(min=0), metavar="N", help="Only the last N events."
+    "-n", "--lines", "tail", type=WholeRange(min=0), metavar="N", help="Only the last N events."
 )
 @common(data=True)
 def events(follow: bool, tail: int | None) -> None:

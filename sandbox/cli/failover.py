@@ -9,7 +9,7 @@ import click
 
 from sandbox.cli import output
 from sandbox.cli.cells import padded
-from sandbox.cli.params import timeout
+from sandbox.cli.params import WholeRange, timeout
 from sandbox.cli.settings import common, settings
 from sandbox.errors import InputError
 
@@ -29,7 +29,7 @@ _CSV = ("leader_before", "leader_after", "term_before", "term_after", "leader_ga
     "-r",
     "--rounds",
     "count",
-    type=click.IntRange(1, 10_000),
+    type=WholeRange(1, 10_000),
     default=5,
     show_default=True,
     metavar="N",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from sandbox.cli.params import BASE_PORT
+from sandbox.cli.params import BASE_PORT, WHOLE, WholeRange
 from sandbox.model.spec import Bootstrap, ContainerNetwork, Runtime
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def _profiles(
     return completion.profiles(context, param, incomplete)
 
 
-_COUNT = click.option("-n", "--members", type=int, metavar="N", help="So many members, 1 to 25.")
+_COUNT = click.option("-n", "--members", type=WHOLE, metavar="N", help="So many members, 1 to 25.")
 
 _PROFILE = click.option(
     "-p",
@@ -86,7 +86,7 @@ _HOW = [
     ),
     click.option(
         "--discovery-size",
-        type=click.IntRange(min=1),
+        type=WholeRange(min=1),
         metavar="N",
         help="Register the token for so many members instead of for all; one more becomes what "
         "its etcd makes of it.",
@@ -126,7 +126,7 @@ _HOW = [
     click.option(
         "-b",
         "--port-base",
-        type=click.IntRange(1, 65535),
+        type=WholeRange(1, 65535),
         default=5000,
         show_default=True,
         metavar="PORT",

@@ -10,7 +10,7 @@ import click
 
 from sandbox import shown
 from sandbox.cli import diagnostics, output
-from sandbox.cli.params import MOMENT, raw, selectors
+from sandbox.cli.params import MOMENT, WholeRange, raw, selectors
 from sandbox.cli.settings import common
 from sandbox.control.wire import Frame, LinesFrame, LostFrame, NowFrame
 
@@ -27,7 +27,7 @@ LEVELS = ("debug", "info", "warn", "error", "fatal")
     "-n",
     "--lines",
     "tail",
-    type=click.IntRange(min=0),
+    type=WholeRange(min=0),
     metavar="N",
     help="Only the last N lines of the past (of those that match).",
 )

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from sandbox.cli import output
-from sandbox.cli.params import timeout
+from sandbox.cli.params import WHOLE, timeout
 from sandbox.cli.settings import settings
 from sandbox.errors import TimedOut
 from sandbox.model.verb import MEMBERSHIP, Verb
@@ -24,7 +24,7 @@ _OPTIONS = (
         help="Wait until the cluster has settled, and say what happened meanwhile.",
     ),
     click.option(
-        "--seed", type=int, metavar="N", help="What 'random' draws from: the same member again."
+        "--seed", type=WHOLE, metavar="N", help="What 'random' draws from: the same member again."
     ),
 )
 

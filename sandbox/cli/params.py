@@ -2,18 +2,41 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from sandbox.errors import InputError
+from sandbox.errors import InputError, shortened
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 
 Converted = TypeVar("Converted")
+
+
+_WHOLE = re.compile(r"[+-]?[0-9]{1,18}\Z")
+"""What fits into 64 bits. Python's `int` also takes other scripts' digits and `1_000`, and raises at 4,301 digits."""
+
+
+class Whole(click.ParamType[int]):
+    """A whole number."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, str) and not _WHOLE.match(value.strip()):
+            self.fail(f"{shortened(value)!r} is not a whole number", param, ctx)
+        return int(value)
+
+
+class WholeRange(click.IntRange):
+    """A whole number within bounds."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        return int(super().convert(WHOLE.convert(value, param, ctx), param, ctx))
 
 
 class Span(click.ParamType[float]):
@@ -69,11 +92,13 @@ class BasePort(click.ParamType["int | str"]):
     ) -> int | str:
         if value == "auto" or isinstance(value, int):
             return value  # type: ignore[no-any-return]
-        if not str(value).isdecimal() or not 1 <= int(value) <= 65535:
-            self.fail(f"{value!r} is neither a port (1 to 65535) nor 'auto'", param, ctx)
+        if not _WHOLE.match(str(value)) or not 1 <= int(value) <= 65535:
+            shown = shortened(str(value))
+            self.fail(f"{shown!r} is neither a port (1 to 65535) nor 'auto'", param, ctx)
         return int(value)
 
 
+WHOLE = Whole()
 SPAN, MOMENT, SIGNAL, BASE_PORT = Span(), Moment(), SignalName(), BasePort()
 
 

@@ -5,23 +5,31 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 
-from sandbox.errors import InputError
+from sandbox.errors import InputError, shortened
 
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-_CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?\Z")
+_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
+_CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])(?::([0-5][0-9]))?\Z")
+
+LONGEST_S = 10 * 366 * 86400.0
+"""Ten years: what is longer is a slip of the finger, and more than some clocks can count."""
 
 
 def parse_span(text: str) -> float:
     """Seconds of a span; a number without a unit is in seconds. Raises InputError."""
     compact = text.strip().lower()
-    if re.fullmatch(r"\d+(\.\d+)?", compact):
-        return float(compact)
-    if not compact or _PART.sub("", compact):
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", compact):
+        seconds = float(compact)
+    elif not compact or _PART.sub("", compact):
         raise InputError(
-            f"{text!r} is not a span of time", hint="write it like 30, 200ms, 10m or 1h30m"
+            f"{shortened(text)!r} is not a span of time",
+            hint="write it like 30, 200ms, 10m or 1h30m",
         )
-    return sum(float(count) * _UNITS_S[unit] for count, unit in _PART.findall(compact))
+    else:
+        seconds = sum(float(count) * _UNITS_S[unit] for count, unit in _PART.findall(compact))
+    if seconds > LONGEST_S:
+        raise InputError(f"{shortened(text)!r} is too long a span of time", hint="at most 3660d")
+    return seconds
 
 
 def parse_moment(text: str, now: datetime) -> datetime:
@@ -43,7 +51,7 @@ def parse_moment(text: str, now: datetime) -> datetime:
         moment = datetime.fromisoformat(stripped)
     except ValueError:
         raise InputError(
-            f"{text!r} is not a moment",
+            f"{shortened(text)!r} is not a moment",
             hint="write it like 10m (ago), 2h, 14:30 or 2026-01-31T14:30:00Z",
         ) from None
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=now.tzinfo)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from sandbox.errors import InputError
+from sandbox.errors import InputError, shortened
 from sandbox.etcd.binary import (
     binary_version,
     real_program,
@@ -112,7 +112,7 @@ def _choose(wanted: str, origin: str) -> EtcdBinary:
         return _binary(Path(wanted).expanduser(), origin)
     if not parse(wanted):
         raise InputError(
-            f"{wanted!r} is neither a version nor the path of an etcd",
+            f"{shortened(wanted)!r} is neither a version nor the path of an etcd",
             place,
             "write 3.5, 3.5.1 or /path/to/etcd",
         )
@@ -121,7 +121,7 @@ def _choose(wanted: str, origin: str) -> EtcdBinary:
     if not fitting:
         versions = ", ".join(sorted({binary.version for binary in here}, key=parse))
         raise InputError(
-            f"there is no etcd {wanted} on this machine",
+            f"there is no etcd {shortened(wanted)} on this machine",
             place,
             f"here is {versions}; or give a path" if versions else WAYS_TO_GET_ONE,
         )
@@ -129,7 +129,10 @@ def _choose(wanted: str, origin: str) -> EtcdBinary:
 
 
 def _is_path(text: str) -> bool:
-    return "/" in text or (text != "" and Path(text).is_file())
+    try:
+        return "/" in text or (text != "" and Path(text).is_file())
+    except OSError:
+        return False
 
 
 def _programs(name: str) -> Iterator[tuple[Path, str]]:

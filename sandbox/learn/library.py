@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
-from sandbox.errors import InputError
+from sandbox.errors import InputError, shortened
 from sandbox.learn.lesson import Lesson, parse_lesson
 from sandbox.model.suggest import did_you_mean
 
@@ -48,7 +49,7 @@ def find(word: str, language: str = "", root: Path = LESSONS) -> Lesson:
     """The lesson that is meant by its number or by words of its file's name. Raises InputError."""
     language = known_language(language, root)
     known = names(root)
-    if word.isdecimal():
+    if re.fullmatch("[0-9]{1,4}", word):
         found = [name for name in known if int(name[:2]) == int(word)]
     else:
         found = [name for name in known if name.removesuffix(".md") in (word, f"{name[:2]}-{word}")]
@@ -56,7 +57,9 @@ def find(word: str, language: str = "", root: Path = LESSONS) -> Lesson:
     if len(found) != 1:
         what = "there is no lesson" if not found else "several lessons are called like"
         numbered = [f"{int(name[:2])} {name[3:-3]}" for name in known]
-        raise InputError(f"{what} {word!r}", hint=did_you_mean(word, numbered, "the lessons are"))
+        raise InputError(
+            f"{what} {shortened(word)!r}", hint=did_you_mean(word, numbered, "the lessons are")
+        )
     return read(found[0], language, root)
 
 

@@ -185,7 +185,7 @@ def _votes(member: Candidate) -> bool:
 
 def _by_name(member: Candidate) -> list[tuple[int, str]]:
     """infra2 comes before infra10."""
-    parts = re.split(r"(\d+)", member.member or "")
+    parts = re.split(r"([0-9]{1,18})", member.member or "")
     return [(int(part), "") if part.isdecimal() else (0, part) for part in parts]
 
 

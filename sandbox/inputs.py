@@ -566,7 +566,9 @@ def _chooser(options: Options, caller: Caller) -> ChooseEtcd:
 
 
 def _contents(spec: ClusterSpec) -> str:
-    members = [process.member.name for process in spec.members if process.member is not None]
+    etcds = [process.member for process in spec.members if process.member is not None]
+    members = [member.name for member in etcds if not member.proxy]
+    proxies = [member.name for member in etcds if member.proxy]
     others = [
         process.name
         for process in spec.processes
@@ -575,6 +577,9 @@ def _contents(spec: ClusterSpec) -> str:
     parts = []
     if members:
         parts.append(f"{len(members)} member{'s' * (len(members) > 1)}: {', '.join(members)}")
+    if proxies:
+        kind = "proxy" if len(proxies) == 1 else "proxies"
+        parts.append(f"{len(proxies)} {kind}: {', '.join(proxies)}")
     if others:
         kind = "process" if len(others) == 1 else "processes"
         parts.append(f"{len(others)} {kind}: {', '.join(others)}")

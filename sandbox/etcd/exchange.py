@@ -271,7 +271,8 @@ async def _connect(host: str, port: int, context: ssl.SSLContext | None) -> _Con
             )
         return _Connection(reader, writer, "localhost")
     reader, writer = await asyncio.open_connection(host, port, ssl=context)
-    return _Connection(reader, writer, f"{host}:{port}")
+    shown = f"[{host}]" if ":" in host else host
+    return _Connection(reader, writer, f"{shown}:{port}")
 
 
 @contextmanager

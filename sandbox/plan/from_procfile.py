@@ -150,7 +150,7 @@ class _Plan:
             shown=shown,
             cwd=self.cwd,
             env=env,
-            env_drop=() if member is None else OWN_VARIABLES,
+            env_drop=() if member is None or "ETCD_SANDBOX_" in command else OWN_VARIABLES,
             member=member,
         )
 

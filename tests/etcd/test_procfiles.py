@@ -103,7 +103,8 @@ def test_a_v2_proxy_is_told_as_such_and_is_no_endpoint(sandbox_command: SandboxC
         f"proxy: etcd --name proxy1 --proxy=on --listen-client-urls http://127.0.0.1:{proxy} "
         f"--initial-cluster infra1=http://127.0.0.1:{peer}\n"
     )
-    command("up", "-d")
+    begun = command("up", "-d")
+    assert "using Procfile (1 member: infra1; 1 proxy: proxy1)" in begun.stderr
     shown = status(command)
     assert [(m["name"], m["role"], m["healthy"]) for m in shown["members"]] == [
         ("infra1", "leader", True),

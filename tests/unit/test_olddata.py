@@ -86,6 +86,15 @@ def test_data_of_some_members_is_theirs(paths: ClusterPaths) -> None:
     assert going_on(only, spec(paths), paths) is None
 
 
+def test_a_proxy_has_no_data_to_go_on_with(paths: ClusterPaths) -> None:
+    begin(paths, 1, 2)
+    *members, last = spec(paths).processes
+    assert last.member is not None
+    proxy = replace(last, member=replace(last.member, proxy=True))
+    said = going_on(replace(spec(paths), processes=(*members, proxy)), None, paths) or ""
+    assert said.startswith("cluster default goes on with the data that")
+
+
 def test_data_that_a_procfile_keeps_is_the_users_to_delete(paths: ClusterPaths) -> None:
     begin(paths, 1)
     said = going_on(spec(paths, owned=False, count=1), None, paths) or ""

@@ -201,8 +201,12 @@ def test_a_proxy_is_no_member_and_no_endpoint(flag: str) -> None:
 
 
 def test_our_own_variables_are_kept_from_members_only() -> None:
-    web, e = plan("web: true\ne: etcd --name x").processes
+    web, e, f = plan(
+        "web: true\ne: etcd --name x\nf: etcd --name y --data-dir $ETCD_SANDBOX_HOME/y"
+    ).processes
     assert (web.env_drop, e.env_drop) == ((), ("ETCD_SANDBOX_*",))
+    # A command that uses one has it.
+    assert f.env_drop == ()
 
 
 FOUNDERS = "a=http://127.0.0.1:1,b=http://127.0.0.1:3"

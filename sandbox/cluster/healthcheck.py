@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from sandbox.cluster.voters import RUNS
+from sandbox.cluster.voters import VOTES
 from sandbox.etcd.gateway import Refusal, StatusAnswer
 
 if TYPE_CHECKING:
@@ -29,9 +29,14 @@ ANSWER_DEADLINE_S = 0.15
 PATIENT_DEADLINE_S = 2.0
 """What members have for their answers before a quorum is told to be lost: a busy machine is late."""
 
+FIGURES_S = 0.3
+"""Older figures are not told: a reader would take them for those of now."""
+
 METRICS_WITHIN_S = 1.0
 METRICS_EVERY_S = 1.0
-"""How old figures from a member's metrics may be: the page costs the member some 30 ms."""
+"""How old a member's metrics may be where only its leadership is wanted: the page costs it some 30 ms."""
+
+_NEVER = (float("-inf"), None)
 
 
 class HealthCheck:
@@ -65,10 +70,13 @@ class HealthCheck:
         self,
         deadline_s: float = ANSWER_DEADLINE_S,
         known: Mapping[str, StatusAnswer] | None = None,
+        *,
+        figures: bool = False,
     ) -> dict[str, StatusAnswer]:
         """As `ask`, also what the entries of etcd's list answer that are no process of this cluster.
 
-        Who is among the `known` answers already is not asked again.
+        Who is among the `known` answers already is not asked again. With `figures` also the revision
+        and the sizes are wanted of those who refuse to tell them.
         """
         known = known or {}
         elsewhere = {
@@ -78,7 +86,7 @@ class HealthCheck:
         }
         urls = {**self._running(), **elsewhere}
         left = {key: url for key, url in urls.items() if key not in known}
-        answers = {**known, **await self._asked(left, deadline_s)}
+        answers = {**known, **await self._asked(left, deadline_s, figures=figures)}
         self._voters.seen_elsewhere([key for key in elsewhere if key in answers])
         return answers
 
@@ -135,17 +143,22 @@ class HealthCheck:
         return {
             process: member.client_url
             for process, member in self._roster.items()
-            if self._supervisor.processes[process].state in RUNS
+            if self._supervisor.processes[process].state in VOTES
             and not self._roster.is_proxy(process)
         }
 
-    async def _asked(self, urls: Mapping[str, str], deadline_s: float) -> dict[str, StatusAnswer]:
-        answers = await asyncio.gather(
-            *(self._gateway.status(url, deadline_s) for url in urls.values())
-        )
+    async def _asked(
+        self, urls: Mapping[str, str], deadline_s: float, *, figures: bool = False
+    ) -> dict[str, StatusAnswer]:
+        async def told_by(key: str, url: str) -> StatusAnswer | None:
+            told = await self._gateway.status(url, deadline_s)
+            if isinstance(told, Refusal):
+                return await self._proved(key, told, figures=figures)
+            return told
+
+        answers = await asyncio.gather(*(told_by(key, url) for key, url in urls.items()))
         found = {}
-        for key, told in zip(urls, answers, strict=True):
-            answer = await self._proved(key, told) if isinstance(told, Refusal) else told
+        for key, answer in zip(urls, answers, strict=True):
             if answer is None:
                 continue
             if answer.refusal is None and key in self._roster:
@@ -153,10 +166,11 @@ class HealthCheck:
             found[key] = answer
         return found
 
-    async def _proved(self, key: str, refusal: Refusal) -> StatusAnswer:
+    async def _proved(self, key: str, refusal: Refusal, *, figures: bool = False) -> StatusAnswer:
         """What is proved of a member that refuses to tell: by its log, else by its metrics."""
         view = self._raft.view(key)
-        identity = await self._identity(key, wait=view is None)
+        identity, age_s = await self._identity(key, wait=view is None, figures=figures)
+        fresh = identity if age_s <= FIGURES_S else None
         member_id = (identity.member_id if identity else None) or self._roster.id_of(key) or ""
         leader, term = (view.leader, view.term) if view is not None else (None, None)
         if view is None and identity is not None and identity.has_leader:
@@ -168,29 +182,37 @@ class HealthCheck:
             version=identity.version if identity else "",
             leader=leader,
             term=term,
-            revision=identity.revision if identity else None,
+            revision=fresh.revision if fresh else None,
             raft_index=None,
-            raft_applied_index=identity.applied_index if identity else None,
-            db_size_bytes=identity.db_size_bytes if identity else None,
+            raft_applied_index=fresh.applied_index if fresh else None,
+            db_size_bytes=fresh.db_size_bytes if fresh else None,
             is_learner=identity.is_learner if identity else self._roster.is_learner(key),
             errors=(),
             refusal=str(refusal),
         )
 
-    async def _identity(self, key: str, *, wait: bool) -> Identity | None:
-        """The member's metrics, a second old at most; without `wait` newer ones are there the next time."""
+    async def _identity(
+        self, key: str, *, wait: bool, figures: bool
+    ) -> tuple[Identity | None, float]:
+        """What the member's metrics say, and how many seconds ago.
+
+        A second ago at most with `wait`; with `figures` just now, if the member tells them in time;
+        without either newer ones are there the next time.
+        """
         if key not in self._roster:
-            return None
+            return None, 0.0
         # Figures of an earlier run say nothing of this one.
         run = (key, self._supervisor.processes[key].life.pid)
-        asked, identity = self._identities.get(run, (0.0, None))
-        if time.monotonic() - asked < METRICS_EVERY_S:
-            return identity
+        asked, identity = self._identities.get(run, _NEVER)
+        age_s = time.monotonic() - asked
+        if age_s < (FIGURES_S if figures else METRICS_EVERY_S):
+            return identity, age_s
         if run not in self._asking:
             self._asking[run] = asyncio.create_task(self._learn_identity(run))
-        if wait:
-            await asyncio.wait({self._asking[run]})
-        return self._identities.get(run, (0.0, None))[1]
+        if wait or figures:
+            await asyncio.wait({self._asking[run]}, timeout=None if wait else ANSWER_DEADLINE_S)
+        asked, identity = self._identities.get(run, _NEVER)
+        return identity, time.monotonic() - asked
 
     async def _learn_identity(self, run: tuple[str, int | None]) -> None:
         member = self._roster.member(run[0])

@@ -254,10 +254,13 @@ class Measured:
         led = self._changes[-1][0]
         calm = max(acted, led)
         spans = leaderless_spans(self._changes, ended)
-        lost = [began for began in writes.pending if began < led and ended - began > LATE_S]
+        waiting = [] if writes.unknown else writes.pending
+        lost = [began for began in waiting if began < led and ended - began > LATE_S]
         waits_s = ETCD_WAITS_S + ELECTION_TIMEOUTS * self._election_timeout_s
         found = [
-            service_of(record.tries, pending, self._began, ended, calm=calm, leaderless=spans)
+            None
+            if record.unknown
+            else service_of(record.tries, pending, self._began, ended, calm=calm, leaderless=spans)
             for record, pending in (
                 (reads, reads.pending),
                 (writes, [began for began in writes.pending if began not in lost]),

@@ -17,7 +17,14 @@ from sandbox.cluster.healthcheck import (
 )
 from sandbox.cluster.memberhealth import MemberHealth
 from sandbox.cluster.meters import Meters, is_alone
-from sandbox.cluster.quorum import differing, is_healthy, quorum_of, role_of, still_differing
+from sandbox.cluster.quorum import (
+    differing,
+    is_healthy,
+    proven_leader,
+    quorum_of,
+    role_of,
+    still_differing,
+)
 from sandbox.cluster.roster import Roster
 from sandbox.cluster.settling import Judgement, Voter, judge
 from sandbox.cluster.voters import RUNS, Voters
@@ -170,12 +177,14 @@ class Monitor:
 
     async def status(self, cluster: str, *, with_hash: bool = False) -> ClusterStatus:
         """The cluster now, in the shape of `status --json`."""
-        answers, proxies = await asyncio.gather(self._check.ask_all(), self._proxies_that_serve())
+        answers, proxies = await asyncio.gather(
+            self._check.ask_all(figures=True), self._proxies_that_serve()
+        )
         if await self._gateway.login.settled(LOGIN_PATIENCE_S):
-            answers = await self._check.ask_all()
+            answers = await self._check.ask_all(figures=True)
         await self._check.learn_list(answers)
         if self._roster.elsewhere.keys() - answers.keys():
-            answers = await self._check.ask_all(known=answers)
+            answers = await self._check.ask_all(known=answers, figures=True)
         answers, quorum = await self._patiently(answers)
         if self._gateway.login.user is not None and self._gateway.authentication is None:
             # 3.4 and older 3.5 tell anybody of themselves: only keys are for users.
@@ -191,6 +200,10 @@ class Monitor:
         led_elsewhere = next(
             (self._roster.title(key) for key in elsewhere if _leads(answers.get(key))), None
         )
+        terms = [answer.term for answer in answers.values() if answer.term is not None]
+        unheard = None if claims or led_elsewhere else self._unheard_leader(answers, quorum)
+        if unheard is not None:
+            terms.append(self._raft.term)
         return ClusterStatus(
             schema=1,
             cluster=cluster,
@@ -199,11 +212,8 @@ class Monitor:
                 version=__version__,
                 uptime_s=round(time.monotonic() - self._began, 3),
             ),
-            leader=leader.name if leader is not None else led_elsewhere,
-            term=max(
-                (answer.term for answer in answers.values() if answer.term is not None),
-                default=None,
-            ),
+            leader=leader.name if leader is not None else led_elsewhere or unheard,
+            term=max(terms, default=None),
             quorum=quorum,
             members=members,
             processes=tuple(
@@ -241,11 +251,19 @@ class Monitor:
             return answers, quorum
         running = [voter.process for voter in voters if voter.running]
         more, served = await asyncio.gather(
-            self._check.ask_all(STATUS_PATIENCE_S, known=answers),
+            self._check.ask_all(STATUS_PATIENCE_S, known=answers, figures=True),
             self._check.read_is_served(running, STATUS_PATIENCE_S),
         )
         quorum = quorum_of(self._voters.seen(more), more)
         return more, replace(quorum, ok=quorum.ok or served)
+
+    def _unheard_leader(self, answers: dict[str, StatusAnswer], quorum: Quorum) -> str | None:
+        """Who leads by the logs and by those who follow, and does not answer itself: late, or being stopped."""
+        logged = self._raft.leader
+        if logged is None or not self._voters.could_lead(logged):
+            return None
+        proven = proven_leader(logged, self._voters.seen(answers), quorum)
+        return None if proven is None else self._roster.title(proven)
 
     async def _differences(self, answers: dict[str, StatusAnswer]) -> list[str]:
         if not differing(answers):

@@ -35,12 +35,23 @@ class Record:
         self.every_s = every_s
         self.tries: list[Try] = []
         self.more = asyncio.Event()
+        self._forbidden = False
         self._pending = pending
 
     def note(self, ended: Try) -> None:
         """A request has ended."""
         self.tries.append(ended)
         self.more.set()
+
+    def note_forbidden(self) -> None:
+        """A request was refused for a reason that is none of the cluster's: nothing is known by it."""
+        self._forbidden = True
+        self.more.set()
+
+    @property
+    def unknown(self) -> bool:
+        """Requests are refused, and none was served: how others are served cannot be known."""
+        return self._forbidden and not any(each.served for each in self.tries)
 
     def taken(self) -> list[Try]:
         """What has ended since the last call."""
@@ -56,6 +67,8 @@ class Record:
         """Wait for a request that is served after `moment`; whether one was in time."""
         deadline = time.monotonic() + timeout_s
         while not any(each.served and each.ended > moment for each in reversed(self.tries)):
+            if self.unknown:
+                return False
             self.more.clear()
             try:
                 await asyncio.wait_for(self.more.wait(), max(0.0, deadline - time.monotonic()))
@@ -153,6 +166,8 @@ class Probe:
         began = time.monotonic()
         served = await self._request(url, GIVES_UP_S)
         if served is None:
+            for watcher in self._watchers:
+                watcher.note_forbidden()
             return
         ended = Try(where=url, began=began, ended=time.monotonic(), served=served)
         for watcher in self._watchers:

@@ -53,6 +53,12 @@ def agreement(voters: Sequence[Voter]) -> int:
     return max((leaders.count(leader) for leader in leaders), default=0)
 
 
+def proven_leader(logged: str | None, voters: Sequence[Voter], quorum: Quorum) -> str | None:
+    """The leader `logged` whom the logs name, though it did not answer: there is a quorum, and all follow it."""
+    agreed = all(voter.follows in (None, logged) for voter in voters)
+    return logged if quorum.ok and agreed else None
+
+
 def differing(answers: Mapping[str, StatusAnswer]) -> frozenset[tuple[str, str]]:
     """Pairs that have applied the same entries, and have another revision: their data differ.
 

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 RUNS = (ProcessState.STARTING, ProcessState.RUNNING)
 """The states of a process that can answer."""
 
+VOTES = (*RUNS, ProcessState.STOPPING)
+"""The states of a process that votes: one that is being stopped answers no client any more, but leads,
+and serves the reads that others hand on to it, until it has handed over."""
+
 
 class Voters:
     """The members with a vote, as their processes and the links between them are now."""
@@ -51,9 +55,9 @@ class Voters:
         self._up_elsewhere = frozenset(ids)
 
     def runs(self, name: str) -> bool:
-        """Whether the voter can answer: by its process, or because it did, where it is none of ours."""
+        """Whether the voter can vote: by its process, or because it answered, where it is none of ours."""
         if name in self._roster:
-            return self._supervisor.processes[name].state in RUNS
+            return self._supervisor.processes[name].state in VOTES
         return name in self._up_elsewhere
 
     def could_elect(self) -> bool:

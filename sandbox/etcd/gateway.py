@@ -30,6 +30,9 @@ _DEADLINE_EXCEEDED = 4
 _NOT_ALLOWED = (3, 7, 16)
 """With authentication on: no user, one without the right, a token that is none (gRPC's codes)."""
 
+_NO_SPACE = 8
+"""While the alarm NOSPACE is up every put is refused, whatever else is the case (gRPC's RESOURCE_EXHAUSTED)."""
+
 _NO_SUCH_METHOD: dict[str, object] = {"code": 5}
 _ZERO_KEY = "AA=="
 
@@ -210,7 +213,7 @@ class Gateway:
         put = f'{{"request_put":{{"key":"{_ZERO_KEY}","value":""}}}}'
         body = f'{{"compare":[{compare}],"success":[{put}]}}'
         answer = await self._answer(client_url, "kv/txn", body, timeout_s)
-        if answer is not None and _number(answer, "code") in _NOT_ALLOWED:
+        if answer is not None and _number(answer, "code") in (*_NOT_ALLOWED, _NO_SPACE):
             return None
         return answer is not None and "header" in answer
 

@@ -80,6 +80,8 @@ def steady(began: float, ended: float, took_s: float = 0.001, where: str = "a") 
         ),
         # One read waited, for a while.
         (f"{steady(0, 1)} a:1-1.6 {steady(1.6, 5)}", [], How.WAITED, (0.619, 0.6)),
+        # The last one waited for the machine: one alone does not show that reads are slow.
+        (f"{steady(0, 4.6)} a:4.6-4.99", [], How.WAITED, (0.4, 0.39)),
         # A gap in which nothing was tried shows nothing.
         (f"{steady(0, 1)} {steady(2, 5)}", [], How.WENT_ON, (1.02, 0.001)),
         # What has just been started lets its first reader wait.

@@ -128,3 +128,23 @@ def test_what_cannot_be_known_is_not_noted() -> None:
             assert record.tries == []
 
     with_members(3, work)
+
+
+def test_of_requests_that_are_all_refused_nothing_is_known_and_nobody_waits_for_them() -> None:
+    async def work(members: Members, _: Probe) -> None:
+        forbidden = True
+
+        async def request(url: str, timeout_s: float) -> bool | None:
+            if url == "m0":
+                return False
+            return None if forbidden else True
+
+        with Probe(request, lambda: members.urls).watching(EVERY_S) as record:
+            assert not record.unknown
+            assert not await asyncio.wait_for(record.served_after(0.0, 60.0), 10.0)
+            assert record.unknown
+            forbidden = False
+            await until(lambda: any(each.served for each in record.tries))
+            assert not record.unknown
+
+    with_members(3, work)

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from sandbox.cluster.quorum import differing, is_healthy, quorum_of, role_of, still_differing
+from sandbox.cluster.quorum import (
+    differing,
+    is_healthy,
+    proven_leader,
+    quorum_of,
+    role_of,
+    still_differing,
+)
 from sandbox.cluster.settling import Voter
 from sandbox.etcd.gateway import StatusAnswer
 from sandbox.model.state import Role
@@ -100,3 +109,22 @@ def test_data_differ_where_the_same_entries_gave_another_revision_twice() -> Non
 def test_nothing_is_said_of_data_that_a_member_refuses_to_tell_of() -> None:
     refused = answer(revision=6, refusal="user name is empty")
     assert differing({"a": answer(revision=5), "b": refused}) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("follows", "served", "leader"),
+    [
+        ("?11", False, "1"),  # late, or being stopped
+        ("?1.", True, "1"),  # a read was served by the leader that the logs name
+        ("?1.", False, None),
+        ("?22", False, None),  # the logs are behind
+        ("?--", False, None),
+    ],
+)
+def test_a_leader_that_does_not_answer_leads_where_all_follow_whom_the_logs_name(
+    follows: str, served: bool, leader: str | None
+) -> None:
+    seen = voters(*follows)
+    quorum = quorum_of(seen, {})
+    assert proven_leader("1", seen, replace(quorum, ok=quorum.ok or served)) == leader
+    assert proven_leader(None, seen, quorum) is None

@@ -172,6 +172,19 @@ def test_a_quorum_stands_behind_a_refusal_of_a_reader_or_a_writer(said: str) -> 
     asking(question, kv__range=(400, said), kv__put=(400, said))
 
 
+@pytest.mark.parametrize(
+    ("code", "acknowledged"),
+    [(3, None), (7, None), (8, None), (16, None), (14, False)],
+)
+def test_a_write_that_is_refused_for_a_user_or_an_alarm_tells_nothing_of_writes(
+    code: int, acknowledged: bool | None
+) -> None:
+    async def question(gateway: Gateway, member: FakeMember) -> None:
+        assert await gateway.empty_write(member.url, 5) is acknowledged
+
+    asking(question, kv__txn=(400, f'{{"code":{code},"message":"etcdserver: no"}}'))
+
+
 def test_no_quorum_stands_behind_other_refusals() -> None:
     async def question(gateway: Gateway, member: FakeMember) -> None:
         assert not await gateway.linearizable_read(member.url, 5)

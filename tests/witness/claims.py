@@ -15,16 +15,23 @@ ANSWERS_ARE_AT_MOST_S = 0.3
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """An answer to `status`, and the headlines that were made of it: of the command, of the dashboard."""
+    """An answer to `status`."""
 
     span: Span
     body: Mapping[str, Any]
-    headlines: tuple[str, ...] = ()
 
     @property
     def told(self) -> Span:
         """The time of which it tells."""
         return self.span.wider(before=ANSWERS_ARE_AT_MOST_S)
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """A line that says how it stands: the first of `status` as text, the dashboard's; it tells of `told`."""
+
+    told: Span
+    line: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +111,7 @@ class Said:
     """All that the product said in the course, and what was done to hear it."""
 
     statuses: list[Status] = field(default_factory=list)
+    headlines: list[Headline] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
     healthy: list[Healthy] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)

@@ -6,6 +6,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -21,7 +22,7 @@ from sandbox.model.verdict import sentence
 from sandbox.paths import cluster_paths
 from sandbox.tui.headline import headline as dashboard_headline
 from sandbox.tui.store import Store
-from tests.witness.claims import Healthy, Refusal, Said, Status, Verdict
+from tests.witness.claims import Headline, Healthy, Refusal, Said, Status, Verdict
 from tests.witness.history import Span
 from tests.witness.stranger import Stranger
 
@@ -32,10 +33,13 @@ ASKS_EVERY_S = (0.15, 0.5)
 
 
 class Questioner:
-    """Asks for `status` again and again while other things go on, as a dashboard does."""
+    """Asks for `status` again and again while other things go on; `look` is done as often."""
 
-    def __init__(self, client: ControlClient, said: Said, seed: int) -> None:
+    def __init__(
+        self, client: ControlClient, said: Said, seed: int, look: Callable[[], None] | None = None
+    ) -> None:
         self._client, self._said, self._random = client, said, random.Random(seed)
+        self._look = look
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="questioner")
 
@@ -55,6 +59,8 @@ class Questioner:
     def _run(self) -> None:
         while not self._over.wait(self._random.uniform(*ASKS_EVERY_S)):
             ask_status(self._client, self._said)
+            if self._look is not None:
+                self._look()
 
 
 def ask_status(client: ControlClient, said: Said) -> None:
@@ -64,7 +70,9 @@ def ask_status(client: ControlClient, said: Said) -> None:
     span = Span(sent, time.time())
     store = Store(cluster=str(body["cluster"]))
     store.take_status(words.status_of(body))
-    said.statuses.append(Status(span, body, (status_headline(body), dashboard_headline(store))))
+    said.statuses.append(status := Status(span, body))
+    for line in (status_headline(body), dashboard_headline(store)):
+        said.headlines.append(Headline(status.told, line))
 
 
 class Course:
@@ -104,13 +112,17 @@ class Course:
         if self._broken >= 2 or self._random.random() < 0.6:
             self.mend()
 
+    def end(self) -> None:
+        """Mend what is still broken."""
+        if self._broken:
+            self.mend()
+
     def mend(self) -> None:
         """Everything heals, everyone runs; and whoever waits for that is told."""
         self._act(Verb.HEAL)
         self._act(Verb.START, "all")
         self._broken = 0
-        if not self._alarm:
-            self._wait_healthy()
+        self._wait_healthy(HEALTHY_TIMEOUT_S if not (self._alarm or self._added) else 1.0)
 
     def _steps(self) -> list[Callable[[], None]]:
         who = self._random.choice(["leader", "random", "random", "minority", "followers"])
@@ -127,7 +139,7 @@ class Course:
             self._slow,
             *[lambda: self._act(Verb.MOVE_LEADER, "random")] * 2,
             self._change_members,
-            self._plain_change,
+            self._plain_change if self._broken == 0 else self._cut,
         ]
         return steps
 
@@ -165,12 +177,12 @@ class Course:
     def _toggle_auth(self, stranger: Stranger) -> None:
         done = stranger.disables_auth() if self._auth else stranger.enables_auth()
         self._auth ^= done
-        self._said.steps.append(f"authentication {'on' if self._auth else 'off'}")
+        self._tell(f"authentication {'on' if self._auth else 'off'}")
 
     def _toggle_alarm(self, stranger: Stranger) -> None:
         done = stranger.disarms() if self._alarm else stranger.raises_nospace()
         self._alarm ^= done
-        self._said.steps.append(f"alarm {'up' if self._alarm else 'none'}")
+        self._tell(f"alarm {'up' if self._alarm else 'none'}")
 
     def _toggle_unlisted(self, stranger: Stranger) -> None:
         if self._added:
@@ -178,9 +190,12 @@ class Course:
         else:
             done = stranger.adds_a_member(f"http://127.0.0.1:{self._random.randint(1, 1000)}")
         self._added ^= done
-        self._said.steps.append(
-            f"a member that never started: {'there' if self._added else 'none'}"
-        )
+        if not done:
+            return
+        self._tell(f"a member that never started: {'there' if self._added else 'none'}")
+
+    def _tell(self, step: str) -> None:
+        self._said.steps.append(f"{datetime.now():%H:%M:%S.%f} {step}")
 
     def _stranger(self) -> Stranger:
         return Stranger(self._cluster.endpoints)
@@ -192,19 +207,19 @@ class Course:
         try:
             body = self._client.act(verb, select, seed=seed, timeout_s=VERB_TIMEOUT_S, **how)
         except SandboxError as error:
-            self._said.steps.append(f"{told}: {error}")
+            self._tell(f"{told}: {error}")
             self._said.refusals.append(Refusal(Span(sent, time.time()), told, str(error)))
             return
         text = sentence(words.verdict_of(body))
-        self._said.steps.append(f"{told} ({', '.join(body['targets'])}): {text}")
+        self._tell(f"{told} ({', '.join(body['targets'])}): {text}")
         self._said.verdicts.append(Verdict(Span(sent, time.time()), body, text))
 
-    def _wait_healthy(self) -> None:
+    def _wait_healthy(self, timeout_s: float) -> None:
         sent = time.time()
         body, error = None, ""
         try:
-            body = msgspec.to_builtins(self._cluster.wait_healthy(HEALTHY_TIMEOUT_S))
+            body = msgspec.to_builtins(self._cluster.wait_healthy(timeout_s))
         except SandboxError as told:
             error = str(told)
-        self._said.steps.append(f"wait_healthy: {error or 'healthy'}")
+        self._tell(f"wait_healthy: {error or 'healthy'}")
         self._said.healthy.append(Healthy(Span(sent, time.time()), body, error))

@@ -15,7 +15,7 @@ USER, PASSWORD = "root", "witness-root"
 _OWN_HEADERS = "Content-Type: application/json\r\nConnection: keep-alive\r\n"
 
 _WANTS_USER = ("user name is empty", "user name not found")
-_OLD_TOKEN = ("invalid auth token", "auth: revision in header is old")
+_OLD_TOKEN = ("invalid auth token", "revision of auth store is old")
 
 
 class Unanswered(Exception):
@@ -43,16 +43,21 @@ class Endpoint:
         self._authenticating = asyncio.Lock()
 
     async def ask(self, path: str, body: Mapping[str, object], timeout_s: float) -> Reply:
-        """The member's answer; with the witness's user where it wants one. Raises Unanswered."""
+        """The member's answer; with the witness's user where it wants one. Raises Unanswered.
+
+        Where the user's token does not come in time, what the member said to a stranger is its answer.
+        """
+        reply: Reply | None = None
         try:
             async with asyncio.timeout(timeout_s):
                 reply = await self._exchange(path, body)
                 if any(text in reply.error for text in (*_WANTS_USER, *_OLD_TOKEN)):
                     await self._authenticate(self._token)
                     reply = await self._exchange(path, body)
-                return reply
         except (TimeoutError, OSError, ValueError, IndexError, EOFError) as error:
-            raise Unanswered(f"{type(error).__name__} {error}".strip()) from error
+            if reply is None:
+                raise Unanswered(f"{type(error).__name__} {error}".strip()) from error
+        return reply
 
     def close(self) -> None:
         """Give the connections back."""

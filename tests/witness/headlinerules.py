@@ -5,25 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from tests.witness.claims import Contradiction, Status
-from tests.witness.history import History
+from tests.witness.claims import Contradiction, Headline
+from tests.witness.history import History, Span
 
 _LEADER = re.compile(r"(?:★|leader) (\S+) \(term (\d+)\)")
 _NO_LEADER = re.compile(r"\bno leader\b", re.IGNORECASE)
 _NO_QUORUM = re.compile(r"\bno quorum\b|quorum lost", re.IGNORECASE)
 _COUNT = re.compile(r"(\d+) of (\d+) (?:healthy|answer|up)")
-_UNKNOWN = re.compile(r"in time|unknown|not known|wants a user")
+_UNKNOWN = re.compile(r"in time|not known|authentication is on")
 
 
-def contradictions(claim: Status, history: History) -> Iterable[Contradiction]:
-    """What the headlines of an answer say and the witness saw otherwise."""
-    for line in claim.headlines:
-        for rule, seen in _untrue(line, claim, history):
-            yield Contradiction(f"headline.{rule}", repr(line), seen, claim.span.end)
+def contradictions(claim: Headline, history: History) -> Iterable[Contradiction]:
+    """What a headline says and the witness saw otherwise."""
+    for rule, seen in _untrue(claim.line, claim.told, history):
+        yield Contradiction(f"headline.{rule}", repr(claim.line), seen, claim.told.end)
 
 
-def _untrue(line: str, claim: Status, history: History) -> Iterable[tuple[str, str]]:
-    span = claim.told
+def _untrue(line: str, span: Span, history: History) -> Iterable[tuple[str, str]]:
     reign = history.led_throughout(span)
     if (found := _LEADER.search(line)) and not history.may_lead(found[1], int(found[2]), span):
         yield "leader", f"{found[1]} not leading in term {found[2]}"

@@ -16,7 +16,8 @@ def contradictions(
     found: list[Contradiction] = []
     for status in said.statuses:
         found += statusrules.contradictions(status, history)
-        found += headlinerules.contradictions(status, history)
+    for headline in said.headlines:
+        found += headlinerules.contradictions(headline, history)
     for verdict in said.verdicts:
         found += verdictrules.contradictions(verdict, history)
     for healthy in said.healthy:

@@ -17,7 +17,7 @@ Body = Mapping[str, Any]
 
 Rule = Callable[[Body, Span, History], Found]
 
-UNKNOWN = re.compile(r"in time|unknown|not known|not asked|wants a user|wants credentials")
+UNKNOWN = re.compile(r"in time|not known|wants a user|refuses to tell|does not serve clients yet")
 """Words by which the product says that it does not know."""
 
 REMOVED = "removed"
@@ -54,7 +54,7 @@ def no_leader(body: Body, span: Span, history: History) -> Found:
     reign = history.led_throughout(span)
     if body["leader"] is None and body["members"] and reign and not _owns_up(body):
         yield (
-            "no leader",
+            f"no leader ({_told(body)})",
             f"{reign.member} led in term {reign.term}, reads were served all the time",
         )
 
@@ -203,9 +203,8 @@ def member_list(body: Body, span: Span, history: History) -> Found:
     lists = history.lists_in(span)
     if not lists or not body["members"]:
         return
-    told = {member["id"] for member in _present(body)} | {
-        entry.get("id") for entry in body.get("unlisted", ()) or body.get("strangers", ())
-    }
+    told = {member["id"] for member in _present(body)}
+    told |= {entry["id"] for entry in body.get("elsewhere", ())}
     always = frozenset.intersection(*(frozenset(e.id for e in listed) for listed in lists))
     ever = frozenset(entry.id for listed in lists for entry in listed)
     named = {entry.id: entry.name for listed in lists for entry in listed}
@@ -220,20 +219,32 @@ def member_list(body: Body, span: Span, history: History) -> Found:
 
 
 def alarms(body: Body, span: Span, history: History) -> Found:
-    """The alarms of a member are those that are up."""
-    for member in _present(body):
-        samples = history.answers_of(member["name"], span)
-        up = [each.value.alarms for each in samples if each.value is not None]
-        if "alarms" not in member or not up or len(up) < len(samples):
-            continue
-        said = {_word(alarm) for alarm in member["alarms"] or ()}
-        ever = set(frozenset.union(*_everyones(history, span)))
-        if said - ever:
-            yield f"alarms {sorted(said)} of {member['name']}", f"{sorted(ever) or 'none'}"
-    always = set(frozenset.intersection(*_everyones(history, span)))
-    shown = {_word(alarm) for member in body["members"] for alarm in member.get("alarms") or ()}
-    if always - shown and any(member["role"] is not None for member in body["members"]):
-        yield f"alarms {sorted(shown) or 'none'}", f"{sorted(always)} up all the time"
+    """The alarms that are told are up, and those that are up are told."""
+    told = _everyones(history, span)
+    if not told:
+        return
+    ever, always = set(frozenset.union(*told)), set(frozenset.intersection(*told))
+    said = {_word(alarm) for alarm in body.get("alarms") or ()}
+    for member in body["members"]:
+        said |= {_word(alarm) for alarm in member.get("alarms") or ()}
+    if said - ever:
+        yield f"alarms {sorted(said)}", f"{sorted(ever) or 'none'} up"
+    answered = any(
+        member["role"] is not None and not member.get("why") for member in body["members"]
+    )
+    if always - said and answered:
+        yield f"alarms {sorted(said) or 'none'}", f"{sorted(always)} up all the time"
+
+
+def elsewhere(body: Body, span: Span, history: History) -> Found:
+    """Who is on etcd's list and no process here is on that list."""
+    lists = history.lists_in(span)
+    ever = {entry.id for listed in lists for entry in listed}
+    for entry in body.get("elsewhere", ()):
+        if lists and entry["id"] not in ever:
+            yield f"{entry['id']} is on etcd's list", "it is not"
+        if entry["answers"] and not entry["started"]:
+            yield f"{entry['id']} answers", "it never started"
 
 
 RULES: tuple[Rule, ...] = (
@@ -251,6 +262,7 @@ RULES: tuple[Rule, ...] = (
     member_revision,
     member_list,
     alarms,
+    elsewhere,
 )
 
 
@@ -286,16 +298,23 @@ def _voters(listed: Iterable[Entry]) -> list[Entry]:
     return [entry for entry in listed if not entry.learner]
 
 
+def _told(body: Body) -> str:
+    """What is said of each member, for whoever looks for the cause."""
+    return ", ".join(
+        f"{member['name']} {member['state']} {member['role']} of {member.get('follows')}"
+        for member in body["members"]
+    )
+
+
 def _owns_up(body: Body) -> bool:
     """It says of itself that it does not know."""
-    return any(_is_vague(member) for member in body["members"]) or bool(
-        UNKNOWN.search(str(body.get("quorum", {}).get("why", "")))
-    )
+    late = bool(body["quorum"].get("late"))
+    return late or any(_is_vague(member) for member in body["members"])
 
 
 def _is_vague(member: Body) -> bool:
     """It says that this member's answer did not come, or told nothing."""
-    return any(UNKNOWN.search(str(member.get(key) or "")) for key in ("reason", "why", "health"))
+    return bool(UNKNOWN.search(str(member.get("why") or "")))
 
 
 def _may_be_healthy(history: History, name: str, span: Span) -> bool:
@@ -311,13 +330,13 @@ def _may_have_alarm(history: History, span: Span) -> bool:
 
 
 def _everyones(history: History, span: Span) -> list[frozenset[str]]:
-    """What alarms the members that answered told of, at every look; one empty set where none did."""
+    """What alarms the members that answered told of, at every look."""
     return [
         sample.value.alarms
         for name in history.answers
         for sample in history.answers_of(name, span)
         if sample.value is not None and not sample.value.refused
-    ] or [frozenset()]
+    ]
 
 
 def _signs(history: History, span: Span) -> list[Any]:
@@ -333,7 +352,7 @@ def _role(learner: bool, leader: str | None, leads: bool) -> str:
 
 
 def _word(alarm: object) -> str:
-    return str(alarm.get("kind") if isinstance(alarm, Mapping) else alarm)
+    return str(alarm.get("alarm") if isinstance(alarm, Mapping) else alarm)
 
 
 def _leading(history: History, span: Span) -> str:

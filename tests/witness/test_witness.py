@@ -7,11 +7,12 @@ fails; `ETCD_SANDBOX_WITNESS_SEED` repeats it.
 from __future__ import annotations
 
 import os
+import pickle
 import random
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,11 +24,15 @@ from sandbox.control.client import ControlClient
 from sandbox.paths import cluster_paths
 from tests import etcd_versions
 from tests.conftest import SandboxCommand
+from tests.terminal.conftest import newest_etcd, screen_of
+from tests.terminal.screen import Screen
 from tests.witness import judging
-from tests.witness.claims import Event, Said
+from tests.witness.claims import Event, Headline, Said
 from tests.witness.course import Course, Questioner
 from tests.witness.history import History, Span
 from tests.witness.observer import Observer
+
+__all__ = ["newest_etcd", "screen_of"]
 
 if TYPE_CHECKING:
     from sandbox.pytest_plugin import EtcdClusterFactory
@@ -36,6 +41,9 @@ SEED = "ETCD_SANDBOX_WITNESS_SEED"
 SHOWN = 40
 SEEN_AFTER_S = 1.2
 """The witness looks on for so long, so that the last claims have something after them."""
+
+SHOWN_FOR_S = 2.5
+"""The dashboard asks once a second, and what it shows may be as old as the answer before."""
 
 START_TIMEOUT_S = 60.0
 
@@ -86,6 +94,22 @@ def test_nothing_that_is_said_is_contradicted(
 
 
 @pytest.mark.soak
+def test_what_the_dashboard_shows_in_a_terminal_is_not_contradicted(
+    sandbox_command: SandboxCommand,
+    monkeypatch: pytest.MonkeyPatch,
+    etcd_cluster_factory: EtcdClusterFactory,
+    screen_of: Callable[..., Screen],
+) -> None:
+    monkeypatch.setenv("ETCD_SANDBOX_HOME", str(sandbox_command.home))
+    play(
+        Scene("3.6", 3, rounds=3),
+        etcd_cluster_factory,
+        seed=int(os.environ.get(SEED) or random.randrange(1 << 30)),
+        screen_of=screen_of,
+    )
+
+
+@pytest.mark.soak
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     ("number", "scene"), list(enumerate(soak_scenes())), ids=lambda value: str(value)
@@ -101,21 +125,31 @@ def test_nothing_that_is_said_in_two_hundred_rounds_is_contradicted(
     play(scene, etcd_cluster_factory, seed=int(os.environ.get(SEED) or 1000 + number))
 
 
-def play(scene: Scene, factory: EtcdClusterFactory, seed: int) -> None:
-    """Bring the cluster up, watch it through its rounds, and compare."""
+def play(
+    scene: Scene,
+    factory: EtcdClusterFactory,
+    seed: int,
+    screen_of: Callable[..., Screen] | None = None,
+) -> None:
+    """Bring the cluster up, watch it through its rounds, and compare; with the dashboard in a terminal."""
     etcd = etcd_versions.need(scene.series)
     cluster = factory(members=scene.members, etcd=etcd.path, timeout_s=START_TIMEOUT_S)
     client, said = ControlClient(cluster_paths(cluster.name)), Said()
     endpoints = dict(zip(cluster.members, cluster.endpoints, strict=True))
+    look = None
+    if screen_of is not None:
+        screen = screen_of("-c", cluster.name, "dashboard")
+        screen.until_shown("quorum:")
+        look = lambda: said.headlines.append(shown_on(screen))  # noqa: E731 - it is one
     with Observer(cluster.directory, endpoints) as observer:
         time.sleep(0.5)
         began = time.time()
-        with busy(scene.busy), Questioner(client, said, seed):
+        with busy(scene.busy), Questioner(client, said, seed, look):
             course = Course(cluster, said, seed, extras=scene.extras)
             course.prepare()
             for _ in range(scene.rounds):
                 course.round()
-            course.mend()
+            course.end()
         ended = time.time()
         time.sleep(SEEN_AFTER_S)
         events = [Event(body) for body in client.events(follow=False)]
@@ -123,6 +157,7 @@ def play(scene: Scene, factory: EtcdClusterFactory, seed: int) -> None:
     assert observer.watch.reads
     assert said.statuses
     assert said.verdicts
+    assert look is None or any("quorum" in each.line for each in said.headlines)
     told = [
         f"{len(found)} contradictions, scene {scene}, {SEED}={seed}",
         *judging.summary(found)[:SHOWN],
@@ -132,7 +167,15 @@ def play(scene: Scene, factory: EtcdClusterFactory, seed: int) -> None:
     if path := os.environ.get("ETCD_SANDBOX_WITNESS_REPORT"):
         with Path(path).open("a") as report:
             report.write("\n".join([*told, ""]) + "\n")
+        Path(f"{path}.{seed}").write_bytes(pickle.dumps((observer.watch, said, events)))
     assert not found, "\n".join(told)
+
+
+def shown_on(screen: Screen) -> Headline:
+    """The dashboard's headline as a terminal shows it now: it tells of the last seconds."""
+    sent = time.time()
+    rows = screen.rows
+    return Headline(Span(sent - SHOWN_FOR_S, time.time()), rows[0] if rows else "")
 
 
 @contextmanager

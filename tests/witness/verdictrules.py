@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 
 from tests.witness.claims import Contradiction, Healthy, Refusal, Verdict
 from tests.witness.history import History, Span
-from tests.witness.observed import Outcome, Pulse
-from tests.witness.statusrules import Found
+from tests.witness.observed import Attempt, Outcome, Pulse
+from tests.witness.statusrules import UNKNOWN, Found
 
 Rule = Callable[[Verdict, History], Found]
 
 FIGURES_AGREE_S = 0.25
 """Two who measure the same gap with reads of their own agree within this, and within their own lateness."""
+
+WRITES_ARE_TRIED_S = 0.3
+"""Between two writes of the product, and of the witness, lies so much."""
+
+_WITHOUT_GOODBYE = ("kill", "pause")
+"""A leader that is stopped hands over, in less time than there is in the figures."""
+
+_NOT_SERVED = ("failed", "failing", "waiting")
 
 SETTLED_FOR_S = 1.3
 """A verdict waits for a last read of up to a second after the cluster was found to have settled."""
@@ -44,7 +52,7 @@ def nobody_leads(claim: Verdict, history: History) -> Found:
     if claim.body.get("quorum") is None or claim.body["leader_after"] is not None:
         return
     reign = history.led_throughout(_end(claim))
-    if reign is not None:
+    if reign is not None and not UNKNOWN.search(claim.sentence):
         yield repr(claim.sentence), f"{reign.member} led in term {reign.term}, reads were served"
 
 
@@ -54,27 +62,25 @@ def still_leads(claim: Verdict, history: History) -> Found:
     elected = history.elections(claim.span)
     if "still leads" in claim.sentence and elected:
         yield repr(claim.sentence), f"{elected[-1].member} elected in term {elected[-1].term}"
-    if (
-        body["leader_after"]
-        and body.get("leader_gap_s") == 0.0
-        and body["leader_before"]
-        and elected
-    ):
-        others = [sign for sign in elected if sign.member != body["leader_before"]]
-        if others and body["leader_before"] != body["leader_after"] and body["verb"] in ENDS:
-            yield "never without a leader", f"{others[0].member} elected after the {body['verb']}"
+    before, after = body["leader_before"], body["leader_after"]
+    never = body.get("leader_gap_s") == 0.0 and body["verb"] in _WITHOUT_GOODBYE
+    others = [sign for sign in elected if sign.member != before]
+    if never and others and None not in (before, after) and before != after:
+        yield "never without a leader", f"{others[0].member} elected after the {body['verb']}"
 
 
 def leader_gap(claim: Verdict, history: History) -> Found:
-    """The time without a leader is no longer than from the order to the election, no shorter than seen."""
+    """The time without a leader is no longer than until the election, and no shorter than seen."""
     gap, elected = claim.body.get("leader_gap_s"), history.elections(claim.span)
     if gap is None or len(elected) != 1 or elected[0].member != claim.body["leader_after"]:
         return
     slack = FIGURES_AGREE_S + history.lateness_s(claim.span)
-    longest = elected[0].ts - claim.span.begin
-    if gap > max(longest, 0.0) + slack:
-        yield f"{gap} s without a leader", f"{longest:.2f} s from the order to the election"
     before = claim.body["leader_before"]
+    # Whoever believes to lead without a quorum led last when it was obeyed, before the order.
+    since = min(claim.span.begin, _last_led(history, elected[0].ts))
+    longest = max(elected[0].ts - since, 0.0)
+    if gap > longest + slack:
+        yield f"{gap} s without a leader", f"{longest:.2f} s until the election"
     if before is None:
         return
     ended = history.ended_after(before, claim.span.begin)
@@ -84,24 +90,64 @@ def leader_gap(claim: Verdict, history: History) -> Found:
 
 def read_gap(claim: Verdict, history: History) -> Found:
     """Reads failed for as long as the witness's own did."""
-    if claim.body.get("quorum") is None:
+    said, reads = claim.body.get("read_gap_s"), claim.body.get("reads") or {}
+    if said is not None:
+        # Where each read is slow, the next one of a member is tried when it has ended.
+        slack_s = FIGURES_AGREE_S + (
+            0.0 if reads.get("how") in _NOT_SERVED else reads.get("wait_s", 0.0)
+        )
+        yield from _gaps("reads", said, slack_s, history.reads, claim.span, history)
+    open_end = reads.get("how") in ("failing", "waiting") if reads else said is None
+    measured = claim.body.get("quorum") is not None and claim.body["leader_after"] is not None
+    if measured and open_end and history.serves_throughout(_end(claim)):
+        yield "reads fail", "reads served all the time at the end"
+
+
+def write_gap(claim: Verdict, history: History) -> Found:
+    """Writes failed for as long as the witness's own did; of writes that are lost nothing is said."""
+    writes = claim.body.get("writes")
+    if writes is not None and not claim.body.get("lost_writes"):
+        slack_s = FIGURES_AGREE_S + WRITES_ARE_TRIED_S
+        slack_s += 0.0 if writes["how"] in _NOT_SERVED else writes["wait_s"]
+        yield from _gaps("writes", writes["gap_s"], slack_s, history.writes, claim.span, history)
+
+
+def slow_reads(claim: Verdict, history: History) -> Found:
+    """Reads that went on were not slow, and reads that are slow were."""
+    reads, span = claim.body.get("reads") or {}, _end(claim)
+    took = sorted(
+        each.ended - each.sent
+        for each in history.reads
+        if each.outcome is Outcome.SERVED
+        and claim.span.begin <= each.sent
+        and each.ended <= span.end
+    )
+    if not took:
         return
-    said = claim.body.get("read_gap_s")
-    span = claim.span
-    seen = history.longest_gap_s(history.reads, span)
-    if seen is None:
-        return
-    slack = FIGURES_AGREE_S + 2 * history.lateness_s(span)
-    if said is None:
-        if claim.body["leader_after"] is not None and history.serves_throughout(_end(claim)):
-            yield "reads fail", "reads served all the time at the end"
-        return
-    if said > seen + slack:
-        yield f"reads failed for {said} s", f"no longer than {seen:.2f} s between two reads"
+    slack = FIGURES_AGREE_S + history.lateness_s(claim.span)
+    median = took[len(took) // 2]
+    if "reads went on" in claim.sentence and median > slack:
+        yield "reads went on", f"half of all reads took {median:.2f} s and more"
+    if reads.get("how") == "slow" and reads["wait_s"] > took[-1] + slack:
+        yield f"reads take up to {reads['wait_s']} s", f"no read took longer than {took[-1]:.2f} s"
+
+
+def _gaps(
+    what: str,
+    said: float,
+    slack_s: float,
+    attempts: Sequence[Attempt],
+    span: Span,
+    history: History,
+) -> Found:
+    slack_s += 2 * history.lateness_s(span)
+    seen = history.longest_gap_s(attempts, span)
+    if seen is not None and said > seen + slack_s:
+        yield f"{what} failed for {said} s", f"no longer than {seen:.2f} s between two {what}"
     # The witness's own gap counts as far as it lies within the time of the verb.
-    inside = _gap_inside(history, span)
-    if inside > said + slack:
-        yield f"reads failed for {said} s", f"{inside:.2f} s without a read"
+    inside = _gap_inside(attempts, span)
+    if inside > said + slack_s:
+        yield f"{what} failed for {said} s", f"{inside:.2f} s without any that was served"
 
 
 def voters(claim: Verdict, history: History) -> Found:
@@ -173,6 +219,8 @@ RULES: tuple[Rule, ...] = (
     still_leads,
     leader_gap,
     read_gap,
+    write_gap,
+    slow_reads,
     voters,
     quorum_there,
     believers,
@@ -203,11 +251,22 @@ def _end(claim: Verdict) -> Span:
     return Span(max(claim.span.begin, claim.span.end - SETTLED_FOR_S), claim.span.end)
 
 
-def _gap_inside(history: History, span: Span) -> float:
-    """The longest time within the span between two served reads, both within it."""
+def _last_led(history: History, moment: float) -> float:
+    """When a leader was obeyed for the last time before the moment, by logs and by reads; never, else.
+
+    A leader that is cut off leads for its log until it steps down, and for nobody else.
+    """
+    ends = [reign.span.end for reign in history.reigns if reign.span.end <= moment]
+    served = [each.ended for each in history.reads if each.outcome is Outcome.SERVED]
+    before = [ended for ended in served if ended <= moment]
+    return min(max(ends, default=float("-inf")), max(before, default=float("-inf")))
+
+
+def _gap_inside(attempts: Sequence[Attempt], span: Span) -> float:
+    """The longest time within the span between two that were served, both within it."""
     moments = [
         each.ended
-        for each in history.reads
+        for each in attempts
         if each.outcome is Outcome.SERVED and span.begin <= each.ended <= span.end
     ]
     return max((later - earlier for earlier, later in pairwise(moments)), default=0.0)

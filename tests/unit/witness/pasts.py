@@ -67,6 +67,7 @@ def _one_look(watch: Watch, name: str, at: float, alarms: frozenset[str]) -> Non
     leader = "a1" if at < KILLED else "a2"
     outcome = Outcome.SERVED if alive and led else Outcome.FAILED
     watch.reads.append(Attempt(name, at, at + 0.002, outcome))
+    watch.writes.append(Attempt(name, at, at + 0.004, outcome))
     answer = Answer(
         member_id=IDS[name],
         leader=leader if led else None,
@@ -102,7 +103,7 @@ def member(name: str, **other: Any) -> dict[str, Any]:
     } | other
 
 
-def status(span: Span = CALM, *, headlines: tuple[str, ...] = (), **other: Any) -> Status:
+def status(span: Span = CALM, **other: Any) -> Status:
     """A true status of the calm time, but for `other`."""
     body = {
         "cluster": "default",
@@ -111,7 +112,7 @@ def status(span: Span = CALM, *, headlines: tuple[str, ...] = (), **other: Any) 
         "quorum": {"voters": 3, "needed": 2, "healthy": 3, "ok": True},
         "members": [member(name) for name in NAMES],
     }
-    return Status(span, body | other, headlines)
+    return Status(span, body | other)
 
 
 def with_member(name: str, **other: Any) -> dict[str, Any]:

@@ -50,7 +50,8 @@ def lost_changes(clauses: Sequence[str], to: str, instead: str) -> InputError:
     return InputError(
         _lost(clauses, to),
         hint="first etcd-sandbox upgrade all --to 3.5.26 or a later 3.5, which writes them where 3.6 "
-        f"looks (etcd issues 19557, 20793, 20967); {instead}",
+        "looks (etcd issues 19557, 20793, 20967); or etcd-sandbox snapshot FILE, and etcd-sandbox "
+        f"restore FILE with the new etcd: a restored cluster has a list of its own; {instead}",
     )
 
 

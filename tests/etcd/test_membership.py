@@ -13,10 +13,12 @@ import psutil
 import pytest
 
 from sandbox import Cluster, InputError, SandboxError
+from sandbox.control.client import ControlClient
 from sandbox.etcd.version import parse
 from sandbox.model.event import Kind
 from sandbox.model.spec import EtcdBinary
 from sandbox.model.state import ProcessState, Role
+from sandbox.paths import cluster_paths
 from tests import etcd_versions
 from tests.conftest import SandboxCommand, until
 from tests.etcd.client import answers, get, put
@@ -148,6 +150,18 @@ def test_members_come_and_go_under_a_writer_and_nothing_acknowledged_is_lost(
         assert replaced.read_gap_s < SERVED_AGAIN_S
         until(lambda: get(now.client_url, writer.acknowledged[-1]) is not None)
     assert writer.acknowledged
+    # A later upgrade asks what was done under this etcd.
+    past = ControlClient(cluster_paths(cluster.name)).plan()["history"]
+    assert {each["version"] for each in past} == {etcd_binary.version}
+    assert {(each["kind"], each["member"]) for each in past} == {
+        ("added", "infra4"),
+        ("added", "infra5"),
+        ("promoted", "infra5"),
+        ("removed", leader.name),
+        ("replaced", victim.name),
+        ("added", victim.name),
+        ("promoted", victim.name),
+    }
     for view in views(cluster).values():
         if view.state is ProcessState.RUNNING:
             until(lambda url=view.client_url: writer.lost(url) == [], 5)  # type: ignore[misc]

@@ -14,6 +14,7 @@ from sandbox.cluster.measure import Measure
 from sandbox.cluster.membership import Membership
 from sandbox.cluster.monitor import Monitor
 from sandbox.cluster.orders import Orders
+from sandbox.cluster.overview import Overview
 from sandbox.cluster.probe import LOST_S, Probe
 from sandbox.cluster.raft import RaftWatch
 from sandbox.cluster.readiness import MemberReadiness
@@ -37,6 +38,7 @@ class Attached:
 
     gateway: Gateway
     monitor: Monitor
+    overview: Overview
     orders: Orders
     membership: Membership
     listing: Listing
@@ -78,9 +80,7 @@ def attach(
         ]
 
     check = HealthCheck(supervisor, roster, raft, voters, gateway)
-    monitor = Monitor(
-        supervisor, roster, bus, gateway, faults, raft, voters, check, introduction.told
-    )
+    monitor = Monitor(supervisor, roster, bus, faults, raft, voters, check)
     reads = Probe(gateway.linearizable_read, served)
     writes = Probe(gateway.empty_write, served, lost_s=LOST_S, at_a_time=1)
     measure = Measure(monitor, roster, raft, faults, voters, reads, writes)
@@ -104,6 +104,17 @@ def attach(
     return Attached(
         gateway=gateway,
         monitor=monitor,
+        overview=Overview(
+            supervisor,
+            roster,
+            gateway,
+            faults,
+            raft,
+            voters,
+            check,
+            monitor,
+            introduction.told,
+        ),
         orders=Orders(
             supervisor,
             roster,

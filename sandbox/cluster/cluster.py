@@ -231,7 +231,7 @@ class Cluster:
 
     async def status(self, *, with_hash: bool = False) -> ClusterStatus:
         """The cluster now."""
-        status = await self._parts.monitor.status(self.spec.name, with_hash=with_hash)
+        status = await self._parts.overview.status(self.spec.name, with_hash=with_hash)
         return replace(status, log_loss=self.logbook.loss)
 
     async def detail(self, name: str) -> Detail:
@@ -239,7 +239,7 @@ class Cluster:
         (process, *others) = await self.select([name])
         if others:
             raise InputError(f"{name!r} means several processes", hint="name one of them")
-        return await self._parts.monitor.detail(process)
+        return await self._parts.overview.detail(process)
 
     def availability(self, *, writes: bool) -> AsyncGenerator[Bucket, None]:
         """Whether clients are served, from now on (see `Availability.watch`)."""

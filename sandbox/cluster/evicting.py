@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sandbox.cluster.memberlist import Report
 from sandbox.cluster.surroundings import Surroundings, member_of
 from sandbox.errors import SandboxError, TimedOut
-from sandbox.etcd.gateway import Refusal
+from sandbox.etcd.answers import Refusal
 from sandbox.etcd.version import parse
 from sandbox.model.detail import Peer
 from sandbox.model.event import Kind

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from sandbox.cluster.voters import VOTES
-from sandbox.etcd.gateway import Refusal, StatusAnswer
+from sandbox.etcd.answers import Refusal, StatusAnswer
 
 if TYPE_CHECKING:
     from sandbox.cluster.raft import RaftWatch

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from sandbox.cluster.voters import RUNS
-from sandbox.etcd.login import is_about_users
+from sandbox.etcd.answers import is_about_users
 from sandbox.etcd.troubles import LATE, USUAL_AT_START, log_trouble
 from sandbox.model.state import WANTS_USER, ProcessState
 
 if TYPE_CHECKING:
     from sandbox.cluster.roster import Roster
-    from sandbox.etcd.gateway import Gateway, StatusAnswer
+    from sandbox.etcd.answers import StatusAnswer
+    from sandbox.etcd.gateway import Gateway
     from sandbox.supervise.supervisor import Supervisor
 
 LINES_OF_LOG = 40

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from sandbox.errors import SandboxError, TimedOut
-from sandbox.etcd.gateway import Added, Refusal
-from sandbox.etcd.login import GIVE_A_USER
+from sandbox.etcd.answers import GIVE_A_USER, Added, Refusal
 from sandbox.model.detail import Peer
 from sandbox.model.event import Kind
 from sandbox.plan.listed import stranger_words

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from sandbox.cluster.faults import Faults
     from sandbox.cluster.raft import RaftWatch
-    from sandbox.etcd.gateway import Alarm, StatusAnswer
+    from sandbox.etcd.answers import Alarm, StatusAnswer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from sandbox.cluster.measure import Measure
 from sandbox.cluster.memberlist import Report
 from sandbox.cluster.verbs import target_of
 from sandbox.errors import InputError, SandboxError, TimedOut
-from sandbox.etcd.login import GIVE_A_USER, is_about_users
+from sandbox.etcd.answers import GIVE_A_USER, is_about_users
 from sandbox.model.detail import Peer
 from sandbox.model.fault import LinkFault, LinkFaultKind
 from sandbox.model.selector import NoLeader, claimed_leader

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from sandbox.cluster.monitor import Monitor
     from sandbox.cluster.raft import RaftWatch
     from sandbox.cluster.roster import Roster
-    from sandbox.etcd.gateway import StatusAnswer
+    from sandbox.etcd.answers import StatusAnswer
     from sandbox.etcd.gateway import Gateway
     from sandbox.supervise.supervisor import Supervised, Supervisor
 

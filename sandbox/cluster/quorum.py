@@ -9,7 +9,7 @@ from sandbox.cluster.settling import Voter
 from sandbox.model.state import Quorum, Role
 
 if TYPE_CHECKING:
-    from sandbox.etcd.gateway import StatusAnswer
+    from sandbox.etcd.answers import StatusAnswer
 
 
 def role_of(answer: StatusAnswer) -> Role | None:

@@ -19,7 +19,7 @@ from sandbox.paths import ClusterPaths
 from sandbox.plan.identity import mismatch
 
 if TYPE_CHECKING:
-    from sandbox.etcd.gateway import StatusAnswer
+    from sandbox.etcd.answers import StatusAnswer
 
 
 def write(paths: ClusterPaths, spec: ClusterSpec) -> None:

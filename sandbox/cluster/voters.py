@@ -11,7 +11,7 @@ from sandbox.model.state import ProcessState
 if TYPE_CHECKING:
     from sandbox.cluster.faults import Faults
     from sandbox.cluster.roster import Roster
-    from sandbox.etcd.gateway import StatusAnswer
+    from sandbox.etcd.answers import StatusAnswer
     from sandbox.supervise.supervisor import Supervisor
 
 RUNS = (ProcessState.STARTING, ProcessState.RUNNING)

@@ -12,7 +12,7 @@ from sandbox.model.state import ProcessState
 if TYPE_CHECKING:
     from sandbox.cluster.monitor import Monitor
     from sandbox.cluster.roster import Roster
-    from sandbox.etcd.gateway import StatusAnswer
+    from sandbox.etcd.answers import StatusAnswer
     from sandbox.supervise.supervisor import Supervisor
 
 LOOK_EVERY_S = 0.05

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sandbox.errors import SandboxError, TimedOut
+from sandbox.etcd.answers import is_about_users
 from sandbox.etcd.exchange import TROUBLE, Exchange
-from sandbox.etcd.login import is_about_users
 
 _ALL = {"key": "AA==", "range_end": "AA=="}
 _NOT_FOUND, _OUT_OF_RANGE = 5, 11

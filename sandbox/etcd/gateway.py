@@ -5,20 +5,28 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import re
 import ssl
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
 from sandbox.errors import InputError
+from sandbox.etcd.answers import (
+    Added,
+    Refusal,
+    StatusAnswer,
+    number,
+    peers_in,
+    refusal_in,
+    status_in,
+    wants_token,
+)
 from sandbox.etcd.certificate import certificate_trouble
 from sandbox.etcd.exchange import TROUBLE, Exchange
 from sandbox.etcd.ids import hex_id
-from sandbox.etcd.login import Login, is_about_users, wants_token
+from sandbox.etcd.login import Login
 from sandbox.etcd.metrics import Identity, read_identity, read_metrics
 from sandbox.etcd.troubles import NOT_ETCD, trouble_words
 from sandbox.etcd.version import parse
@@ -36,81 +44,10 @@ _NO_SPACE = 8
 _NO_SUCH_METHOD: dict[str, object] = {"code": 5}
 _ZERO_KEY = "AA=="
 
-_ALARM = re.compile(r"(?:memberID:(\d+)\s+)?alarm:(\w+)")
-"""How an answer's errors name an alarm: protobuf's text of `AlarmMember`; 3.7 may print two spaces.
-
-The CORRUPT of the periodic check has no member ID in 3.5.1 (measured): which member is meant is not known.
-"""
-
 _APPLIED_FIRST = (3, 7, 16)
 """The codes of a refusal that comes after a quorum was asked: etcd looks at a read's user when the read
 index is confirmed, and at a write's when the proposal is applied (3.4 to 3.7: `v3_server.go`; measured:
 without a quorum both time out instead)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alarm:
-    """An alarm (`NOSPACE`, `CORRUPT`); the ID, in unpadded hex, is of the member that has raised it.
-
-    It is None where etcd does not tell.
-    """
-
-    member_id: str | None
-    kind: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatusAnswer:
-    """What a member says of itself. `leader` is None while it knows none; IDs are unpadded hex.
-
-    `refusal` is etcd's reason where the member answered and said nothing more: what the rest holds
-    then is proved otherwise, by its log and its metrics, and None where that is not.
-    """
-
-    member_id: str
-    version: str
-    leader: str | None
-    term: int | None
-    revision: int | None
-    raft_index: int | None
-    raft_applied_index: int | None
-    db_size_bytes: int | None
-    is_learner: bool
-    errors: tuple[str, ...]
-    cluster_id: str | None = None
-    refusal: str | None = None
-
-    @property
-    def alarms(self) -> frozenset[Alarm]:
-        """The alarms that are up anywhere in the cluster."""
-        found = filter(None, map(_ALARM.match, self.errors))
-        return frozenset(
-            Alarm(member_id=hex_id(each[1]) if each[1] else None, kind=each[2]) for each in found
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
-    """Why etcd does not do what it was asked: gRPC's `code`, and etcd's own words."""
-
-    code: int
-    message: str
-
-    @property
-    def is_about_users(self) -> bool:
-        """Authentication is the reason: no user, an outdated token, or too few rights."""
-        return is_about_users(self.code, self.message)
-
-    def __str__(self) -> str:
-        return self.message.removeprefix("etcdserver: ")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Added:
-    """A member that etcd has on its list from now on: its ID, and the list."""
-
-    id: str
-    members: tuple[Peer, ...]
 
 
 class Gateway:
@@ -159,28 +96,11 @@ class Gateway:
         if answer is None:
             return None
         if "code" in answer and answer != _NO_SUCH_METHOD:
-            return _refusal(answer)
-        header = answer.get("header")
-        member = _number(header, "member_id") if isinstance(header, dict) else 0
-        if not isinstance(header, dict) or not member:
+            return refusal_in(answer)
+        told = status_in(answer)
+        if told is None:
             self._troubles[client_url] = NOT_ETCD
-            return None
-        cluster = _number(header, "cluster_id")
-        leader = _number(answer, "leader")
-        errors = answer.get("errors")
-        return StatusAnswer(
-            member_id=hex_id(member),
-            version=str(answer.get("version", "")),
-            leader=hex_id(leader) if leader else None,
-            term=_number(answer, "raftTerm") or _number(header, "raft_term"),
-            revision=_number(header, "revision"),
-            raft_index=_number(answer, "raftIndex"),
-            raft_applied_index=_number(answer, "raftAppliedIndex"),
-            db_size_bytes=_number(answer, "dbSize"),
-            is_learner=answer.get("isLearner") is True,
-            errors=tuple(str(error) for error in errors) if isinstance(errors, list) else (),
-            cluster_id=hex_id(cluster) if cluster else None,
-        )
+        return told
 
     async def hash_kv(self, client_url: str, timeout_s: float, revision: int = 0) -> int | None:
         """The hash of the keys up to `revision` (0: the latest); None when there is no answer.
@@ -193,7 +113,7 @@ class Gateway:
         answer = await self._ask(client_url, "maintenance/hashkv", body, timeout_s)
         if answer == _NO_SUCH_METHOD:
             answer = await self._ask(client_url, "maintenance/hash", "{}", deadline - clock())
-        return _number(answer, "hash") if answer is not None and "header" in answer else None
+        return number(answer, "hash") if answer is not None and "header" in answer else None
 
     async def linearizable_read(self, client_url: str, timeout_s: float) -> bool:
         """Whether a read that needs a quorum is served in time. It changes nothing.
@@ -213,7 +133,7 @@ class Gateway:
         put = f'{{"request_put":{{"key":"{_ZERO_KEY}","value":""}}}}'
         body = f'{{"compare":[{compare}],"success":[{put}]}}'
         answer = await self._answer(client_url, "kv/txn", body, timeout_s)
-        if answer is not None and _number(answer, "code") in (*_NOT_ALLOWED, _NO_SPACE):
+        if answer is not None and number(answer, "code") in (*_NOT_ALLOWED, _NO_SPACE):
             return None
         return answer is not None and "header" in answer
 
@@ -224,7 +144,7 @@ class Gateway:
             f'"serializable":true,"revision":"{revision}"}}'
         )
         answer = await self._ask(client_url, "kv/range", body, timeout_s)
-        return _number(answer, "count") if answer is not None and "header" in answer else None
+        return number(answer, "count") if answer is not None and "header" in answer else None
 
     async def snapshot(self, client_url: str, silence_s: float) -> AsyncGenerator[bytes, None]:
         """The member's database and its sha256, piece by piece: what `etcdctl snapshot save` writes.
@@ -271,7 +191,7 @@ class Gateway:
     async def members(self, client_url: str, timeout_s: float) -> tuple[Peer, ...] | None:
         """The member list as that member has it; None when it does not answer in time."""
         answer = await self._ask(client_url, "cluster/member/list", "{}", timeout_s)
-        return None if answer is None else _peers(answer)
+        return None if answer is None else peers_in(answer)
 
     async def add_member(
         self, client_url: str, peer_url: str, timeout_s: float, *, learner: bool
@@ -282,8 +202,8 @@ class Gateway:
         if isinstance(answer, Refusal):
             return answer
         added = answer.get("member")
-        number = _number(added, "ID") if isinstance(added, dict) else 0
-        return Added(id=hex_id(number), members=_peers(answer) or ())
+        new_id = number(added, "ID") if isinstance(added, dict) else 0
+        return Added(id=hex_id(new_id), members=peers_in(answer) or ())
 
     async def promote_member(
         self, client_url: str, member_id: str, timeout_s: float
@@ -320,7 +240,7 @@ class Gateway:
             return Refusal(code=_DEADLINE_EXCEEDED, message="it did not answer in time")
         if "code" in answer:
             # Every etcd has these methods: what is not there is the member.
-            return _refusal(answer, "etcdserver: member not found")
+            return refusal_in(answer, "etcdserver: member not found")
         return answer
 
     async def _ask(
@@ -368,7 +288,7 @@ class Gateway:
         answer = await self._exchanged(client_url, method, body, timeout_s)
         self._note_authentication(method, answer)
         if answer is not None and "code" in answer and self.login.user is not None:
-            refusal = _refusal(answer)
+            refusal = refusal_in(answer)
             left_s = deadline - time.monotonic()
             if wants_token(refusal.code, refusal.message) and await self.login.renew(
                 client_url, token, left_s
@@ -381,7 +301,7 @@ class Gateway:
         if answer is None:
             return
         if "code" in answer:
-            if _refusal(answer).is_about_users:
+            if refusal_in(answer).is_about_users:
                 self.authentication = True
         elif method.startswith("kv/") and self.login.token is None:
             self.authentication = False
@@ -416,12 +336,7 @@ class Gateway:
 
 
 def _served(answer: dict[str, object] | None) -> bool:
-    return answer is not None and ("header" in answer or _number(answer, "code") in _APPLIED_FIRST)
-
-
-def _refusal(answer: dict[str, object], default: str = "") -> Refusal:
-    message = answer.get("message") or answer.get("error") or default
-    return Refusal(code=_number(answer, "code"), message=str(message))
+    return answer is not None and ("header" in answer or number(answer, "code") in _APPLIED_FIRST)
 
 
 def tls_context(client_cert: str, client_key: str) -> ssl.SSLContext:
@@ -442,34 +357,3 @@ def tls_context(client_cert: str, client_key: str) -> ssl.SSLContext:
 
 def _base64(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
-
-
-def _number(answer: dict[str, object], key: str) -> int:
-    """A 64-bit number comes as text, and not at all when it is zero."""
-    value = answer.get(key, 0)
-    try:
-        return int(value) if isinstance(value, (int, str)) else 0
-    except ValueError:
-        return 0
-
-
-def _peers(answer: dict[str, object]) -> tuple[Peer, ...] | None:
-    listed = answer.get("members")
-    if not isinstance(listed, list):
-        return None
-    return tuple(
-        Peer(
-            id=hex_id(_number(member, "ID")),
-            name=str(member.get("name", "")),
-            peer_urls=_texts(member, "peerURLs"),
-            client_urls=_texts(member, "clientURLs"),
-            is_learner=member.get("isLearner") is True,
-        )
-        for member in listed
-        if isinstance(member, dict)
-    )
-
-
-def _texts(answer: dict[str, object], key: str) -> tuple[str, ...]:
-    values = answer.get(key)
-    return tuple(str(value) for value in values) if isinstance(values, list) else ()

@@ -15,26 +15,6 @@ LOGIN_WITHIN_S = 10.0
 TRY_AGAIN_S = 5.0
 """How long after a refusal, or a silence, no other token is asked for."""
 
-GIVE_A_USER = "authentication is on: give a user of etcd with --user NAME:PASSWORD"
-"""The mend where etcd refuses a stranger."""
-
-_UNAUTHENTICATED = 16
-_WANTS_A_TOKEN = ("user name is empty", "invalid auth token", "revision of auth store is old")
-_WANTS_RIGHTS = ("permission denied", "authentication failed", "user name not found")
-
-
-def wants_token(code: int, message: str) -> bool:
-    """Whether etcd refuses because the request names no user, or carries an outdated token.
-
-    etcd 3.4 to 3.7: `server/etcdserver/api/v3rpc/rpctypes/error.go`.
-    """
-    return code == _UNAUTHENTICATED or any(part in message for part in _WANTS_A_TOKEN)
-
-
-def is_about_users(code: int, message: str) -> bool:
-    """Whether authentication is why etcd refuses: no user, an outdated token, or too few rights."""
-    return wants_token(code, message) or any(part in message for part in _WANTS_RIGHTS)
-
 
 class Login:
     """The token of one user, renewed when members do not take it any more.

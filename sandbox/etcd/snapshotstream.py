@@ -9,8 +9,8 @@ from contextlib import aclosing
 import msgspec
 
 from sandbox.errors import SandboxError, TimedOut
+from sandbox.etcd.answers import GIVE_A_USER, is_about_users
 from sandbox.etcd.exchange import TROUBLE, Exchange, Headers
-from sandbox.etcd.login import GIVE_A_USER, is_about_users
 
 
 class _Part(msgspec.Struct):

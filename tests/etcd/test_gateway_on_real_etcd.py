@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sandbox.etcd.gateway import Gateway, StatusAnswer
+from sandbox.etcd.answers import StatusAnswer
+from sandbox.etcd.gateway import Gateway
 from sandbox.etcd.ids import member_id
 from sandbox.etcd.version import parse
 from sandbox.model.spec import EtcdBinary

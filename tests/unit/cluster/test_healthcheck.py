@@ -11,7 +11,7 @@ import pytest
 from sandbox.cluster import healthcheck
 from sandbox.cluster.healthcheck import HealthCheck
 from sandbox.cluster.voters import Voters
-from sandbox.etcd.gateway import Refusal, StatusAnswer
+from sandbox.etcd.answers import Refusal, StatusAnswer
 from sandbox.etcd.metrics import Identity
 from sandbox.model.state import ProcessState
 

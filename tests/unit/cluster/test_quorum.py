@@ -15,7 +15,7 @@ from sandbox.cluster.quorum import (
     still_differing,
 )
 from sandbox.cluster.settling import Voter
-from sandbox.etcd.gateway import StatusAnswer
+from sandbox.etcd.answers import StatusAnswer
 from sandbox.model.state import Role
 
 

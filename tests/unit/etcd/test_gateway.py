@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from sandbox.errors import InputError
-from sandbox.etcd.gateway import Added, Alarm, Gateway, Refusal, StatusAnswer
+from sandbox.etcd.answers import Added, Alarm, Refusal, StatusAnswer
+from sandbox.etcd.gateway import Gateway
 from sandbox.etcd.ids import hex_id
 from sandbox.model.credentials import Credentials
 from sandbox.model.detail import Peer

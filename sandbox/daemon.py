@@ -31,7 +31,7 @@ from sandbox.model.credentials import USER_VARIABLE, Credentials
 from sandbox.model.spec import ClusterSpec
 from sandbox.obstacle import obstacle
 from sandbox.paths import ClusterPaths, is_there
-from sandbox.supervise import ledger, leftcontainers
+from sandbox.supervise import ledger, leftcontainers, openfiles
 from sandbox.supervise.bus import Bus
 from sandbox.supervise.leftcontainers import containers_of, make_room
 from sandbox.supervise.logbook import Logbook
@@ -106,6 +106,7 @@ async def run(options: Options, spec: ClusterSpec, guard: Guard, user: str = "")
         record.refuse_other_data(paths, spec)
     contained = containers_of(spec.processes)
     make_room(contained, paths.root)
+    openfiles.check(spec.wanted_processes)
     preflight.check(spec.wanted_processes)
     preflight.check_links(spec.processes)
     preflight.check_discovery(spec)
@@ -260,6 +261,7 @@ def main() -> int:
     if options.sweep:
         return _sweep(options)
     keep_freed_memory()
+    openfiles.take_all()
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )

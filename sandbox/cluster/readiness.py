@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sandbox.cluster.quorum import is_healthy
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 SIGN_DEADLINE_S = 1.0
 """How long a member's log is trusted to tell before the member is asked anyway."""
+
+MOST_NAMED = 5
+"""So many of the processes that failed alike are named in an error."""
 
 ASK_TIMEOUT_S = 0.25
 ASK_AGAIN_FIRST_S = 0.01
@@ -111,6 +114,7 @@ class ClusterReadiness:
         self._start_surplus = start_surplus
         self._warnings: list[str] = []
         self._waiting = {process.name for process in wanted}
+        self._unexecuted: dict[str, str] = {}
         self._members = {
             process.name for process in (*wanted, *surplus) if process.member is not None
         }
@@ -167,6 +171,9 @@ class ClusterReadiness:
     def _tell_when_ready(self) -> None:
         if self._waiting or self._outcome.done():
             return
+        if self._unexecuted:
+            self.fail(_not_executed(self._unexecuted))
+            return
         if self._surplus:
             self._take_surplus()
             self._start_surplus()
@@ -189,6 +196,8 @@ class ClusterReadiness:
         if process not in self._members:
             # What runs beside the cluster may have done its work already.
             self._waiting.discard(process)
+            if event.fields.get("error"):
+                self._unexecuted[process] = str(event.fields["error"])
             self._tell_when_ready()
             return
         if self._outcome.done() or event.fields.get("expected"):
@@ -220,6 +229,18 @@ class ClusterReadiness:
 
     def _decide(self, outcome: dict[str, object]) -> None:
         self._outcome.set_result(outcome)
+
+
+def _not_executed(why: Mapping[str, str]) -> SandboxError:
+    """The error for processes that were to run beside the members, and could not be executed at all."""
+    names = list(why)
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    what = f"{', '.join(names[:MOST_NAMED])}{more} {why[names[0]]}"
+    return SandboxError(
+        what,
+        hint="etcd-sandbox check shows the commands and directories; the machine's limits "
+        "(ulimit -n, ulimit -u) may be in the way, too",
+    )
 
 
 def how_it_ended(event: Event) -> str:

@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from sandbox.model.spec import ProcessSpec
+from sandbox.supervise import openfiles
 
 PIPE_BYTES = 1 << 20
 """The size asked for a child's pipe (Linux), so that a burst does not make it wait for us."""
@@ -207,6 +208,7 @@ async def execute(
         raise
     finally:
         os.close(write_end)
+    openfiles.give_back(process.pid)
     return Child(process, Output(read_end, on_lines), executed)
 
 

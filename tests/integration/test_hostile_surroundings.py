@@ -8,12 +8,13 @@ import os
 import resource
 import shlex
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import SandboxCommand, command
+from tests.conftest import SandboxCommand, command, until
 
 NOBODY = 65534
 PROCFILE = "a: exec sleep 1000\n"
@@ -267,3 +268,53 @@ def _nothing_left(sandbox_command: SandboxCommand) -> Iterator[None]:
     for place in sandbox_command.home.rglob("*"):
         if os.geteuid() == 0:
             os.chown(place, 0, 0)
+
+
+# Limits.
+
+
+def test_a_low_limit_of_open_files_is_raised_and_the_processes_keep_their_own(
+    sandbox_command: SandboxCommand,
+) -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if 0 <= hard < 1024:
+        pytest.skip("this machine allows no more")
+    lines = [f"p{number}: sleep 1000" for number in range(70)]
+    lines.append(
+        'limit: until [ "$(ulimit -Sn)" = 100 ]; do sleep 0.1; done; echo as set; sleep 1000'
+    )
+    (sandbox_command.cwd / "Procfile").write_text("\n".join(lines))
+    done = in_shell(sandbox_command, "ulimit -Sn 100; sandbox up -d")
+    assert done.returncode == 0, done
+    states = [
+        each["state"]
+        for each in json.loads(sandbox_command("status", "--json").stdout)["processes"]
+    ]
+    assert states == ["running"] * 71
+    if sys.platform == "linux":
+        until(lambda: sandbox_command("logs", "limit").stdout.strip().endswith("| as set"))
+
+
+def test_a_limit_that_cannot_be_raised_is_told_before_anything_starts(
+    sandbox_command: SandboxCommand,
+) -> None:
+    (sandbox_command.cwd / "Procfile").write_text(
+        "\n".join(f"p{number}: sleep 1000" for number in range(70))
+    )
+    done = in_shell(sandbox_command, "ulimit -n 100; sandbox up -d")
+    assert done.returncode == 1
+    assert "70 processes need up to 344 open files, and no more than 100 are allowed" in told(done)
+    assert "ulimit -n 344" in done.stderr
+    assert sandbox_command("status", code=3)
+
+
+def test_a_process_that_cannot_be_executed_is_a_start_that_failed(
+    sandbox_command: SandboxCommand,
+) -> None:
+    (sandbox_command.cwd / "Procfile").write_text(
+        f"a: exec sleep 1000\nbig: echo {'x' * 200_000}\n"
+    )
+    done = in_shell(sandbox_command, "sandbox up -d")
+    assert done.returncode == 1
+    assert "big cannot be executed: Argument list too long" in told(done)
+    assert sandbox_command("status", code=3)

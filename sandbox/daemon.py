@@ -147,7 +147,7 @@ async def run(options: Options, spec: ClusterSpec, guard: Guard, user: str = "")
     server_module = await asyncio.to_thread(importlib.import_module, "sandbox.control.server")
     sys.setswitchinterval(usual_s)
     server = server_module.ControlServer(cluster)
-    listener = server_module.bind(paths.socket)
+    listener = server_module.bind(paths.place_socket())
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     # The socket listens already: a client that comes before uvicorn is up waits in its backlog.
     _say(options.status_fd, {"pid": os.getpid()})
@@ -171,7 +171,7 @@ async def run(options: Options, spec: ClusterSpec, guard: Guard, user: str = "")
 
 
 async def _tidy_up(spec: ClusterSpec, paths: ClusterPaths, guard: Guard) -> None:
-    paths.socket.unlink(missing_ok=True)
+    paths.remove_socket()
     if guard.is_dead or sys.platform != "linux":
         # Nobody else ends those who left their process group (elsewhere the guard cannot).
         await asyncio.to_thread(ledger.sweep, paths.supervisor)
@@ -249,7 +249,7 @@ def _sweep(options: Options) -> int:
         lock = take_lock(paths)
     if lock is not None:
         names = clear_leftovers(paths)
-        paths.socket.unlink(missing_ok=True)
+        paths.remove_socket()
         os.close(lock)
     sys.stdout.write(json.dumps(names))
     return 0

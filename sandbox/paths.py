@@ -60,14 +60,16 @@ def download_home() -> Path:
     return platformdirs.user_data_path("etcd-sandbox", appauthor=False) / "etcd"
 
 
-def private_runtime_dir() -> Path:
-    """A short-named directory that only this user can enter, made if missing.
+def private_runtime_dir(longest: int = sys.maxsize) -> Path:
+    """A directory that only this user can enter, made if missing; in `/tmp` where `$TMPDIR` has more bytes than `longest`.
 
     Raises InputError when somebody else owns it.
     """
     import tempfile
 
     directory = Path(tempfile.gettempdir()) / f"etcd-sandbox-{os.getuid()}"
+    if len(os.fsencode(directory)) > longest:
+        directory = Path("/tmp") / directory.name
     try:
         directory.mkdir(mode=0o700, exist_ok=True)
         owner = directory.stat()
@@ -127,14 +129,36 @@ class ClusterPaths:
 
     @property
     def socket(self) -> Path:
-        """`control.sock`, or a short stand-in where the platform could not bind that path."""
+        """`control.sock`; a short path elsewhere, which that is a link to, where the platform could not bind it."""
         path = self.root / "control.sock"
         if len(os.fsencode(path)) <= SOCKET_PATH_LIMIT:
             return path
+        try:
+            # Where the supervisor has put it: it may have had another TMPDIR.
+            return path.readlink()
+        except OSError:
+            return self._elsewhere()
+
+    def place_socket(self) -> Path:
+        """Where the supervisor is to bind its socket; a link there is made if the path is another one."""
+        link = self.root / "control.sock"
+        if len(os.fsencode(link)) <= SOCKET_PATH_LIMIT:
+            return link
+        path = self._elsewhere()
+        link.unlink(missing_ok=True)
+        link.symlink_to(path)
+        return path
+
+    def remove_socket(self) -> None:
+        """Remove the socket, and the link to it."""
+        self.socket.unlink(missing_ok=True)
+        (self.root / "control.sock").unlink(missing_ok=True)
+
+    def _elsewhere(self) -> Path:
         import hashlib
 
-        digest = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:16]
-        return private_runtime_dir() / f"{digest}.sock"
+        name = f"{hashlib.sha256(os.fsencode(self.root)).hexdigest()[:16]}.sock"
+        return private_runtime_dir(SOCKET_PATH_LIMIT - len(name) - 1) / name
 
 
 def cluster_paths(name: str) -> ClusterPaths:

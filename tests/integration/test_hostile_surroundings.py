@@ -318,3 +318,24 @@ def test_a_process_that_cannot_be_executed_is_a_start_that_failed(
     assert done.returncode == 1
     assert "big cannot be executed: Argument list too long" in told(done)
     assert sandbox_command("status", code=3)
+
+
+@pytest.mark.usefixtures("_procfile")
+def test_a_cluster_on_a_long_path_is_found_whatever_the_temporary_directory_is(
+    sandbox_command: SandboxCommand, tmp_path: Path
+) -> None:
+    home = sandbox_command.home / ("d" * 120)
+    long = tmp_path / ("e" * 120)
+    long.mkdir()
+    sandbox_command.env["ETCD_SANDBOX_HOME"] = str(home)
+    for start, look in ((str(long), str(tmp_path)), (str(tmp_path), str(long))):
+        sandbox_command("up", "-d", TMPDIR=start)
+        refused = sandbox_command("up", "-d", code=1, TMPDIR=look)
+        assert "running already" in told(refused)
+        status = json.loads(sandbox_command("status", "--json", TMPDIR=look).stdout)
+        assert [each["state"] for each in status["processes"]] == ["running"]
+        door = (home / "default" / "control.sock").readlink()
+        assert door.exists()
+        sandbox_command("down", TMPDIR=look)
+        assert not door.exists()
+        assert not (home / "default" / "control.sock").is_symlink()

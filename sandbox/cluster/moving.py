@@ -9,6 +9,7 @@ from dataclasses import replace
 from sandbox.cluster import preflight
 from sandbox.cluster.surroundings import Surroundings, member_of
 from sandbox.errors import SandboxError, TimedOut
+from sandbox.etcd.datadir import has_data
 from sandbox.model.event import Kind
 from sandbox.model.spec import ProcessSpec
 from sandbox.model.state import ProcessState
@@ -27,7 +28,11 @@ class Moving:
         peer_urls = peer_urls_of(member)
         anew = runs_differently(process.spec, wanted)
         await asyncio.to_thread(self._check_free, process.spec, wanted)
-        peer = await self._at.listed.find(wanted.name, deadline)
+        # Members that never ran have no list yet.
+        began = await asyncio.to_thread(self._have_data)
+        peer = await self._at.listed.find(wanted.name, deadline) if began else None
+        if not began:
+            self._at.roster.add(wanted)
         if peer is not None and member.peer_url not in peer.peer_urls:
             await self._at.listed.update(wanted.name, peer.id, peer_urls, deadline)
             self._at.bus.publish(
@@ -65,6 +70,9 @@ class Moving:
                 error.hint,
                 error.detail,
             ) from error
+
+    def _have_data(self) -> bool:
+        return any(has_data(member.data_dir) for _, member in self._at.roster.items())
 
     def _take(self, wanted: ProcessSpec) -> None:
         """The plan, and who is who, have it from now on."""

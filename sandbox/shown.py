@@ -83,6 +83,11 @@ def listed(entry: Mapping[str, Any]) -> str:
     """An entry of etcd's member list that is no process of this cluster: `elsewhere` of `status --json`."""
     who = ", ".join(filter(None, (entry["id"], *entry["peer_urls"])))
     name = f"{entry['name']} ({who})" if entry["name"] else who
+    if entry.get("remnant"):
+        return (
+            f"on etcd's member list, left over from the data of another cluster: {name}; a member here has "
+            "its peer URL, so it has no vote"
+        )
     counts = "has no vote" if entry["learner"] else "counts for the quorum"
     if not entry["started"]:
         return f"on etcd's member list, never started: {name}; {counts}"

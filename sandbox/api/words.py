@@ -123,6 +123,6 @@ def _ailing(status: ClusterStatus) -> list[str]:
         *(
             f"{entry.name or entry.id} is on etcd's member list and does not answer"
             for entry in status.elsewhere
-            if not entry.learner and not entry.answers
+            if not (entry.learner or entry.answers or entry.remnant)
         ),
     ]

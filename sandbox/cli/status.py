@@ -96,7 +96,8 @@ def lines(answer: dict[str, Any]) -> list[str]:
     if any(each.get("why") == WANTS_USER for each in members):
         shown_lines.append("a user is given with --user NAME:PASSWORD, or $ETCD_SANDBOX_USER")
     for entry in answer.get("elsewhere", ()):
-        mend = "" if entry["started"] else f"; etcd-sandbox remove {entry['id']}"
+        stays = entry["started"] and not entry.get("remnant")
+        mend = "" if stays else f"; etcd-sandbox remove {entry['id']}"
         shown_lines.append(shown.listed(entry) + mend)
     shown_lines += answer.get("notes", ())
     shown_lines += _two_leaders(answer)

@@ -256,7 +256,9 @@ class Coming:
         `names` are the members that are replaced: those that are down go together, the others one by one.
         """
         url = await self._at.listed.leader_url(deadline)
+        # etcd counts those as well that only its list has.
         voters = await self._voters()
+        voters |= dict.fromkeys(self._at.roster.remnants, False)
         leader = next((n for n, own in self._at.roster.items() if own.client_url == url), None)
         if leader is None:
             return

@@ -82,7 +82,7 @@ class HealthCheck:
         elsewhere = {
             key: peer.client_urls[0]
             for key, peer in self._roster.elsewhere.items()
-            if peer.client_urls
+            if peer.client_urls and key not in self._roster.remnants
         }
         urls = {**self._running(), **elsewhere}
         left = {key: url for key, url in urls.items() if key not in known}

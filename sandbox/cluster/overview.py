@@ -216,6 +216,7 @@ class Overview:
                 learner=peer.is_learner,
                 started=bool(peer.client_urls),
                 answers=key in answers,
+                remnant=key in self._roster.remnants,
             )
             for key, peer in self._roster.elsewhere.items()
         }

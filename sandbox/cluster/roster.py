@@ -125,7 +125,12 @@ class Roster:
         own = [name for name in self._members if self.may_vote(name)]
         if self._listed is None:
             return tuple(own)
-        keys = {self._key(peer): peer for peer in self._listed if not peer.is_learner}
+        left_over = self.remnants
+        keys = {
+            self._key(peer): peer
+            for peer in self._listed
+            if not peer.is_learner and peer.id not in left_over
+        }
         return (
             *(name for name in self._members if name in keys),
             *(k for k in keys if k not in self),
@@ -137,6 +142,23 @@ class Roster:
         return {
             peer.id: peer for peer in self._listed or () if self._key(peer) not in self._members
         }
+
+    @property
+    def remnants(self) -> frozenset[str]:
+        """The entries of etcd's list, by ID, that nobody is: they have the peer URL of a member of ours.
+
+        etcd takes no two members with one peer URL. Such an entry came with a snapshot's database, and
+        etcd 3.6 lists it (issue 20967); Raft knows nothing of it, so it has no vote.
+        """
+        own = {
+            url
+            for peer in self._listed or ()
+            if self._key(peer) in self._members
+            for url in peer.peer_urls
+        }
+        return frozenset(
+            key for key, peer in self.elsewhere.items() if not own.isdisjoint(peer.peer_urls)
+        )
 
     @property
     def moved(self) -> dict[str, tuple[str, ...]]:

@@ -148,7 +148,8 @@ class ListedMember:
     """An entry of etcd's member list that is no process of this cluster: it counts all the same.
 
     `id` is unpadded hex. `started` is whether it ever joined: etcd knows its client URLs from then on.
-    `answers` is whether it answered at one of them just now.
+    `answers` is whether it answered at one of them just now. A `remnant` does not count: it came with a
+    snapshot's database, and has the peer URL of a member.
     """
 
     id: str
@@ -158,6 +159,7 @@ class ListedMember:
     learner: bool
     started: bool
     answers: bool
+    remnant: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

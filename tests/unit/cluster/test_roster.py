@@ -86,7 +86,9 @@ def test_etcds_list_says_who_has_a_vote() -> None:
     assert known.voters == ("etcd1", "etcd2", "etcd3")
     assert known.is_listed("etcd1") is None
     ids = [known.id_of(name) or "" for name in known.names]
-    known.take_list([listed(ids[0]), listed(ids[1]), listed(ids[2], learner=True), listed("ff")])
+    known.take_list(
+        [listed(ids[0]), listed(ids[1]), listed(ids[2], learner=True), listed("ff", port=7)]
+    )
     assert known.voters == ("etcd1", "etcd2", "ff")
     assert list(known.elsewhere) == ["ff"]
     assert known.title("ff") == "ff"
@@ -125,3 +127,18 @@ def test_a_member_that_etcds_list_has_at_another_peer_url_is_noticed() -> None:
     )
     known.take_list([here, there])
     assert known.moved == {"etcd2": ("http://127.0.0.1:9",)}
+
+
+def test_an_entry_with_the_peer_url_of_a_member_is_left_over_and_has_no_vote() -> None:
+    known = Roster([member(1), member(2)])
+    entries = [
+        Peer(id=id_, name="infra1", peer_urls=(url,), client_urls=("http://a:1",), is_learner=False)
+        for id_, url in (("1a", "http://a:2"), ("2a", "http://b:2"), ("9", "http://a:2"))
+    ]
+    known.take_list(entries)
+    assert known.remnants == {"9"}
+    assert known.voters == ("etcd1", "etcd2")
+    assert set(known.elsewhere) == {"9"}
+    known.take_list([*entries[:2], replace(entries[2], peer_urls=("http://c:2",))])
+    assert not known.remnants
+    assert list(known.voters) == ["etcd1", "etcd2", "9"]

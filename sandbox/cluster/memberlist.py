@@ -200,18 +200,37 @@ class MemberList:
         await self._insist(process, "updated", ask, deadline, Report())
 
     async def leader_url(self, deadline: float) -> str:
-        """Where clients reach the leader; waits for one while a quorum runs."""
+        """Where clients reach the leader; waits for one while a quorum runs.
+
+        Where a member leads that is no process of ours, one that follows it hands on what it is asked.
+        """
         while True:
-            leader = (await self._monitor.look()).leader
-            if leader is not None:
-                return self._roster.member(leader).client_url
+            look = await self._monitor.look()
+            elsewhere = self._roster.elsewhere
+            led = (
+                each.process for each in look.voters if each.running and each.follows in elsewhere
+            )
+            asked = look.leader or next((name for name in led if name in self._roster), None)
+            if asked is not None:
+                return self._roster.member(asked).client_url
             if not self._voters.could_elect():
                 raise SandboxError(
                     "the quorum is lost, and without it etcd cannot change its members",
-                    hint="etcd-sandbox start the members that are down, or etcd-sandbox heal",
+                    hint=self._without_quorum(),
                 )
             _check_time(deadline, "no member leads, so none can change the members")
             await asyncio.sleep(ASK_AGAIN_S)
+
+    def _without_quorum(self) -> str:
+        """What brings the quorum back: a member that was never started counts for it as well."""
+        mends = ["etcd-sandbox start the members that are down", "etcd-sandbox heal"]
+        mends += [
+            f"etcd-sandbox add, which starts the member with the peer URL {peer.peer_urls[0]} that was "
+            "never started, where a new one would have that URL"
+            for peer in self._roster.elsewhere.values()
+            if not peer.name and not peer.is_learner and peer.peer_urls
+        ]
+        return ", or ".join(mends)
 
     async def _insist(
         self,

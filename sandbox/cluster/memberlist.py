@@ -40,6 +40,9 @@ _WAITS = {
 }
 """What ends by itself, by a part of etcd's refusal, and why."""
 
+_OPEN = ("did not answer in time", "request timed out")
+"""Answers after which the leader may have what it was asked in its log, and do it later."""
+
 _MENDS = {
     "too many learner": "etcd has one learner at a time, unless --max-learners (3.6 and later) says "
     "more: etcd-sandbox promote learners, or etcd-sandbox remove learners",
@@ -245,9 +248,15 @@ class MemberList:
         # One that came back may be called as one of ours is.
         name = self._roster.member(process).name if process in self._roster else process
         began = time.monotonic()
-        why = ""
+        why, unanswered = "", False
         while True:
-            answer = await ask(await self.leader_url(deadline))
+            try:
+                url = await self.leader_url(deadline)
+            except SandboxError as error:
+                raise _may_be_done_yet(error, name, done) if unanswered else error from error
+            answer = await ask(url)
+            if isinstance(answer, Refusal):
+                unanswered = unanswered or any(part in answer.message for part in _OPEN)
             if not isinstance(answer, Refusal):
                 if why:
                     waited_s = time.monotonic() - began
@@ -261,7 +270,8 @@ class MemberList:
             if not reason:
                 raise _refused(f"{name} was not {done}", answer, away)
             if time.monotonic() >= deadline:
-                raise TimedOut(f"{name} was not {done} in time: {reason}", hint=str(answer))
+                late = TimedOut(f"{name} was not {done} in time: {reason}", hint=str(answer))
+                raise _may_be_done_yet(late, name, done) if unanswered else late
             if reason != why:
                 why = reason
                 self._bus.publish(Kind.MEMBER_WAITING, name, process=process, why=why)
@@ -289,6 +299,16 @@ def _refused(what: str, refusal: Refusal, away: list[str]) -> SandboxError:
         reason += f", since {', '.join(away)} {verb} not run"
     mend = next((mend for part, mend in _MENDS.items() if part in reason), "")
     return SandboxError(f"{what}, etcd refuses it: {reason}", hint=mend)
+
+
+def _may_be_done_yet(error: SandboxError, name: str, done: str) -> SandboxError:
+    """The error, for what the leader may do yet."""
+    return type(error)(
+        f"{error.what}; {name} may be {done} yet, since etcd was asked and did not answer",
+        error.where,
+        error.hint,
+        error.detail,
+    )
 
 
 def _check_time(deadline: float, what: str) -> None:

@@ -1,0 +1,78 @@
+"""What is asked of etcd's list of members, and what is said where the answer does not come."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from sandbox.cluster.memberlist import MemberList, Report
+from sandbox.cluster.roster import Roster
+from sandbox.errors import SandboxError, TimedOut
+from sandbox.etcd.answers import Refusal
+from sandbox.model.detail import Peer
+from tests.unit.cluster.test_roster import member
+
+LATE = Refusal(code=4, message="it did not answer in time")
+NEVER_STARTED = Peer(id="9", name="", peer_urls=("http://c:2",), client_urls=(), is_learner=False)
+
+
+def member_list(*answers: Refusal | None, leads: int) -> MemberList:
+    """The list of two members, of whom etcd1 leads for so many looks; etcd answers a removal so."""
+    said, looks = list(answers), iter(range(100))
+
+    async def look() -> Any:
+        return SimpleNamespace(leader="etcd1" if next(looks) < leads else None, voters=())
+
+    async def remove_member(*_: object) -> Refusal | None:
+        return said.pop(0) if len(said) > 1 else said[0]
+
+    roster = Roster([member(1), member(2)])
+    roster.take_list([NEVER_STARTED])
+    parts: Any = (
+        SimpleNamespace(look=look),
+        roster,
+        SimpleNamespace(could_elect=lambda: False, seen=lambda _: ()),
+        SimpleNamespace(remove_member=remove_member),
+        SimpleNamespace(publish=lambda *_, **__: None),
+    )
+    return MemberList(*parts)
+
+
+def removal(asked: MemberList, within_s: float = 5.0) -> SandboxError | None:
+    """How the removal of infra2 ends."""
+    try:
+        asyncio.run(asked.remove("etcd2", "2a", time.monotonic() + within_s, Report()))
+    except SandboxError as error:
+        return error
+    return None
+
+
+def test_what_a_leader_was_asked_may_be_done_yet_though_the_quorum_is_lost() -> None:
+    error = removal(member_list(LATE, leads=1))
+    assert error is not None
+    assert error.what == (
+        "the quorum is lost, and without it etcd cannot change its members; infra2 may be removed yet, "
+        "since etcd was asked and did not answer"
+    )
+
+
+def test_what_nobody_was_asked_is_not_done_later() -> None:
+    error = removal(member_list(None, leads=0))
+    assert error is not None
+    assert error.what == "the quorum is lost, and without it etcd cannot change its members"
+    assert "etcd-sandbox add, which starts the member with the peer URL http://c:2" in error.hint
+
+
+def test_a_leader_that_never_answers_may_do_it_yet() -> None:
+    error = removal(member_list(LATE, leads=100), within_s=0.1)
+    assert isinstance(error, TimedOut)
+    assert "infra2 may be removed yet" in error.what
+
+
+@pytest.mark.parametrize("answers", [(None,), (LATE, None)])
+def test_an_answer_in_the_end_is_all_that_is_told(answers: tuple[Refusal | None, ...]) -> None:
+    assert removal(member_list(*answers, leads=100)) is None

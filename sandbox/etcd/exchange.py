@@ -12,13 +12,14 @@ import re
 import ssl
 import sys
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import PurePath
 from urllib.parse import urlsplit
 
 import h11
 
+from sandbox.etcd.lookups import Lookups
 from sandbox.model.address import SECURE_SCHEMES, SOCKET_SCHEMES
 from sandbox.paths import SOCKET_PATH_LIMIT
 
@@ -62,6 +63,7 @@ class Exchange:
         self._idle: dict[tuple[str, int], list[_Connection]] = {}
         self._certificates: dict[tuple[str, int], bytes] = {}
         self._left: dict[tuple[str, int], list[asyncio.Task[tuple[int, bytes]]]] = {}
+        self._lookups = Lookups()
 
     def certificate(self, url: str) -> bytes | None:
         """The certificate that the server there last showed, in DER; None where it has shown none."""
@@ -103,7 +105,7 @@ class Exchange:
                 return await self._exchange(connection, idle, question)
             except (OSError, h11.ProtocolError, asyncio.IncompleteReadError):
                 pass
-        connection = await _connect(*address, self._context() if secure else None)
+        connection = await self._open(address, secure)
         if secure:
             self._certificates[address] = connection.certificate
         if not question.wanted:
@@ -111,6 +113,17 @@ class Exchange:
             idle.append(connection)
             raise TimeoutError
         return await self._exchange(connection, idle, question)
+
+    async def _open(self, address: tuple[str, int], secure: bool) -> _Connection:
+        context = self._context() if secure else None
+        host, port = address
+        if port == _NO_PORT:
+            return await _connect(host, port, context)
+        *others, last = await self._lookups.addresses(host)
+        for place in others:
+            with suppress(OSError):
+                return await _connect(host, port, context, place)
+        return await _connect(host, port, context, last)
 
     def _leave(self, address: tuple[str, int], talk: asyncio.Task[tuple[int, bytes]]) -> None:
         """Nobody waits for this answer any more; its connection is wanted."""
@@ -136,7 +149,7 @@ class Exchange:
         Raises one of TROUBLE when it does not come to its end.
         """
         address, target, secure = _place(url)
-        connection = await _connect(*address, self._context() if secure else None)
+        connection = await self._open(address, secure)
         try:
             asked = (method, target, body, (("Content-Type", content_type), *headers))
             async with aclosing(connection.events(*asked)) as events:
@@ -252,9 +265,10 @@ def _place(url: str) -> tuple[tuple[str, int], str, bool]:
     parts = urlsplit(url)
     secure = parts.scheme in SECURE_SCHEMES
     if parts.scheme in SOCKET_SCHEMES:
-        found = _AT_SOCKET.fullmatch(url.partition("://")[2])
+        file = url.partition("://")[2]
+        found = _AT_SOCKET.fullmatch(file)
         if found is None:
-            raise ValueError(url)
+            return (file, _NO_PORT), "/", secure
         return (found["file"], _NO_PORT), found["target"], secure
     if parts.hostname is None or parts.scheme not in ("http", "https"):
         raise ValueError(url)
@@ -263,14 +277,19 @@ def _place(url: str) -> tuple[tuple[str, int], str, bool]:
     return address, target, secure
 
 
-async def _connect(host: str, port: int, context: ssl.SSLContext | None) -> _Connection:
+async def _connect(
+    host: str, port: int, context: ssl.SSLContext | None, place: str = ""
+) -> _Connection:
+    """`place` is the address of a host that has been looked up."""
     if port == _NO_PORT:
         with _short(host) as path:
             reader, writer = await asyncio.open_unix_connection(
                 path, ssl=context, server_hostname="localhost" if context else None
             )
         return _Connection(reader, writer, "localhost")
-    reader, writer = await asyncio.open_connection(host, port, ssl=context)
+    reader, writer = await asyncio.open_connection(
+        place or host, port, ssl=context, server_hostname=host if context else None
+    )
     shown = f"[{host}]" if ":" in host else host
     return _Connection(reader, writer, f"{shown}:{port}")
 

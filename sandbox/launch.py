@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from sandbox import mute
 from sandbox.clusterlock import is_running, lock_to_start
 from sandbox.control.wire import error_from_wire
 from sandbox.errors import SandboxError, TimedOut
@@ -26,6 +27,7 @@ START_TIMEOUT_S = 30.0
 """How long the supervisor may take to say that it serves its socket."""
 
 _FORCE_AGAIN_S = 0.5
+_GUARD_LOOKED_AT_EVERY_S = 0.2
 
 _GUARD = Path(__file__).parent / "supervise" / "guard.py"
 _DAEMON = (sys.executable, "-P", "-m", "sandbox.daemon")
@@ -118,7 +120,7 @@ def launch(
     launched = Launched(guard, owner_write if owned else None)
     try:
         _hand_over(spec_write, msgspec.json.encode(spec))
-        _await_word(status_read, paths)
+        _await_word(status_read, paths, guard)
     except BaseException as error:
         launched.let_go()
         if isinstance(error, SandboxError) and not isinstance(error, TimedOut):
@@ -127,9 +129,9 @@ def launch(
                 guard.wait(grace_s)
         _force(launched, grace_s)
         if guard.returncode is not None and guard.returncode < 0:
-            # It was killed, so nobody clears up after the supervisor.
+            # It was killed, so nobody clears up after the supervisor, which may be stopped.
             with contextlib.suppress(TimedOut):
-                wait_until_gone(paths, grace_s)
+                mute.end(paths)
             if left_behind(paths):
                 sweep(paths)
         raise
@@ -206,7 +208,7 @@ def _hand_over(fd: int, content: bytes) -> None:
         pipe.write(content)
 
 
-def _await_word(fd: int, paths: ClusterPaths) -> None:
+def _await_word(fd: int, paths: ClusterPaths, guard: subprocess.Popen[bytes]) -> None:
     import select
 
     content = b""
@@ -215,11 +217,17 @@ def _await_word(fd: int, paths: ClusterPaths) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
     while not content.endswith(b"\n"):
         remaining = deadline - time.monotonic()
-        if remaining <= 0 or not news.poll(remaining * 1000):
+        if remaining <= 0:
             raise TimedOut(
                 f"the supervisor did not start within {START_TIMEOUT_S:g} s",
                 hint=f"its log is {paths.supervisor_log}",
             )
+        if not news.poll(min(remaining, _GUARD_LOOKED_AT_EVERY_S) * 1000):
+            if (guard.poll() or 0) < 0:
+                raise SandboxError(
+                    "the guard was killed while the cluster started; everything was stopped"
+                )
+            continue
         chunk = os.read(fd, 65536)
         if not chunk:
             raise SandboxError(

@@ -5,15 +5,20 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import time
 
 from sandbox.cli.diagnostics import note
 from sandbox.cli.settings import settings
+from sandbox.clusterlock import is_running
 from sandbox.control.answers import not_ours, not_running
 from sandbox.control.client import ControlClient
 from sandbox.errors import InputError, NotRunning, SandboxError
 from sandbox.paths import ClusterPaths, cluster_paths, is_there, known_clusters
 
 DEFAULT = "default"
+
+SILENT_FOR_S = 5.0
+"""A supervisor that starts listens within this time, but on a machine that is very busy."""
 
 
 def named() -> str | None:
@@ -33,10 +38,21 @@ def running() -> ControlClient:
     """
     name = named()
     paths = cluster_paths(name) if name else _only_one()
-    if not _listens(paths):
+    if not _listens_soon(paths):
         clear_leftovers(paths)
         raise not_running(paths.name)
     return ControlClient(paths)
+
+
+def end_silent() -> ClusterPaths:
+    """End the cluster that is meant, though its supervisor does not answer; and what that ran."""
+    from sandbox import mute
+
+    name = named()
+    paths = cluster_paths(name) if name else _only_one()
+    mute.end(paths)
+    clear_leftovers(paths)
+    return paths
 
 
 def clear_leftovers(paths: ClusterPaths) -> None:
@@ -53,11 +69,10 @@ def _only_one() -> ClusterPaths:
     refused: list[OSError | SandboxError] = []
     for paths in known_clusters():
         try:
-            if not is_there(paths.supervisor):
-                continue
-            if _listens(paths):
+            begun = is_there(paths.supervisor)
+            if (begun and _listens(paths)) or is_running(paths):
                 live.append(paths)
-            else:
+            elif begun:
                 clear_leftovers(paths)
         except (PermissionError, SandboxError) as error:
             refused.append(error)
@@ -76,6 +91,20 @@ def _only_one() -> ClusterPaths:
             hint=f"name the one that you mean: -c {live[0].name}",
         )
     return live[0]
+
+
+def _listens_soon(paths: ClusterPaths) -> bool:
+    """Whether its supervisor listens, once it has started or ended; raises TimedOut where it does neither."""
+    deadline = time.monotonic() + SILENT_FOR_S
+    while not _listens(paths):
+        if not is_running(paths):
+            return False
+        if time.monotonic() > deadline:
+            from sandbox import mute
+
+            raise mute.silent(paths)
+        time.sleep(0.02)
+    return True
 
 
 def _listens(paths: ClusterPaths) -> bool:

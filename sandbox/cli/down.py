@@ -8,7 +8,7 @@ import click
 
 from sandbox.cli import output
 from sandbox.cli.settings import common
-from sandbox.errors import NotRunning
+from sandbox.errors import NotRunning, TimedOut
 
 if TYPE_CHECKING:
     from sandbox.control.client import ControlClient
@@ -27,14 +27,19 @@ def down(purge: bool, kill: bool) -> None:
 
     The data stays, so that etcd-sandbox up goes on with it, unless --purge is given.
     """
-    from sandbox.cli.choice import running
+    from sandbox.cli.choice import end_silent, running
 
     if purge:
         _purge(kill)
         return
-    client = running()
-    paths = client.paths
-    _stop(client, kill=kill)
+    try:
+        client = running()
+        paths = client.paths
+        _stop(client, kill=kill)
+    except TimedOut:
+        if not kill:
+            raise
+        paths = end_silent()
     output.line(f"stopped {paths.name}")
     output.next_step("up")
 
@@ -62,9 +67,18 @@ def _purge(kill: bool) -> None:
             raise
         if (recorded := recorded_plan(paths)) is not None:
             refuse_foreign_data(recorded, "--purge")
+    except TimedOut:
+        if not kill:
+            raise
+        paths = choice.end_silent()
     else:
         paths = client.paths
-        _end(client, kill=kill)
+        try:
+            _end(client, kill=kill)
+        except TimedOut:
+            if not kill:
+                raise
+            choice.end_silent()
     purge(paths)
     output.line(f"purged {paths.name}: no data, logs or plan are left")
     output.next_step("up")

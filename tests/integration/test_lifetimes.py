@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -421,3 +422,50 @@ def test_no_etcd_is_left(victim: str, etcd_path: str, sandbox_command: SandboxCo
         started.ended()
         sandbox_command.assert_nothing_left()
     assert all(map(can_be_bound, ports))
+
+
+def test_a_start_whose_guard_is_killed_and_whose_supervisor_stands_still_leaves_nothing(
+    sandbox_command: SandboxCommand,
+) -> None:
+    (sandbox_command.cwd / "Procfile").write_text("a: exec sleep 1000\n")
+    for detached in (["-d"], ["--plain"]):
+        up = sandbox_command.popen("up", *detached)
+        [supervisor] = until(lambda: _alone(sandbox_command))
+        supervisor.suspend()
+        guard = supervisor.parent()
+        assert guard is not None
+        if not (sandbox_command.home / "default" / "control.sock").exists():
+            guard.kill()
+            _, err = up.communicate(timeout=60)
+            assert up.returncode == 1, err
+            assert b"the guard was killed while the cluster started" in err
+            sandbox_command("status", code=3)
+        else:
+            supervisor.resume()  # it was too quick for this test
+            sandbox_command("down", "--kill")
+            up.communicate(timeout=60)
+        until(lambda: sandbox_command.ours() == [])
+
+
+def _alone(sandbox: SandboxCommand) -> list[psutil.Process]:
+    """The supervisor, and not its guard, which has the same words in its command line."""
+    found = sandbox.ours_with("sandbox.daemon")
+    with contextlib.suppress(psutil.Error):
+        return [each for each in found if not any("guard.py" in word for word in each.cmdline())]
+    return []
+
+
+def test_a_supervisor_that_stands_still_is_told_and_can_be_ended(
+    sandbox_command: SandboxCommand,
+) -> None:
+    (sandbox_command.cwd / "Procfile").write_text("a: exec sleep 1000\n")
+    sandbox_command("up", "-d")
+    [supervisor] = _alone(sandbox_command)
+    (sandbox_command.home / "default" / "control.sock").rename(sandbox_command.cwd / "socket")
+    supervisor.suspend()
+    said = sandbox_command("status", code=4).stderr
+    assert f"does not answer (pid {supervisor.ppid()}, {supervisor.pid})" in said
+    assert "running already" in sandbox_command("up", "-d", code=1).stderr
+    assert "stopped default" in sandbox_command("down", "--kill").stdout
+    assert sandbox_command.ours() == []
+    sandbox_command("status", code=3)

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from sandbox import leftovers
+from sandbox.cli import choice
+from sandbox.clusterlock import take_lock
 from sandbox.paths import ClusterPaths, cluster_paths
 from tests.unit.cli.conftest import Ran
 from tests.unit.conftest import FakeSupervisor, plan_answer, status_answer
@@ -116,3 +120,28 @@ def test_a_supervisor_that_ends_while_it_is_asked_is_told_of(
     ran = cli("status")
     assert ran.code == 1
     assert ran.err == "etcd-sandbox: error: the supervisor is still starting\n\nhint: again\n"
+
+
+@pytest.fixture
+def held(home: Path) -> Iterator[ClusterPaths]:
+    """A cluster whose lock is held, as by a supervisor that starts, ends, or was stopped."""
+    paths = cluster_paths("default")
+    paths.root.mkdir(parents=True)
+    lock = take_lock(paths)
+    assert lock is not None
+    yield paths
+    os.close(lock)
+
+
+@pytest.mark.parametrize("line", [("status",), ("down",), ("-c", "default", "logs")])
+def test_a_cluster_whose_supervisor_does_not_answer_is_not_called_one_that_does_not_run(
+    line: tuple[str, ...],
+    held: ClusterPaths,
+    cli: Callable[..., Ran],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(choice, "SILENT_FOR_S", 0.05)
+    ran = cli(*line)
+    assert ran.code == 4
+    assert "cluster 'default' runs, but its supervisor does not answer" in ran.err
+    assert "-c default down --kill ends it" in ran.err

@@ -94,5 +94,7 @@ def _shape(line: str) -> str:
     line = re.sub(r"[0-9][0-9.:]*", "0", line)
     line = re.sub(r"\b(leader|follower)\b", "role", line)
     line = re.sub(r"; it was the role", "", line)
-    line = re.sub(r" · (0 s without a role|infra0 has no role|reads [a-z0 ]*[a-z0])", "", line)
+    line = re.sub(r"there is a role again, after 0 s: (infra0)", r"\1 leads", line)
+    figures = r"0 s without a role|infra0 has no role|(?:reads|writes) [a-z0 ]*[a-z0]"
+    line = re.sub(rf" · ({figures})", "", line)
     return " ".join(line.split())

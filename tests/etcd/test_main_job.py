@@ -219,7 +219,7 @@ def test_the_status_has_the_promised_shape(
     shown = status(on_etcd, "--hash")
     assert list(shown) == [
         "schema", "cluster", "supervisor", "leader", "term", "quorum", "members", "processes", "faults", "logs",
-        "bootstrap",
+        "log_loss", "bootstrap", "alarms", "elsewhere", "notes", "authentication",
     ]  # fmt: skip
     assert shown["schema"] == 1
     assert (shown["bootstrap"]["way"], shown["bootstrap"]["runtime"]) == ("static", "process")
@@ -228,7 +228,8 @@ def test_the_status_has_the_promised_shape(
     assert list(only) == [
         "name", "process", "id", "pid", "state", "role", "healthy", "term", "revision", "raft_index",
         "raft_applied_index", "db_size_bytes", "hash", "version", "client_url", "peer_url", "metrics_url",
-        "data_dir", "cpu_percent", "rss_bytes", "restarts", "uptime_s", "exit", "follows",
+        "data_dir", "cpu_percent", "rss_bytes", "restarts", "uptime_s", "exit", "follows", "alarms",
+        "why",
     ]  # fmt: skip
     assert (only["name"], only["process"], only["state"]) == ("infra1", "etcd1", "running")
     assert (only["role"], only["healthy"], only["exit"]) == ("leader", True, None)

@@ -89,6 +89,8 @@ def fake_member() -> Iterator[FakeMember]:
 class FakeClient:
     """A cluster whose members all are at one address."""
 
+    user = None
+
     def __init__(self, url: str, *members: dict[str, Any]) -> None:
         self._url = url
         self._members = members or (member("infra1", role="leader"),)

@@ -307,7 +307,7 @@ def _with_membership(planned: Planned, recorded: ClusterSpec | None, given: Opti
     if not any(has_data(member.data_dir) for member in kept):
         return planned
     spec = with_known_ids(continued(recorded, planned.spec), recorded, has_data)
-    notes = (*spec.notes, *interrupted_words(spec))
+    notes = (*spec.notes, *interrupted_words(spec, has_data))
     spec = replace(spec, notes=notes, history=recorded.history)
     words = change_words(spec, planned.spec)
     says = f"{planned.says}; since then {words}" if words else planned.says

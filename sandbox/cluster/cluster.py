@@ -24,7 +24,7 @@ from sandbox.cluster.upgrading import Upgrade
 from sandbox.cluster.verbs import Verbs
 from sandbox.cluster.voters import Voters
 from sandbox.errors import InputError, SandboxError
-from sandbox.etcd.datadir import clear_for_proxy
+from sandbox.etcd.datadir import clear_for_proxy, has_data
 from sandbox.etcd.raftlog import SignKind, scan
 from sandbox.model.availability import Bucket
 from sandbox.model.credentials import Credentials
@@ -38,6 +38,7 @@ from sandbox.model.verb import MEMBERSHIP, Order
 from sandbox.model.verdict import Verdict
 from sandbox.paths import ClusterPaths
 from sandbox.plan.changes import compare
+from sandbox.plan.membership import comes_back
 from sandbox.supervise import lifecycle
 from sandbox.supervise.bus import Bus
 from sandbox.supervise.ledger import Ledger
@@ -114,6 +115,11 @@ class Cluster:
         self._surplus = [process for process in later if process.is_surplus]
         self._to_join = [process for process in later if process.is_to_join]
         self._at_start = [process for process in wanted if process.after is After.START]
+        self._again = [
+            each
+            for each in spec.wanted_processes
+            if each.name in held and comes_back(each, has_data)
+        ]
         self._readiness = ClusterReadiness(
             self._supervisor,
             tuple(self._at_start),
@@ -123,6 +129,7 @@ class Cluster:
             spec,
             (*self._surplus, *self._to_join),
             self._start_the_last,
+            tuple(self._again),
         )
         self._links = make_links(spec.processes, self._supervisor.environment, ledger, guard)
         self._faults = Faults(self._supervisor, self._roster, bus, self._links)
@@ -164,16 +171,18 @@ class Cluster:
             return
         finally:
             await starting
+        # Those whose change was interrupted come beside them, and are not waited for.
+        first = [*self._at_start, *self._again]
         if not self._at_start and self._surplus:
             self._start_the_last()
         elif self.spec.discovery is not None:
-            await ordering.start_together(self._supervisor, self._at_start)
+            await ordering.start_together(self._supervisor, first)
         elif self._links is None:
-            await ordering.start(self._supervisor, self._serving, self._at_start)
+            await ordering.start(self._supervisor, self._serving, first)
         elif all(spec.member.link for spec in self.spec.members if spec.member is not None):
-            await ordering.start_apart(self._supervisor, self._serving, self._at_start)
+            await ordering.start_apart(self._supervisor, self._serving, first)
         else:
-            await ordering.start(self._supervisor, self._serving, self._at_start)
+            await ordering.start(self._supervisor, self._serving, first)
         if self._links is not None:
             self._links.open()
 

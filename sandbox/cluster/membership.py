@@ -276,17 +276,18 @@ class Membership:
                 f"{error.hint}; then etcd-sandbox replace {own} goes on".removeprefix("; then "),
                 error.detail,
             ) from error
-        self._at.end(name)
-        if not stays_learner:
-            try:
+        try:
+            if not stays_learner:
                 await self._coming.promote(name, deadline, report)
-            except SandboxError as error:
-                raise type(error)(
-                    f"the new {own} runs, but as a learner: {error.what}",
-                    error.where,
-                    f"etcd-sandbox promote {own}",
-                    error.detail,
-                ) from error
+        except SandboxError as error:
+            raise type(error)(
+                f"the new {own} runs, but as a learner: {error.what}",
+                error.where,
+                f"etcd-sandbox promote {own}",
+                error.detail,
+            ) from error
+        finally:
+            self._at.end(name)
 
     def _check_members(self, names: Sequence[str], what: str) -> None:
         for name in names:

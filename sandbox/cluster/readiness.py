@@ -16,6 +16,7 @@ from sandbox.etcd.raftlog import fatal_cause
 from sandbox.model.event import Event, Kind
 from sandbox.model.spec import ClusterSpec, ProcessSpec
 from sandbox.model.state import ProcessState
+from sandbox.plan.membership import could_be_quorum
 from sandbox.supervise import lifecycle
 from sandbox.supervise.bus import Bus
 from sandbox.supervise.supervisor import TAIL_OF_EXIT, Supervisor
@@ -90,7 +91,7 @@ class ClusterReadiness:
 
     `began` counts from the first execution. A member that ends before it was ready decides
     the question as well: its last lines go with the error. `lack` says what the way of bootstrap
-    waits for. `surplus` are started last, by `start_surplus`: one of them that ends is told of,
+    waits for. `again` are started as well, and not waited for. `surplus` are started last, by `start_surplus`: one of them that ends is told of,
     and decides nothing.
     """
 
@@ -104,6 +105,7 @@ class ClusterReadiness:
         spec: ClusterSpec,
         surplus: tuple[ProcessSpec, ...] = (),
         start_surplus: Callable[[], None] = lambda: None,
+        again: tuple[ProcessSpec, ...] = (),
     ) -> None:
         self._supervisor = supervisor
         self._bus = bus
@@ -122,7 +124,7 @@ class ClusterReadiness:
         if not wanted:
             # They alone were asked for, and are started at once.
             self._take_surplus()
-        self._can_be_ready = _has_quorum(wanted, spec)
+        self._can_be_ready = could_be_quorum(wanted, spec, again)
         self._began = time.monotonic()
         self._outcome: asyncio.Future[dict[str, object]] = (
             asyncio.get_running_loop().create_future()
@@ -251,13 +253,3 @@ def how_it_ended(event: Event) -> str:
     return (
         f"killed by {fields['signal']}" if fields.get("signal") else f"exit status {fields['code']}"
     )
-
-
-def _has_quorum(wanted: tuple[ProcessSpec, ...], spec: ClusterSpec) -> bool:
-    found = [process.member for process in wanted if process.member is not None]
-    members = [member for member in found if not member.proxy]
-    voters = max((len(member.initial_cluster) for member in members), default=0)
-    if spec.founders:
-        # The members are not those any more that the commands name.
-        voters = sum(each.member is not None and not each.member.learner for each in spec.members)
-    return not members or len(members) >= voters // 2 + 1

@@ -104,7 +104,11 @@ def delete_data(process: ProcessSpec) -> None:
         places.append(member.wal_dir)
     for place in places:
         try:
-            shutil.rmtree(place)
+            # At once, so that nobody begins with half of it when this is interrupted.
+            going = Path(f"{place}.going")
+            shutil.rmtree(going, ignore_errors=True)
+            Path(place).replace(going)
+            shutil.rmtree(going)
         except FileNotFoundError:
             continue
         except OSError as error:

@@ -149,15 +149,59 @@ def change_words(spec: ClusterSpec, planned: ClusterSpec) -> str:
     return ", ".join(parts)
 
 
-def interrupted_words(spec: ClusterSpec) -> tuple[str, ...]:
+def comes_back(process: ProcessSpec, has_data: Callable[[str], bool]) -> bool:
+    """Whether a member whose change was interrupted may be started all the same.
+
+    With data it is what it was, or learns that it was removed; one that joins finds itself on
+    etcd's list, or ends. Any other would begin a cluster of its own.
+    """
+    member = process.member
+    return member is not None and (member.joined or has_data(member.data_dir))
+
+
+def could_be_quorum(
+    wanted: Sequence[ProcessSpec], spec: ClusterSpec, again: Sequence[ProcessSpec] = ()
+) -> bool:
+    """Whether the voters among those that are started are enough; `again` are those that come back.
+
+    A member whose change was interrupted, and that cannot be started, has no vote any more.
+    """
+    members = [
+        process.member
+        for process in (*wanted, *again)
+        if process.member is not None and not process.member.proxy
+    ]
+    voters = max((len(member.initial_cluster) for member in members), default=0)
+    if spec.founders:
+        # The members are not those any more that the commands name.
+        gone = {each.process for each in spec.unfinished} - {each.name for each in again}
+        voters = sum(
+            each.member is not None and not each.member.learner and each.name not in gone
+            for each in spec.members
+        )
+    voting = sum(not member.learner for member in members)
+    return not members or voting >= voters // 2 + 1
+
+
+def interrupted_words(spec: ClusterSpec, has_data: Callable[[str], bool]) -> tuple[str, ...]:
     """What interrupted changes have left, and what to do about it."""
     found = []
     for left in spec.unfinished:
+        process = spec.process(left.process)
         (name,) = _named(spec, [left.process])
         mends = f"etcd-sandbox replace {name} brings a new member of that name"
         if left.verb != "replace":
             mends = f"etcd-sandbox remove {name} takes out what is left of it, {mends}"
-        found.append(f"'{left.verb}' of {name} was interrupted, so it is not started: {mends}")
+        what = f"'{left.verb}' of {name} was interrupted"
+        if process is None or process.member is None or not comes_back(process, has_data):
+            found.append(f"{what}, so it is not started: {mends}")
+        elif process.member.learner and process.member.joined:
+            found.append(
+                f"{what}: it comes back as a learner, and etcd-sandbox promote {name} gives it its vote; "
+                f"if it does not come back, {mends}"
+            )
+        else:
+            found.append(f"{what}: it is started as it was; if it does not come back, {mends}")
     return tuple(found)
 
 

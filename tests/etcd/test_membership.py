@@ -447,16 +447,36 @@ def test_who_orders_a_change_may_go_and_what_a_dead_supervisor_left_is_explained
 
     up = at_home("up", "-d")
 
-    assert "'replace' of infra4 was interrupted, so it is not started" in up.stderr
+    assert "'replace' of infra4 was interrupted" in up.stderr
     assert "etcd-sandbox replace infra4" in up.stderr
-    now = status(at_home)
-    assert now["infra4"]["state"] == "stopped"
+    assert not status(at_home)["infra4"]["healthy"]
     until_healthy(at_home, "infra1", "infra2", "infra3")
     at_home("replace", "infra4")
     until_healthy(at_home, "infra4")
     at_home("down")
     assert "interrupted" not in at_home("up", "-d").stderr
     until_healthy(at_home, "infra4")
+
+
+@pytest.mark.parametrize("verb", ["replace", "remove"])
+def test_a_change_that_was_interrupted_before_etcd_knew_of_it_leaves_the_member_as_it_was(
+    at_home: SandboxCommand, verb: str
+) -> None:
+    at_home("up", "-p", "mine.toml", "-n", "2", "-d")
+    at_home("down")
+    plan = at_home.home / "default" / "cluster.json"
+    recorded = json.loads(plan.read_text())
+    # As it is written before anything is done.
+    recorded["unfinished"] = [{"verb": verb, "process": "etcd2"}]
+    recorded["founders"] = ["etcd1", "etcd2"]
+    plan.write_text(json.dumps(recorded))
+
+    up = at_home("up", "-d")
+
+    assert f"'{verb}' of infra2 was interrupted: it is started as it was" in up.stderr
+    until_healthy(at_home, "infra1", "infra2")
+    at_home("down")
+    assert "interrupted" not in at_home("up", "-d").stderr
 
 
 def test_members_can_be_changed_beside_a_procfile_and_its_data_is_left_alone(

@@ -11,7 +11,9 @@ from sandbox.model.spec import ClusterSpec, MemberSpec, ProcessSpec, Unfinished
 from sandbox.plan.joining import joining, newcomer
 from sandbox.plan.membership import (
     change_words,
+    comes_back,
     continued,
+    could_be_quorum,
     interrupted_words,
     moved_words,
     with_known_ids,
@@ -147,9 +149,52 @@ def test_what_was_interrupted_is_said_with_the_mend() -> None:
     spec = replace(added(from_profile()), unfinished=(Unfinished(verb="add", process="etcd4"),))
     again = continued(spec, from_profile())
     assert again.unfinished == spec.unfinished
-    (words,) = interrupted_words(again)
+    (words,) = interrupted_words(again, lambda _: False)
     assert words == (
-        "'add' of infra4 was interrupted, so it is not started: etcd-sandbox remove infra4 takes out "
-        "what is left of it, etcd-sandbox replace infra4 brings a new member of that name"
+        "'add' of infra4 was interrupted: it is started as it was; if it does not come back, "
+        "etcd-sandbox remove infra4 takes out what is left of it, etcd-sandbox replace infra4 brings "
+        "a new member of that name"
     )
-    assert interrupted_words(replace(spec, unfinished=())) == ()
+    assert interrupted_words(replace(spec, unfinished=()), lambda _: False) == ()
+
+
+def interrupted(verb: str, *, learner: bool = False, joined: bool = False) -> ClusterSpec:
+    """The plan of three, whose third member was being changed when its supervisor died."""
+    planned = from_profile()
+    third = planned.members[2]
+    third = replace(third, member=replace(member(third), learner=learner, joined=joined))
+    return replace(
+        with_member(planned, third), unfinished=(Unfinished(verb=verb, process="etcd3"),)
+    )
+
+
+@pytest.mark.parametrize(
+    ("spec", "data", "back", "said"),
+    [
+        (interrupted("replace"), True, True, "it is started as it was"),
+        (interrupted("remove"), True, True, "it is started as it was"),
+        (interrupted("replace"), False, False, "so it is not started"),
+        (interrupted("replace", learner=True, joined=True), False, True, "promote infra3 gives it"),
+        (interrupted("replace", learner=True, joined=True), True, True, "promote infra3 gives it"),
+    ],
+    ids=["replace, data", "remove, data", "no data", "listed", "started"],
+)
+def test_a_member_comes_back_after_an_interruption_unless_it_would_begin_a_cluster_of_its_own(
+    spec: ClusterSpec, data: bool, back: bool, said: str
+) -> None:
+    assert comes_back(spec.members[2], lambda _: data) is back
+    (words,) = interrupted_words(spec, lambda _: data)
+    assert said in words
+    assert "etcd-sandbox replace infra3 brings a new member" in words
+
+
+def test_only_voters_count_for_the_quorum_that_is_waited_for() -> None:
+    spec = interrupted("replace")
+    first, second, third = spec.members
+    learner = replace(second, member=replace(member(second), learner=True, joined=True))
+    beside_learner = with_member(spec, learner)
+    # A learner is no help.
+    assert could_be_quorum((first, learner), beside_learner, (third,))
+    assert could_be_quorum((first, second), spec, ())
+    assert could_be_quorum((first,), without_member(without_member(spec, "etcd3"), "etcd2"))
+    assert not could_be_quorum((learner,), beside_learner, ())

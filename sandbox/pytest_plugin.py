@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 MARKER = "etcd_cluster"
 PROFILE_OPTION = "etcd_cluster_profile"
 STORY_OPTION = "--etcd-story-dir"
+
+_PACKAGE = Path(__file__).parent
 
 _SHARED = ("etcd_cluster_module", "etcd_cluster_session")
 
@@ -49,6 +51,7 @@ class EtcdClusterFactory:
 
     def __call__(self, **wishes: Unpack[ClusterArguments]) -> Cluster:
         """A cluster that is up: `Cluster(**wishes)` on free ports, closed at the end of the test."""
+        _need_ours()
         from sandbox.api.cluster import Cluster
 
         given: dict[str, Any] = dict(wishes)
@@ -60,6 +63,14 @@ class EtcdClusterFactory:
         self._stack.callback(cluster.close)
         self._clusters.append(cluster)
         return cluster.up()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Steps aside in a project with a `sandbox` of its own: that is what `import sandbox` means there."""
+    if _of_the_project(early_config):
+        for name in [each for each in sys.modules if each.partition(".")[0] == "sandbox"]:
+            del sys.modules[name]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -148,7 +159,7 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Adds to the report of a failed test what happened in its clusters, while they are there."""
-    if call.excinfo is not None and "sandbox.errors" in sys.modules:
+    if call.excinfo is not None and _is_ours("sandbox.errors"):
         from sandbox.api.teststory import hide_our_frames
 
         if not item.config.getoption("fulltrace"):
@@ -184,7 +195,7 @@ def _tell(item: pytest.Item, report: pytest.TestReport, cluster: ClusterFacts) -
 
 def _clusters_of(item: pytest.Item) -> list[ClusterFacts]:
     """The clusters that a test has to do with: those of its factory, and those that are its fixtures."""
-    if "sandbox.api.facts" not in sys.modules:
+    if not _is_ours("sandbox.api.facts"):
         return []
     from sandbox.api.facts import ClusterFacts
 
@@ -210,6 +221,7 @@ def _marked(node: pytest.Item | pytest.Collector) -> dict[str, Any]:
 
 def _made(factory: EtcdClusterFactory, wishes: dict[str, Any]) -> Cluster:
     """The cluster of a fixture; what is wrong with it is told without the fixture's own lines."""
+    _need_ours()
     from sandbox.api.arguments import ClusterArguments
     from sandbox.errors import SandboxError
     from sandbox.model.suggest import did_you_mean
@@ -222,3 +234,31 @@ def _made(factory: EtcdClusterFactory, wishes: dict[str, Any]) -> Cluster:
         return factory(**wishes)
     except SandboxError as error:
         pytest.fail("\n".join((str(error), *error.__notes__)), pytrace=False)
+
+
+def _of_the_project(config: pytest.Config) -> bool:
+    roots = (config.rootpath, config.invocation_params.dir, config.rootpath / "src")
+    found = (root / name for root in roots for name in ("sandbox/__init__.py", "sandbox.py"))
+    return any(place.is_file() and place.parent != _PACKAGE for place in found)
+
+
+def _is_ours(name: str) -> bool:
+    """Whether a module of that name is loaded, and is no module of the project's."""
+    file = getattr(sys.modules.get(name), "__file__", None)
+    return file is not None and Path(file).is_relative_to(_PACKAGE)
+
+
+def _need_ours() -> None:
+    """Fails the test where the project's own `sandbox` hides ours: one program can have but one of the name."""
+    from importlib import import_module
+
+    with suppress(ImportError):
+        import_module("sandbox.api.cluster")
+    if not _is_ours("sandbox.api.cluster"):
+        theirs = getattr(sys.modules.get("sandbox"), "__file__", None) or "sandbox"
+        pytest.fail(
+            "the project's own package 'sandbox' hides that of etcd-sandbox, so that there can be no "
+            f"fixture, {theirs}\nhint: etcd-sandbox run -- pytest gives the tests a cluster without it, "
+            "in ETCDCTL_ENDPOINTS",
+            pytrace=False,
+        )

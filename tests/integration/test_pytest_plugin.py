@@ -239,3 +239,38 @@ def test_that_kills_nobody(etcd_cluster_factory):
     assert re.search(r"^test_suite\.py:4: InputError$", told, re.MULTILINE), told
     assert "/sandbox/" not in told.partition("etcd cluster")[0]
     assert "sandbox/api/cluster.py" in suite.run(content, "--full-trace")[1]
+
+
+OF_A_PROJECT = """
+import sandbox
+from sandbox.errors import OwnError
+
+def test_its_own_package_is_meant():
+    assert sandbox.VALUE == 1
+
+def test_that_fails():
+    raise OwnError("on purpose")
+
+def test_that_wants_a_cluster(etcd_cluster):
+    raise AssertionError("never")
+"""
+
+
+def test_a_project_with_a_sandbox_of_its_own_keeps_it_and_is_told_that_it_hides_ours(
+    suite: Suite,
+) -> None:
+    package = suite.directory / "sandbox"
+    package.mkdir()
+    (package / "__init__.py").write_text("VALUE = 1\n")
+    (package / "errors.py").write_text("class OwnError(Exception): pass\n")
+    code, told = suite.run(OF_A_PROJECT)
+    assert code == 1, told
+    assert "1 failed, 1 passed, 1 error" in told, told
+    assert "OwnError: on purpose" in told
+    assert (
+        f"own package 'sandbox' hides that of etcd-sandbox, so that there can be no fixture, {package}"
+        in told
+    )
+    assert "etcd-sandbox run -- pytest" in told
+    assert "INTERNALERROR" not in told
+    suite.assert_nothing_left()

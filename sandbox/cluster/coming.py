@@ -18,7 +18,7 @@ from sandbox.cluster.surroundings import (
     member_of,
 )
 from sandbox.errors import InputError, SandboxError, TimedOut
-from sandbox.etcd.reconfiguration import BEARS_ABSENCE, bears_absence, voters_needed
+from sandbox.etcd.reconfiguration import bears_absence, voters_needed
 from sandbox.model.detail import Peer
 from sandbox.model.event import Kind
 from sandbox.model.spec import PastKind, ProcessSpec
@@ -294,12 +294,13 @@ class Coming:
                 f"etcd-sandbox replace {every}"
             )
         why = (
-            f"beside a new one that is not up yet, {up} of {voters + 1} voters would be no quorum, "
-            f"and etcd {version} does not take it then"
+            f"takes no new member where {up} of {voters + 1} voters, the new one among them, would be up"
             if bears_absence(version)
-            else f"etcd {version} takes no new member while a voter is away ({BEARS_ABSENCE} do)"
+            else "takes no new member while a voter is away"
         )
-        return SandboxError(f"{', and '.join(what)}: {why}", hint="; ".join(mends))
+        return SandboxError(
+            f"{', and '.join(what)}, and etcd {version} {why}", hint="; ".join(mends)
+        )
 
     async def _voters(self) -> dict[str, bool]:
         """Who has a vote by etcd's list, and whether it is up: by process, and by ID where it is none of ours."""

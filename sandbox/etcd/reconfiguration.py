@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from sandbox.etcd.version import parse
 
-BEARS_ABSENCE = "3.5.30, 3.6.11 and 3.7"
-"""The first of each series that takes a new member though a voter is away (etcd pull request 21641)."""
-
 
 def bears_absence(version: str) -> bool:
-    """Whether that etcd takes a new member though a voter is away, if enough of the others are there."""
+    """Whether that etcd takes a new member though a voter is away, if enough of the others are there.
+
+    3.5.30, 3.6.11 and 3.7 were the first (etcd pull request 21641).
+    """
     number = parse(version)
     return number >= (3, 6, 11) or (3, 5, 30) <= number < (3, 6)
 

@@ -15,7 +15,15 @@ from sandbox.config.inputfile import decode_input, is_readable_once, read_input
 from sandbox.config.procfile import parse_procfile
 from sandbox.config.profile import Profile, find_profile, parse_profile
 from sandbox.errors import InputError
-from sandbox.model.spec import Bootstrap, ClusterSpec, EtcdBinary, Runtime, Source, SourceKind
+from sandbox.model.spec import (
+    Bootstrap,
+    ClusterSpec,
+    EtcdBinary,
+    Runtime,
+    Source,
+    SourceKind,
+    Stdin,
+)
 from sandbox.obstacle import obstacle
 from sandbox.paths import ClusterPaths, private_runtime_dir
 
@@ -47,6 +55,7 @@ class Options:
     env_files: tuple[str, ...] = ()
     basedir: str | None = None
     links: bool | None = None
+    stdin: str | None = None
     bootstrap: str | None = None
     discovery: str | None = None
     discovery_token: str | None = None
@@ -86,6 +95,7 @@ _SHAPING = (
     "env_files",
     "basedir",
     "links",
+    "stdin",
     *_WAY_OPTIONS,
     "token",
 )
@@ -400,6 +410,7 @@ def _from_procfile(options: Options, paths: ClusterPaths, caller: Caller) -> Pla
         wanted=options.wanted,
         exit_on_error=options.exit_on_error,
         links=options.links is True,
+        stdin=Stdin(options.stdin or Stdin.NULL),
     )
     spec = replace(spec, ephemeral=options.ephemeral)
     says = f"using {shown} ({_contents(spec)}){_etcd_words(spec)}"
@@ -409,6 +420,11 @@ def _from_procfile(options: Options, paths: ClusterPaths, caller: Caller) -> Pla
 def _from_profile(
     kind: SourceKind, options: Options, paths: ClusterPaths, caller: Caller
 ) -> Planned:
+    if options.stdin is not None:
+        raise InputError(
+            "--stdin is for the processes of a Procfile",
+            hint='in a profile write stdin = "pipe" or "terminal" in a [[process]]',
+        )
     from sandbox.bootstraps import AskedWay, engine_of, etcd_chooser, means_for
     from sandbox.plan.generated import plan_members
 

@@ -15,6 +15,7 @@ Event = dict[str, Any]
 NOTABLE = frozenset(
     {
         Kind.PROCESS_EXITED,
+        Kind.PROCESS_LEFT,
         Kind.PROCESS_RESTARTING,
         Kind.LEADER_ELECTED,
         Kind.LEADER_TRANSFERRED,
@@ -83,9 +84,20 @@ def _exited(event: Event) -> str:
     if event.get("error"):
         return f"{who(event)} could not be run: {event['error']}"
     if not event.get("expected"):
-        return f"{who(event)} exited: {end(event)}"
+        note = f" ({event['note']})" if event.get("note") else ""
+        return f"{who(event)} exited: {end(event)}{note}"
     by = f" by {event['signal']}" if event.get("signal") else f": {end(event)}"
     return f"{who(event)} stopped{by}"
+
+
+def _left(event: Event) -> str:
+    name, what = who(event), ", ".join(map(str, event.get("left", ())))
+    if event.get("ended"):
+        return f"{name} left {what} in the background, which is ended with it"
+    return (
+        f"{name} left {what} outside of its process group: it runs on until "
+        f"stop or restart of {name}, or the end of the cluster"
+    )
 
 
 def _candidate(event: Event) -> str:
@@ -218,6 +230,7 @@ _SENTENCES: dict[str, Callable[[Event], str]] = {
     Kind.PROCESS_STARTED: lambda event: f"{who(event)} started (pid {event.get('pid')})",
     Kind.PROCESS_READY: lambda event: f"{who(event)} ready after {event.get('after_s', 0):.2f} s",
     Kind.PROCESS_EXITED: _exited,
+    Kind.PROCESS_LEFT: _left,
     Kind.PROCESS_RESTARTING: lambda event: (
         f"{who(event)} starts again in {event.get('after_s', 0):.1f} s"
     ),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from sandbox.cli.params import BASE_PORT, WHOLE, WholeRange
-from sandbox.model.spec import Bootstrap, ContainerNetwork, Runtime
+from sandbox.model.spec import Bootstrap, ContainerNetwork, Runtime, Stdin
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -133,6 +133,12 @@ _HOW = [
         help="The first PORT; each further entry of a Procfile gets 100 more.",
     ),
     click.option(
+        "--stdin",
+        type=click.Choice([word.value for word in Stdin]),
+        help="What the processes of a Procfile read from: nothing (the default, as with goreman), or "
+        "a pipe or a terminal that stays open, for watchers that end with their stdin.",
+    ),
+    click.option(
         "--env",
         "env_files",
         multiple=True,
@@ -181,6 +187,7 @@ def collect(
     env_files: tuple[str, ...] = (),
     basedir: str | None = None,
     links: bool | None = None,
+    stdin: str | None = None,
     bootstrap: str | None = None,
     discovery: str | None = None,
     discovery_token: str | None = None,
@@ -206,6 +213,7 @@ def collect(
         env_files=env_files,
         basedir=basedir,
         links=links,
+        stdin=stdin,
         bootstrap=bootstrap,
         discovery=discovery,
         discovery_token=discovery_token,

@@ -92,6 +92,11 @@ def lines(answer: dict[str, Any]) -> list[str]:
     if processes:
         rows = [_process(process, len(members) + i) for i, process in enumerate(processes)]
         shown_lines += ["", *output.table_lines(_PROCESS_HEAD, rows, _RIGHT)]
+    shown_lines += [
+        f"{each['name']} ended at once: {each['exit']['note']}"
+        for each in processes
+        if (each.get("exit") or {}).get("note") and each["pid"] is None
+    ]
     shown_lines += [f"{each['name']} {each['why']}" for each in members if each.get("why")]
     if any(each.get("why") == WANTS_USER for each in members):
         shown_lines.append("a user is given with --user NAME:PASSWORD, or $ETCD_SANDBOX_USER")

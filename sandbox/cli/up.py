@@ -165,4 +165,5 @@ def _how(process: dict[str, Any]) -> str:
     from sandbox.story import end
 
     words = end(process["exit"])
-    return f": {words}" if words else ""
+    note = (process["exit"] or {}).get("note")
+    return (f": {words}" if words else "") + (f" ({note})" if note else "")

@@ -366,6 +366,7 @@ class Cluster:
         for task in list(self._tasks):
             task.cancel()
         names = list(self._supervisor.processes)
+        self._supervisor.ending = True
         try:
             if self._ending_hard:
                 self._spawn(self._kill_all())

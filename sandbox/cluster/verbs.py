@@ -60,7 +60,10 @@ class Verbs:
         """
         leader = leader or self._leader()
         processes = [self._supervisor.processes[name] for name in names]
-        before = [(process.state, process.life.pid, process.life.starts) for process in processes]
+        before = [
+            (process.state, process.life.pid, process.life.starts, process.strays_ended)
+            for process in processes
+        ]
         try:
             async with asyncio.timeout(deadline - time.monotonic()):
                 await self._do(order.verb, processes, order.signal)
@@ -70,8 +73,12 @@ class Verbs:
                 hint=self._why_late(processes),
             ) from None
         targets = []
-        for process, (state, pid, starts) in zip(processes, before, strict=True):
-            changed = process.state is not state or process.life.starts != starts
+        for process, (state, pid, starts, strays) in zip(processes, before, strict=True):
+            changed = (
+                process.state is not state
+                or process.life.starts != starts
+                or process.strays_ended != strays
+            )
             targets.append(
                 target_of(
                     process,

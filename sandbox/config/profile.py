@@ -23,7 +23,7 @@ from sandbox.config.profileshape import (
 from sandbox.config.tomlplace import Key, spell
 from sandbox.errors import InputError
 from sandbox.model.selector import composed
-from sandbox.model.spec import After, Bootstrap, Restart, Runtime
+from sandbox.model.spec import After, Bootstrap, Restart, Runtime, Stdin
 from sandbox.model.suggest import did_you_mean
 
 __all__ = ["Profile", "builtin_profiles", "find_profile", "parse_profile"]
@@ -62,6 +62,7 @@ _WORDS = {
         ("bootstrap", Bootstrap),
         ("restart", Restart),
         ("runtime", Runtime),
+        ("stdin", Stdin),
     )
 }
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from sandbox.config.tomlplace import Key, places, spell
-from sandbox.model.spec import After, Bootstrap, ContainerNetwork, Restart, Runtime
+from sandbox.model.spec import After, Bootstrap, ContainerNetwork, Restart, Runtime, Stdin
 
 Flag = str | int | float | bool
 """The value of one etcd flag."""
@@ -52,12 +52,13 @@ class MemberTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 
 class ProcessTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`[[process]]`: what runs beside the cluster."""
+    """`[[process]]`: what runs beside the cluster; `stdin` is what it reads from."""
 
     name: str
     command: str
     after: After = After.START
     restart: Restart = Restart.NEVER
+    stdin: Stdin = Stdin.NULL
 
 
 class SuperviseTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -14,6 +14,7 @@ class Kind(StrEnum):
     PROCESS_STARTED = "process.started"
     PROCESS_READY = "process.ready"
     PROCESS_EXITED = "process.exited"
+    PROCESS_LEFT = "process.left"
     PROCESS_RESTARTING = "process.restarting"
     LEADER_LOST = "raft.leader_lost"
     CANDIDATE = "raft.candidate"

@@ -14,6 +14,14 @@ class Restart(StrEnum):
     ALWAYS = "always"
 
 
+class Stdin(StrEnum):
+    """What a process has as its stdin: nothing, a pipe or a terminal that stay open and say nothing."""
+
+    NULL = "null"
+    PIPE = "pipe"
+    TERMINAL = "terminal"
+
+
 class After(StrEnum):
     """What a process waits for before its first start."""
 
@@ -266,6 +274,7 @@ class ProcessSpec:
     member: MemberSpec | None = None
     service: Service | None = None
     container: ContainerSpec | None = None
+    stdin: Stdin = Stdin.NULL
 
     @property
     def is_surplus(self) -> bool:

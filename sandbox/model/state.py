@@ -44,12 +44,16 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exit:
-    """How a process ended: by `signal` (`SIGKILL`) or with `code`; `ts` is RFC 3339."""
+    """How a process ended: by `signal` (`SIGKILL`) or with `code`; `ts` is RFC 3339.
+
+    `note` is what a reader may want to know of the end.
+    """
 
     code: int | None
     signal: str | None
     ts: str
     error: str | None = None
+    note: str | None = None
 
     def __str__(self) -> str:
         if self.error is not None:

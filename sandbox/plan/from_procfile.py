@@ -20,6 +20,7 @@ from sandbox.model.spec import (
     PeerLink,
     ProcessSpec,
     Source,
+    Stdin,
 )
 from sandbox.plan.linked import NOT_ASKED, PROXY, link_of
 from sandbox.plan.reach import reached_at
@@ -53,6 +54,7 @@ def plan_procfile(
     wanted: Sequence[str] = (),
     exit_on_error: bool = False,
     links: bool = False,
+    stdin: Stdin = Stdin.NULL,
 ) -> ClusterSpec:
     """The cluster `name` that `procfile` describes; `cwd` is absolute.
 
@@ -60,7 +62,8 @@ def plan_procfile(
     `choose_etcd` finds an etcd by path, version or "" for the best, `read_file` gives the text
     of etcd's `--config-file` by its absolute path. A bare `etcd` that is not on PATH, or any
     when `etcd` is given, is replaced by the one chosen. What etcd would complain about is a
-    note. `links` puts a link in front of each member whose command takes one more flag. Raises
+    note. `links` puts a link in front of each member whose command takes one more flag; `stdin` is
+    what the processes that are no members read from. Raises
     InputError for names used twice, and for a wanted member without an etcd.
     """
     if not 0 <= port_base <= _PORT_LIMIT:
@@ -75,6 +78,7 @@ def plan_procfile(
         etcd=etcd,
         wanted=frozenset(wanted),
         links=links,
+        stdin=stdin,
     )
     overlay = dict(env_overlay or {})
     processes = []
@@ -114,6 +118,7 @@ class _Plan:
     etcd: str
     wanted: frozenset[str]
     links: bool
+    stdin: Stdin
     chosen: dict[str, EtcdBinary] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     bootstraps: list[Bootstrap] = field(default_factory=list)
@@ -152,6 +157,7 @@ class _Plan:
             env=env,
             env_drop=() if member is None or "ETCD_SANDBOX_" in command else OWN_VARIABLES,
             member=member,
+            stdin=self.stdin if member is None else Stdin.NULL,
         )
 
     def _link(

@@ -351,6 +351,7 @@ def _beside(profile: Profile, cwd: str, env: dict[str, str]) -> list[ProcessSpec
             restart=process.restart,
             stop_timeout_s=profile.supervise.stop_timeout_s,
             after=process.after,
+            stdin=process.stdin,
         )
         for process in profile.processes
     ]

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 
 from sandbox.model.spec import ProcessSpec
 from sandbox.supervise import openfiles
+from sandbox.supervise.stdin import HeldStdin
 
 PIPE_BYTES = 1 << 20
 """The size asked for a child's pipe (Linux), so that a burst does not make it wait for us."""
@@ -34,13 +35,17 @@ _GROUP_POLL_LAST_S = 0.1
 
 
 def child_environment(spec: ProcessSpec, caller: Mapping[str, str]) -> dict[str, str]:
-    """What the child gets: the supervisor's own, less what is dropped, with the spec's laid over."""
+    """What the child gets: the supervisor's own, less what is dropped, with the spec's laid over.
+
+    Python keeps back what it writes to a pipe, and loses it when SIGTERM comes: unless the caller
+    says otherwise it is told not to.
+    """
     kept = {
         name: value
         for name, value in caller.items()
         if not any(fnmatch.fnmatchcase(name, pattern) for pattern in spec.env_drop)
     }
-    return kept | spec.env
+    return {"PYTHONUNBUFFERED": "1"} | kept | spec.env
 
 
 class Output:
@@ -146,9 +151,14 @@ class Child:
     """A process that was executed, in a session and process group of its own."""
 
     def __init__(
-        self, process: asyncio.subprocess.Process, output: Output, executed: Executed
+        self,
+        process: asyncio.subprocess.Process,
+        output: Output,
+        executed: Executed,
+        stdin: HeldStdin,
     ) -> None:
         self._process = process
+        self._stdin = stdin
         self.executed = executed
         self.output = output
         self.pid = process.pid
@@ -167,6 +177,7 @@ class Child:
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 1.5, _GROUP_POLL_LAST_S)
         self.output.drain()
+        self._stdin.close()
 
     def signal(self, number: int) -> bool:
         """Signal the whole group; False when there is nobody left."""
@@ -183,10 +194,11 @@ class Child:
 async def execute(
     spec: ProcessSpec, environment: Mapping[str, str], on_lines: Callable[[memoryview], None]
 ) -> Child:
-    """Execute `spec`; stdout and stderr go to one pipe, stdin is empty.
+    """Execute `spec`; stdout and stderr go to one pipe, stdin is what the spec says.
 
     `on_lines` gets every chunk of whole lines, valid until it returns. Raises OSError when it cannot be executed.
     """
+    stdin = HeldStdin(spec.stdin)
     read_end, write_end = os.pipe()
     try:
         with contextlib.suppress(OSError):
@@ -194,7 +206,7 @@ async def execute(
         executed = Executed.now()
         process = await asyncio.create_subprocess_exec(
             *spec.argv,
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=stdin.child_fd,
             stdout=write_end,
             stderr=write_end,
             cwd=spec.cwd,
@@ -205,11 +217,13 @@ async def execute(
         )
     except BaseException:
         os.close(read_end)
+        stdin.close()
         raise
     finally:
         os.close(write_end)
+        stdin.given()
     openfiles.give_back(process.pid)
-    return Child(process, Output(read_end, on_lines), executed)
+    return Child(process, Output(read_end, on_lines), executed, stdin)
 
 
 def signal_name(number: int) -> str:

@@ -5,23 +5,34 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import replace
 
 from sandbox.errors import SandboxError
 from sandbox.model.event import Kind
-from sandbox.model.spec import ProcessSpec
+from sandbox.model.spec import ProcessSpec, Restart, Stdin
 from sandbox.model.state import Exit, ProcessState
-from sandbox.supervise import container, lifecycle
+from sandbox.supervise import container, lifecycle, strays
 from sandbox.supervise.bus import Bus, timestamp
 from sandbox.supervise.container import ContainerChild
 from sandbox.supervise.ledger import MARK, Ledger
 from sandbox.supervise.lifecycle import Life
 from sandbox.supervise.logbook import Logbook
 from sandbox.supervise.process import Child, child_environment, execute, signal_name
+from sandbox.supervise.strays import PROCESS_MARK
 
 _log = logging.getLogger(__name__)
+
+AT_ONCE_S = 2.0
+"""A process that ends so soon, and well, may not have found what it reads from."""
+
+DAEMON_WITHIN_S = 0.3
+"""A child that makes itself a daemon has left the process group by then."""
+
+STRAYS_GONE_WITHIN_S = 5.0
+_STRAYS_POLL_S = 0.05
 
 TAIL_OF_EXIT = 20
 """How many last log lines the event of an unexpected exit can be asked for."""
@@ -39,6 +50,8 @@ class Supervised:
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._changed = asyncio.Condition()
         self._serial = asyncio.Lock()
+        self._left_something = False
+        self.strays_ended = 0
         self._tasks: set[asyncio.Future[None]] = set()
 
     @property
@@ -111,11 +124,12 @@ class Supervised:
         await asyncio.shield(self._spawn(self.feed(lifecycle.Start())))
 
     async def _stop(self, timeout_s: float | None) -> None:
+        patience_s = self.spec.stop_timeout_s if timeout_s is None else timeout_s
         if not self.life.state.alive and self.life.state is not ProcessState.BACKOFF:
+            if self._left_something and not self._supervisor.ending:
+                await self._end_strays(patience_s)
             return
-        await self.feed(
-            lifecycle.Stop(self.spec.stop_timeout_s if timeout_s is None else timeout_s)
-        )
+        await self.feed(lifecycle.Stop(patience_s))
         await self._until_not(ProcessState.STOPPING)
 
     async def _until_not(self, state: ProcessState) -> None:
@@ -138,6 +152,7 @@ class Supervised:
     async def _execute(self) -> None:
         on_lines = self._supervisor.lines_of(self.name)
         environment = child_environment(self.spec, self._supervisor.environment)
+        environment[PROCESS_MARK] = self.name
         try:
             child = await self._executed(environment, on_lines)
         except (OSError, ValueError, SandboxError) as error:
@@ -161,18 +176,76 @@ class Supervised:
 
     async def _follow(self, child: Child | ContainerChild) -> None:
         code = await child.main_ended()
+        by_itself = self.life.state is not ProcessState.STOPPING
         self.exit = Exit(
             code=code if code >= 0 else None,
             signal=signal_name(-code) if code < 0 else None,
             ts=timestamp(),
+            note=note_of(self.spec, code, self.uptime_s) if by_itself else None,
         )
+        behind = []
+        if by_itself and self._may_leave_something and await self._still_there(child):
+            left = await asyncio.to_thread(strays.left_by, self.name, self._supervisor.run)
+            behind = strays.words(strays.in_group(left, child.pid))
         await self.feed(lifecycle.MainEnded(code))
+        if behind:
+            self._publish(Kind.PROCESS_LEFT, left=behind, ended=True)
         await child.group_gone()
+        if self._may_leave_something and not self._supervisor.ending:
+            await self._look_outside()
         for part, pid in child.pids.items():
             self._supervisor.guard(f"-{pid}")
             self._supervisor.ledger.drop(self.name + part)
         self._child = None
         await self.feed(lifecycle.GroupGone())
+
+    async def _still_there(self, child: Child | ContainerChild) -> bool:
+        """Whether somebody stays in the group: whoever makes itself a daemon needs a moment to leave it."""
+        until = time.monotonic() + DAEMON_WITHIN_S
+        while there := child.signal(0):
+            if time.monotonic() > until or self.life.state is ProcessState.STOPPING:
+                break
+            await asyncio.sleep(_STRAYS_POLL_S / 10)
+        return there
+
+    @property
+    def _may_leave_something(self) -> bool:
+        """Etcd and our own services do not."""
+        return self.spec.member is None and self.spec.service is None
+
+    async def _look_outside(self) -> None:
+        """End what runs outside of the group where the process is to be stopped or started anew, else tell of it."""
+        left = await asyncio.to_thread(strays.left_by, self.name, self._supervisor.run)
+        self._left_something = bool(left)
+        if not left:
+            return
+        if self.life.forgiven or self.spec.restart is not Restart.NEVER:
+            await self._end_strays(self.spec.stop_timeout_s)
+        else:
+            words = await asyncio.to_thread(strays.words, left)
+            self._publish(Kind.PROCESS_LEFT, left=words, ended=False)
+
+    async def _end_strays(self, patience_s: float) -> None:
+        """SIGTERM, and SIGKILL after the time, to what this process left outside of its group."""
+        asked: set[int] = set()
+        kill_at = time.monotonic() + patience_s
+        while left := await asyncio.to_thread(strays.left_by, self.name, self._supervisor.run):
+            now = time.monotonic()
+            for each in left:
+                if now >= kill_at:
+                    strays.signal_group(each, signal.SIGKILL)
+                elif each.pid not in asked:
+                    strays.signal_group(each, signal.SIGTERM)
+            asked |= {each.pid for each in left}
+            if now > kill_at + STRAYS_GONE_WITHIN_S:
+                break
+            await asyncio.sleep(_STRAYS_POLL_S)
+        self.strays_ended += len(asked)
+        self._left_something = False
+
+    def _publish(self, kind: Kind, **fields: object) -> None:
+        member = self.spec.member.name if self.spec.member is not None else None
+        self._supervisor.bus.publish(kind, member, process=self.name, **fields)
 
     def _set_timer(self, name: str, seconds: float | None, event: lifecycle.Input) -> None:
         if (timer := self._timers.pop(name, None)) is not None:
@@ -221,6 +294,7 @@ class Supervised:
                     signal=exit_.signal if exit_ else None,
                     error=exit_.error if exit_ else None,
                     expected=life.forgiven,
+                    **({"note": exit_.note} if exit_ and exit_.note else {}),
                 )
             case "removed":
                 bus.publish(Kind.MEMBER_REMOVED, member)
@@ -243,7 +317,8 @@ class Supervisor:
 
     `on_lines(process, chunk)` is told of every chunk of whole lines after it was kept; the chunk is
     valid until it returns.
-    `guard` sends one line to the guard.
+    `guard` sends one line to the guard. `ending` is to be set before everything is stopped: what
+    processes left outside of their groups is the guard's then.
     """
 
     def __init__(
@@ -261,6 +336,8 @@ class Supervisor:
         self.logbook = logbook
         self.ledger = ledger
         self.guard = guard
+        self.run = run
+        self.ending = False
         self.environment = dict(os.environ) | {MARK: run}
         self._on_lines = on_lines
         self.processes: dict[str, Supervised] = {}
@@ -296,6 +373,15 @@ class Supervisor:
     async def stop_all(self, names: Iterable[str], timeout_s: float | None = None) -> None:
         """Stop these in parallel."""
         await asyncio.gather(*(self.processes[name].stop(timeout_s) for name in names))
+
+
+def note_of(spec: ProcessSpec, code: int, uptime_s: float | None) -> str | None:
+    """What a reader may want to know of the end of a process that nobody stopped."""
+    at_once = uptime_s is not None and uptime_s < AT_ONCE_S
+    alone = spec.member is None and spec.service is None
+    if code == 0 and at_once and alone and spec.stdin is Stdin.NULL:
+        return "its stdin is empty: up --stdin pipe keeps one open"
+    return None
 
 
 def _new_life(spec: ProcessSpec) -> Life:

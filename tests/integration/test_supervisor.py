@@ -15,11 +15,12 @@ from pathlib import Path
 import pytest
 
 from sandbox.model.event import Event, Kind
-from sandbox.model.spec import ProcessSpec, Restart
+from sandbox.model.spec import ProcessSpec, Restart, Stdin
 from sandbox.model.state import ProcessState
 from sandbox.supervise.bus import Bus
 from sandbox.supervise.ledger import Ledger
 from sandbox.supervise.logbook import Chunk, Logbook
+from sandbox.supervise.process import child_environment
 from sandbox.supervise.supervisor import Supervisor
 
 DEADLINE_S = 20
@@ -309,6 +310,72 @@ async def test_children_get_no_descriptors_and_a_clean_environment(root: Path) -
             assert w.text() == b"0 1 2 3 0\nthere\n"  # 3 is ls's own look at the directory
     finally:
         del os.environ["SECRET_1"]
+
+
+READS_TO_THE_END = "import os, sys; print(sys.stdin.isatty(), flush=True); sys.stdin.read(); print('end', flush=True)"
+
+
+@pytest.mark.parametrize(("stdin", "is_terminal"), [(Stdin.PIPE, False), (Stdin.TERMINAL, True)])
+def test_a_stdin_that_stays_open_keeps_who_reads_it_and_leaves_no_descriptor(
+    stdin: Stdin, is_terminal: bool, tmp_path: Path
+) -> None:
+    @played
+    async def story(root: Path) -> None:
+        before = set(os.listdir("/dev/fd"))  # noqa: PTH208 - numbers, not files
+        async with world(root, python("watcher", READS_TO_THE_END, stdin=stdin)) as w:
+            for _ in range(2):
+                await w["watcher"].start()
+                await w.until_logged(str(is_terminal).encode())
+                await asyncio.sleep(0.1)
+                assert w["watcher"].state is ProcessState.RUNNING
+                await w["watcher"].stop()
+            assert b"end" not in w.text()
+            assert w["watcher"].exit.note is None
+            opened = set(os.listdir("/dev/fd")) - before  # noqa: PTH208
+            # The log file, the events, the loop's own: none for the children.
+            assert len(opened) <= 6
+
+    story(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("script", "stdin", "note"),
+    [
+        ("cat", Stdin.NULL, "its stdin is empty: up --stdin pipe keeps one open"),
+        ("cat; exit 1", Stdin.NULL, None),
+        ("true", Stdin.PIPE, None),
+    ],
+)
+def test_an_early_end_with_an_empty_stdin_says_so(
+    script: str, stdin: Stdin, note: str | None, tmp_path: Path
+) -> None:
+    @played
+    async def story(root: Path) -> None:
+        async with world(root, shell("watcher", script, stdin=stdin)) as w:
+            await w["watcher"].start()
+            await w["watcher"].wait_for(lambda life: life.state is ProcessState.EXITED)
+            assert w["watcher"].exit.note == note
+            (exited,) = [event for event in w.seen if event.kind is Kind.PROCESS_EXITED]
+            assert exited.fields.get("note") == note
+
+    story(tmp_path)
+
+
+@played
+async def test_what_python_prints_is_there_while_it_runs(root: Path) -> None:
+    script = "import time; print('listening'); time.sleep(1000)"
+    async with world(root, python("app", script)) as w:
+        w.supervisor.environment.pop("PYTHONUNBUFFERED", None)
+        await w["app"].start()
+        await w.until_logged(b"listening")
+
+
+def test_whoever_wants_pythons_buffer_keeps_it() -> None:
+    spec = shell("a", "true", env={})
+    assert child_environment(spec, {})["PYTHONUNBUFFERED"] == "1"
+    assert child_environment(spec, {"PYTHONUNBUFFERED": ""})["PYTHONUNBUFFERED"] == ""
+    own = shell("a", "true", env={"PYTHONUNBUFFERED": "0"})
+    assert child_environment(own, {"PYTHONUNBUFFERED": "1"})["PYTHONUNBUFFERED"] == "0"
 
 
 @played

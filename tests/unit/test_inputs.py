@@ -20,7 +20,7 @@ from sandbox.inputs import (
     plan_up,
     refuse_foreign_data,
 )
-from sandbox.model.spec import ClusterSpec, EtcdBinary, SourceKind
+from sandbox.model.spec import ClusterSpec, EtcdBinary, SourceKind, Stdin
 from sandbox.paths import ClusterPaths, cluster_paths
 
 MEMBER = "etcd1: etcd --name infra1\n"
@@ -355,3 +355,29 @@ def test_a_procfile_s_other_directories_of_data_are_named_as_well(
     with pytest.raises(InputError) as refused:
         refuse_foreign_data(planned.spec, "--purge")
     assert f"{Path.cwd() / 'one'}, {Path.cwd() / 'fast' / 'one'}" in refused.value.hint
+
+
+def test_the_stdin_of_a_procfiles_processes_is_recorded_and_no_members(
+    paths: ClusterPaths, caller: Caller
+) -> None:
+    Path("Procfile").write_text(f"{MEMBER}web: cat\n")
+    planned = plan_up(Options(stdin="pipe"), paths, caller)
+    assert [process.stdin for process in planned.spec.processes] == [Stdin.NULL, Stdin.PIPE]
+    again = plan_again(msgspec.to_builtins(planned.spec), paths, caller)
+    assert again.spec == planned.spec
+    with pytest.raises(InputError, match="--stdin is for the processes of a Procfile"):
+        plan_up(Options(members=1, stdin="pipe"), paths, caller)
+
+
+def test_a_profile_says_for_each_process_what_it_reads_from(
+    paths: ClusterPaths, caller: Caller
+) -> None:
+    Path("own.toml").write_text(
+        "[cluster]\nmembers = 1\n[[process]]\nname = 'a'\ncommand = 'cat'\nstdin = 'terminal'\n"
+    )
+    planned = plan_up(Options(profile="own.toml"), paths, caller)
+    assert planned.spec.processes[-1].stdin is Stdin.TERMINAL
+    Path("own.toml").write_text("[[process]]\nname = 'a'\ncommand = 'cat'\nstdin = 'pip'\n")
+    with pytest.raises(InputError, match=r"'stdin' cannot be 'pip', own\.toml:4") as caught:
+        plan_up(Options(profile="own.toml"), paths, caller)
+    assert caught.value.hint == "did you mean 'pipe'?"

@@ -31,6 +31,22 @@ SENTENCES: list[tuple[Kind, dict[str, Any], str]] = [
         {"process": "web", "error": "no such file"},
         "web could not be run: no such file",
     ),
+    (
+        Kind.PROCESS_EXITED,
+        {"process": "web", "code": 0, "note": "its stdin is empty"},
+        "web exited: exit status 0 (its stdin is empty)",
+    ),
+    (
+        Kind.PROCESS_LEFT,
+        {"process": "web", "left": ["sleep 1 (pid 7)", "cat (pid 8)"], "ended": True},
+        "web left sleep 1 (pid 7), cat (pid 8) in the background, which is ended with it",
+    ),
+    (
+        Kind.PROCESS_LEFT,
+        {"process": "web", "left": ["sleep 1 (pid 7)"], "ended": False},
+        "web left sleep 1 (pid 7) outside of its process group: it runs on until "
+        "stop or restart of web, or the end of the cluster",
+    ),
     (Kind.PROCESS_RESTARTING, {"process": "web", "after_s": 0.2}, "web starts again in 0.2 s"),
     (Kind.LEADER_ELECTED, {"member": "infra3", "term": 3}, "infra3 leads (term 3)"),
     (

@@ -189,7 +189,7 @@ def test_what_a_start_has_become_is_told_for_what_there_is(
     answer = status_answer()
     answer["processes"] = [
         {"name": "web", "state": "running", "pid": 12, "exit": None},
-        {"name": "job", "state": "exited", "pid": None, "exit": {"code": 0}},
+        {"name": "job", "state": "exited", "pid": None, "exit": {"code": 0, "note": "why"}},
         {
             "name": "gone",
             "state": "exited",
@@ -205,7 +205,7 @@ def test_what_a_start_has_become_is_told_for_what_there_is(
     show_begun({"ready": True, "ready_s": 0.1}, planned, fake.paths)
     assert capsys.readouterr().out.splitlines()[1:] == [
         "web: running (pid 12)",
-        "job: exited: exit status 0",
+        "job: exited: exit status 0 (why)",
         "gone: exited: killed by SIGKILL",
         "later: stopped",
         "next: etcd-sandbox status",

@@ -6,7 +6,7 @@ import pytest
 
 from sandbox.config.profile import builtin_profiles, find_profile, parse_profile
 from sandbox.errors import InputError
-from sandbox.model.spec import After, Restart
+from sandbox.model.spec import After, Restart, Stdin
 
 SPEC_EXAMPLE = """\
 description = "Three voting members, etcd's own defaults"
@@ -49,6 +49,7 @@ def test_a_whole_profile_is_read() -> None:
     app = profile.processes[0]
     assert (app.name, app.command) == ("app", "python app.py")
     assert (app.after, app.restart) == (After.READY, Restart.ON_FAILURE)
+    assert app.stdin is Stdin.NULL
     assert profile.supervise.restart is Restart.NEVER
     assert profile.supervise.stop_timeout_s == 10.0
     assert profile.member_names == ("infra1", "infra2", "infra3")

@@ -25,7 +25,9 @@ def type_at_once(app: Dashboard, text: str) -> None:
 
 
 def words(app: Dashboard) -> str:
-    return app.screen.query_one(Input).value
+    """What the box on the screen holds; nothing while none is mounted yet."""
+    boxes = app.screen.query(Input)
+    return boxes.first().value if boxes else ""
 
 
 def test_a_search_that_is_typed_in_one_burst_kills_no_member() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sandbox.cli.params import WHOLE, BasePort
+from sandbox.cli.params import WHOLE, BasePort, WholeRange
 from sandbox.cli.settings import common
 from sandbox.errors import EXIT_INTERRUPTED, InputError, SandboxError
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from sandbox.control.client import ControlClient
     from sandbox.paths import ClusterPaths
     from sandbox.tui.app import Dashboard
+
+VIEWERS_AT_ONCE = 10
 
 
 class WebPort(BasePort):
@@ -39,12 +41,23 @@ class WebPort(BasePort):
     help="With --web: the port, or 'auto' for a free one; 8379, if it is free, when not given.",
 )
 @click.option(
+    "--viewers",
+    type=WholeRange(1, 1000),
+    metavar="N",
+    help=f"With --web: how many browsers may show it at once, {VIEWERS_AT_ONCE} when not given; each costs some 45 MiB.",
+)
+@click.option(
     "--owned", is_flag=True, hidden=True, help="Ask at the end what becomes of the cluster."
 )
 @click.option("--notices", type=WHOLE, hidden=True, help="Where lines to be shown come from.")
 @common()
 def dashboard(
-    web: bool, bind: str | None, port: int | None, owned: bool, notices: int | None
+    web: bool,
+    bind: str | None,
+    port: int | None,
+    viewers: int | None,
+    owned: bool,
+    notices: int | None,
 ) -> int:
     """Watch a running cluster and act on it: members, elections, outages, logs.
 
@@ -52,14 +65,16 @@ def dashboard(
     """
     from sandbox.cli.choice import running
 
-    if not web and (bind is not None or port is not None):
+    given = (("--bind", bind), ("--port", port), ("--viewers", viewers))
+    of_web = next((name for name, value in given if value is not None), None)
+    if not web and of_web is not None:
         raise InputError(
-            f"{'--bind' if bind is not None else '--port'} is for the dashboard in a browser",
+            f"{of_web} is for the dashboard in a browser",
             hint="etcd-sandbox dashboard --web",
         )
     client = running()
     if web:
-        return _serve(client.paths, bind, port)
+        return _serve(client.paths, bind, port, viewers or VIEWERS_AT_ONCE)
     return _show(client, owned, notices)
 
 
@@ -126,7 +141,7 @@ def shown(client: ControlClient, **options: Any) -> Dashboard:
     return app
 
 
-def _serve(paths: ClusterPaths, bind: str | None, port: int | None) -> int:
+def _serve(paths: ClusterPaths, bind: str | None, port: int | None, viewers: int) -> int:
     from sandbox.cli import output
     from sandbox.cli.diagnostics import note, raw, warn
     from sandbox.cli.interrupts import heeded
@@ -152,5 +167,8 @@ def _serve(paths: ClusterPaths, bind: str | None, port: int | None) -> int:
         output.flush()
         note(f"cluster {paths.name}: open that URL in a browser; Ctrl-C ends it")
 
-    serve(paths.name, listening, heeded(), ready, say=lambda text: raw(text.encode()))
+    def say(text: str) -> None:
+        raw(text.encode())
+
+    serve(paths.name, listening, heeded(), ready, say, viewers)
     return EXIT_INTERRUPTED

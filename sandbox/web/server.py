@@ -8,16 +8,19 @@ import html
 import io
 import logging
 import secrets
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from string import Template
 
 import msgspec
-from aiohttp import web
+from aiohttp import WSMsgType, web
+from textual_serve.app_service import AppService
 from textual_serve.server import Server, to_int
 
 from sandbox.web.admission import Door, Knock, refusal
 from sandbox.web.listening import Listening
+from sandbox.web.messages import Looked, Pinged, Resized, Typed, message_of, within
 from sandbox.web.viewer import Viewer, command_of
 
 _HERE = Path(__file__).parent
@@ -25,18 +28,24 @@ _PAGE = Template((_HERE / "page.html").read_text())
 _FONT_SIZES = range(6, 61)
 _CLOSES_WITHIN_S = 1.0
 
+LEAVES_WITHIN_S = 3.0
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class BrowserDashboards(Server):
     """One cluster's dashboard for everybody who has the URL, each with a process of its own."""
 
-    def __init__(self, cluster: str, listening: Listening, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, cluster: str, listening: Listening, say: Callable[[str], None], most: int
+    ) -> None:
         super().__init__(command_of(cluster), title=f"etcd-sandbox: {cluster}")
         self._listening = listening
         self._say = say
         self._door = Door(secrets.token_hex(16), listening.names)
         self._viewers: set[Viewer] = set()
+        self._most = most
+        self._told_full = False
 
     @property
     def url(self) -> str:
@@ -84,6 +93,25 @@ class BrowserDashboards(Server):
             return web.Response(status=403, text=f"403: {why}\n")
         return await handler(request)
 
+    @property
+    def _full(self) -> str:
+        are = "one browser shows" if self._most == 1 else f"{self._most} browsers show"
+        return f"{are} this dashboard already: close one of them, or give dashboard --web a larger --viewers"
+
+    async def _has_place(self) -> bool:
+        """Whether there is a place for one more; a page that is loaded anew leaves its own a moment later."""
+        deadline = time.monotonic() + LEAVES_WITHIN_S
+        while len(self._viewers) >= self._most:
+            if time.monotonic() > deadline:
+                if not self._told_full:
+                    self._told_full = True
+                    with contextlib.suppress(OSError):
+                        self._say(f"etcd-sandbox: a browser was turned away: {self._full}\n")
+                return False
+            await asyncio.sleep(0.05)
+        self._told_full = False
+        return True
+
     async def _to_page(self, request: web.Request) -> web.StreamResponse:
         raise web.HTTPFound(f"/{self._door.token}/")
 
@@ -93,7 +121,9 @@ class BrowserDashboards(Server):
     async def handle_index(self, request: web.Request) -> web.Response:
         """The page: our own, since textual-serve's loads a font from the internet."""
         size = to_int(request.query.get("fontsize", ""), 16)
+        full = len(self._viewers) >= self._most
         text = _PAGE.substitute(
+            closed=html.escape(f"If nothing was shown: {self._full}." if full else ""),
             title=html.escape(self.title),
             # Not textual-serve's `public_url`: a browser may have come by any of our names, and a
             # websocket of another name than the page's would be of a foreign origin.
@@ -105,7 +135,6 @@ class BrowserDashboards(Server):
     async def handle_websocket(self, request: web.Request) -> web.WebSocketResponse:
         """A browser has opened the page: give it a dashboard, as long as it stays."""
         websocket = web.WebSocketResponse(heartbeat=15, timeout=_CLOSES_WITHIN_S)
-        await websocket.prepare(request)
 
         async def tell(message: str) -> None:
             kind, word = msgspec.json.decode(message)
@@ -121,19 +150,43 @@ class BrowserDashboards(Server):
             close=websocket.close,  # type: ignore[arg-type]
             download_manager=self.download_manager,
         )
+        if not await self._has_place():
+            raise web.HTTPServiceUnavailable(text=f"503: {self._full}\n")
         self._viewers.add(viewer)
         query = request.query
         try:
-            await viewer.start(
-                to_int(query.get("width", ""), 80), to_int(query.get("height", ""), 24)
-            )
+            await websocket.prepare(request)
+            size = to_int(query.get("width", ""), 80), to_int(query.get("height", ""), 24)
+            await viewer.start(*within(*size))
             await self._process_messages(websocket, viewer)
-        except (AssertionError, LookupError, TypeError, ValueError):
+        except ValueError:
             await websocket.close(code=1003)  # what it sent is none of the page's messages
         finally:
             await viewer.stop()
             self._viewers.discard(viewer)
         return websocket
+
+    async def _process_messages(
+        self, websocket: web.WebSocketResponse, app_service: AppService
+    ) -> None:
+        """Pass on what the page says until it goes. Raises ValueError for what no page says."""
+        async for sent in websocket:
+            if sent.type != WSMsgType.TEXT:
+                continue
+            match message_of(sent.data):
+                case Typed(text):
+                    # A lone half of a surrogate pair is no character.
+                    await app_service.send_bytes(text.encode("utf-8", "replace"))
+                case Resized(columns, rows):
+                    await app_service.set_terminal_size(columns, rows)
+                case Pinged(word):
+                    await websocket.send_json(["pong", word])
+                case Looked(here=True):
+                    await app_service.focus()
+                case Looked():
+                    await app_service.blur()
+                case None:
+                    pass
 
     async def on_startup(self, app: web.Application) -> None:
         """Says nothing: textual-serve would print its name and a URL without the token."""
@@ -181,12 +234,13 @@ def serve(
     signals: Iterable[int],
     ready: Callable[[str], None],
     say: Callable[[str], None],
+    most: int,
 ) -> None:
-    """Serve the cluster's dashboard until a signal comes.
+    """Serve the cluster's dashboard until a signal comes, to so many browsers at once.
 
     `ready` is given the URL, `say` what dashboards that failed complain about.
     """
     # It complains that a dashboard did not start; so does the dashboard, and says why.
     logging.getLogger("textual-serve").disabled = True
-    dashboards = BrowserDashboards(cluster, listening, say)
+    dashboards = BrowserDashboards(cluster, listening, say, most)
     asyncio.run(dashboards.until(signals, lambda: ready(dashboards.url)))

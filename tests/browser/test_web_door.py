@@ -164,3 +164,42 @@ def listeners(served: Served) -> list[str]:
         for connection in psutil.Process(served.process.pid).net_connections("tcp")
         if connection.status == psutil.CONN_LISTEN
     ]
+
+
+def test_more_browsers_than_are_wanted_are_told_so_and_nonsense_ends_only_its_own(
+    up: Callable[[int], None], serve: Callable[..., Served]
+) -> None:
+    up(1)
+    served = serve("--viewers", "1")
+
+    def be_turned_away() -> None:
+        page = httpx.get(served.url)
+        headers = HANDSHAKE | {"Origin": origin(served)}
+        answer = httpx.get(f"{served.url}ws", headers=headers, timeout=30)
+        assert (page.status_code, answer.status_code) == (200, 503)
+        for text in (page.text, answer.text):
+            assert "one browser shows this dashboard already" in text
+            assert "--viewers" in text
+        assert len(served.dashboards()) == 1
+
+    open_websocket(served, be_turned_away)
+    # Who comes right after another has left has a place, as a page that is loaded anew.
+    open_websocket(served, lambda: None)
+    until(lambda: "already" not in httpx.get(served.url).text)
+
+    async def talk_nonsense() -> None:
+        async with (
+            aiohttp.ClientSession() as session,
+            session.ws_connect(f"{served.url}ws", origin=origin(served)) as socket,
+        ):
+            await socket.send_str('["resize", {"width": 1000000000, "height": 1000000000}]')
+            await socket.send_str('["stdin", 5]')
+            async for _ in socket:
+                pass
+            assert socket.close_code == 1003
+
+    asyncio.run(talk_nonsense())
+    until(lambda: not served.dashboards())
+    _, _, err = served.end()
+    assert err.count("a browser was turned away") == 1
+    assert "Traceback" not in err

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+TYPE_CHECKING = False
+"""As in `typing`, whose import would take longer than the rest: an interrupt that comes before `__main__` is Python's."""
 
 if TYPE_CHECKING:
     from sandbox.api.async_cluster import AsyncCluster

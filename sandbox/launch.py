@@ -132,6 +132,7 @@ def launch(
             # It was killed, so nobody clears up after the supervisor, which may be stopped.
             with contextlib.suppress(TimedOut):
                 mute.end(paths)
+        with contextlib.suppress(OSError, SandboxError):
             if left_behind(paths):
                 sweep(paths)
         raise

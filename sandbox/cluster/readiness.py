@@ -16,6 +16,7 @@ from sandbox.etcd.raftlog import fatal_cause
 from sandbox.model.event import Event, Kind
 from sandbox.model.spec import ClusterSpec, ProcessSpec
 from sandbox.model.state import ProcessState
+from sandbox.obstacle import STARVED, no_more_processes
 from sandbox.plan.membership import could_be_quorum
 from sandbox.supervise import lifecycle
 from sandbox.supervise.bus import Bus
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 SIGN_DEADLINE_S = 1.0
 """How long a member's log is trusted to tell before the member is asked anyway."""
+
+LINES_OF_A_DUMP = 2000
+"""So many lines a Go program may print of its threads when it dies."""
 
 MOST_NAMED = 5
 """So many of the processes that failed alike are named in an error."""
@@ -205,7 +209,7 @@ class ClusterReadiness:
         if self._outcome.done() or event.fields.get("expected"):
             return
         lines = self._supervisor.logbook.last_lines(process, TAIL_OF_EXIT)
-        why = explain(self._spec, process, lines) or fatal_cause(lines)
+        why = explain(self._spec, process, lines) or fatal_cause(lines) or self._starved(process)
         if process in self._late:
             self._warnings.append(
                 f"{event.member} ended at its start ({how_it_ended(event)})"
@@ -220,6 +224,14 @@ class ClusterReadiness:
             detail=b"\n".join(lines).decode(errors="replace"),
         )
         self.fail(error)
+
+    def _starved(self, process: str) -> str:
+        """What to do where the machine gave the process no thread; the sign stands above a long dump."""
+        said = self._supervisor.logbook.last_lines(process, LINES_OF_A_DUMP)
+        if not any(sign in line for line in said for sign in STARVED):
+            return ""
+        told = no_more_processes()
+        return f"{told}: {told.hint}"
 
     def fail(self, error: SandboxError) -> None:
         """It will not become ready: whoever waits is told why."""

@@ -339,3 +339,25 @@ def test_a_cluster_on_a_long_path_is_found_whatever_the_temporary_directory_is(
         sandbox_command("down", TMPDIR=look)
         assert not door.exists()
         assert not (home / "default" / "control.sock").is_symlink()
+
+
+STARVED = """#!/bin/sh
+case "$*" in *--version*) echo "etcd Version: 3.5.1"; exit 0;; esac
+echo "runtime: failed to create new OS thread (have 2 already; errno=11)" >&2
+for register in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25; do echo "r$register 0x0" >&2; done
+exit 2
+"""
+
+
+def test_a_member_that_gets_no_thread_is_told_as_that_and_not_by_its_registers(
+    sandbox_command: SandboxCommand, tmp_path: Path
+) -> None:
+    etcd = tmp_path / "starved" / "etcd"
+    etcd.parent.mkdir()
+    etcd.write_text(STARVED)
+    etcd.chmod(0o755)
+    done = in_shell(sandbox_command, f"sandbox up -n 1 -d --base-port auto --etcd {etcd}")
+    assert done.returncode == 1
+    assert "hint: the machine gives no more processes and threads: ulimit -u" in told(done)
+    listed = json.loads(sandbox_command("ls", "--json").stdout)["clusters"]
+    assert [each["state"] for each in listed] == ["stopped"]

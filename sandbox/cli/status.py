@@ -92,11 +92,7 @@ def lines(answer: dict[str, Any]) -> list[str]:
     if processes:
         rows = [_process(process, len(members) + i) for i, process in enumerate(processes)]
         shown_lines += ["", *output.table_lines(_PROCESS_HEAD, rows, _RIGHT)]
-    shown_lines += [
-        f"{each['name']} ended at once: {each['exit']['note']}"
-        for each in processes
-        if (each.get("exit") or {}).get("note") and each["pid"] is None
-    ]
+    shown_lines += _notes_of_ends(processes)
     shown_lines += [f"{each['name']} {each['why']}" for each in members if each.get("why")]
     if any(each.get("why") == WANTS_USER for each in members):
         shown_lines.append("a user is given with --user NAME:PASSWORD, or $ETCD_SANDBOX_USER")
@@ -111,6 +107,15 @@ def lines(answer: dict[str, Any]) -> list[str]:
     if (loss := answer.get("log_loss")) and loss["lines"]:
         shown_lines.append(shown.log_loss(loss["lines"], loss["losing"], loss["why"]))
     return shown_lines
+
+
+def _notes_of_ends(processes: list[dict[str, Any]]) -> list[str]:
+    """What may be the reason of an end, once for all processes that it may be the reason of."""
+    noted: dict[str, list[str]] = {}
+    for each in processes:
+        if each["pid"] is None and (note := (each.get("exit") or {}).get("note")):
+            noted.setdefault(note, []).append(each["name"])
+    return [f"{', '.join(names)} ended at once ({note})" for note, names in noted.items()]
 
 
 def headline(answer: dict[str, Any]) -> str:

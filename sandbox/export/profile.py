@@ -29,6 +29,7 @@ from sandbox.model.spec import (
     ProcessSpec,
     Runtime,
     SourceKind,
+    Stdin,
 )
 from sandbox.plan.ports import member_ports
 
@@ -193,4 +194,5 @@ def _beside(spec: ClusterSpec, process: ProcessSpec) -> Table:
         "command": command,
         "after": process.after.value,
         "restart": process.restart.value,
+        **({} if process.stdin is Stdin.NULL else {"stdin": process.stdin.value}),
     }

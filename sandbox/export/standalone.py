@@ -31,6 +31,7 @@ from sandbox.model.spec import (
     Runtime,
     Service,
     SourceKind,
+    Stdin,
 )
 
 PAUSE = "sleep 0.2"
@@ -83,6 +84,8 @@ def unsaid(spec: ClusterSpec, kind: Kind) -> tuple[str, ...]:
     notes = []
     if kept := [process.name for process in spec.processes if process.restart is not Restart.NEVER]:
         notes.append(f"nothing restarts {', '.join(kept)} there, as etcd-sandbox does")
+    if held := [process.name for process in spec.processes if process.stdin is not Stdin.NULL]:
+        notes.append(f"nothing keeps the stdin of {', '.join(held)} open there")
     if spec.runtime is not Runtime.PROCESS:
         versions = ", ".join(sorted({binary.version for binary in _binaries(spec)}))
         notes.append(

@@ -199,7 +199,12 @@ async def execute(
     `on_lines` gets every chunk of whole lines, valid until it returns. Raises OSError when it cannot be executed.
     """
     stdin = HeldStdin(spec.stdin)
-    read_end, write_end = os.pipe()
+    try:
+        read_end, write_end = os.pipe()
+    except OSError:
+        stdin.close()
+        stdin.given()
+        raise
     try:
         with contextlib.suppress(OSError):
             fcntl.fcntl(write_end, _F_SETPIPE_SZ, PIPE_BYTES)

@@ -380,7 +380,7 @@ def note_of(spec: ProcessSpec, code: int, uptime_s: float | None) -> str | None:
     at_once = uptime_s is not None and uptime_s < AT_ONCE_S
     alone = spec.member is None and spec.service is None
     if code == 0 and at_once and alone and spec.stdin is Stdin.NULL:
-        return "its stdin is empty: up --stdin pipe keeps one open"
+        return "an empty stdin may be why: see up --stdin"
     return None
 
 

@@ -341,7 +341,7 @@ def test_a_stdin_that_stays_open_keeps_who_reads_it_and_leaves_no_descriptor(
 @pytest.mark.parametrize(
     ("script", "stdin", "note"),
     [
-        ("cat", Stdin.NULL, "its stdin is empty: up --stdin pipe keeps one open"),
+        ("cat", Stdin.NULL, "an empty stdin may be why: see up --stdin"),
         ("cat; exit 1", Stdin.NULL, None),
         ("true", Stdin.PIPE, None),
     ],

@@ -33,8 +33,8 @@ SENTENCES: list[tuple[Kind, dict[str, Any], str]] = [
     ),
     (
         Kind.PROCESS_EXITED,
-        {"process": "web", "code": 0, "note": "its stdin is empty"},
-        "web exited: exit status 0 (its stdin is empty)",
+        {"process": "web", "code": 0, "note": "an empty stdin may be why"},
+        "web exited: exit status 0 (an empty stdin may be why)",
     ),
     (
         Kind.PROCESS_LEFT,

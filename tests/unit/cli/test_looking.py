@@ -215,3 +215,24 @@ def test_what_a_start_has_become_is_told_for_what_there_is(
     fake.answers["/v1/status"] = status_answer(member("infra1"))
     show_begun({"ready": True, "ready_s": 0.1}, planned, fake.paths)
     assert "next: etcd-sandbox kill leader" in capsys.readouterr().out
+
+
+def test_what_may_be_why_processes_ended_is_said_once() -> None:
+    answer = status_answer()
+    exit_ = {"code": 0, "signal": None, "ts": "", "error": None, "note": "why"}
+    answer["processes"] = [
+        {
+            "name": name,
+            "state": "running" if pid else "exited",
+            "pid": pid,
+            "cpu_percent": None,
+            "rss_bytes": None,
+            "restarts": 0,
+            "uptime_s": None,
+            "command": "cat",
+            "exit": exit_,
+        }
+        for name, pid in (("a", None), ("b", None), ("runs", 7))
+    ]
+    assert lines(answer)[-1] == "a, b ended at once (why)"
+    assert sum("why" in line for line in lines(answer)) == 1

@@ -191,11 +191,17 @@ def test_a_command_of_several_lines_is_refused_by_name() -> None:
 def test_what_other_tools_do_not_do_is_noted() -> None:
     spec = from_profile(
         '[supervise]\nrestart = "always"\n[[member]]\nname = "a.b"\n[[process]]\nname = "p"\n'
-        'command = "x"\n',
+        'command = "x"\nstdin = "pipe"\n',
         env_overlay={"SECRET": "s3cret"},
     )
     found = procfile(spec, plans.ON_PATH)
-    assert [note.partition(" ")[0] for note in found.notes] == ["nothing", "honcho", "SECRET:"]
+    assert [note.partition(" ")[0] for note in found.notes] == [
+        "nothing",
+        "nothing",
+        "honcho",
+        "SECRET:",
+    ]
+    assert found.notes[1] == "nothing keeps the stdin of p open there"
     assert "s3cret" not in found.text
     assert spec.members[0].restart is Restart.ALWAYS
 

@@ -60,6 +60,7 @@ def again(spec: ClusterSpec, **options: object) -> ClusterSpec:
     command=COMMANDS,
     restart=st.sampled_from(["never", "on-failure", "always"]),
     after=st.sampled_from(["start", "ready"]),
+    stdin=st.sampled_from(["null", "pipe", "terminal"]),
     seconds=st.sampled_from([0.5, 10, 3600]),
     token=st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1),
     base_port=st.integers(1, 5000),
@@ -72,6 +73,7 @@ def test_the_profile_of_any_profile_makes_the_same_cluster(
     command: str,
     restart: str,
     after: str,
+    stdin: str,
     seconds: float,
     token: str,
     base_port: int,
@@ -88,7 +90,13 @@ def test_the_profile_of_any_profile_makes_the_same_cluster(
                 {"name": "infra3", "flags": other, "client_port": own_port},
             ],
             "process": [
-                {"name": "app", "command": command, "restart": restart, "after": after},
+                {
+                    "name": "app",
+                    "command": command,
+                    "restart": restart,
+                    "after": after,
+                    "stdin": stdin,
+                },
             ],
             "supervise": {"restart": restart, "stop_timeout_s": seconds},
         }

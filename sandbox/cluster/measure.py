@@ -255,7 +255,7 @@ class Measured:
         calm = max(acted, led)
         spans = leaderless_spans(self._changes, ended)
         waiting = [] if writes.unknown else writes.pending
-        lost = [began for began in waiting if began < led and ended - began > LATE_S]
+        lost = [began for began in waiting if self._began <= began < led and ended - began > LATE_S]
         waits_s = ETCD_WAITS_S + ELECTION_TIMEOUTS * self._election_timeout_s
         found = [
             None

@@ -24,6 +24,9 @@ LOST_S = 1.0
 """A write that waits for longer was probably sent to a leader that was lost, and waits for seven seconds.
 Those behind it need not: more are tried. Reads wait for each other inside etcd."""
 
+REFUSED_S = 1.0
+"""How long nothing is tried after a refusal: members log each refused write as a warning."""
+
 Request = Callable[[str, float], Awaitable[bool | None]]
 """Asks at that URL, for so many seconds at most; whether it was served, None where that cannot be known."""
 
@@ -81,8 +84,9 @@ class Probe:
     """One kind of request, tried in rounds over `client_urls` while at least one watches.
 
     A member that has not answered is not asked again, for `lost_s` seconds, so that none is ever asked
-    more than it answers. In each round the members take turns, and the next
-    one is tried at once where one fails: whether *any* member serves is known after each.
+    more than it answers. In each round the members take turns, and the next one is tried at once where
+    one fails: whether *any* member serves is known after each. Where one is refused for a reason that is
+    none of the cluster's, the next round is a while later.
     """
 
     def __init__(
@@ -103,6 +107,7 @@ class Probe:
         self._rest: deque[str] = deque()
         self._running: asyncio.Task[None] | None = None
         self._hurry = asyncio.Event()
+        self._not_before = 0.0
 
     @contextmanager
     def watching(self, every_s: float) -> Iterator[Record]:
@@ -129,7 +134,8 @@ class Probe:
     async def _run(self) -> None:
         due = time.monotonic()
         while True:
-            self._begin_round(list(self._client_urls()))
+            if due >= self._not_before:
+                self._begin_round(list(self._client_urls()))
             every_s = min(watcher.every_s for watcher in self._watchers)
             due = max(due + every_s, time.monotonic())
             self._hurry.clear()
@@ -166,6 +172,7 @@ class Probe:
         began = time.monotonic()
         served = await self._request(url, GIVES_UP_S)
         if served is None:
+            self._not_before = time.monotonic() + REFUSED_S
             for watcher in self._watchers:
                 watcher.note_forbidden()
             return

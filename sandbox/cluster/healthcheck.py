@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sandbox.cluster.voters import VOTES
@@ -34,7 +35,8 @@ FIGURES_S = 0.3
 
 METRICS_WITHIN_S = 1.0
 METRICS_EVERY_S = 1.0
-"""How old a member's metrics may be where only its leadership is wanted: the page costs it some 30 ms."""
+METRICS_SELDOM_S = 10.0
+"""How old a member's metrics may be, and how old where its log tells of leadership: the page costs it 30 ms."""
 
 _NEVER = (float("-inf"), None)
 
@@ -163,8 +165,18 @@ class HealthCheck:
                 continue
             if answer.refusal is None and key in self._roster:
                 self._roster.learn(key, answer.member_id, is_learner=answer.is_learner)
-            found[key] = answer
+            found[key] = replace(answer, term=self._term(key, answer))
         return found
+
+    def _term(self, key: str, answer: StatusAnswer) -> int | None:
+        """The term in which the member answered: its log has the true one, while both tell of one leader.
+
+        An answer has the term of the last entry that was applied; a log may be a moment ahead of it.
+        """
+        view = self._raft.view(key)
+        if view is not None and view.leader != answer.leader:
+            return answer.term
+        return self._raft.term_of(key, answer.term)
 
     async def _proved(self, key: str, refusal: Refusal, *, figures: bool = False) -> StatusAnswer:
         """What is proved of a member that refuses to tell: by its log, else by its metrics."""
@@ -194,10 +206,10 @@ class HealthCheck:
     async def _identity(
         self, key: str, *, wait: bool, figures: bool
     ) -> tuple[Identity | None, float]:
-        """What the member's metrics say, and how many seconds ago.
+        """What the member's metrics say, and how many seconds ago they were asked for.
 
-        A second ago at most with `wait`; with `figures` just now, if the member tells them in time;
-        without either newer ones are there the next time.
+        A second ago at most with `wait` or `figures`, if the member tells them in time; without
+        either newer ones are there the next time.
         """
         if key not in self._roster:
             return None, 0.0
@@ -205,7 +217,7 @@ class HealthCheck:
         run = (key, self._supervisor.processes[key].life.pid)
         asked, identity = self._identities.get(run, _NEVER)
         age_s = time.monotonic() - asked
-        if age_s < (FIGURES_S if figures else METRICS_EVERY_S):
+        if age_s < (METRICS_EVERY_S if wait or figures else METRICS_SELDOM_S):
             return identity, age_s
         if run not in self._asking:
             self._asking[run] = asyncio.create_task(self._learn_identity(run))
@@ -217,12 +229,13 @@ class HealthCheck:
     async def _learn_identity(self, run: tuple[str, int | None]) -> None:
         member = self._roster.member(run[0])
         url = member.metrics_url or member.client_url
+        asked = time.monotonic()
         try:
             identity = await self._gateway.identity(url, METRICS_WITHIN_S)
         finally:
             del self._asking[run]
         kept = {key: old for key, old in self._identities.items() if key[0] != run[0]}
-        self._identities = {**kept, run: (time.monotonic(), identity)}
+        self._identities = {**kept, run: (asked, identity)}
 
 
 def _knowledge(answer: StatusAnswer) -> tuple[bool, int, int]:

@@ -290,7 +290,7 @@ class Overview:
             state=supervised.state,
             role=self._monitor.role(process, answer),
             healthy=serves_as_proxy or (answer is not None and is_healthy(answer)),
-            term=self._raft.term_of(process, answer.term) if answer is not None else None,
+            term=answer.term if answer is not None else None,
             revision=answer.revision if answer is not None else None,
             raft_index=answer.raft_index if answer is not None else None,
             raft_applied_index=answer.raft_applied_index if answer is not None else None,

@@ -32,6 +32,8 @@ class Members:
         self.pages = 0
         self.revision = 0
         self.elsewhere: dict[str, object] = {}
+        self.logged: dict[str, int] = {}
+        self.led: dict[str, str] = {}
 
     def items(self) -> list[tuple[str, Any]]:
         return [(name, self.member(name)) for name in NAMES]
@@ -58,7 +60,10 @@ class Members:
         pass
 
     def view(self, name: str) -> Any:
-        return SimpleNamespace(leader="1", term=2)
+        return SimpleNamespace(leader=self.led.get(name, "1"), term=2)
+
+    def term_of(self, name: str, said: int | None) -> int:
+        return max(said or 0, self.logged.get(name, 0))
 
     async def status(self, url: str, deadline_s: float) -> StatusAnswer | Refusal:
         if self.refusing:
@@ -104,35 +109,38 @@ def test_a_leader_that_is_being_stopped_is_asked_for_it_leads_until_it_has_hande
     assert set(asyncio.run(check_of(members).ask())) == {"etcd1"}
 
 
+def test_the_term_of_an_answer_is_that_of_the_log_that_tells_of_the_same_leader() -> None:
+    members = Members()
+    members.logged = {"etcd1": 3, "etcd2": 3}
+    members.led["etcd2"] = "3"  # its log is ahead: another leads by now
+    told = asyncio.run(check_of(members).ask())
+    assert {name: answer.term for name, answer in told.items()} == {
+        "etcd1": 3,
+        "etcd2": 2,
+        "etcd3": 2,
+    }
+
+
 def test_figures_of_a_member_that_refuses_to_tell_are_those_of_now_or_none(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    async def revisions(check: HealthCheck) -> set[int | None]:
+        return {answer.revision for answer in (await check.ask_all(figures=True)).values()}
+
     async def run() -> None:
         members = Members(refusing=True)
         check = check_of(members)
-        await check.ask_all()
-        await asyncio.sleep(0)
-        monkeypatch.setattr(healthcheck, "FIGURES_S", -1.0)  # whatever is known is too old
-        before = {answer.revision for answer in (await check.ask_all()).values()}
-        assert before == {None}
-        pages = members.pages
-        monkeypatch.setattr(healthcheck, "FIGURES_S", 60.0)
-        after = {answer.revision for answer in (await check.ask_all(figures=True)).values()}
-        assert members.pages == pages  # new enough: nobody is asked again
-        assert after == {1, 2, 3}
-
-    asyncio.run(run())
-
-
-def test_whoever_wants_figures_waits_for_them_and_others_ask_for_them_once_a_second() -> None:
-    async def run() -> None:
-        members = Members(refusing=True)
-        check = check_of(members)
-        told = await check.ask_all(figures=True)
-        assert {answer.revision for answer in told.values()} == {1, 2, 3}
+        assert await revisions(check) == {1, 2, 3}
+        assert await revisions(check) == {1, 2, 3}  # they are new enough
+        monkeypatch.setattr(healthcheck, "FIGURES_S", -1.0)
+        assert await revisions(check) == {None}
+        assert members.pages == 3  # a page is dear: not before a second is over
+        monkeypatch.undo()
+        monkeypatch.setattr(healthcheck, "METRICS_EVERY_S", -1.0)
+        assert await revisions(check) == {4, 5, 6}
         for _ in range(5):
             await check.ask_all()
-        assert members.pages == 3
+        assert members.pages == 6  # nobody wants the figures, and the log tells who leads
 
     asyncio.run(run())
 

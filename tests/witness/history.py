@@ -222,13 +222,11 @@ class History:
 
 
 def within(samples: Sequence[Sample[T]], span: Span) -> list[Sample[T]]:
-    """The samples of the span, the last before it and the first after it; none if there is none after."""
+    """The samples of the span, the last before it and the first after it; none if either is missing."""
     sents = [sample.sent for sample in samples]
     end = bisect_left(sents, span.end)
-    if end == len(samples):
-        return []
-    begin = next((at for at in range(end - 1, -1, -1) if samples[at].received < span.begin), 0)
-    return list(samples[begin : end + 1])
+    begin = next((at for at in range(end - 1, -1, -1) if samples[at].received < span.begin), None)
+    return [] if begin is None or end == len(samples) else list(samples[begin : end + 1])
 
 
 def _sorted(samples: Iterable[Sample[T]]) -> list[Sample[T]]:

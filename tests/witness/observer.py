@@ -55,7 +55,7 @@ class Observer:
         self._table = ProcessTable(root)
         self._logs: dict[str, LogFile] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._looked = self.watch.began
+        self._looked: float | None = None
         self._over = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="witness")
 
@@ -163,11 +163,11 @@ class Observer:
 
     async def _list(self) -> None:
         """The member list through whoever gives it under a quorum; the same without one, else."""
-        sent = time.time()
         for linearizable in (True, False):
             for name in list(self._endpoints):
                 if not self._is_up(name):
                     continue
+                sent = time.time()
                 try:
                     reply = await self._endpoints[name].ask(
                         "/v3/cluster/member/list", {"linearizable": linearizable}, ANSWER_TIMEOUT_S
@@ -211,10 +211,10 @@ class Observer:
         received = time.time()
         for name in {*self.watch.pulses, *found}:
             seen = found.get(name, Seen(pulse=Pulse.ENDED))
-            if name not in self.watch.pulses:
-                nobody = Sample(self._looked, self._looked, Seen(pulse=Pulse.ENDED))
-                self.watch.pulses[name] = [nobody]
-            self.watch.pulses[name].append(Sample(sent, received, seen))
+            samples = self.watch.pulses.setdefault(name, [])
+            if not samples and self._looked is not None:
+                samples.append(Sample(self._looked, self._looked, Seen(pulse=Pulse.ENDED)))
+            samples.append(Sample(sent, received, seen))
         self._looked = received
 
     async def _read_logs(self) -> None:

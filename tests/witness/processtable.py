@@ -9,8 +9,8 @@ import psutil
 
 from tests.witness.observed import Pulse, Seen
 
-_YOUNG_S = 2.0
-"""A process this young may not have executed its program yet: it is looked at again."""
+_YOUNG_S = 5.0
+"""A process that came so lately may not have executed its program yet: it is looked at again."""
 
 _DEAD = (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
 
@@ -60,19 +60,16 @@ class ProcessTable:
         return Seen(pulse=pulse, pid=process.pid, created=process.create_time() + self._offset_s)
 
     def _is_news(self, pid: int) -> bool:
-        return time.time() < self._others.get(pid, float("inf"))
+        return time.time() < self._others.setdefault(pid, time.time() + _YOUNG_S)
 
     def _meet(self, pid: int) -> None:
         try:
             process = psutil.Process(pid)
             name = self._member_of(process.cmdline())
-            created = process.create_time()
         except psutil.Error:
             return
         if name is not None:
             self._ours[pid] = (name, process)
-        else:
-            self._others[pid] = created + _YOUNG_S
 
     def _member_of(self, words: list[str]) -> str | None:
         if not words or Path(words[0]).name != "etcd":

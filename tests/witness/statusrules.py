@@ -318,9 +318,12 @@ def _is_vague(member: Body) -> bool:
 
 
 def _may_be_healthy(history: History, name: str, span: Span) -> bool:
+    """It told of a leader, or refused to tell; or it lived, and did not answer the witness in time."""
     samples = history.answers_of(name, span)
     return not samples or any(
-        sample.value is not None and (sample.value.refused or sample.value.leader is not None)
+        history.may_live(name, span)
+        if sample.value is None
+        else sample.value.refused or sample.value.leader is not None
         for sample in samples
     )
 

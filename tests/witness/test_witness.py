@@ -42,8 +42,9 @@ SHOWN = 40
 SEEN_AFTER_S = 1.2
 """The witness looks on for so long, so that the last claims have something after them."""
 
-SHOWN_FOR_S = 2.5
-"""The dashboard asks once a second, and what it shows may be as old as the answer before."""
+SHOWN_FOR_S = 4.0
+"""The dashboard asks once a second, an answer takes up to another one where members are late, and what
+is shown is as old as the answer before. What it makes of each answer is compared without this patience."""
 
 START_TIMEOUT_S = 60.0
 
@@ -81,7 +82,6 @@ def soak_scenes() -> Iterator[Scene]:
         yield Scene(series, (3, 5, 9, 15)[number % 4], extras=extras, busy=number % 3 == 0)
 
 
-@pytest.mark.soak
 @pytest.mark.parametrize("scene", SCENES, ids=str)
 def test_nothing_that_is_said_is_contradicted(
     scene: Scene,
@@ -93,7 +93,6 @@ def test_nothing_that_is_said_is_contradicted(
     play(scene, etcd_cluster_factory, seed=int(os.environ.get(SEED) or random.randrange(1 << 30)))
 
 
-@pytest.mark.soak
 def test_what_the_dashboard_shows_in_a_terminal_is_not_contradicted(
     sandbox_command: SandboxCommand,
     monkeypatch: pytest.MonkeyPatch,

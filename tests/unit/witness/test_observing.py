@@ -82,6 +82,7 @@ def test_a_stretch_of_time_holds_what_was_seen_before_in_and_after_it() -> None:
     assert [each.value for each in within(samples, Span(2.5, 2.6))] == [2.0, 3.0]
     assert [each.value for each in within(samples, Span(1.5, 3.5))] == [1.0, 2.0, 3.0, 4.0]
     assert within(samples, Span(3.5, 4.5)) == []
+    assert within(samples, Span(0.5, 1.5)) == []
 
 
 def test_what_observes_and_compares_shares_no_code_with_the_product() -> None:

@@ -97,6 +97,11 @@ def test_what_is_said_while_nobody_leads_is_not_contradicted_by_what_was_before(
     assert rules_of(status(LEADERLESS, **{**body, "members": [gone, *silent]})) == set()
 
 
+def test_a_member_that_has_ended_is_not_healthy() -> None:
+    lie = with_member("infra1", state="exited", role=None, term=None, revision=None)
+    assert "status.member_health" in rules_of(status(AFTER, **lie))
+
+
 def test_a_leader_that_has_ended_is_contradicted_though_it_led_before() -> None:
     assert "status.leader" in rules_of(status(AFTER))
 

@@ -18,8 +18,11 @@ BODY_WITHIN_S = 10.0
 
 
 STREAMS = ("/v1/events", "/v1/logs", "/v1/availability")
-SHUTDOWN = "/v1/shutdown"
+ENDING = ("/v1/shutdown", "/v1/upgrade/halt")
 KEPT_FREE = 64
+
+MOST_VERBS = 64
+"""What acts is measured while it does, by questions to all members: more at once delay everybody's answers."""
 
 
 class _Refused(Exception):
@@ -38,17 +41,19 @@ class Bounded:
 
     A question (GET) whose asker is gone is given up. What changes something is done to its end:
     half a change would be worse than one that nobody hears of. `most` is how many requests may be
-    under way at once; streams and verbs leave some of them to those who do not stay.
+    under way at once; streams leave some of them to those who do not stay, and verbs are fewer.
     """
 
     def __init__(self, application: ASGIApp, most: int) -> None:
         self._application = application
         self._most = most
-        self._under_way = 0
+        self._under_way = self._verbs = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        is_verb = scope["method"] == "POST" and scope["path"] not in ENDING
         self._under_way += 1
+        self._verbs += is_verb
         try:
             body = await self._let_in(scope, receive)
         except _Gone:
@@ -59,11 +64,15 @@ class Bounded:
             await self._attended(scope, body, receive, send)
         finally:
             self._under_way -= 1
+            self._verbs -= is_verb
 
     async def _let_in(self, scope: Scope, receive: Receive) -> bytes:
-        stays = scope["path"] in STREAMS or scope["method"] == "POST"
-        most = self._most - (KEPT_FREE if stays else 0)
-        if self._under_way > most and scope["path"] != SHUTDOWN:
+        if self._verbs > MOST_VERBS:
+            raise _Refused(
+                503, f"{MOST_VERBS} verbs are under way already", "wait for some of them"
+            )
+        most = self._most - (KEPT_FREE if scope["path"] in STREAMS else 0)
+        if self._under_way > most and scope["path"] not in ENDING:
             raise _Refused(
                 503,
                 f"the supervisor answers {most} requests already, and takes no more",

@@ -57,6 +57,9 @@ class ModelCluster:
             self.waited_for -= 1
         return {}
 
+    def shutdown(self, *, kill: bool, purge: bool) -> None:
+        """It is only told to."""
+
     async def act(self, order: Order) -> dict[str, object]:
         self.orders.append(order)
         await self.go.wait()
@@ -213,7 +216,7 @@ def test_who_leaves_amid_a_verb_leaves_no_descriptor_and_the_verb_is_done(
         before, left = descriptors(), []
         body = b'{"select": ["etcd1"]}'
         head = f"POST /v1/act/kill HTTP/1.1\r\nHost: sandbox\r\nContent-Length: {len(body)}\r\n\r\n"
-        for number in range(100):
+        for number in range(bounded.MOST_VERBS):
             connection = visitor.connect()
             connection.sendall(head.encode() + body)
             until(lambda number=number: len(visitor.cluster.orders) > number)  # type: ignore[misc]
@@ -228,7 +231,7 @@ def test_who_leaves_amid_a_verb_leaves_no_descriptor_and_the_verb_is_done(
         for connection in left:
             connection.close()
         visitor.call(visitor.cluster.go.set)
-        until(lambda: visitor.cluster.done == 100)
+        until(lambda: visitor.cluster.done == bounded.MOST_VERBS)
 
     served(tmp_path, scene)
 
@@ -375,6 +378,29 @@ def test_too_many_streams_are_told_so_and_leave_room_for_questions(
             assert "10 requests" in told["error"]["what"]
             assert visitor.get("/v1/status")[0] == 200
         until(lambda: visitor.get("/v1/logs?tail=0")[0] == 200)
+
+    served(tmp_path, scene)
+
+
+def test_more_verbs_than_can_be_measured_at_once_are_told_so_and_can_still_be_ended(
+    tmp_path: Path,
+) -> None:
+    body = b'{"select": ["etcd1"]}'
+
+    def scene(visitor: Visitor) -> None:
+        visitor.cluster.go.clear()
+        with contextlib.ExitStack() as stack:
+            for _ in range(bounded.MOST_VERBS):
+                head = f"POST /v1/act/kill HTTP/1.1\r\nHost: sandbox\r\nContent-Length: {len(body)}"
+                connection = stack.enter_context(visitor.connect())
+                connection.sendall(f"{head}\r\n\r\n".encode() + body)
+            until(lambda: len(visitor.cluster.orders) == bounded.MOST_VERBS)
+            status, told = visitor.post("/v1/act/kill", body)
+            assert (status, told["error"]["exit_code"]) == (503, 1)
+            assert visitor.get("/v1/status")[0] == 200
+            assert visitor.post("/v1/shutdown", b"{}")[0] == 200
+            visitor.call(visitor.cluster.go.set)
+            until(lambda: visitor.post("/v1/act/kill", body)[0] == 200)
 
     served(tmp_path, scene)
 

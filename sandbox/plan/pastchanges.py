@@ -108,12 +108,13 @@ def _seen_on_the_list(spec: ClusterSpec, listed: Sequence[Peer]) -> tuple[str, .
         for peer in listed
         if peer.id not in founders | added and unknown_ids.isdisjoint(peer.peer_urls)
     ]
-    ids = {peer.id for peer in listed}
-    found += [
-        f"{member.name} of the first day not on etcd's list"
-        for member in members
-        if member.id and not member.joined and member.id not in ids
-    ]
+    entries = {peer.id: peer for peer in listed}
+    for member in members:
+        entry = entries.get(member.id or "")
+        if member.id and entry is None:
+            found.append(f"{member.name} not on etcd's list any more")
+        elif entry is not None and member.learner and not entry.is_learner:
+            found.append(f"{member.name} promoted, and not by etcd-sandbox")
     return tuple(found)
 
 

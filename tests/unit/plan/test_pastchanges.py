@@ -9,7 +9,7 @@ import pytest
 from sandbox.errors import InputError
 from sandbox.model.detail import Peer
 from sandbox.model.spec import ClusterSpec, EtcdBinary, PastChange, PastKind, ProcessSpec
-from sandbox.plan.membership import with_past
+from sandbox.plan.membership import with_member, with_past
 from sandbox.plan.pastchanges import doubts, lost_on_the_way, skips_repair
 from tests.unit.export.plans import from_profile
 
@@ -110,8 +110,21 @@ def test_changes_that_etcdctl_made_show_on_the_list() -> None:
     assert doubts(spec, (*others, entry("abc"), entry("def", "mine"))) == (
         "a member that never started (abc) on etcd's list, and not from the first day",
         "mine (def) on etcd's list, and not from the first day",
-        f"{without.name} of the first day not on etcd's list",
+        f"{without.name} not on etcd's list any more",
     )
+
+
+def test_what_etcdctl_did_to_a_member_that_was_added_here_shows_as_well() -> None:
+    spec = of_version("3.5.1")
+    first = spec.members[0]
+    assert first.member is not None
+    learner = replace(first.member, name="infra4", id="abc", joined=True, learner=True)
+    spec = with_member(spec, replace(first, name="etcd4", member=learner))
+    spec = with_past(spec, PastKind.ADDED, "infra4", "abc")
+    *others, last = listed(spec)
+    assert doubts(spec, (*others, replace(last, is_learner=True))) == ()
+    assert doubts(spec, (*others, last)) == ("infra4 promoted, and not by etcd-sandbox",)
+    assert doubts(spec, others) == ("infra4 not on etcd's list any more",)
 
 
 def test_members_whose_ids_only_etcd_knows_are_told_by_their_peer_urls() -> None:

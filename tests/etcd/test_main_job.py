@@ -106,7 +106,7 @@ def test_a_killed_member_stays_dead_and_comes_back_with_its_data(on_etcd: Sandbo
     assert (dead["state"], dead["exit"]["signal"], dead["pid"]) == ("exited", "SIGKILL", None)
     until(lambda: status(on_etcd)["leader"], 20)
     put(on_etcd, "while dead", "2", "--on", "infra1")
-    two_of_three = {"voters": 3, "needed": 2, "healthy": 2, "ok": True}
+    two_of_three = {"voters": 3, "needed": 2, "healthy": 2, "ok": True, "late": 0}
     until(lambda: status(on_etcd)["quorum"] == two_of_three, 20)
 
     on_etcd("start", "infra2")
@@ -247,7 +247,7 @@ def test_five_members_and_a_process_beside_them(on_etcd: SandboxCommand, tmp_pat
         '[[process]]\nname = "app"\ncommand = "echo started after the leader; sleep 300"\nafter = "ready"\n'
     )
     on_etcd("up", "-p", str(profile), "-d", "--base-port", "auto")
-    all_five = {"voters": 5, "needed": 3, "healthy": 5, "ok": True}
+    all_five = {"voters": 5, "needed": 3, "healthy": 5, "ok": True, "late": 0}
     until(lambda: status(on_etcd)["quorum"] == all_five, 20)
     until(lambda: status(on_etcd)["processes"][0]["state"] == "running", 10)
     lines = [json.loads(line) for line in on_etcd("events", "--json").stdout.splitlines()]

@@ -82,7 +82,7 @@ def attach(
     check = HealthCheck(supervisor, roster, raft, voters, gateway)
     monitor = Monitor(supervisor, roster, bus, faults, raft, voters, check)
     reads = Probe(gateway.linearizable_read, served)
-    writes = Probe(gateway.empty_write, served, lost_s=LOST_S, at_a_time=1)
+    writes = Probe(gateway.empty_write, served, lost_s=LOST_S)
     measure = Measure(monitor, roster, raft, faults, voters, reads, writes)
     wholeness = Wholeness(supervisor, roster, monitor)
     versions = Versions(supervisor, roster, monitor, wholeness, gateway)

@@ -55,7 +55,6 @@ class Availability:
             lambda url, timeout_s: gateway.put(url, WRITTEN_KEY, str(next(numbers)), timeout_s),
             client_urls,
             lost_s=LOST_S,
-            at_a_time=1,
         )
         self._viewers: dict[asyncio.Queue[Bucket | None], bool] = {}
         self._running: asyncio.Task[None] | None = None
@@ -82,14 +81,16 @@ class Availability:
 
     async def _run(self) -> None:
         due = time.monotonic()
-        with self._reads.watching(READ_EVERY_S) as reads, ExitStack() as stack:
+        with self._reads.watching(READ_EVERY_S, at_a_time=1) as reads, ExitStack() as stack:
             writes: Record | None = None
             while True:
                 if any(self._viewers.values()) != (writes is not None):
                     stack.pop_all().close()
                     wanted = writes is None
                     writes = (
-                        stack.enter_context(self._writes.watching(BUCKET_S)) if wanted else None
+                        stack.enter_context(self._writes.watching(BUCKET_S, at_a_time=1))
+                        if wanted
+                        else None
                     )
                 time_us = time.time_ns() // 1000
                 due = max(due + BUCKET_S, time.monotonic())

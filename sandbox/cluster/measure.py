@@ -80,7 +80,7 @@ class Measure:
             if wanted:
                 tried = (
                     stack.enter_context(self._reads.watching(READ_EVERY_S)),
-                    stack.enter_context(self._writes.watching(WRITE_EVERY_S)),
+                    stack.enter_context(self._writes.watching(WRITE_EVERY_S, at_a_time=1)),
                 )
             measured = Measured(self, tried)
             stack.enter_context(self.raft.watched(measured.leads))

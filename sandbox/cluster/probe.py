@@ -34,8 +34,9 @@ Request = Callable[[str, float], Awaitable[bool | None]]
 class Record:
     """The requests that have ended since somebody watches, in the order of their ends; `more` is set by each."""
 
-    def __init__(self, every_s: float, pending: Callable[[], list[float]]) -> None:
+    def __init__(self, every_s: float, at_a_time: int, pending: Callable[[], list[float]]) -> None:
         self.every_s = every_s
+        self.at_a_time = at_a_time
         self.tries: list[Try] = []
         self.more = asyncio.Event()
         self._forbidden = False
@@ -95,12 +96,10 @@ class Probe:
         client_urls: Callable[[], Sequence[str]],
         *,
         lost_s: float = GIVES_UP_S,
-        at_a_time: int = AT_A_TIME,
     ) -> None:
         self._request = request
         self._client_urls = client_urls
         self._lost_s = lost_s
-        self._at_a_time = at_a_time
         self._watchers: list[Record] = []
         self._under_way: dict[asyncio.Task[None], tuple[str, float]] = {}
         self._turns: deque[str] = deque()
@@ -110,9 +109,12 @@ class Probe:
         self._not_before = 0.0
 
     @contextmanager
-    def watching(self, every_s: float) -> Iterator[Record]:
-        """What ends from now on, as long as the block runs, tried every `every_s` seconds at least."""
-        record = Record(every_s, self._pending)
+    def watching(self, every_s: float, at_a_time: int = AT_A_TIME) -> Iterator[Record]:
+        """What ends from now on, as long as the block runs, tried every `every_s` seconds at least.
+
+        `at_a_time` of N members are asked in one round, divided by N, at least one.
+        """
+        record = Record(every_s, at_a_time, self._pending)
         self._watchers.append(record)
         if self._running is None:
             self._running = asyncio.create_task(self._run())
@@ -154,7 +156,8 @@ class Probe:
         now = time.monotonic()
         busy = {url for url, began in self._under_way.values() if now - began < self._lost_s}
         self._rest = deque(url for url in self._turns if url not in busy)
-        for _ in range(max(1, min(len(urls), self._at_a_time // max(1, len(urls))))):
+        at_a_time = max(watcher.at_a_time for watcher in self._watchers)
+        for _ in range(max(1, min(len(urls), at_a_time // max(1, len(urls))))):
             self._try_next()
 
     def _try_next(self) -> None:

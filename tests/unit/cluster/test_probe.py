@@ -80,6 +80,16 @@ def test_many_members_take_turns(count: int, a_round: int) -> None:
     with_members(count, work)
 
 
+def test_who_only_looks_on_has_one_member_asked_at_a_time_and_who_measures_more() -> None:
+    async def work(members: Members, probe: Probe) -> None:
+        with probe.watching(60.0, at_a_time=1):
+            await until(lambda: members.asked == ["m0"])
+            with probe.watching(60.0):
+                await until(lambda: sorted(members.asked) == ["m0", "m0", "m1", "m2"])
+
+    with_members(3, work)
+
+
 def test_where_one_fails_the_next_is_tried_at_once() -> None:
     async def work(members: Members, probe: Probe) -> None:
         members.failing = set(members.urls) - {"m7"}

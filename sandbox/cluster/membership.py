@@ -25,6 +25,7 @@ from sandbox.model.spec import PastKind, ProcessSpec
 from sandbox.model.state import ProcessState
 from sandbox.model.verb import Order, Verb
 from sandbox.model.verdict import Target
+from sandbox.plan.changes import in_order
 
 if TYPE_CHECKING:
     from sandbox.cluster.faults import Faults
@@ -129,7 +130,7 @@ class Membership:
     async def move(self, wanted: Sequence[ProcessSpec], deadline: float) -> None:
         """Give members another peer URL, one after the other (see `Moving.move`)."""
         async with self._turn:
-            for process in wanted:
+            for process in in_order(wanted, dict(self._at.roster.items())):
                 await self._moving.move(process, deadline)
 
     async def join(self, name: str, deadline: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from sandbox.errors import InputError
 from sandbox.model.spec import Bootstrap, ClusterSpec, MemberSpec, PeerLink, ProcessSpec, Runtime
 
 
@@ -80,6 +81,44 @@ def _runs_as(process: ProcessSpec) -> tuple[object, ...]:
         process.stop_timeout_s,
         process.after,
     )
+
+
+def in_order(wanted: Sequence[ProcessSpec], now: Mapping[str, MemberSpec]) -> list[ProcessSpec]:
+    """The members that move, each after whoever has its new peer URL; `now` is who is where, by process.
+
+    Raises InputError where each waits for another: etcd takes no two members with one peer URL.
+    """
+    urls = {name: member.peer_url for name, member in now.items()}
+    left, ordered = list(wanted), list[ProcessSpec]()
+    while left:
+        for process in left:
+            holder = _holder(process, urls)
+            if holder is None:
+                break
+        else:
+            process = left[0]
+            holder = _holder(process, urls) or ""
+            raise InputError(
+                f"{_named(process)} is to have the peer URL {_url(process)}, which {now[holder].name} has",
+                hint="first give one of them a peer URL that nobody has, with etcd-sandbox apply in between",
+            )
+        left.remove(process)
+        ordered.append(process)
+        urls[process.name] = _url(process)
+    return ordered
+
+
+def _holder(process: ProcessSpec, urls: Mapping[str, str]) -> str | None:
+    url = _url(process)
+    return next((name for name, has in urls.items() if name != process.name and has == url), None)
+
+
+def _url(process: ProcessSpec) -> str:
+    return process.member.peer_url if process.member is not None else ""
+
+
+def _named(process: ProcessSpec) -> str:
+    return process.member.name if process.member is not None else process.name
 
 
 def peer_urls_of(member: MemberSpec) -> tuple[str, ...]:

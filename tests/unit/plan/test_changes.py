@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from sandbox.errors import InputError
 from sandbox.model.spec import (
     After,
     Bootstrap,
@@ -21,7 +22,7 @@ from sandbox.model.spec import (
     Source,
     SourceKind,
 )
-from sandbox.plan.changes import Changes, Moved, compare, peer_urls_of
+from sandbox.plan.changes import Changes, Moved, compare, in_order, peer_urls_of
 
 
 def process(name: str, **fields: Any) -> ProcessSpec:
@@ -143,6 +144,27 @@ def test_a_peer_url_that_somebody_changed_on_etcds_list_differs_too() -> None:
 def test_members_that_are_found_by_name_do_not_move(fields: dict[str, Any]) -> None:
     running, wanted = (replace(cluster(member("a", port)), **fields) for port in (1, 2))
     assert compare(running, wanted).refused == "peer URL"
+
+
+def moving(ports: dict[str, int]) -> list[ProcessSpec]:
+    return [member(name, port) for name, port in ports.items()]
+
+
+def test_whoever_takes_the_peer_url_of_another_moves_after_it() -> None:
+    now = {each.name: each.member for each in moving({"a": 1, "b": 2, "c": 3}) if each.member}
+    wanted = moving({"a": 2, "b": 3, "c": 4})
+    assert [each.name for each in in_order(wanted, now)] == ["p-c", "p-b", "p-a"]
+    wanted = moving({"c": 8, "a": 9})
+    assert in_order(wanted, now) == wanted
+
+
+def test_members_that_change_places_are_refused_with_the_way() -> None:
+    now = {each.name: each.member for each in moving({"a": 1, "b": 2}) if each.member}
+    with pytest.raises(
+        InputError, match=r"a is to have the peer URL http://.*:2, which b has"
+    ) as no:
+        in_order(moving({"a": 2, "b": 1}), now)
+    assert "a peer URL that nobody has" in no.value.hint
 
 
 def test_all_peer_urls_of_a_member_are_those_of_its_own_list_of_members() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from sandbox.supervise.supervisor import Supervised
 
 LOOK_EVERY_S = 0.05
+SETTLED_WITHIN_S = 2.0
 MOVE_WITHIN_S = 5.0
 """What handing leadership over may take."""
 
@@ -47,6 +49,7 @@ class Leaving:
             await self._hand_over(process.name, going, deadline, report)
             await self._at.listed.remove(process.name, peer.id, deadline, report)
             self._at.remember(kind, member.name, peer.id)
+            await self._settled()
             report.equivalents.append(f"etcdctl member remove {peer.id}")
         await process.feed(lifecycle.Removed())
         self._at.roster.retire(process.name)
@@ -67,6 +70,12 @@ class Leaving:
                 f"the data of {member.name} is not ours to delete, and of no use any more: "
                 f"{', '.join(member.foreign_data)}"
             )
+
+    async def _settled(self) -> None:
+        """Those that stay have written down that it is gone, before its data is: they may die, too."""
+        with contextlib.suppress(SandboxError):
+            url = await self._at.listed.leader_url(time.monotonic() + SETTLED_WITHIN_S)
+            await self._at.gateway.settle(url, SETTLED_WITHIN_S)
 
     async def _hand_over(
         self, name: str, going: Sequence[str], deadline: float, report: Report

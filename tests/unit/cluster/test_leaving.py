@@ -1,0 +1,60 @@
+"""How a member leaves, step by step: what stays must not depend on what goes."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from sandbox.cluster import leaving
+from sandbox.cluster.leaving import Leaving
+from sandbox.cluster.memberlist import Report
+from sandbox.cluster.surroundings import Surroundings
+from sandbox.errors import TimedOut
+from sandbox.supervise.supervisor import Supervised
+from tests.unit.export.plans import from_profile
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_those_that_stay_have_written_down_the_removal_before_the_data_goes(
+    monkeypatch: pytest.MonkeyPatch, *, answers: bool
+) -> None:
+    process = from_profile().members[2]
+    steps: list[str] = []
+
+    def step(name: str, answer: Any = None) -> Any:
+        async def do(*args: object, **options: object) -> Any:
+            steps.append(name)
+            return answer
+
+        return do
+
+    async def leader_url(deadline: float) -> str:
+        if not answers:
+            raise TimedOut("nobody leads")
+        return "http://127.0.0.1:12379"
+
+    monkeypatch.setattr(leaving, "delete_data", lambda spec: steps.append("data deleted"))
+    at = SimpleNamespace(
+        listed=SimpleNamespace(
+            find=step("found", SimpleNamespace(id="abc")),
+            remove=step("removed"),
+            leader_url=leader_url,
+        ),
+        monitor=SimpleNamespace(look=step("looked", SimpleNamespace(leader=None))),
+        gateway=SimpleNamespace(settle=step("settled")),
+        roster=SimpleNamespace(retire=lambda name: None),
+        remember=lambda *args: None,
+        runs=lambda name: False,
+    )
+    going = SimpleNamespace(
+        spec=process, name=process.name, feed=step("told"), stop=step("stopped")
+    )
+    go = Leaving(cast(Surroundings, at)).take_out(
+        cast(Supervised, going), [process.name], 0.0, Report()
+    )
+    asyncio.run(go)
+    settled = ["settled"] if answers else []
+    assert steps == ["found", "looked", "removed", *settled, "told", "stopped", "data deleted"]

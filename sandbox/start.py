@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from typing import TYPE_CHECKING, Any
 
 from sandbox.control.client import ControlClient
 from sandbox.control.wire import LinesFrame
 from sandbox.errors import SandboxError, TimedOut
 from sandbox.launch import Launched, launch, wait_until_gone
+from sandbox.model.event import Kind
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,6 +91,15 @@ def stop(paths: ClusterPaths, *, kill: bool = False, purge: bool = False) -> Non
     client.shutdown(kill=kill, purge=purge)
     # Followers go first, then the leader: two stop timeouts at worst.
     wait_until_gone(paths, 2 * longest_s + STOP_MARGIN_S)
+
+
+def left_running(paths: ClusterPaths) -> dict[str, int]:
+    """What a supervisor that has ended could not end: the pids by name, as its last event has them."""
+    try:
+        last = json.loads(paths.events.read_bytes().splitlines()[-1])
+    except (OSError, ValueError, IndexError):
+        return {}
+    return dict(last.get("left") or {}) if last.get("kind") == Kind.CLUSTER_STOPPED else {}
 
 
 def stop_at_once(paths: ClusterPaths) -> None:

@@ -214,8 +214,16 @@ def _lines(lost: object) -> str:
     return "1 line was" if lost == 1 else f"{lost} lines were"
 
 
+def left_words(left: dict[str, int]) -> str:
+    """What could not be ended: `web (pid 4242), db (pid 4243)`."""
+    return ", ".join(f"{name} (pid {pid})" for name, pid in left.items())
+
+
 def _stopped(event: Event) -> str:
     words = f"cluster stopped: {event['why']}" if event.get("why") else "cluster stopped"
+    if left := event.get("left"):
+        runs = "runs" if len(left) == 1 else "run"
+        words += f", but {left_words(left)} {runs} on: other users' processes"
     lost = event.get("lost_lines")
     return f"{words}; {_lines(lost)} not kept in the logs" if lost else words
 

@@ -8,7 +8,7 @@ import click
 
 from sandbox.cli import output
 from sandbox.cli.settings import common
-from sandbox.errors import NotRunning, TimedOut
+from sandbox.errors import NotRunning, SandboxError, TimedOut
 
 if TYPE_CHECKING:
     from sandbox.control.client import ControlClient
@@ -46,11 +46,17 @@ def down(purge: bool, kill: bool) -> None:
 
 def _stop(client: ControlClient, *, kill: bool, purge: bool = False) -> None:
     from sandbox.cli.waiting import named_when_late
-    from sandbox.start import stop
+    from sandbox.start import left_running, stop
+    from sandbox.story import left_words
 
     hint = f"etcd-sandbox -c {client.paths.name} down --kill ends them at once"
     with named_when_late(client, hint):
         stop(client.paths, kill=kill, purge=purge)
+    if left := left_running(client.paths):
+        raise SandboxError(
+            f"cluster {client.paths.name} has ended, but {left_words(left)} may not be signalled by you",
+            hint=f"sudo kill {' '.join(map(str, left.values()))} ends what another user runs there",
+        )
 
 
 def _purge(kill: bool) -> None:

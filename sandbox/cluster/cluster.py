@@ -388,6 +388,8 @@ class Cluster:
                 await self._links.wait_closed()
             lines = self.logbook.loss.lines
             lost: dict[str, Any] = {"lost_lines": lines} if lines else {}
+            if left := self._supervisor.left:
+                lost["left"] = left
             self.bus.publish(
                 Kind.CLUSTER_STOPPED,
                 None,

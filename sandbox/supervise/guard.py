@@ -73,14 +73,21 @@ def send(target: int, number: int, *, group: bool = False) -> bool:
     return True
 
 
+def may_kill(pid: int) -> bool:
+    """Kill it; whether there was somebody. What `sudo` started is not ours to end, and not waited for."""
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
 def kill_everything(groups: set[int]) -> None:
     """End every reported group and every descendant, and wait until they are gone."""
     deadline = time.monotonic() + KILL_TIMEOUT_S
     while time.monotonic() < deadline:
         left = [group for group in groups if send(group, signal.SIGKILL, group=True)]
-        orphans = children()
-        for pid in orphans:
-            send(pid, signal.SIGKILL)
+        orphans = [pid for pid in children() if may_kill(pid)]
         reap()
         if not left and not orphans:
             return

@@ -106,14 +106,20 @@ def sweep(path: Path) -> list[str]:
     # What follows a slash tells the parts of one process apart.
     names = {entry.pid: name.partition("/")[0] for name, entry in held.items()}
     ended: list[str] = []
+    refused: set[int] = set()
     deadline = time.monotonic() + _KILL_TIMEOUT_S
-    while found := _left(held, run):
+    while found := [each for each in _left(held, run) if each.pid not in refused]:
         for process in found:
             name = names.get(_group(process.pid), process.pid)
             if name not in ended:
                 ended.append(str(name))
-            with contextlib.suppress(ProcessLookupError, psutil.Error):
+            try:
                 os.kill(process.pid, signal.SIGKILL)
+            except PermissionError:  # what `sudo` started runs on
+                refused.add(process.pid)
+                ended = [each for each in ended if each != str(name)]
+            except (ProcessLookupError, psutil.Error):
+                continue
         if time.monotonic() > deadline:
             break
         time.sleep(0.01)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -20,6 +21,7 @@ from sandbox.supervise.container import ContainerChild
 from sandbox.supervise.ledger import MARK, Ledger
 from sandbox.supervise.lifecycle import Life
 from sandbox.supervise.logbook import Logbook
+from sandbox.supervise.outofreach import LOOKED_AT_EVERY_S, passed_over
 from sandbox.supervise.process import Child, child_environment, execute, signal_name
 from sandbox.supervise.strays import PROCESS_MARK
 
@@ -90,10 +92,12 @@ class Supervised:
 
     async def crash(self, number: int) -> None:
         """Signal the whole group now; never waits for another verb."""
+        self._is_out_of_reach()
         await self.feed(lifecycle.Crash(number))
 
     async def pause(self) -> None:
         """Freeze it (SIGSTOP)."""
+        self._is_out_of_reach()
         await self.feed(lifecycle.Pause())
 
     async def resume(self) -> None:
@@ -129,8 +133,17 @@ class Supervised:
             if self._left_something and not self._supervisor.ending:
                 await self._end_strays(patience_s)
             return
+        if self._is_out_of_reach():
+            return
         await self.feed(lifecycle.Stop(patience_s))
-        await self._until_not(ProcessState.STOPPING)
+        while self.life.state is ProcessState.STOPPING and not self._is_out_of_reach():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._until_not(ProcessState.STOPPING), LOOKED_AT_EVERY_S)
+
+    def _is_out_of_reach(self) -> bool:
+        """Whether another user's process is all that is left of it; raises, but where everything ends."""
+        left = self._supervisor.left if self._supervisor.ending else None
+        return passed_over(self.name, self._child.pid if self._child else None, left)
 
     async def _until_not(self, state: ProcessState) -> None:
         await self.wait_for(lambda life: life.state is not state)
@@ -318,7 +331,7 @@ class Supervisor:
     `on_lines(process, chunk)` is told of every chunk of whole lines after it was kept; the chunk is
     valid until it returns.
     `guard` sends one line to the guard. `ending` is to be set before everything is stopped: what
-    processes left outside of their groups is the guard's then.
+    processes left outside of their groups is the guard's then, and `left` has what could not be ended: pids by name.
     """
 
     def __init__(
@@ -338,6 +351,7 @@ class Supervisor:
         self.guard = guard
         self.run = run
         self.ending = False
+        self.left: dict[str, int] = {}
         self.environment = dict(os.environ) | {MARK: run}
         self._on_lines = on_lines
         self.processes: dict[str, Supervised] = {}

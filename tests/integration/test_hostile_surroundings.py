@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.conftest import SandboxCommand, command, until
@@ -361,3 +362,40 @@ def test_a_member_that_gets_no_thread_is_told_as_that_and_not_by_its_registers(
     assert "hint: the machine gives no more processes and threads: ulimit -u" in told(done)
     listed = json.loads(sandbox_command("ls", "--json").stdout)["clusters"]
     assert [each["state"] for each in listed] == ["stopped"]
+
+
+def without_the_right_to_kill() -> None:
+    """In a child of root: the processes of others can be signalled no more than by anybody (Linux)."""
+    ctypes.CDLL(None, use_errno=True).prctl(24, 5, 0, 0, 0)  # PR_CAPBSET_DROP, CAP_KILL
+
+
+@as_root
+def test_a_process_that_runs_as_another_user_is_told_as_that_and_holds_nothing_up(
+    sandbox_command: SandboxCommand,
+) -> None:
+    """As what `sudo` starts: its supervisor can neither signal nor end it."""
+    become = f"import os; os.setgid({NOBODY}); os.setuid({NOBODY}); os.execv('/bin/sleep', ['sleep', '1000'])"
+    (sandbox_command.cwd / "Procfile").write_text(
+        f'a: exec {sys.executable} -S -c "{become}"\nb: exec sleep 1000\n'
+    )
+
+    def run(line: str) -> subprocess.CompletedProcess[str]:
+        return in_shell(sandbox_command, f"sandbox {line}", preexec_fn=without_the_right_to_kill)
+
+    assert run("up -d").returncode == 0
+    status = json.loads(sandbox_command("status", "--json").stdout)["processes"]
+    pid = next(each["pid"] for each in status if each["name"] == "a")
+    try:
+        until(lambda: psutil.Process(pid).uids().real == NOBODY)
+        for verb in ("kill", "stop", "restart", "pause"):
+            done = run(f"{verb} a")
+            assert done.returncode == 1, done
+            assert f"a (pid {pid}) runs as nobody" in told(done)
+            assert f"sudo kill {pid}" in done.stderr
+        done = run("down")
+        assert done.returncode == 1, done
+        assert f"has ended, but a (pid {pid}) may not be signalled by you" in told(done)
+        sandbox_command("status", code=3)
+        assert [each.pid for each in sandbox_command.ours()] == [pid]
+    finally:
+        os.kill(pid, 9)

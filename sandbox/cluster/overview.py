@@ -18,6 +18,7 @@ from sandbox.cluster.quorum import (
     proven_leader,
     quorum_of,
     still_differing,
+    term_of_cluster,
 )
 from sandbox.cluster.settling import judge
 from sandbox.cluster.voters import RUNS, Voters
@@ -111,13 +112,15 @@ class Overview:
         claims = [member for member in members if member.role is Role.LEADER]
         leader = max(claims, key=lambda claim: claim.term or 0, default=None)
         elsewhere = self._elsewhere(answers)
-        led_elsewhere = next(
-            (self._roster.title(key) for key in elsewhere if _leads(answers.get(key))), None
-        )
+        leads_elsewhere = next((key for key in elsewhere if _leads(answers.get(key))), None)
+        led_elsewhere = self._roster.title(leads_elsewhere) if leads_elsewhere else None
         terms = [answer.term for answer in answers.values() if answer.term is not None]
         unheard = None if claims or led_elsewhere else self._unheard_leader(answers, quorum)
-        if unheard is not None:
-            terms.append(self._raft.term)
+        led_in = leader.term if leader is not None else None
+        if leads_elsewhere is not None and leader is None:
+            led_in = answers[leads_elsewhere].term
+        elif unheard is not None:
+            led_in = self._raft.term
         return ClusterStatus(
             schema=1,
             cluster=cluster,
@@ -127,7 +130,7 @@ class Overview:
                 uptime_s=round(time.monotonic() - self._began, 3),
             ),
             leader=leader.name if leader is not None else led_elsewhere or unheard,
-            term=max(terms, default=None),
+            term=term_of_cluster(led_in, terms),
             quorum=quorum,
             members=members,
             processes=tuple(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from sandbox.cluster.settling import Voter
@@ -57,6 +57,14 @@ def proven_leader(logged: str | None, voters: Sequence[Voter], quorum: Quorum) -
     """The leader `logged` whom the logs name, though it did not answer: there is a quorum, and all follow it."""
     agreed = all(voter.follows in (None, logged) for voter in voters)
     return logged if quorum.ok and agreed else None
+
+
+def term_of_cluster(led_in: int | None, terms: Iterable[int]) -> int | None:
+    """The term of who leads; where nobody does, the highest that a member is in.
+
+    A candidate that nobody hears may be far ahead of the leader.
+    """
+    return led_in if led_in is not None else max(terms, default=None)
 
 
 def differing(answers: Mapping[str, StatusAnswer]) -> frozenset[tuple[str, str]]:

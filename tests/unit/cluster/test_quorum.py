@@ -13,6 +13,7 @@ from sandbox.cluster.quorum import (
     quorum_of,
     role_of,
     still_differing,
+    term_of_cluster,
 )
 from sandbox.cluster.settling import Voter
 from sandbox.etcd.answers import StatusAnswer
@@ -128,3 +129,19 @@ def test_a_leader_that_does_not_answer_leads_where_all_follow_whom_the_logs_name
     quorum = quorum_of(seen, {})
     assert proven_leader("1", seen, replace(quorum, ok=quorum.ok or served)) == leader
     assert proven_leader(None, seen, quorum) is None
+
+
+@pytest.mark.parametrize(
+    ("led_in", "terms", "told"),
+    [
+        # A candidate that is cut off is far ahead of the leader.
+        (2, [2, 2, 7], 2),
+        (None, [2, 2, 7], 7),
+        (3, [], 3),
+        (None, [], None),
+    ],
+)
+def test_the_term_of_a_cluster_is_that_of_its_leader(
+    led_in: int | None, terms: list[int], told: int | None
+) -> None:
+    assert term_of_cluster(led_in, terms) == told

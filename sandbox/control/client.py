@@ -31,12 +31,19 @@ class _Answer:
 
     def __init__(self, connection: socket.socket) -> None:
         self.body = connection.makefile("rb", buffering=STREAM_BUFFER_BYTES)
+        try:
+            self.status = self._read_head()
+        except BaseException:
+            self.body.close()  # the descriptor is open as long as it is
+            raise
+
+    def _read_head(self) -> int:
         words = self.body.readline().split(None, 2)
         if len(words) < 2 or not words[1].isdigit():
             raise ConnectionResetError("the connection ended before the answer")
-        self.status = int(words[1])
         while self.body.readline().strip():
             pass  # what the headers say is known: JSON, or the stream that was asked for
+        return int(words[1])
 
 
 class ControlClient:

@@ -9,6 +9,7 @@ import threading
 from collections.abc import AsyncIterable, Callable
 from typing import Any, TypeVar
 
+import psutil
 import pytest
 
 from sandbox.control.async_client import AsyncControlClient
@@ -164,6 +165,22 @@ def test_a_supervisor_that_does_not_answer_is_not_waited_for_without_end(
         listener.listen()
         with pytest.raises(TimedOut, match="did not answer in time"):
             client_of(paths).status()
+
+
+def test_a_question_without_an_answer_leaves_no_descriptor(
+    home: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sandbox.control.requests.ANSWER_TIMEOUT_S", 0.05)
+    paths = cluster_paths("default")
+    paths.root.mkdir(parents=True)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(str(paths.socket))
+        listener.listen()
+        before = psutil.Process().num_fds()
+        with pytest.raises(TimedOut) as caught:
+            ControlClient(paths).status()
+        assert psutil.Process().num_fds() == before
+        assert caught.value.__traceback__ is not None  # its frames hold what was open
 
 
 def test_frames_may_come_in_pieces_of_any_size() -> None:

@@ -19,7 +19,6 @@ from sandbox.control.client import ControlClient
 from sandbox.errors import SandboxError
 from sandbox.model.verb import Verb
 from sandbox.model.verdict import sentence
-from sandbox.paths import cluster_paths
 from sandbox.tui.headline import headline as dashboard_headline
 from sandbox.tui.store import Store
 from tests.witness.claims import Headline, Healthy, Refusal, Said, Status, Verdict
@@ -28,6 +27,7 @@ from tests.witness.stranger import Stranger
 
 VERB_TIMEOUT_S = 12.0
 HEALTHY_TIMEOUT_S = 15.0
+SEEN_WITHIN_S = 1.0
 RECONFIGURED_WITHIN_S = 15.0
 ASKS_EVERY_S = (0.15, 0.5)
 
@@ -40,6 +40,7 @@ class Questioner:
     ) -> None:
         self._client, self._said, self._random = client, said, random.Random(seed)
         self._look = look
+        self._failed: Exception | None = None
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="questioner")
 
@@ -55,12 +56,17 @@ class Questioner:
     ) -> None:
         self._over.set()
         self._thread.join(30)
+        if error is None and self._failed is not None:
+            raise self._failed
 
     def _run(self) -> None:
-        while not self._over.wait(self._random.uniform(*ASKS_EVERY_S)):
-            ask_status(self._client, self._said)
-            if self._look is not None:
-                self._look()
+        try:
+            while not self._over.wait(self._random.uniform(*ASKS_EVERY_S)):
+                ask_status(self._client, self._said)
+                if self._look is not None:
+                    self._look()
+        except Exception as failed:
+            self._failed = failed
 
 
 def ask_status(client: ControlClient, said: Said) -> None:
@@ -78,9 +84,17 @@ def ask_status(client: ControlClient, said: Said) -> None:
 class Course:
     """Does random things to a cluster, drawn from a seed; each is followed by what mends it, or is not."""
 
-    def __init__(self, cluster: Cluster, said: Said, seed: int, *, extras: frozenset[str]) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        client: ControlClient,
+        said: Said,
+        seed: int,
+        *,
+        extras: frozenset[str],
+    ) -> None:
         self._cluster = cluster
-        self._client = ControlClient(cluster_paths(cluster.name))
+        self._client = client
         self._said = said
         self._random = random.Random(seed)
         self._first = len(cluster.members)
@@ -102,6 +116,8 @@ class Course:
             self._toggle_alarm(stranger)
         if "auth" in self._extras:
             self._toggle_auth(stranger)
+        # What comes and goes between two looks of the witness it cannot know of.
+        time.sleep(SEEN_WITHIN_S)
 
     def round(self) -> None:
         """One fault or change, some questions, and mostly what mends it."""
@@ -171,7 +187,7 @@ class Course:
         stranger = self._stranger()
         change = self._random.choice([self._toggle_auth, self._toggle_alarm, self._toggle_unlisted])
         change(stranger)
-        time.sleep(self._random.uniform(0.3, 1.5))
+        time.sleep(self._random.uniform(SEEN_WITHIN_S, 1.5))
         ask_status(self._client, self._said)
 
     def _toggle_auth(self, stranger: Stranger) -> None:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sandbox.control.client import ControlClient
+from sandbox.model.credentials import USER_VARIABLE
 from sandbox.paths import cluster_paths
 from tests import etcd_versions
 from tests.conftest import SandboxCommand
@@ -29,6 +30,7 @@ from tests.terminal.screen import Screen
 from tests.witness import judging
 from tests.witness.claims import Event, Headline, Said
 from tests.witness.course import Course, Questioner
+from tests.witness.etcdclient import PASSWORD, USER
 from tests.witness.history import History, Span
 from tests.witness.observer import Observer
 
@@ -51,7 +53,11 @@ START_TIMEOUT_S = 60.0
 
 @dataclass(frozen=True)
 class Scene:
-    """One cluster, what is the case in it, and how many rounds it gets."""
+    """One cluster, what is the case in it, and how many rounds it gets.
+
+    `extras`: authentication is on (`auth`), an `alarm` is up, a member that never started is on etcd's
+    list (`unlisted` here: no process is it); with `user` the product has the credentials of a user.
+    """
 
     series: str
     members: int
@@ -78,6 +84,8 @@ def soak_scenes() -> Iterator[Scene]:
     draw = random.Random(11)
     for number in range(40):
         extras = frozenset(word for word in ("auth", "alarm", "unlisted") if draw.random() < 0.3)
+        if number % 2 == 0:
+            extras |= {"user"}
         series = draw.choice(["3.5", "3.6", "3.7"])
         yield Scene(series, (3, 5, 9, 15)[number % 4], extras=extras, busy=number % 3 == 0)
 
@@ -100,8 +108,9 @@ def test_what_the_dashboard_shows_in_a_terminal_is_not_contradicted(
     screen_of: Callable[..., Screen],
 ) -> None:
     monkeypatch.setenv("ETCD_SANDBOX_HOME", str(sandbox_command.home))
+    sandbox_command.env[USER_VARIABLE] = f"{USER}:{PASSWORD}"
     play(
-        Scene("3.6", 3, rounds=3),
+        Scene("3.6", 3, rounds=3, extras=frozenset({"auth", "user"})),
         etcd_cluster_factory,
         seed=int(os.environ.get(SEED) or random.randrange(1 << 30)),
         screen_of=screen_of,
@@ -132,8 +141,9 @@ def play(
 ) -> None:
     """Bring the cluster up, watch it through its rounds, and compare; with the dashboard in a terminal."""
     etcd = etcd_versions.need(scene.series)
-    cluster = factory(members=scene.members, etcd=etcd.path, timeout_s=START_TIMEOUT_S)
-    client, said = ControlClient(cluster_paths(cluster.name)), Said()
+    user = f"{USER}:{PASSWORD}" if "user" in scene.extras else None
+    cluster = factory(members=scene.members, etcd=etcd.path, timeout_s=START_TIMEOUT_S, user=user)
+    client, said = ControlClient(cluster_paths(cluster.name), user), Said()
     endpoints = dict(zip(cluster.members, cluster.endpoints, strict=True))
     look = None
     if screen_of is not None:
@@ -144,7 +154,7 @@ def play(
         time.sleep(0.5)
         began = time.time()
         with busy(scene.busy), Questioner(client, said, seed, look):
-            course = Course(cluster, said, seed, extras=scene.extras)
+            course = Course(cluster, client, said, seed, extras=scene.extras)
             course.prepare()
             for _ in range(scene.rounds):
                 course.round()

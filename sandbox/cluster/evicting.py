@@ -63,8 +63,8 @@ class Evicting:
         raise SandboxError(
             f"{stranger_words(peer)} may be a removed member that the upgrade to etcd 3.6 brought "
             "back: etcd 3.6 panics in every member when such a one is removed",
-            hint="etcd-sandbox upgrade all --to 3.7 first, which removes it without harm; --force "
-            "removes it now, and starts the members again",
+            hint="--force removes it, and starts the members again; once all are of etcd 3.7 the removal "
+            "does no harm",
         )
 
     def _may_panic(self, peer: Peer) -> bool:

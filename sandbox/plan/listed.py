@@ -79,5 +79,5 @@ def panics_at_removal(peer: Peer, version: str) -> bool:
 
 
 def _take_off(peer: Peer, version: str) -> tuple[str, ...]:
-    first = ("etcd-sandbox upgrade all --to 3.7",) if panics_at_removal(peer, version) else ()
-    return (*first, f"etcd-sandbox remove {peer.id}")
+    force = " --force" if panics_at_removal(peer, version) else ""
+    return (f"etcd-sandbox remove {peer.id}{force}",)

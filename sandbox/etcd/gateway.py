@@ -49,8 +49,6 @@ _APPLIED_FIRST = (3, 7, 16)
 index is confirmed, and at a write's when the proposal is applied (3.4 to 3.7: `v3_server.go`; measured:
 without a quorum both time out instead)."""
 
-_NO_LEASE = 2**63 - 1
-
 
 class Gateway:
     """One HTTP client for all members. Trouble with a member is an answer (None, False), never an exception."""
@@ -183,9 +181,12 @@ class Gateway:
 
         etcd writes that an entry is committed with the next entry (raft's `MustSync`): a cluster of
         two that is killed right after one was removed would wait for that one for ever. A lease that
-        there is not is revoked: that is an entry, and changes no key and no revision.
+        is granted is an entry, and no key and no revision; it is revoked again.
         """
-        await self._answer(client_url, "lease/revoke", f'{{"ID":"{_NO_LEASE}"}}', timeout_s)
+        granted = await self._ask(client_url, "lease/grant", '{"TTL":"5"}', timeout_s)
+        if granted is not None and str(granted.get("ID", "")).isdigit():
+            body = f'{{"ID":"{granted["ID"]}"}}'
+            await self._ask(client_url, "lease/revoke", body, timeout_s)
 
     async def cluster_version(self, client_url: str, timeout_s: float) -> str | None:
         """The version that the cluster has agreed on (`3.5.0`), as that member has it; None while

@@ -10,6 +10,7 @@ import secrets
 from sandbox.clusterlock import is_running, purge
 from sandbox.errors import SandboxError
 from sandbox.launch import left_behind, sweep
+from sandbox.obstacle import obstacle
 from sandbox.paths import ClusterPaths, cluster_paths, known_clusters
 
 _PASSING = re.compile(r"(?:run|py)-(\d+)-[0-9a-f]{6}\Z")
@@ -33,9 +34,16 @@ def clear_leftovers(paths: ClusterPaths) -> str:
 
 
 def clear_abandoned() -> list[str]:
-    """Remove the passing clusters whose process was killed; a line for each dead supervisor."""
+    """Remove the passing clusters whose process was killed; a line for each dead supervisor.
+
+    Raises SandboxError where the state directory cannot be read.
+    """
     said = []
-    for paths in known_clusters():
+    try:
+        known = known_clusters()
+    except OSError as error:
+        raise obstacle(error) or error from error
+    for paths in known:
         found = _PASSING.match(paths.name)
         if found and not _alive(int(found[1])) and not is_running(paths):
             said.append(clear_leftovers(paths))

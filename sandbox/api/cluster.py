@@ -24,6 +24,7 @@ from sandbox.model.event import Event, event_from_wire
 from sandbox.model.state import ClusterStatus
 from sandbox.model.verb import Verb
 from sandbox.model.verdict import Verdict
+from sandbox.paths import working_directory
 from sandbox.start import stop, too_late
 from sandbox.upgradeto import as_json, etcd_meant
 
@@ -247,7 +248,7 @@ class Cluster(ClusterFacts):
         up: it runs its old etcd again then. Interrupted, it ends with the member that it is at.
         """
         checks.check_order("upgrade", select, {"timeout_s": timeout_s, "seed": seed})
-        binary = etcd_meant(str(to), self._client.plan(), Path.cwd())
+        binary = etcd_meant(str(to), self._client.plan(), working_directory())
         going = self._client.upgrade(
             select, as_json(binary), force=force, seed=seed, wait=wait, timeout_s=timeout_s
         )

@@ -27,7 +27,7 @@ from sandbox.launch import Launched, launch, left_behind, sweep
 from sandbox.leftovers import clear_abandoned, clear_leftovers, passing_cluster
 from sandbox.model.credentials import Credentials
 from sandbox.model.spec import Bootstrap, Runtime, SourceKind
-from sandbox.paths import ClusterPaths, cluster_paths
+from sandbox.paths import ClusterPaths, cluster_paths, working_directory
 from sandbox.restoreddata import restored_data
 from sandbox.restoring import Restoration, plan_restore
 from sandbox.start import KILLED_WITHIN_S, stop, stop_at_once
@@ -234,7 +234,7 @@ def begin(wishes: Wishes) -> Life:
         _log.warning(line)
     if not wishes.keep_data:
         _refuse_kept_data(paths)
-    caller = Caller(cwd=Path.cwd(), env=dict(os.environ))
+    caller = Caller(cwd=working_directory(), env=dict(os.environ))
     restoration = None
     if wishes.restore is not None:
         restoration = plan_restore(Path(wishes.restore), wishes.options(), paths, caller)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from sandbox.cli.ordering import measured
 from sandbox.cli.params import selectors
 from sandbox.cli.settings import common, settings
 from sandbox.errors import EXIT_DONE, EXIT_INTERRUPTED, SandboxError, TimedOut
+from sandbox.paths import working_directory
 
 if TYPE_CHECKING:
     from sandbox.control.client import ControlClient
@@ -73,7 +73,7 @@ def upgrade(
 
     client = running()
     again = " ".join(["upgrade", *select, "--to", to, *["--force"] * force])
-    binary = etcd_meant(to, client.plan(), Path.cwd())
+    binary = etcd_meant(to, client.plan(), working_directory())
     wish = as_json(binary)
     if text := risk_note(binary.version):
         diagnostics.note(text)

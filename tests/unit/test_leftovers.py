@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sandbox import leftovers
+from sandbox.errors import SandboxError
 from sandbox.leftovers import clear_abandoned, clear_leftovers, passing_cluster
 from sandbox.paths import ClusterPaths, cluster_paths
 
@@ -47,3 +48,12 @@ def test_passing_clusters_of_live_processes_and_others_clusters_are_left_alone(h
 
 def test_where_no_supervisor_died_there_is_nothing_to_clear(home: Path) -> None:
     assert clear_leftovers(cluster_paths("default")) == ""
+
+
+def test_a_state_home_that_cannot_be_read_is_an_error_of_ours_for_programs_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("ETCD_SANDBOX_HOME", str(tmp_path / "file"))
+    with pytest.raises(SandboxError, match="is a file and no directory"):
+        clear_abandoned()

@@ -141,10 +141,23 @@ def launch(
     return launched
 
 
-def wait_until_gone(paths: ClusterPaths, timeout_s: float) -> None:
-    """Return when nothing of the cluster runs any more; raises TimedOut."""
+def run_of(paths: ClusterPaths) -> str:
+    """Which run of the cluster it is now; "" where none has begun."""
+    try:
+        return str(json.loads(paths.supervisor.read_bytes())["run"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+def wait_until_gone(paths: ClusterPaths, timeout_s: float, run: str = "") -> None:
+    """Return when nothing of the cluster runs any more; raises TimedOut.
+
+    With a `run`, as `run_of` has it, also when another command has begun the next one meanwhile.
+    """
     deadline = time.monotonic() + timeout_s
     while is_running(paths):
+        if run and run_of(paths) not in ("", run):
+            return
         if time.monotonic() > deadline:
             raise TimedOut(
                 f"cluster {paths.name!r} did not stop within {timeout_s:g} s",

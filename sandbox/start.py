@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sandbox.control.client import ControlClient
 from sandbox.control.wire import LinesFrame
 from sandbox.errors import SandboxError, TimedOut
-from sandbox.launch import Launched, launch, wait_until_gone
+from sandbox.launch import Launched, launch, run_of, wait_until_gone
 from sandbox.model.event import Kind
 
 if TYPE_CHECKING:
@@ -88,9 +88,10 @@ def stop(paths: ClusterPaths, *, kill: bool = False, purge: bool = False) -> Non
     longest_s = max(
         (process["stop_timeout_s"] for process in client.plan()["processes"]), default=0.0
     )
+    run = run_of(paths)
     client.shutdown(kill=kill, purge=purge)
     # Followers go first, then the leader: two stop timeouts at worst.
-    wait_until_gone(paths, 2 * longest_s + STOP_MARGIN_S)
+    wait_until_gone(paths, 2 * longest_s + STOP_MARGIN_S, run)
 
 
 def left_running(paths: ClusterPaths) -> dict[str, int]:

@@ -94,11 +94,12 @@ def _end(client: ControlClient, *, kill: bool) -> None:
     import msgspec
 
     from sandbox.inputs import refuse_foreign_data
-    from sandbox.launch import wait_until_gone
+    from sandbox.launch import run_of, wait_until_gone
     from sandbox.model.spec import ClusterSpec
 
+    run = run_of(client.paths)
     try:
         refuse_foreign_data(msgspec.convert(client.plan(), ClusterSpec), "--purge")
         _stop(client, kill=kill, purge=True)
     except NotRunning:  # another command is ending it
-        wait_until_gone(client.paths, ENDED_BY_OTHERS_WITHIN_S)
+        wait_until_gone(client.paths, ENDED_BY_OTHERS_WITHIN_S, run)

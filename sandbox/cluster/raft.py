@@ -47,6 +47,7 @@ class RaftWatch:
         self._watchers: list[Watcher] = []
         self._elected: tuple[int, str] | None = None
         self._lost: tuple[int, str] | None = None
+        self._stepped_down = False
         self._strayed: set[str] = set()
         self._gone: set[str] = set()
         self._transfer: tuple[str, str] | None = None
@@ -170,6 +171,7 @@ class RaftWatch:
             return
         if self._elected == (term, member_id):
             self._strayed.discard(process)
+            self._found_again(process, at_us)
             return
         self._before = self._elected[1] if self._elected is not None else None
         self._tell_split_votes(term, at_us)
@@ -189,6 +191,20 @@ class RaftWatch:
         if self._transfer is not None and self._transfer[1] == member_id:
             self._tell_transfer(*self._transfer, at_us)
         self._transfer = None
+
+    def _found_again(self, process: str, at_us: int) -> None:
+        """A leader that hung, and was lost to too many, is followed by enough of them again: no election was needed.
+
+        One that stepped down is not: what a follower still hears of it is old.
+        """
+        assert self._elected is not None
+        leader = self._roster.process_of(self._elected[1])
+        if self._lost != self._elected or self._stepped_down or leader in (None, process):
+            return
+        still = len(self._roster) - len(self._strayed | self._gone)
+        if leader not in self._gone and still > len(self._roster) // 2:
+            self._lost = None
+            self._now_leads(leader, monotonic_of(at_us))
 
     def _transfers(self, giver: str, taker: str, at_us: int) -> None:
         if self._elected is not None and (giver, taker) == (self._before, self._elected[1]):
@@ -212,15 +228,18 @@ class RaftWatch:
         if self._elected is None or self._elected[1] != member_id:
             return
         lost = self._elected
+        if self._lost == lost and seen_by == self._roster.process_of(member_id):
+            self._stepped_down = True
+        if term >= lost[0]:
+            self._strayed.add(seen_by)
         if self._lost == lost or term < lost[0]:
             return
-        self._strayed.add(seen_by)
         leader = self._roster.process_of(member_id)
         still = len(self._roster) - len(self._strayed | self._gone)
         if seen_by != leader and leader not in self._gone and still > len(self._roster) // 2:
             # One member that was cut off has lost its leader; the cluster has not.
             return
-        self._lost = lost
+        self._lost, self._stepped_down = lost, seen_by == leader
         if self.leader == leader:
             self._now_leads(None, monotonic_of(at_us))
         why: dict[str, object] = {}

@@ -164,6 +164,29 @@ def test_a_leader_that_was_healed_in_time_has_led_all_the_time(tmp_path: Path) -
     assert watch.leaderless_since is None
 
 
+def test_a_leader_that_hung_leads_again_as_soon_as_enough_follow_it(tmp_path: Path) -> None:
+    lost = (LEADS, loses(2, 1, 2), loses(3, 1, 2))
+    watch, _ = told_by(tmp_path, *lost)
+    assert (watch.leader, watch.leaderless_since is None) == (None, False)
+    watch, events = told_by(tmp_path, *lost, elects(3, 1, 2))
+    assert (watch.leader, watch.leaderless_since) == ("etcd1", None)
+    assert [event.kind for event in events].count(Kind.LEADER_ELECTED) == 1
+    # It is lost anew, and told so.
+    watch, events = told_by(tmp_path, *lost, elects(3, 1, 2), loses(3, 1, 2))
+    assert watch.leader is None
+    assert [event.kind for event in events].count(Kind.LEADER_LOST) == 2
+
+
+def test_a_leader_that_stepped_down_is_not_revived_by_what_a_follower_still_hears(
+    tmp_path: Path,
+) -> None:
+    for first in (loses(1, 1, 2), loses(2, 1, 2)):
+        watch, _ = told_by(
+            tmp_path, LEADS, first, loses(3, 1, 2), loses(1, 1, 2), elects(3, 1, 2), elects(2, 1, 2)
+        )
+        assert watch.leader is None
+
+
 def test_a_member_is_in_the_term_that_its_own_log_says(tmp_path: Path) -> None:
     watch, _ = told_by(tmp_path, LEADS, stands(3, 7), stands(3, 9, pre_vote=True))
     assert (watch.term_of("etcd3"), watch.term_of("etcd2"), watch.term_of("etcd1")) == (

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 USER, PASSWORD = "root", "witness-root"
 """The user whom the witness makes where it switches authentication on."""
+
+LOGIN_WITHIN_S = 10.0
 
 _OWN_HEADERS = "Content-Type: application/json\r\nConnection: keep-alive\r\n"
 
@@ -30,6 +33,11 @@ class Reply:
     error: str = ""
     code: int = 0
 
+    @property
+    def wants_user(self) -> bool:
+        """It is refused to a stranger; etcd says so of a read after a quorum stood behind it."""
+        return any(text in self.error for text in (*_WANTS_USER, *_OLD_TOKEN))
+
 
 class Endpoint:
     """One member's client URL, with connections that are used again."""
@@ -40,36 +48,49 @@ class Endpoint:
         self._host, self._port = parts.hostname or "127.0.0.1", parts.port or 2379
         self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
         self._token = ""
-        self._authenticating = asyncio.Lock()
+        self._logging_in: asyncio.Task[None] | None = None
 
-    async def ask(self, path: str, body: Mapping[str, object], timeout_s: float) -> Reply:
+    async def ask(
+        self, path: str, body: Mapping[str, object], timeout_s: float, *, patient: bool = False
+    ) -> Reply:
         """The member's answer; with the witness's user where it wants one. Raises Unanswered.
 
-        Where the user's token does not come in time, what the member said to a stranger is its answer.
+        The token takes etcd a slow hash: only who is `patient` waits for it, and others have what the
+        member says to a stranger until it is there.
         """
-        reply: Reply | None = None
         try:
             async with asyncio.timeout(timeout_s):
                 reply = await self._exchange(path, body)
-                if any(text in reply.error for text in (*_WANTS_USER, *_OLD_TOKEN)):
-                    await self._authenticate(self._token)
-                    reply = await self._exchange(path, body)
+                if reply.wants_user:
+                    login = self._login(self._token)
+                    if patient:
+                        await login
+                        reply = await self._exchange(path, body)
         except (TimeoutError, OSError, ValueError, IndexError, EOFError) as error:
-            if reply is None:
-                raise Unanswered(f"{type(error).__name__} {error}".strip()) from error
+            raise Unanswered(f"{type(error).__name__} {error}".strip()) from error
         return reply
 
     def close(self) -> None:
         """Give the connections back."""
+        if self._logging_in is not None:
+            self._logging_in.cancel()
         for _, writer in self._idle:
             writer.close()
         self._idle.clear()
 
-    async def _authenticate(self, known: str) -> None:
-        async with self._authenticating:
-            if self._token == known:
+    def _login(self, known: str) -> asyncio.Task[None]:
+        """Whatever fetches a token now, instead of the one that is `known`."""
+        if self._logging_in is None or self._logging_in.done():
+            self._logging_in = asyncio.create_task(self._fetch_token(known))
+        return self._logging_in
+
+    async def _fetch_token(self, known: str) -> None:
+        if self._token != known:
+            return
+        self._token = ""
+        with suppress(OSError, ValueError, IndexError, EOFError, TimeoutError):
+            async with asyncio.timeout(LOGIN_WITHIN_S):
                 who = {"name": USER, "password": PASSWORD}
-                self._token = ""
                 reply = await self._exchange("/v3/auth/authenticate", who)
                 self._token = str(reply.body.get("token", ""))
 

@@ -214,11 +214,20 @@ class History:
     # The witness itself.
 
     def lateness_s(self, span: Span) -> float:
-        """By how much the witness was behind its own clock in the span, at most."""
+        """How late the machine was in the span, at most: the witness by its own clock, and members that
+        ran all the time with an answer for which they ask nobody.
+        """
         late = [
-            seconds for moment, seconds in self._watch.late if span.begin <= moment <= span.end + 1
+            seconds for moment, seconds in self._watch.late if span.meets(Span(moment - 1, moment))
         ]
-        return max(late, default=0.0)
+        took = [
+            sample.received - sample.sent
+            for member in self.answers
+            if self.lives_throughout(member, span)
+            for sample in self.answers_of(member, span)
+            if sample.value is not None
+        ]
+        return max(late + took, default=0.0)
 
 
 def within(samples: Sequence[Sample[T]], span: Span) -> list[Sample[T]]:

@@ -149,7 +149,8 @@ class Observer:
         except Unanswered as error:
             into.append(Attempt(name, sent, time.time(), Outcome.FAILED, str(error)))
             return
-        outcome = Outcome.SERVED if not reply.error else Outcome.REFUSED
+        quorum = into is self.watch.reads and reply.wants_user
+        outcome = Outcome.SERVED if not reply.error or quorum else Outcome.REFUSED
         into.append(Attempt(name, sent, time.time(), outcome, reply.error))
 
     async def _ask(self, name: str) -> None:

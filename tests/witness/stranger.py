@@ -70,7 +70,7 @@ class Stranger:
         for url in self._urls:
             endpoint = Endpoint(url)
             try:
-                reply = await endpoint.ask(path, body, TIMEOUT_S)
+                reply = await endpoint.ask(path, body, TIMEOUT_S, patient=True)
             except Unanswered:
                 continue
             finally:

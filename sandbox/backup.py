@@ -99,6 +99,10 @@ def save(
 
 def _chosen(members: Sequence[Mapping[str, Any]], on: Sequence[str]) -> Mapping[str, Any]:
     """The member that the snapshot is taken from, as `status` shows it."""
+    if not members:
+        raise SandboxError(
+            "this cluster has no etcd member, so there is nothing to take a snapshot of"
+        )
     if not on:
         able = [member for member in members if member["role"] in _ABLE]
         if not able:

@@ -286,3 +286,12 @@ def test_who_cannot_give_one_is_told_why(
     with pytest.raises(SandboxError, match=told):
         save(fake_member, tmp_path / "backup.db", *members, on=on)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_cluster_without_members_says_that_it_has_none(tmp_path: Path) -> None:
+    client = FakeClient("http://127.0.0.1:1")
+    client._members = ()
+    with pytest.raises(SandboxError, match="this cluster has no etcd member"):
+        backup.save(
+            cast(ControlClient, client), tmp_path / "b", on=(), overwrite=False, timeout_s=1
+        )

@@ -168,7 +168,9 @@ class Supervised:
         environment[PROCESS_MARK] = self.name
         try:
             child = await self._executed(environment, on_lines)
-        except (OSError, ValueError, SandboxError) as error:
+        except (OSError, ValueError, SandboxError, RuntimeError) as error:
+            # Without a thread to watch it (RuntimeError) it may run: it is ended as what was left.
+            self._left_something = isinstance(error, RuntimeError)
             why = f"cannot be executed: {getattr(error, 'strerror', None) or error}"
             self.exit = Exit(code=None, signal=None, ts=timestamp(), error=why)
             await self.feed(lifecycle.StartFailed(why))

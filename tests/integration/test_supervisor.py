@@ -390,3 +390,21 @@ async def test_a_burst_arrives_whole_and_in_order(root: Path) -> None:
         await w["a"].wait_for(lambda life: life.state is ProcessState.EXITED)
         lines = (root / "logs" / "a.log").read_bytes().splitlines()
         assert lines == [b"%06d %s" % (n, b"x" * (n % 1000 % 90)) for n in range(100_000)]
+
+
+@played
+async def test_a_process_for_which_there_is_no_thread_to_watch_it_has_failed_and_is_not_starting_forever(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path, shell("a", "exec sleep 1000")) as w:
+
+        async def refuse(*_: object, **__: object) -> None:
+            raise RuntimeError("can't start new thread")
+
+        real, asyncio.create_subprocess_exec = asyncio.create_subprocess_exec, refuse  # type: ignore[assignment]
+        try:
+            await w["a"].start()
+        finally:
+            asyncio.create_subprocess_exec = real
+        assert w["a"].state is ProcessState.FAILED
+        assert "can't start new thread" in (w["a"].exit.error or "")

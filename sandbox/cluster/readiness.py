@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 SIGN_DEADLINE_S = 1.0
 """How long a member's log is trusted to tell before the member is asked anyway."""
 
+_LIMITS = "the machine's limits may be in the way: ulimit -u and ulimit -n show them"
+
 LINES_OF_A_DUMP = 2000
 """So many lines a Go program may print of its threads when it dies."""
 
@@ -220,7 +222,7 @@ class ClusterReadiness:
             return
         error = SandboxError(
             f"{event.member} ended while the cluster started ({how_it_ended(event)})",
-            hint=why or "its last lines, above, say why",
+            hint=why or ("its last lines, above, say why" if lines else _LIMITS),
             detail=b"\n".join(lines).decode(errors="replace"),
         )
         self.fail(error)

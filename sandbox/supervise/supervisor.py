@@ -15,6 +15,7 @@ from sandbox.errors import SandboxError
 from sandbox.model.event import Kind
 from sandbox.model.spec import ProcessSpec, Restart, Stdin
 from sandbox.model.state import Exit, ProcessState
+from sandbox.obstacle import obstacle
 from sandbox.supervise import container, lifecycle, strays
 from sandbox.supervise.bus import Bus, timestamp
 from sandbox.supervise.container import ContainerChild
@@ -171,7 +172,8 @@ class Supervised:
         except (OSError, ValueError, SandboxError, RuntimeError) as error:
             # Without a thread to watch it (RuntimeError) it may run: it is ended as what was left.
             self._left_something = isinstance(error, RuntimeError)
-            why = f"cannot be executed: {getattr(error, 'strerror', None) or error}"
+            starved = isinstance(error, RuntimeError | BlockingIOError) and obstacle(error)
+            why = f"cannot be executed: {starved or getattr(error, 'strerror', None) or error}"
             self.exit = Exit(code=None, signal=None, ts=timestamp(), error=why)
             await self.feed(lifecycle.StartFailed(why))
             return

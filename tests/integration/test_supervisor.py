@@ -407,4 +407,4 @@ async def test_a_process_for_which_there_is_no_thread_to_watch_it_has_failed_and
         finally:
             asyncio.create_subprocess_exec = real
         assert w["a"].state is ProcessState.FAILED
-        assert "can't start new thread" in (w["a"].exit.error or "")
+        assert "the machine gives no more processes and threads" in (w["a"].exit.error or "")

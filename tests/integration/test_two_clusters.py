@@ -169,6 +169,9 @@ def test_other_users_cannot_reach_the_control_socket(
     # Only what we make ourselves may be what keeps others out.
     home.chmod(0o755)
     if deep:
+        # The directory with the stand-in is opened to others below: not the one that all tests use.
+        (home / "t").mkdir()
+        sandbox_command.env["TMPDIR"] = str(home / "t")
         home = home / ("d" * 100) / ("e" * 100)
         home.mkdir(parents=True)
         assert len(os.fsencode(home)) > 200 > SOCKET_PATH_LIMIT

@@ -15,6 +15,7 @@ from sandbox.model.state import Role
 from sandbox.paths import SOCKET_PATH_LIMIT
 
 if TYPE_CHECKING:
+    from sandbox.control.client import ControlClient
     from sandbox.model.spec import ClusterSpec
     from sandbox.paths import ClusterPaths
 
@@ -220,9 +221,12 @@ def unshadowed(variables: Mapping[str, str], args: Iterable[str]) -> dict[str, s
     }
 
 
-def run_etcdctl(spec: ClusterSpec, args: Sequence[str], timeout_s: float) -> str:
+def run_etcdctl(
+    spec: ClusterSpec, args: Sequence[str], timeout_s: float, client: ControlClient | None = None
+) -> str:
     """What etcdctl prints, with the endpoints of all members of `spec` set.
 
+    With authentication on, it is run as the user of `client`, if that has one.
     Raises SandboxError with its complaint when it fails, TimedOut when it takes longer.
     """
     import subprocess
@@ -233,6 +237,9 @@ def run_etcdctl(spec: ClusterSpec, args: Sequence[str], timeout_s: float) -> str
     if not members:
         raise SandboxError(f"cluster {spec.name!r} has no etcd member to talk to")
     argv, variables = command_line(msgspec.to_builtins(spec), members, args)
+    if client is not None and client.user and client.status().get("authentication"):
+        # Where it is off, etcdctl would fail for naming a user.
+        variables.update(unshadowed({"ETCDCTL_USER": client.user}, args))
     kept = inherited(os.environ, misleading(os.environ, members, args), args)
     try:
         done = subprocess.run(

@@ -104,10 +104,7 @@ class AsyncCluster(ClusterFacts):
         return status
 
     async def reset(self, *, timeout_s: float = 30.0) -> None:
-        """Make the cluster what it was when it began: for the next test, instead of a new one.
-
-        See `Cluster.reset`. Cancelled, it is done all the same.
-        """
+        """Make the cluster what it was when it began; see `Cluster.reset`. Cancelled, it is done all the same."""
         await self._hang_up()  # the supervisor may be another one afterwards
         await asyncio.to_thread(reset, self._paths, self._life, self._wishes.user, timeout_s)
 
@@ -342,7 +339,8 @@ class AsyncCluster(ClusterFacts):
     async def ctl(self, *args: str, timeout_s: float = 30.0) -> str:
         """What `etcdctl ARGS` prints; see `Cluster.ctl`."""
         checks.check_ctl(args, timeout_s)
-        return await asyncio.to_thread(run_etcdctl, self._plan, args, timeout_s)
+        client = ControlClient(self._paths, self._wishes.user)
+        return await asyncio.to_thread(run_etcdctl, self._plan, args, timeout_s, client)
 
     async def snapshot(
         self,

@@ -334,7 +334,7 @@ class Cluster(ClusterFacts):
         Raises SandboxError with what it complained about when it fails or is not there.
         """
         checks.check_ctl(args, timeout_s)
-        return run_etcdctl(self._plan, args, timeout_s)
+        return run_etcdctl(self._plan, args, timeout_s, self._client)
 
     def snapshot(
         self,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import Any, TypeVar
 
 from sandbox.errors import SandboxError, TimedOut
 from sandbox.etcd.answers import is_about_users
 from sandbox.etcd.exchange import TROUBLE, Exchange
+
+T = TypeVar("T")
 
 _ALL = {"key": "AA==", "range_end": "AA=="}
 _NOT_FOUND, _OUT_OF_RANGE = 5, 11
@@ -38,7 +40,7 @@ class Clearing:
         Raises CannotBeCleared where authentication is on or the members' data differ, SandboxError
         with etcd's reason for what it refuses, TimedOut when it does not answer.
         """
-        alarms, leases, users, roles = await asyncio.gather(
+        alarms, leases, users, roles = await _all(
             self._listed("maintenance/alarm", "alarms", {"action": "GET"}),
             self._listed("lease/leases", "leases"),
             self._listed("auth/user/list", "users"),
@@ -78,7 +80,7 @@ class Clearing:
             async with turn:
                 await self._ask(method, body, but=_NOT_FOUND)  # it went by itself
 
-        await asyncio.gather(*map(one, bodies))
+        await _all(*map(one, bodies))
 
     async def _ask(
         self, method: str, body: Mapping[str, Any], url: str = "", *, but: int = 0
@@ -102,3 +104,14 @@ class Clearing:
         if is_about_users(int(code), message):
             raise CannotBeCleared("authentication is on")
         raise SandboxError(f"etcd refuses: {message.removeprefix('etcdserver: ')}", place)
+
+
+async def _all(*questions: Coroutine[Any, Any, T]) -> list[T]:
+    """The answers to all; raises the first error when each has come to its end: no connection is left half made."""
+    ended = await asyncio.gather(*questions, return_exceptions=True)
+    answers: list[T] = []
+    for each in ended:
+        if isinstance(each, BaseException):
+            raise each
+        answers.append(each)
+    return answers

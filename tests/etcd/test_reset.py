@@ -112,6 +112,9 @@ def test_what_a_running_cluster_cannot_undo_takes_a_new_start_at_the_same_ports(
         with pytest.raises(SandboxError, match="while it runs: authentication is on") as caught:
             attached.reset()
         assert caught.value.hint == "nor is it started anew: this program did not start it"
+    with Cluster.attach(cluster.name, user="root:secret") as attached:
+        assert attached.ctl("put", "key", "value") == "OK\n"
+        assert attached.ctl("get", "key", "--print-value-only", "--user=root:secret") == "value\n"
     cluster.reset()
     cluster.ctl("put", "key", "value")
     assert (cluster.endpoints, ids_of(cluster)) == (endpoints, ids)

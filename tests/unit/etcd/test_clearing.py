@@ -139,3 +139,19 @@ def test_what_etcd_refuses_is_an_error_with_its_reason(
 ) -> None:
     with pytest.raises(error, match=words):
         Table(kv__deleterange=answer).clear()
+
+
+def test_a_refusal_is_told_when_every_question_under_way_has_ended() -> None:
+    class Slow(Table):
+        ended = 0
+
+        async def send(self, method: str, url: str, body: bytes) -> tuple[int, bytes]:
+            if not url.endswith("alarm"):
+                await asyncio.sleep(0.02)
+            self.ended += 1
+            return await super().send(method, url, body)
+
+    table = Slow(maintenance__alarm={"code": 3, "message": "etcdserver: user name is empty"})
+    with pytest.raises(CannotBeCleared):
+        table.clear()
+    assert table.ended == 4

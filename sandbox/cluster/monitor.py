@@ -172,7 +172,10 @@ class Monitor:
 
     def _notice_alarms(self, answers: Iterable[StatusAnswer]) -> None:
         """Each alarm is told once, of the member that has it, whoever reports it."""
-        up: frozenset[Alarm] = frozenset().union(*(answer.alarms for answer in answers))
+        told = [answer.alarms for answer in answers if answer.refusal is None]
+        if not told:
+            return  # whoever refuses to tell of itself has not said that its alarm is cleared
+        up: frozenset[Alarm] = frozenset().union(*told)
         for kind, alarms in (
             (Kind.ALARM_RAISED, up - self._alarms),
             (Kind.ALARM_CLEARED, self._alarms - up),

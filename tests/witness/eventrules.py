@@ -147,9 +147,12 @@ def membership(event: Event, history: History) -> Found:
     entries = [entry for listed in lists for entry in listed if entry.name == event.member]
     with_it = [any(entry.name == event.member for entry in listed) for listed in lists]
     if event.kind == "member.added" and lists and not any(with_it):
-        # A member has a name on the list when it has started.
+        # A member has a name on the list when it has started; its ID is there before.
         later = history.lists_in(event.around(0.5, 15.0))
-        if not any(entry.name == event.member for listed in later for entry in listed):
+        known = (event.member, event.body.get("id"))
+        if later and not any(
+            entry.name == known[0] or entry.id == known[1] for listed in later for entry in listed
+        ):
             yield f"{event.member} was added", "not on etcd's list"
     if event.kind == "member.removed" and lists and all(with_it):
         yield f"{event.member} was removed", "on etcd's list all the time"

@@ -103,12 +103,26 @@ class History:
     def answers_well(self, member: str, span: Span) -> bool:
         """It answered at once, and knew a leader, whenever it was asked in, before and after the span."""
         samples = self.answers_of(member, span)
-        return len(samples) > 2 and all(
-            sample.value is not None
-            and not sample.value.refused
-            and sample.value.leader is not None
-            and sample.received - sample.sent <= PROMPT_S
-            for sample in samples
+        return (
+            len(samples) > 2
+            and not self.wavers(member, span)
+            and all(
+                sample.value is not None
+                and not sample.value.refused
+                and sample.value.leader is not None
+                and sample.received - sample.sent <= PROMPT_S
+                for sample in samples
+            )
+        )
+
+    def wavers(self, member: str, span: Span) -> bool:
+        """Its log tells of a leader that it lost, or of itself standing, about then: between two looks, maybe."""
+        about = span.wider(before=0.5, after=0.2)
+        return any(
+            sign.member == member
+            and sign.kind not in (SignKind.BECAME_FOLLOWER, SignKind.FOUND_LEADER)
+            and about.begin <= sign.ts <= about.end
+            for sign in self.signs
         )
 
     def terms_of(self, member: str, span: Span) -> set[int]:

@@ -166,7 +166,7 @@ def member_role(body: Body, span: Span, history: History) -> Found:
             continue
         roles = {_role(answer.learner, answer.leader, answer.leads) for answer in answers}
         roles |= {"leader"} if history.may_lead(name, None, span) else set()
-        if role not in roles:
+        if role not in roles and not history.wavers(name, span):
             yield f"{name} is {role}", f"{name} said {', '.join(sorted(roles))}"
         names = {history_name(history, answer.leader) for answer in answers} | {None}
         follows = member.get("follows")

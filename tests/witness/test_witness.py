@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sandbox.control.client import ControlClient
-from sandbox.model.credentials import USER_VARIABLE
 from sandbox.paths import cluster_paths
 from tests import etcd_versions
 from tests.conftest import SandboxCommand
@@ -108,9 +107,8 @@ def test_what_the_dashboard_shows_in_a_terminal_is_not_contradicted(
     screen_of: Callable[..., Screen],
 ) -> None:
     monkeypatch.setenv("ETCD_SANDBOX_HOME", str(sandbox_command.home))
-    sandbox_command.env[USER_VARIABLE] = f"{USER}:{PASSWORD}"
     play(
-        Scene("3.6", 3, rounds=3, extras=frozenset({"auth", "user"})),
+        Scene("3.6", 3, rounds=3),
         etcd_cluster_factory,
         seed=int(os.environ.get(SEED) or random.randrange(1 << 30)),
         screen_of=screen_of,

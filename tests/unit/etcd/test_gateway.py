@@ -222,6 +222,16 @@ def test_a_user_logs_in_once_and_again_when_the_token_is_outdated() -> None:
     )
 
 
+def test_a_read_that_shows_a_quorum_waits_for_no_token() -> None:
+    async def question(gateway: Gateway, member: FakeMember) -> None:
+        gateway.login.become(Credentials("root", "pw"))
+        assert await gateway.linearizable_read(member.url, 5)
+        assert [path for path, _ in member.asked] == ["/v3/kv/range"]
+        assert gateway.authentication
+
+    asking(question, kv__range=(400, EMPTY_USER), auth__authenticate=NEVER)
+
+
 def test_a_user_that_etcd_refuses_is_not_tried_again_and_again() -> None:
     async def question(gateway: Gateway, member: FakeMember) -> None:
         gateway.login.become(Credentials("root", "wrong"))

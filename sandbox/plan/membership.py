@@ -105,7 +105,12 @@ def with_known_ids(
 def moved_words(
     planned: ClusterSpec, recorded: ClusterSpec, has_data: Callable[[str], bool]
 ) -> tuple[str, ...]:
-    """Who has another peer URL than when the cluster last ran, and what to do about it."""
+    """Who has another peer URL than when the cluster last ran, and what to do about it.
+
+    It is the file that was edited; where another input is meant, `up` refuses it as a whole.
+    """
+    if not planned.source.path or planned.source.path != recorded.source.path:
+        return ()
     found = []
     for process in planned.members:
         before = recorded.process(process.name)

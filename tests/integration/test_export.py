@@ -24,8 +24,8 @@ from tests import etcd_versions
 from tests.build_etcd import cache_home
 from tests.conftest import SandboxCommand, until
 
-ODD = '[etcd]\npeer-cert-allowed-cn = "it\'s $HOME #x `y` ${Z}"\n'
-"""A flag's value that every format must quote, and that etcd takes as it is."""
+ODD = 'token = "it\'s $HOME #x `y` ${Z}"\n'
+"""A cluster token that every format must quote, and that etcd takes as it is: it ends `[cluster]`."""
 
 
 def tool(name: str) -> str:
@@ -204,7 +204,9 @@ def test_sh_runs_the_script_of_members_that_meet_at_a_discovery_service(
 
 def test_the_profile_is_the_same_plan(of: Callable[[str], SandboxCommand], tmp_path: Path) -> None:
     command = of("3.5")
-    (tmp_path / "p.toml").write_text(ODD + '[[process]]\nname = "a"\ncommand = "b \'c"\n')
+    (tmp_path / "p.toml").write_text(
+        "[cluster]\n" + ODD + '[[process]]\nname = "a"\ncommand = "b \'c"\n'
+    )
     options = ("-p", "p.toml", "-n", "6", "--base-port", "21000")
     profile = export(command, "profile", *options)
     profile = profile.rename(tmp_path / "exported.toml")
@@ -228,7 +230,7 @@ def test_docker_compose_takes_the_file_and_passes_each_word_on(
     of: Callable[[str], SandboxCommand], tmp_path: Path, options: tuple[str, ...]
 ) -> None:
     docker_compose, command = tool("docker-compose"), of("3.5")
-    (tmp_path / "p.toml").write_text(ODD)
+    (tmp_path / "p.toml").write_text("[cluster]\n" + ODD)
     file = export(command, "compose", "-p", "p.toml", *options)
     done = subprocess.run(
         [docker_compose, "-f", file, "config"],
@@ -244,9 +246,9 @@ def test_docker_compose_takes_the_file_and_passes_each_word_on(
     # Both spell a dollar as two: what was written is what was read.
     for name, service in written["services"].items():
         assert read["services"][name]["command"] == service["command"]
-    assert (
-        "--peer-cert-allowed-cn=it's $$HOME #x `y` $${Z}" in read["services"]["infra1"]["command"]
-    )
+    # Where a discovery service introduces the members, its token is what they hash.
+    token = "--initial-cluster-token=it's $$HOME #x `y` $${Z}"
+    assert (token in read["services"]["infra1"]["command"]) == ("discovery" not in options)
 
 
 def test_the_command_that_registers_a_token_in_compose_is_understood_by_etcd(

@@ -129,6 +129,7 @@ def test_a_learner_of_the_input_that_joined_starts_with_the_others() -> None:
 
 def test_a_member_of_another_peer_url_keeps_the_id_that_its_data_has() -> None:
     recorded = from_profile()
+    recorded = replace(recorded, source=replace(recorded.source, path="/p/three.toml"))
     first = recorded.members[0]
     url = "http://127.0.0.1:9"
     moved = replace(first, member=replace(member(first), id="new", peer_url=url))
@@ -143,6 +144,9 @@ def test_a_member_of_another_peer_url_keeps_the_id_that_its_data_has() -> None:
     assert "etcd-sandbox apply" in said
     assert moved_words(planned, recorded, lambda _: False) == ()
     assert moved_words(recorded, recorded, lambda _: True) == ()
+    # Nobody has edited a file: another input is meant.
+    other = replace(planned, source=replace(planned.source, path=""))
+    assert moved_words(other, recorded, lambda _: True) == ()
 
 
 def test_what_was_interrupted_is_said_with_the_mend() -> None:

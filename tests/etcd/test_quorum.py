@@ -149,7 +149,8 @@ def test_four_members_cut_in_half_have_no_quorum_on_either_side(
     assert healed.leader_after is not None
     assert healed.quorum == Quorum(voters=4, needed=3, healthy=4, ok=True)
     assert healed.leader_gap_s is not None
-    assert sentence(healed).startswith(f"{healed.leader_after} leads · term ")
+    assert sentence(healed).startswith("there is a leader again, after ")
+    assert f" s: {healed.leader_after} · term " in sentence(healed)
     cluster.wait_healthy()
     put(cluster.endpoints[3], "key", "after")
 

@@ -467,7 +467,7 @@ def test_down_says_whom_it_waits_for(
 
     monkeypatch.setattr("sandbox.cli.waiting.NAMED_AFTER_S", 0.01)
     monkeypatch.setattr("sandbox.cli.diagnostics.note", noted)
-    monkeypatch.setattr("sandbox.start.wait_until_gone", lambda paths, timeout_s: said.wait(10))
+    monkeypatch.setattr("sandbox.start.wait_until_gone", lambda *_: said.wait(10))
     status = status_answer(member("infra1", pid=7))
     status["processes"] = [
         {"name": "web", "state": "stopping", "pid": 8},

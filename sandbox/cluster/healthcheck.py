@@ -239,5 +239,4 @@ class HealthCheck:
 
 
 def _knowledge(answer: StatusAnswer) -> tuple[bool, int, int]:
-    leads = answer.leader is not None and answer.leader == answer.member_id
-    return leads, answer.term or 0, answer.raft_applied_index or 0
+    return answer.leads, answer.term or 0, answer.raft_applied_index or 0

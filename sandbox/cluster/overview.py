@@ -112,7 +112,9 @@ class Overview:
         claims = [member for member in members if member.role is Role.LEADER]
         leader = max(claims, key=lambda claim: claim.term or 0, default=None)
         elsewhere = self._elsewhere(answers)
-        leads_elsewhere = next((key for key in elsewhere if _leads(answers.get(key))), None)
+        leads_elsewhere = next(
+            (key for key in elsewhere if key in answers and answers[key].leads), None
+        )
         led_elsewhere = self._roster.title(leads_elsewhere) if leads_elsewhere else None
         terms = [answer.term for answer in answers.values() if answer.term is not None]
         unheard = None if claims or led_elsewhere else self._unheard_leader(answers, quorum)
@@ -336,10 +338,6 @@ class Overview:
         if not self._meters.knows(pid):
             self._meters.keep({entry.life.pid for entry in self._supervisor.processes.values()})
         return self._meters.measure(pid, alone=is_alone(process.spec))
-
-
-def _leads(answer: StatusAnswer | None) -> bool:
-    return answer is not None and answer.leader is not None and answer.leader == answer.member_id
 
 
 def _alarms_of(answer: StatusAnswer | None, answers: dict[str, StatusAnswer]) -> tuple[str, ...]:

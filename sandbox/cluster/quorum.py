@@ -18,7 +18,7 @@ def role_of(answer: StatusAnswer) -> Role | None:
         return Role.LEARNER
     if answer.leader is None:
         return Role.CANDIDATE if answer.refusal is None or answer.term is not None else None
-    return Role.LEADER if answer.leader == answer.member_id else Role.FOLLOWER
+    return Role.LEADER if answer.leads else Role.FOLLOWER
 
 
 def is_healthy(answer: StatusAnswer) -> bool:

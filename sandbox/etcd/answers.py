@@ -55,6 +55,11 @@ class StatusAnswer:
     refusal: str | None = None
 
     @property
+    def leads(self) -> bool:
+        """It says, or is proved, to lead."""
+        return self.leader is not None and self.leader == self.member_id
+
+    @property
     def alarms(self) -> frozenset[Alarm]:
         """The alarms that are up anywhere in the cluster."""
         found = filter(None, map(_ALARM.match, self.errors))

@@ -36,18 +36,17 @@ from sandbox.model.detail import Metrics, Peer
 _OK, _NOT_FOUND = 200, 404
 _DEADLINE_EXCEEDED = 4
 _NOT_ALLOWED = (3, 7, 16)
-"""With authentication on: no user, one without the right, a token that is none (gRPC's codes)."""
+"""With authentication on: no user, one without the right, a token that is none (gRPC's codes).
+
+A quorum stands behind such a refusal: etcd looks at a read's user when the read index is confirmed, and
+at a write's when the proposal is applied (3.4 to 3.7: `v3_server.go`; measured: without a quorum both
+time out instead)."""
 
 _NO_SPACE = 8
 """While the alarm NOSPACE is up every put is refused, whatever else is the case (gRPC's RESOURCE_EXHAUSTED)."""
 
 _NO_SUCH_METHOD: dict[str, object] = {"code": 5}
 _ZERO_KEY = "AA=="
-
-_APPLIED_FIRST = (3, 7, 16)
-"""The codes of a refusal that comes after a quorum was asked: etcd looks at a read's user when the read
-index is confirmed, and at a write's when the proposal is applied (3.4 to 3.7: `v3_server.go`; measured:
-without a quorum both time out instead)."""
 
 
 class Gateway:
@@ -275,24 +274,25 @@ class Gateway:
 
         It costs the member some 30 ms: not to be asked more than once a second.
         """
-        try:
-            async with asyncio.timeout(timeout_s):
-                status, page = await self._http.send("GET", f"{metrics_url}/metrics", b"")
-        except TROUBLE:
-            return None
-        return read_metrics(page) if status == _OK else None
+        page = await self._page(f"{metrics_url}/metrics", timeout_s)
+        return None if page is None else read_metrics(page)
 
     async def identity(self, metrics_url: str, timeout_s: float) -> Identity | None:
         """Who the member is and whether it has a leader, from its metrics: they ask for no user.
 
         As costly as `metrics`.
         """
+        page = await self._page(f"{metrics_url}/metrics", timeout_s)
+        return None if page is None else read_identity(page)
+
+    async def _page(self, url: str, timeout_s: float) -> bytes | None:
+        """What a GET there gives; None when it is not given in time."""
         try:
             async with asyncio.timeout(timeout_s):
-                status, page = await self._http.send("GET", f"{metrics_url}/metrics", b"")
+                status, page = await self._http.send("GET", url, b"")
         except TROUBLE:
             return None
-        return read_identity(page) if status == _OK else None
+        return page if status == _OK else None
 
     async def _answer(
         self, client_url: str, method: str, body: str, timeout_s: float
@@ -351,7 +351,7 @@ class Gateway:
 
 
 def _served(answer: dict[str, object] | None) -> bool:
-    return answer is not None and ("header" in answer or number(answer, "code") in _APPLIED_FIRST)
+    return answer is not None and ("header" in answer or number(answer, "code") in _NOT_ALLOWED)
 
 
 def tls_context(client_cert: str, client_key: str) -> ssl.SSLContext:

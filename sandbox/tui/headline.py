@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from sandbox import shown
 from sandbox.model.spec import Bootstrap, Runtime
 from sandbox.model.state import WANTS_USER, BootstrapStatus, Quorum
@@ -36,13 +38,7 @@ def headline(store: Store) -> str:
 
 
 def _quorum(quorum: Quorum) -> str:
-    words = shown.quorum(
-        voters=quorum.voters,
-        needed=quorum.needed,
-        healthy=quorum.healthy,
-        ok=quorum.ok,
-        late=quorum.late,
-    )
+    words = shown.quorum(**asdict(quorum))
     return words.replace("no quorum", "NO QUORUM").replace(f", {quorum.needed} needed", "")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from rich.cells import cell_len
 
@@ -164,13 +164,7 @@ def _mark(canvas: Canvas, start: _Spot, end: _Spot, text: str, style: str) -> No
 
 def _legend(status: ClusterStatus, cut: bool, slow: Sequence[Rule], width: int) -> Line:
     quorum = status.quorum
-    words = quorum_words(
-        voters=quorum.voters,
-        needed=quorum.needed,
-        healthy=quorum.healthy,
-        ok=quorum.ok,
-        late=quorum.late,
-    )
+    words = quorum_words(**asdict(quorum))
     pieces: list[Piece] = [(words, GOOD if quorum.ok else f"{STRONG} {BAD}")]
     if cut:
         pieces.append((f"{CUT} cut", BAD))

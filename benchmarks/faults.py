@@ -13,9 +13,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from sandbox import Cluster, Verdict
-from sandbox.failover import How, Spread, spread
-from sandbox.model.state import Role
+from etcd_sandbox import Cluster, Verdict
+from etcd_sandbox.failover import How, Spread, spread
+from etcd_sandbox.model.state import Role
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "faults.md"
 

@@ -22,11 +22,10 @@ from pathlib import Path
 import processes
 import psutil
 from bench import Bench, rotated
+from etcd_sandbox.links.keeper import Link, Links
 from figures import Bar, Row, Unit, ratios
 from health import HealthWatch
 from members import STEP, client_urls, free_base_port
-
-from sandbox.links.keeper import Link, Links
 
 NAME = "links"
 MEMBERS = 3

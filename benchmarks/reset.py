@@ -12,7 +12,7 @@ NAME = "reset"
 
 _PROGRAM = """
 import json, sys, time
-from sandbox import Cluster
+from etcd_sandbox import Cluster
 
 def reset_ms(cluster):
     began = time.monotonic()

@@ -37,7 +37,7 @@ for _number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
 def command() -> list[str]:
     """The installed command of the environment that runs the tests."""
     installed = Path(sys.executable).parent / "etcd-sandbox"
-    return [str(installed)] if installed.exists() else [sys.executable, "-P", "-m", "sandbox"]
+    return [str(installed)] if installed.exists() else [sys.executable, "-P", "-m", "etcd_sandbox"]
 
 
 class SandboxCommand:

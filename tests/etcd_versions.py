@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from etcd_sandbox.errors import InputError
+from etcd_sandbox.etcd.binary import wheel_program
+from etcd_sandbox.etcd.release import binary_version, find_all
+from etcd_sandbox.etcd.version import matches
+from etcd_sandbox.model.spec import EtcdBinary
 
-from sandbox.errors import InputError
-from sandbox.etcd.binary import wheel_program
-from sandbox.etcd.release import binary_version, find_all
-from sandbox.etcd.version import matches
-from sandbox.model.spec import EtcdBinary
 from tests.build_etcd import cache_home
 
 SERIES = ("3.4", "3.5", "3.6", "3.7")

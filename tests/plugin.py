@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.metadata import entry_points
 
-MODULE = "sandbox.pytest_plugin"
+MODULE = "etcd_sandbox.pytest_plugin"
 
 
 def by_hand() -> list[str]:

@@ -6,15 +6,16 @@ from pathlib import Path
 
 import click
 import pytest
-
-from sandbox.cli.docs import page
-from sandbox.cli.root import COMMANDS, load, root
+from etcd_sandbox.cli.docs import page
+from etcd_sandbox.cli.root import COMMANDS, load, root
 
 DOCS = Path(__file__).parents[2] / "docs"
 
 
 def test_the_page_of_the_commands_is_up_to_date() -> None:
-    assert (DOCS / "cli.md").read_text() == page(), "run: python -m sandbox.cli.docs > docs/cli.md"
+    assert (DOCS / "cli.md").read_text() == page(), (
+        "run: python -m etcd_sandbox.cli.docs > docs/cli.md"
+    )
 
 
 @pytest.mark.parametrize("name", ["", *COMMANDS])

@@ -6,9 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
-
-from sandbox.tui.actions import ACTIONS, keys_shown
-from sandbox.tui.logkeys import PANEL_KEYS, VIEW_KEYS, help_of
+from etcd_sandbox.tui.actions import ACTIONS, keys_shown
+from etcd_sandbox.tui.logkeys import PANEL_KEYS, VIEW_KEYS, help_of
 
 PAGE = (Path(__file__).parents[2] / "docs" / "dashboard.md").read_text()
 
@@ -37,7 +36,7 @@ def test_the_themes_that_are_named_exist(theme: str) -> None:
 
 
 def test_the_room_that_is_named_is_that_of_the_code() -> None:
-    from sandbox.tui.app import LEAST_COLUMNS, LEAST_ROWS, Dashboard
+    from etcd_sandbox.tui.app import LEAST_COLUMNS, LEAST_ROWS, Dashboard
 
     assert f"{LEAST_COLUMNS} columns and {LEAST_ROWS} rows are needed" in PAGE
     wide = {name: at for at, name in Dashboard.HORIZONTAL_BREAKPOINTS}["-wide"]

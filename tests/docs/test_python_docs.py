@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from etcd_sandbox import Cluster
 
-from sandbox import Cluster
 from tests import etcd_versions
 from tests.conftest import SandboxCommand
 from tests.plugin import by_hand

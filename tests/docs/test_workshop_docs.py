@@ -8,9 +8,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from etcd_sandbox.cli.root import COMMANDS, load, root
+from etcd_sandbox.learn.library import find
 
-from sandbox.cli.root import COMMANDS, load, root
-from sandbox.learn.library import find
 from tests.conftest import SandboxCommand
 from tests.docs.console import console_blocks, run_console, shell_environment
 

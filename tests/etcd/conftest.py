@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from etcd_sandbox import Cluster
+from etcd_sandbox.model.spec import EtcdBinary
 
-from sandbox import Cluster
-from sandbox.model.spec import EtcdBinary
 from tests import etcd_versions
 from tests.conftest import SandboxCommand
 
 if TYPE_CHECKING:
-    from sandbox.pytest_plugin import EtcdClusterFactory
+    from etcd_sandbox.pytest_plugin import EtcdClusterFactory
 
 
 @pytest.fixture(params=etcd_versions.SERIES)

@@ -17,8 +17,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-from sandbox.etcd.version import parse
-from sandbox.model.spec import EtcdBinary
+from etcd_sandbox.etcd.version import parse
+from etcd_sandbox.model.spec import EtcdBinary
+
 from tests import etcd_versions
 from tests.conftest import until
 from tests.etcd.ports import free_ports

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from etcd_sandbox.plan.contained import BUILT_IMAGE
 
-from sandbox.plan.contained import BUILT_IMAGE
 from tests.conftest import SandboxCommand, until
 from tests.etcd_versions import lacking
 from tests.programs import can_be_bound

@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from sandbox import (
+from etcd_sandbox import (
     AsyncCluster,
     Cluster,
     InputError,
@@ -25,10 +24,11 @@ from sandbox import (
     TimedOut,
     Verdict,
 )
-from sandbox.api.arguments import ClusterArguments
-from sandbox.model.event import Event, Kind
-from sandbox.model.spec import EtcdBinary
-from sandbox.pytest_plugin import EtcdClusterFactory
+from etcd_sandbox.api.arguments import ClusterArguments
+from etcd_sandbox.model.event import Event, Kind
+from etcd_sandbox.model.spec import EtcdBinary
+from etcd_sandbox.pytest_plugin import EtcdClusterFactory
+
 from tests import etcd_versions
 from tests.conftest import SandboxCommand, until
 from tests.etcd.ports import free_ports
@@ -248,7 +248,7 @@ def test_after_the_block_the_cluster_is_gone(
 
 OWNER = """
 import sys, time
-from sandbox import Cluster
+from etcd_sandbox import Cluster
 Cluster(members=3, base_port="auto", etcd=sys.argv[1]).up()
 print("up", flush=True)
 time.sleep(3600)

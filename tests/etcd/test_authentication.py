@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from etcd_sandbox.model.state import WANTS_USER
+from etcd_sandbox.model.verdict import sentence
 
-from sandbox.model.state import WANTS_USER
-from sandbox.model.verdict import sentence
 from tests.conftest import SandboxCommand
 from tests.etcd.client import ask
 from tests.etcd.conftest import ClusterMaker

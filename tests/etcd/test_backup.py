@@ -11,8 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from etcd_sandbox import AsyncCluster, Cluster, InputError, SandboxError
 
-from sandbox import AsyncCluster, Cluster, InputError, SandboxError
 from tests import etcd_versions
 from tests.conftest import SandboxCommand, until
 from tests.etcd import client
@@ -193,7 +193,7 @@ def test_an_etcd_refuses_what_a_newer_one_wrote_and_so_do_we(
 
 
 def _storage_version(cluster: Cluster, path: Path) -> str:
-    from sandbox.etcd import snapshotfile
+    from etcd_sandbox.etcd import snapshotfile
 
     cluster.snapshot(path, overwrite=True)
     return snapshotfile.read(path).storage_version

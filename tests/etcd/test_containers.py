@@ -20,8 +20,8 @@ from urllib.parse import urlsplit
 
 import psutil
 import pytest
+from etcd_sandbox.model.spec import EtcdBinary
 
-from sandbox.model.spec import EtcdBinary
 from tests import etcd_versions
 from tests.conftest import SandboxCommand, until
 from tests.etcd.engines import Contained, UsedEngine, images_of_tests, usable_podman

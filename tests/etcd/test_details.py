@@ -6,15 +6,15 @@ import time
 from collections.abc import Callable
 
 import msgspec
+from etcd_sandbox.api.cluster import Cluster
+from etcd_sandbox.control.client import ControlClient
+from etcd_sandbox.etcd.version import parse
+from etcd_sandbox.model.detail import Detail
+from etcd_sandbox.model.spec import EtcdBinary
+from etcd_sandbox.paths import cluster_paths
+from etcd_sandbox.tui.detailhistory import Figure, History
+from etcd_sandbox.tui.sparkline import latest
 
-from sandbox.api.cluster import Cluster
-from sandbox.control.client import ControlClient
-from sandbox.etcd.version import parse
-from sandbox.model.detail import Detail
-from sandbox.model.spec import EtcdBinary
-from sandbox.paths import cluster_paths
-from sandbox.tui.detailhistory import Figure, History
-from sandbox.tui.sparkline import latest
 from tests.etcd.client import put
 from tests.etcd.views import leader_of
 

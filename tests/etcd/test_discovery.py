@@ -15,8 +15,8 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from etcd_sandbox.model.spec import EtcdBinary
 
-from sandbox.model.spec import EtcdBinary
 from tests import etcd_versions
 from tests.conftest import SandboxCommand, until
 from tests.etcd.discoveryservices import (

@@ -16,12 +16,12 @@ from typing import Any
 
 import psutil
 import pytest
+from etcd_sandbox.dns import machine, needs, query
+from etcd_sandbox.model.spec import EtcdBinary
+from etcd_sandbox.paths import private_runtime_dir
+from etcd_sandbox.plan.named import private_mount
+from etcd_sandbox.portblock import PORT_STEP, free_block
 
-from sandbox.dns import machine, needs, query
-from sandbox.model.spec import EtcdBinary
-from sandbox.paths import private_runtime_dir
-from sandbox.plan.named import private_mount
-from sandbox.portblock import PORT_STEP, free_block
 from tests import etcd_versions
 from tests.conftest import SandboxCommand, command, until
 
@@ -131,7 +131,7 @@ def test_without_dnsmasq_our_own_server_serves_as_well(
     came = up(newest.path)
     plan = json.loads((sandbox_command.home / "default" / "cluster.json").read_text())
     (server,) = [process for process in plan["processes"] if process["service"]]
-    assert "sandbox.dns" in server["argv"]
+    assert "etcd_sandbox.dns" in server["argv"]
     _records_are_served(came.stdout, plan)
     listed = sandbox_command("ctl", "--discovery-srv", DOMAIN, "member", "list").stdout
     assert listed.count("started") == 3

@@ -12,20 +12,20 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
+import etcd_sandbox.cluster.attached  # noqa: F401 - the supervisor loads it in a thread of its own
 import pytest
+from etcd_sandbox.cluster import record
+from etcd_sandbox.cluster.cluster import Cluster
+from etcd_sandbox.etcd.gateway import Gateway
+from etcd_sandbox.inputs import Caller, Options, Planned, plan_up
+from etcd_sandbox.model.spec import EtcdBinary
+from etcd_sandbox.model.verb import Order, Verb
+from etcd_sandbox.model.verdict import Verdict
+from etcd_sandbox.paths import ClusterPaths
+from etcd_sandbox.supervise.bus import Bus
+from etcd_sandbox.supervise.ledger import Ledger
+from etcd_sandbox.supervise.logbook import Logbook
 
-import sandbox.cluster.attached  # noqa: F401 - the supervisor loads it in a thread of its own
-from sandbox.cluster import record
-from sandbox.cluster.cluster import Cluster
-from sandbox.etcd.gateway import Gateway
-from sandbox.inputs import Caller, Options, Planned, plan_up
-from sandbox.model.spec import EtcdBinary
-from sandbox.model.verb import Order, Verb
-from sandbox.model.verdict import Verdict
-from sandbox.paths import ClusterPaths
-from sandbox.supervise.bus import Bus
-from sandbox.supervise.ledger import Ledger
-from sandbox.supervise.logbook import Logbook
 from tests.etcd.conftest import QUICK
 from tests.etcd_versions import SERIES
 

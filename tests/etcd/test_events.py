@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from etcd_sandbox.etcd.ids import hex_id
+from etcd_sandbox.etcd.version import series
+from etcd_sandbox.model.spec import EtcdBinary
 
-from sandbox.etcd.ids import hex_id
-from sandbox.etcd.version import series
-from sandbox.model.spec import EtcdBinary
 from tests.conftest import SandboxCommand, until
 
 

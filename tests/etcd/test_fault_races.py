@@ -14,11 +14,11 @@ from typing import Any
 
 import psutil
 import pytest
+from etcd_sandbox import Cluster, Verdict
+from etcd_sandbox.model.event import Kind
+from etcd_sandbox.model.spec import EtcdBinary
+from etcd_sandbox.model.state import ProcessState
 
-from sandbox import Cluster, Verdict
-from sandbox.model.event import Kind
-from sandbox.model.spec import EtcdBinary
-from sandbox.model.state import ProcessState
 from tests.conftest import SandboxCommand, until
 from tests.etcd.client import get, is_put, put, serves_metrics
 from tests.etcd.conftest import ClusterMaker
@@ -116,7 +116,7 @@ def relay_of(cluster: Cluster) -> int | None:
     """The pid of the process of the cluster's links; None while there is none."""
     for child in psutil.Process(cluster.status().supervisor.pid).children():
         with suppress(psutil.Error):
-            if "sandbox.links.relay" in child.cmdline():
+            if "etcd_sandbox.links.relay" in child.cmdline():
                 return child.pid
     return None
 

@@ -6,11 +6,11 @@ import subprocess
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
-from sandbox.etcd.flags import unknown_flags
-from sandbox.etcd.flagtable import flag_table, takes_value
-from sandbox.etcd.release import undefined_flags
-from sandbox.etcd.version import parse
-from sandbox.model.spec import EtcdBinary
+from etcd_sandbox.etcd.flags import unknown_flags
+from etcd_sandbox.etcd.flagtable import flag_table, takes_value
+from etcd_sandbox.etcd.release import undefined_flags
+from etcd_sandbox.etcd.version import parse
+from etcd_sandbox.model.spec import EtcdBinary
 
 
 def said_of_a_bad_value(binary: EtcdBinary, flags: Iterable[str]) -> dict[str, str]:

@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sandbox.etcd.answers import StatusAnswer
-from sandbox.etcd.gateway import Gateway
-from sandbox.etcd.ids import member_id
-from sandbox.etcd.version import parse
-from sandbox.model.spec import EtcdBinary
+from etcd_sandbox.etcd.answers import StatusAnswer
+from etcd_sandbox.etcd.gateway import Gateway
+from etcd_sandbox.etcd.ids import member_id
+from etcd_sandbox.etcd.version import parse
+from etcd_sandbox.model.spec import EtcdBinary
+
 from tests.etcd.ports import free_ports
 
 DEADLINE_S = 30.0

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from etcd_sandbox.model.event import Kind
+from etcd_sandbox.model.verdict import sentence
 
-from sandbox.model.event import Kind
-from sandbox.model.verdict import sentence
 from tests.conftest import SandboxCommand, until
 from tests.etcd.client import ask
 from tests.etcd.conftest import ClusterMaker

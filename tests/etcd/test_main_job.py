@@ -16,8 +16,8 @@ from typing import Any
 
 import psutil
 import pytest
+from etcd_sandbox.model.spec import EtcdBinary
 
-from sandbox.model.spec import EtcdBinary
 from tests.conftest import SandboxCommand, until
 from tests.etcd.ports import free_ports
 

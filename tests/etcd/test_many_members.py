@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from etcd_sandbox.model.event import Kind
+from etcd_sandbox.model.service import How
 
-from sandbox.model.event import Kind
-from sandbox.model.service import How
 from tests.etcd.conftest import ClusterMaker
 
 SETTLES_WITHIN_S = 30.0

@@ -11,14 +11,14 @@ from urllib.request import urlopen
 
 import psutil
 import pytest
+from etcd_sandbox import Cluster, InputError, SandboxError
+from etcd_sandbox.control.client import ControlClient
+from etcd_sandbox.etcd.version import parse
+from etcd_sandbox.model.event import Kind
+from etcd_sandbox.model.spec import EtcdBinary
+from etcd_sandbox.model.state import ProcessState, Role
+from etcd_sandbox.paths import cluster_paths
 
-from sandbox import Cluster, InputError, SandboxError
-from sandbox.control.client import ControlClient
-from sandbox.etcd.version import parse
-from sandbox.model.event import Kind
-from sandbox.model.spec import EtcdBinary
-from sandbox.model.state import ProcessState, Role
-from sandbox.paths import cluster_paths
 from tests import etcd_versions
 from tests.conftest import SandboxCommand, until
 from tests.etcd.client import answers, get, put

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from etcd_sandbox import Cluster
+from etcd_sandbox.model.state import Role
 
-from sandbox import Cluster
-from sandbox.model.state import Role
 from tests.conftest import until
 from tests.etcd.client import answers, get, put
 from tests.etcd.conftest import ClusterMaker

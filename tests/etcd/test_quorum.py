@@ -9,10 +9,10 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from etcd_sandbox import Cluster
+from etcd_sandbox.model.state import Quorum
+from etcd_sandbox.model.verdict import sentence
 
-from sandbox import Cluster
-from sandbox.model.state import Quorum
-from sandbox.model.verdict import sentence
 from tests.conftest import SandboxCommand, until
 from tests.etcd.client import answers, get, put
 from tests.etcd.conftest import ClusterMaker

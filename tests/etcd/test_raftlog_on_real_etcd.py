@@ -15,10 +15,10 @@ from typing import TypeVar
 from urllib.error import URLError
 
 import pytest
+from etcd_sandbox.etcd.ids import member_id
+from etcd_sandbox.etcd.raftlog import Sign, SignKind, fatal_cause, level_of, scan
+from etcd_sandbox.model.spec import EtcdBinary
 
-from sandbox.etcd.ids import member_id
-from sandbox.etcd.raftlog import Sign, SignKind, fatal_cause, level_of, scan
-from sandbox.model.spec import EtcdBinary
 from tests import etcd_versions
 from tests.etcd.ports import free_ports
 

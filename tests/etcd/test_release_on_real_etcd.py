@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from etcd_sandbox.errors import InputError
+from etcd_sandbox.etcd.binary import wheel_program
+from etcd_sandbox.etcd.release import VARIABLE, binary_version, choose, etcdctl_for, find_all
+from etcd_sandbox.etcd.version import parse
+from etcd_sandbox.model.spec import EtcdBinary
 
-from sandbox.errors import InputError
-from sandbox.etcd.binary import wheel_program
-from sandbox.etcd.release import VARIABLE, binary_version, choose, etcdctl_for, find_all
-from sandbox.etcd.version import parse
-from sandbox.model.spec import EtcdBinary
 from tests import etcd_versions
 
 HEAVY = ("httpx", "psutil", "asyncio", "textual", "starlette", "uvicorn")
@@ -81,7 +81,7 @@ def test_the_wheels_script_on_path_is_not_what_is_run(monkeypatch: pytest.Monkey
 
 def test_choosing_an_etcd_loads_nothing_heavy() -> None:
     program = (
-        "import sys, sandbox.etcd.release\n"
+        "import sys, etcd_sandbox.etcd.release\n"
         f"sys.exit(' '.join(name for name in {HEAVY} if name in sys.modules) or 0)"
     )
     done = subprocess.run(

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from etcd_sandbox import AsyncCluster, Cluster, SandboxError
+from etcd_sandbox.model.spec import EtcdBinary
+from etcd_sandbox.pytest_plugin import EtcdClusterFactory
 
-from sandbox import AsyncCluster, Cluster, SandboxError
-from sandbox.model.spec import EtcdBinary
-from sandbox.pytest_plugin import EtcdClusterFactory
 from tests import etcd_versions
 from tests.conftest import SandboxCommand
 

@@ -9,9 +9,9 @@ import statistics
 from pathlib import Path
 
 import pytest
+from etcd_sandbox.model.service import How
+from etcd_sandbox.model.spec import EtcdBinary
 
-from sandbox.model.service import How
-from sandbox.model.spec import EtcdBinary
 from tests.conftest import SandboxCommand, until
 from tests.etcd.client import puts_s
 from tests.etcd.conftest import ClusterMaker

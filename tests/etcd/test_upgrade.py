@@ -9,14 +9,14 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from etcd_sandbox import Cluster, InputError, SandboxError
+from etcd_sandbox.control.client import ControlClient
+from etcd_sandbox.model.event import Event, Kind
+from etcd_sandbox.model.state import Role
+from etcd_sandbox.model.upgrade import UpgradeOutcome
+from etcd_sandbox.paths import cluster_paths
+from etcd_sandbox.pytest_plugin import EtcdClusterFactory
 
-from sandbox import Cluster, InputError, SandboxError
-from sandbox.control.client import ControlClient
-from sandbox.model.event import Event, Kind
-from sandbox.model.state import Role
-from sandbox.model.upgrade import UpgradeOutcome
-from sandbox.paths import cluster_paths
-from sandbox.pytest_plugin import EtcdClusterFactory
 from tests import etcd_versions
 from tests.conftest import SandboxCommand
 from tests.etcd.conftest import QUICK

@@ -6,11 +6,11 @@ import statistics
 from collections.abc import Callable
 
 import pytest
+from etcd_sandbox import Cluster, SandboxError, Verdict
+from etcd_sandbox.model.event import Kind
+from etcd_sandbox.model.service import How
+from etcd_sandbox.model.state import Role
 
-from sandbox import Cluster, SandboxError, Verdict
-from sandbox.model.event import Kind
-from sandbox.model.service import How
-from sandbox.model.state import Role
 from tests.conftest import until
 from tests.etcd.client import get, put
 from tests.etcd.conftest import ClusterMaker

@@ -11,13 +11,12 @@ from typing import Any
 
 import msgspec
 import pytest
-
-from sandbox.api.cluster import Cluster
-from sandbox.control.client import ControlClient
-from sandbox.model.availability import Bucket
-from sandbox.model.event import Kind
-from sandbox.paths import cluster_paths
-from sandbox.tui.store import Store
+from etcd_sandbox.api.cluster import Cluster
+from etcd_sandbox.control.client import ControlClient
+from etcd_sandbox.model.availability import Bucket
+from etcd_sandbox.model.event import Kind
+from etcd_sandbox.paths import cluster_paths
+from etcd_sandbox.tui.store import Store
 
 MakeCluster = Callable[..., Cluster]
 

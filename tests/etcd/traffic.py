@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from sandbox import Cluster
+from etcd_sandbox import Cluster
+
 from tests.conftest import until
 from tests.etcd.client import received_bytes
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from sandbox import Cluster
-from sandbox.model.state import MemberStatus, ProcessState, Role
+from etcd_sandbox import Cluster
+from etcd_sandbox.model.state import MemberStatus, ProcessState, Role
+
 from tests.conftest import until
 
 

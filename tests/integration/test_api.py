@@ -8,9 +8,9 @@ import os
 from pathlib import Path
 
 import pytest
+from etcd_sandbox import AsyncCluster, Cluster, InputError, NotRunning, SandboxError
+from etcd_sandbox.model.event import Kind
 
-from sandbox import AsyncCluster, Cluster, InputError, NotRunning, SandboxError
-from sandbox.model.event import Kind
 from tests.conftest import SandboxCommand
 
 SLEEPERS = "web: echo hello; exec sleep 3600\ndb: exec sleep 3600\n"

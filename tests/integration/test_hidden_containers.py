@@ -10,11 +10,10 @@ from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 
 import pytest
-
-from sandbox.errors import SandboxError
-from sandbox.model.spec import ContainerSpec, ProcessSpec, Runtime
-from sandbox.supervise import container
-from sandbox.supervise.container import ContainerChild
+from etcd_sandbox.errors import SandboxError
+from etcd_sandbox.model.spec import ContainerSpec, ProcessSpec, Runtime
+from etcd_sandbox.supervise import container
+from etcd_sandbox.supervise.container import ContainerChild
 
 ENGINE = """#!/bin/sh
 cd "$(dirname "$0")"

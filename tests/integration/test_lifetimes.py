@@ -449,7 +449,7 @@ def test_a_start_whose_guard_is_killed_and_whose_supervisor_stands_still_leaves_
 
 def _alone(sandbox: SandboxCommand) -> list[psutil.Process]:
     """The supervisor, and not its guard, which has the same words in its command line."""
-    found = sandbox.ours_with("sandbox.daemon")
+    found = sandbox.ours_with("etcd_sandbox.daemon")
     with contextlib.suppress(psutil.Error):
         return [each for each in found if not any("guard.py" in word for word in each.cmdline())]
     return []

@@ -20,9 +20,9 @@ from typing import Any
 
 import psutil
 import pytest
+from etcd_sandbox.links.keeper import Link, Links
+from etcd_sandbox.model.fault import Pair, Rule
 
-from sandbox.links.keeper import Link, Links
-from sandbox.model.fault import Pair, Rule
 from tests.conftest import until
 from tests.etcd.ports import free_ports
 from tests.programs import can_be_bound
@@ -714,7 +714,7 @@ def test_nothing_is_left_after_the_links_are_closed(world: World) -> None:
 
 KEEPER = """
 import asyncio, os, sys
-from sandbox.links.keeper import Link, Links
+from etcd_sandbox.links.keeper import Link, Links
 
 async def main():
     port, target = map(int, sys.argv[1:])

@@ -16,8 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from etcd_sandbox.supervise.process import Output
 
-from sandbox.supervise.process import Output
 from tests.conftest import SandboxCommand, until
 
 WRITER = """

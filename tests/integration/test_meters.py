@@ -11,9 +11,9 @@ from contextlib import contextmanager
 
 import psutil
 import pytest
+from etcd_sandbox.cluster.meters import Meters, is_alone
+from etcd_sandbox.model.spec import MemberSpec, ProcessSpec
 
-from sandbox.cluster.meters import Meters, is_alone
-from sandbox.model.spec import MemberSpec, ProcessSpec
 from tests.conftest import until
 
 KEPT_BYTES = 80 * 2**20

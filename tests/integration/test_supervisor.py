@@ -13,15 +13,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-
-from sandbox.model.event import Event, Kind
-from sandbox.model.spec import ProcessSpec, Restart, Stdin
-from sandbox.model.state import ProcessState
-from sandbox.supervise.bus import Bus
-from sandbox.supervise.ledger import Ledger
-from sandbox.supervise.logbook import Chunk, Logbook
-from sandbox.supervise.process import child_environment
-from sandbox.supervise.supervisor import Supervisor
+from etcd_sandbox.model.event import Event, Kind
+from etcd_sandbox.model.spec import ProcessSpec, Restart, Stdin
+from etcd_sandbox.model.state import ProcessState
+from etcd_sandbox.supervise.bus import Bus
+from etcd_sandbox.supervise.ledger import Ledger
+from etcd_sandbox.supervise.logbook import Chunk, Logbook
+from etcd_sandbox.supervise.process import child_environment
+from etcd_sandbox.supervise.supervisor import Supervisor
 
 DEADLINE_S = 20
 

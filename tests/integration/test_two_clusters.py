@@ -15,8 +15,8 @@ from pathlib import Path
 
 import psutil
 import pytest
+from etcd_sandbox.paths import SOCKET_PATH_LIMIT, ClusterPaths
 
-from sandbox.paths import SOCKET_PATH_LIMIT, ClusterPaths
 from tests.conftest import SandboxCommand, until
 from tests.programs import holders
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+from etcd_sandbox.learn.check import LessonReport, check_lesson
+from etcd_sandbox.learn.lesson import parse_lesson
+from etcd_sandbox.learn.library import names, read
 
-from sandbox.learn.check import LessonReport, check_lesson
-from sandbox.learn.lesson import parse_lesson
-from sandbox.learn.library import names, read
 from tests import etcd_versions
 from tests.conftest import SandboxCommand, until
 from tests.etcd.engines import UsedEngine, images_of_tests
@@ -114,7 +114,7 @@ def test_a_page_that_is_not_true_is_found_out(
     why: str,
 ) -> None:
     if why:  # nothing is on its way that would make it true
-        monkeypatch.setattr("sandbox.learn.check.LATE_LINES_S", 1.0)
+        monkeypatch.setattr("etcd_sandbox.learn.check.LATE_LINES_S", 1.0)
     report = check(small(commands, until))
     (step,) = report.steps
     assert why in step.why
@@ -137,7 +137,7 @@ def test_what_the_machine_cannot_do_is_passed_over_and_said(
 def test_what_is_never_to_be_seen_is_said(
     sandbox_command: SandboxCommand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sandbox.learn.check.SEEN_WITHIN_S", 1.0)
+    monkeypatch.setattr("etcd_sandbox.learn.check.SEEN_WITHIN_S", 1.0)
     report = check(small(PUT, "key a is 2; healthy"))
     assert report.steps[0].why == "the cluster did not show within 1 s: key a is 2; healthy"
 

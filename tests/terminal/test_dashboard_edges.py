@@ -14,10 +14,10 @@ from typing import Any
 
 import psutil
 import pytest
+from etcd_sandbox.control.client import ControlClient
+from etcd_sandbox.model.event import Kind
+from etcd_sandbox.paths import ClusterPaths
 
-from sandbox.control.client import ControlClient
-from sandbox.model.event import Kind
-from sandbox.paths import ClusterPaths
 from tests.conftest import SandboxCommand, command, until
 from tests.terminal.leftovers import leftovers
 from tests.terminal.pseudoterminal import PseudoTerminal

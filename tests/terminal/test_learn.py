@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from etcd_sandbox.learn.ability import Ability
+from etcd_sandbox.learn.machine import lack
 from rich.cells import cell_len
 
-from sandbox.learn.ability import Ability
-from sandbox.learn.machine import lack
 from tests import etcd_versions
 from tests.conftest import SandboxCommand, command, until
 from tests.etcd_versions import lacking

@@ -7,11 +7,11 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from etcd_sandbox.tui.app import Dashboard
+from etcd_sandbox.tui.screens.quit import Leave
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from sandbox.tui.app import Dashboard
-from sandbox.tui.screens.quit import Leave
 from tests.tui.fakecluster import FakeCluster
 from tests.tui.stage import DEADLINE_S, at_rest
 

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from math import sin
 
-from sandbox.model.detail import Detail, Metrics, Peer, Totals
-from sandbox.model.spec import EtcdBinary, MemberSpec, PeerLink
-from sandbox.model.state import Exit, ProcessState
+from etcd_sandbox.model.detail import Detail, Metrics, Peer, Totals
+from etcd_sandbox.model.spec import EtcdBinary, MemberSpec, PeerLink
+from etcd_sandbox.model.state import Exit, ProcessState
+
 from tests.tui.samples import member
 
 KILLED = Exit(code=None, signal="SIGKILL", ts="2026-03-14T09:00:20.000000Z")

@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import Any, cast
 
 import msgspec
+from etcd_sandbox.control.async_client import AsyncControlClient
+from etcd_sandbox.control.wire import Frame, LinesFrame, NowFrame
+from etcd_sandbox.errors import InputError, NotRunning
+from etcd_sandbox.model.event import Event, Kind
+from etcd_sandbox.model.service import How, Service
+from etcd_sandbox.model.state import ClusterStatus, MemberStatus, ProcessState, ProcessStatus, Role
+from etcd_sandbox.model.verb import Verb
+from etcd_sandbox.model.verdict import Verdict
+from etcd_sandbox.paths import ClusterPaths
 
-from sandbox.control.async_client import AsyncControlClient
-from sandbox.control.wire import Frame, LinesFrame, NowFrame
-from sandbox.errors import InputError, NotRunning
-from sandbox.model.event import Event, Kind
-from sandbox.model.service import How, Service
-from sandbox.model.state import ClusterStatus, MemberStatus, ProcessState, ProcessStatus, Role
-from sandbox.model.verb import Verb
-from sandbox.model.verdict import Verdict
-from sandbox.paths import ClusterPaths
 from tests.tui.samples import BEGAN_US, bucket, cluster, down, event, member, status, store_of
 
 SERVED_READS = Service(how=How.WENT_ON, gap_s=0.02, wait_s=0.001)

@@ -6,16 +6,17 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
-from sandbox.learn.guide import Guide
-from sandbox.learn.lesson import Step, parse_lesson
-from sandbox.learn.needs import Needs
-from sandbox.learn.stage import Stage
-from sandbox.learn.view import is_whole
-from sandbox.learn.watch import Watch
-from sandbox.paths import ClusterPaths
-from sandbox.tui.app import Dashboard
-from sandbox.tui.lessonstanding import Phase
-from sandbox.tui.tutor import Tutor
+from etcd_sandbox.learn.guide import Guide
+from etcd_sandbox.learn.lesson import Step, parse_lesson
+from etcd_sandbox.learn.needs import Needs
+from etcd_sandbox.learn.stage import Stage
+from etcd_sandbox.learn.view import is_whole
+from etcd_sandbox.learn.watch import Watch
+from etcd_sandbox.paths import ClusterPaths
+from etcd_sandbox.tui.app import Dashboard
+from etcd_sandbox.tui.lessonstanding import Phase
+from etcd_sandbox.tui.tutor import Tutor
+
 from tests.tui.appstage import DashboardPilot, playing, until
 from tests.tui.fakecluster import FakeCluster
 from tests.tui.samples import cluster

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from sandbox.model.availability import Bucket
-from sandbox.model.event import Event, Kind
-from sandbox.model.state import (
+from etcd_sandbox.model.availability import Bucket
+from etcd_sandbox.model.event import Event, Kind
+from etcd_sandbox.model.state import (
     ClusterStatus,
     Exit,
     MemberStatus,
@@ -17,7 +17,7 @@ from sandbox.model.state import (
     Role,
     SupervisorStatus,
 )
-from sandbox.tui.store import Store
+from etcd_sandbox.tui.store import Store
 
 BEGAN = datetime(2026, 3, 14, 9, 0, 0, tzinfo=UTC)
 BEGAN_US = int(BEGAN.timestamp()) * 1_000_000

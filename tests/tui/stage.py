@@ -7,16 +7,15 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+from etcd_sandbox.tui.pieces import Line
+from etcd_sandbox.tui.store import Store
+from etcd_sandbox.tui.widgets.colours import DARK, LIGHT
+from etcd_sandbox.tui.widgets.drawing import Drawing
+from etcd_sandbox.tui.widgets.members import MembersTable
 from textual.app import App, ComposeResult
 from textual.geometry import Size
 from textual.message import Message
 from textual.pilot import Pilot
-
-from sandbox.tui.pieces import Line
-from sandbox.tui.store import Store
-from sandbox.tui.widgets.colours import DARK, LIGHT
-from sandbox.tui.widgets.drawing import Drawing
-from sandbox.tui.widgets.members import MembersTable
 
 StagePilot = Pilot[None]
 

@@ -7,18 +7,18 @@ import os
 from pathlib import Path
 
 import pytest
+from etcd_sandbox.errors import InputError
+from etcd_sandbox.model.state import ClusterStatus, ProcessState
+from etcd_sandbox.tui.actions import ACTIONS, SLOW_DELAY_S, action
+from etcd_sandbox.tui.app import CALM_PAINTS, Dashboard
+from etcd_sandbox.tui.logkeys import ANYWHERE
+from etcd_sandbox.tui.screens.quit import Leave, QuitScreen
+from etcd_sandbox.tui.store import Store
+from etcd_sandbox.tui.widgets.logpanel import LogPanel
+from etcd_sandbox.tui.widgets.members import MembersTable
+from etcd_sandbox.tui.widgets.strip import Strip
 from textual.command import CommandPalette
 
-from sandbox.errors import InputError
-from sandbox.model.state import ClusterStatus, ProcessState
-from sandbox.tui.actions import ACTIONS, SLOW_DELAY_S, action
-from sandbox.tui.app import CALM_PAINTS, Dashboard
-from sandbox.tui.logkeys import ANYWHERE
-from sandbox.tui.screens.quit import Leave, QuitScreen
-from sandbox.tui.store import Store
-from sandbox.tui.widgets.logpanel import LogPanel
-from sandbox.tui.widgets.members import MembersTable
-from sandbox.tui.widgets.strip import Strip
 from tests.tui.appstage import DashboardPilot, playing, text_of, told, until
 from tests.tui.fakecluster import Asked, FakeCluster, sample
 from tests.tui.samples import bucket, cluster, down, member, partition, process, status

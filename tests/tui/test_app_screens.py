@@ -9,23 +9,23 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from etcd_sandbox.model.event import Kind
+from etcd_sandbox.tui.actions import ACTIONS, Scope
+from etcd_sandbox.tui.app import Dashboard
+from etcd_sandbox.tui.ctlrun import Output, run_guarded
+from etcd_sandbox.tui.logkeys import ANYWHERE, PANEL_KEYS, VIEW_KEYS, help_of
+from etcd_sandbox.tui.palette import Commands
+from etcd_sandbox.tui.screens.ctl import CtlScreen
+from etcd_sandbox.tui.screens.help import HelpScreen
+from etcd_sandbox.tui.screens.menu import MenuScreen
+from etcd_sandbox.tui.widgets.logpanel import LogPanel
+from etcd_sandbox.tui.widgets.members import MembersTable
+from etcd_sandbox.tui.widgets.outputpane import OutputPane
+from etcd_sandbox.tui.widgets.ring import Ring
+from etcd_sandbox.tui.widgets.strip import Strip
 from textual.command import CommandPalette
 from textual.widgets import Input, OptionList
 
-from sandbox.model.event import Kind
-from sandbox.tui.actions import ACTIONS, Scope
-from sandbox.tui.app import Dashboard
-from sandbox.tui.ctlrun import Output, run_guarded
-from sandbox.tui.logkeys import ANYWHERE, PANEL_KEYS, VIEW_KEYS, help_of
-from sandbox.tui.palette import Commands
-from sandbox.tui.screens.ctl import CtlScreen
-from sandbox.tui.screens.help import HelpScreen
-from sandbox.tui.screens.menu import MenuScreen
-from sandbox.tui.widgets.logpanel import LogPanel
-from sandbox.tui.widgets.members import MembersTable
-from sandbox.tui.widgets.outputpane import OutputPane
-from sandbox.tui.widgets.ring import Ring
-from sandbox.tui.widgets.strip import Strip
 from tests.conftest import until_gone
 from tests.tui.appstage import DashboardPilot, playing, text_of, told, until
 from tests.tui.fakecluster import FakeCluster, sample

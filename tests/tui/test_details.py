@@ -9,16 +9,16 @@ from typing import Any
 
 import msgspec
 import pytest
+from etcd_sandbox.errors import NotRunning
+from etcd_sandbox.model.detail import Detail
+from etcd_sandbox.model.event import Kind
+from etcd_sandbox.tui.screens.details import DetailsScreen, DetailsView
+from etcd_sandbox.tui.store import Store
+from etcd_sandbox.tui.widgets.members import MembersTable
 from textual.binding import Binding
 from textual.events import MouseScrollDown
 from textual.screen import ModalScreen
 
-from sandbox.errors import NotRunning
-from sandbox.model.detail import Detail
-from sandbox.model.event import Kind
-from sandbox.tui.screens.details import DetailsScreen, DetailsView
-from sandbox.tui.store import Store
-from sandbox.tui.widgets.members import MembersTable
 from tests.tui.detailsamples import busy, dead, detail, metrics, peer, plain
 from tests.tui.samples import down, event, member, process, status
 from tests.tui.stage import Stage, StagePilot, at_rest, play

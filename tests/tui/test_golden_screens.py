@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from itertools import product
 
 import pytest
+from etcd_sandbox.tui.app import Dashboard
 
-from sandbox.tui.app import Dashboard
 from tests.tui.appstage import DashboardPilot, playing, settled, text_of
 from tests.tui.fakecluster import sample
 from tests.tui.samples import CONDITIONS, SIZES

@@ -9,21 +9,21 @@ from pathlib import Path
 
 import psutil
 import pytest
+from etcd_sandbox.learn import progress
+from etcd_sandbox.learn.course import Course
+from etcd_sandbox.learn.progress import Place
+from etcd_sandbox.tui.actions import ACTIONS, Action, Scope, action
+from etcd_sandbox.tui.app import Dashboard
+from etcd_sandbox.tui.lessonstanding import Phase
+from etcd_sandbox.tui.logkeys import ANYWHERE
+from etcd_sandbox.tui.palette import Commands
+from etcd_sandbox.tui.screens.help import HelpScreen
+from etcd_sandbox.tui.screens.menu import MenuScreen
+from etcd_sandbox.tui.screens.quit import Leave, QuitScreen
+from etcd_sandbox.tui.tutor import Tutor
+from etcd_sandbox.tui.widgets.lessonpanel import LessonPanel
+from etcd_sandbox.tui.widgets.members import MembersTable
 
-from sandbox.learn import progress
-from sandbox.learn.course import Course
-from sandbox.learn.progress import Place
-from sandbox.tui.actions import ACTIONS, Action, Scope, action
-from sandbox.tui.app import Dashboard
-from sandbox.tui.lessonstanding import Phase
-from sandbox.tui.logkeys import ANYWHERE
-from sandbox.tui.palette import Commands
-from sandbox.tui.screens.help import HelpScreen
-from sandbox.tui.screens.menu import MenuScreen
-from sandbox.tui.screens.quit import Leave, QuitScreen
-from sandbox.tui.tutor import Tutor
-from sandbox.tui.widgets.lessonpanel import LessonPanel
-from sandbox.tui.widgets.members import MembersTable
 from tests.conftest import until_gone
 from tests.tui.appstage import DashboardPilot, playing, settled, text_of, told, until
 from tests.tui.fakecluster import sample

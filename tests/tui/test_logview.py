@@ -6,13 +6,12 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from etcd_sandbox.control.wire import LinesFrame, SkippedFrame
+from etcd_sandbox.tui.widgets.logpanel import LogPanel
+from etcd_sandbox.tui.widgets.logview import LogView
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 from textual.widgets import Input
-
-from sandbox.control.wire import LinesFrame, SkippedFrame
-from sandbox.tui.widgets.logpanel import LogPanel
-from sandbox.tui.widgets.logview import LogView
 
 WARN = '{"level":"warn","ts":"2026-11-22T15:30:11.123Z","msg":"slow","took":"1s"}'
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from sandbox.model.state import ProcessState
-from sandbox.tui.store import Store
-from sandbox.tui.widgets.members import MembersTable
+from etcd_sandbox.model.state import ProcessState
+from etcd_sandbox.tui.store import Store
+from etcd_sandbox.tui.widgets.members import MembersTable
+
 from tests.tui.samples import down, member, process, status, store_of
 from tests.tui.stage import Stage, StagePilot, draws_of, play
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from etcd_sandbox.tui.store import Store
+from etcd_sandbox.tui.widgets.ring import Ring
 
-from sandbox.tui.store import Store
-from sandbox.tui.widgets.ring import Ring
 from tests.tui.samples import cluster, down, member, status, store_of
 from tests.tui.stage import Stage, StagePilot, draws_of, play
 

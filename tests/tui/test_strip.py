@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from sandbox.model.event import Kind
-from sandbox.tui.store import Store
-from sandbox.tui.widgets.strip import Strip
+from etcd_sandbox.model.event import Kind
+from etcd_sandbox.tui.store import Store
+from etcd_sandbox.tui.widgets.strip import Strip
+
 from tests.tui.samples import bucket, event, store_of
 from tests.tui.stage import Stage, StagePilot, draws_of, play
 

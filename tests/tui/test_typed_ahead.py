@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from etcd_sandbox.model.verb import Verb
+from etcd_sandbox.tui.app import Dashboard
+from etcd_sandbox.tui.screens.ctl import CtlScreen
+from etcd_sandbox.tui.widgets.logpanel import LogPanel
 from textual import events
 from textual.command import CommandPalette
 from textual.widgets import Input
 
-from sandbox.model.verb import Verb
-from sandbox.tui.app import Dashboard
-from sandbox.tui.screens.ctl import CtlScreen
-from sandbox.tui.widgets.logpanel import LogPanel
 from tests.tui.appstage import DashboardPilot, playing, text_of, until
 from tests.tui.fakecluster import Asked, sample
 

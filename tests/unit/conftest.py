@@ -13,9 +13,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from etcd_sandbox.paths import ClusterPaths, cluster_paths
 from hypothesis import HealthCheck, settings
-
-from sandbox.paths import ClusterPaths, cluster_paths
 
 # An example takes long when the machine is busy: that says nothing about the code.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])

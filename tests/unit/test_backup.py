@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from etcd_sandbox import backup
+from etcd_sandbox.control.client import ControlClient
+from etcd_sandbox.errors import InputError, SandboxError, TimedOut
 
-from sandbox import backup
-from sandbox.control.client import ControlClient
-from sandbox.errors import InputError, SandboxError, TimedOut
 from tests import snapshots
 from tests.unit.conftest import member
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import pytest
-
-from sandbox.bootstraps import AskedWay
-from sandbox.config.profile import Profile, parse_profile
-from sandbox.errors import InputError
-from sandbox.inputs import Options
-from sandbox.model.spec import Bootstrap, Runtime
+from etcd_sandbox.bootstraps import AskedWay
+from etcd_sandbox.config.profile import Profile, parse_profile
+from etcd_sandbox.errors import InputError
+from etcd_sandbox.inputs import Options
+from etcd_sandbox.model.spec import Bootstrap, Runtime
 
 
 def profile(cluster: str) -> Profile:

@@ -7,11 +7,10 @@ import threading
 from pathlib import Path
 
 import pytest
-
-from sandbox import clusterlock
-from sandbox.clusterlock import is_running, lock_to_start, purge, take_lock
-from sandbox.errors import SandboxError
-from sandbox.paths import ClusterPaths
+from etcd_sandbox import clusterlock
+from etcd_sandbox.clusterlock import is_running, lock_to_start, purge, take_lock
+from etcd_sandbox.errors import SandboxError
+from etcd_sandbox.paths import ClusterPaths
 
 
 @pytest.fixture

@@ -11,13 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-
-from sandbox.bootstraps import AskedWay, means_for
-from sandbox.config.profile import Profile
-from sandbox.discoverytoken import Address, existing_token, is_of, read_address
-from sandbox.errors import InputError, SandboxError
-from sandbox.inputs import Options
-from sandbox.model.spec import (
+from etcd_sandbox.bootstraps import AskedWay, means_for
+from etcd_sandbox.config.profile import Profile
+from etcd_sandbox.discoverytoken import Address, existing_token, is_of, read_address
+from etcd_sandbox.errors import InputError, SandboxError
+from etcd_sandbox.inputs import Options
+from etcd_sandbox.model.spec import (
     Bootstrap,
     ClusterSpec,
     DiscoveryProtocol,
@@ -27,7 +26,7 @@ from sandbox.model.spec import (
     Source,
     SourceKind,
 )
-from sandbox.plan.discovered import Newcomers
+from etcd_sandbox.plan.discovered import Newcomers
 
 V2, V3 = DiscoveryProtocol.V2, DiscoveryProtocol.V3
 MEMBERS = (("infra1", "http://127.0.0.1:12380"), ("infra2", "http://127.0.0.1:22380"))

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from sandbox.etcd import release
-from sandbox.etcdctl import (
+from etcd_sandbox.etcd import release
+from etcd_sandbox.etcdctl import (
     command_line,
     etcdctl_variables,
     inherited,
@@ -21,7 +20,7 @@ from sandbox.etcdctl import (
     path_with_etcdctl,
     program_variables,
 )
-from sandbox.paths import cluster_paths
+from etcd_sandbox.paths import cluster_paths
 
 MEMBERS = [{"client_url": "http://127.0.0.1:12379", "process": "etcd1"}]
 DNS = {"dns": {"mount": ["in"], "resolv_conf": "/resolv.conf"}}

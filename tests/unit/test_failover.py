@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any, cast
 
 import pytest
-
-from sandbox.control.client import ControlClient
-from sandbox.errors import SandboxError
-from sandbox.failover import How, histogram, rounds, spread
-from sandbox.model.verb import Verb
+from etcd_sandbox.control.client import ControlClient
+from etcd_sandbox.errors import SandboxError
+from etcd_sandbox.failover import How, histogram, rounds, spread
+from etcd_sandbox.model.verb import Verb
 
 WELL = {"name": "infra1", "state": "running", "healthy": True}
 

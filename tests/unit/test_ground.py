@@ -8,9 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from sandbox.ground import Ground
-from sandbox.paths import ClusterPaths
+from etcd_sandbox.ground import Ground
+from etcd_sandbox.paths import ClusterPaths
 
 
 def begun(root: Path) -> ClusterPaths:

@@ -8,10 +8,9 @@ from typing import Any
 
 import msgspec
 import pytest
-
-from sandbox.cluster.record import wipe
-from sandbox.errors import InputError
-from sandbox.inputs import (
+from etcd_sandbox.cluster.record import wipe
+from etcd_sandbox.errors import InputError
+from etcd_sandbox.inputs import (
     Caller,
     Options,
     Planned,
@@ -20,8 +19,8 @@ from sandbox.inputs import (
     plan_up,
     refuse_foreign_data,
 )
-from sandbox.model.spec import ClusterSpec, EtcdBinary, SourceKind, Stdin
-from sandbox.paths import ClusterPaths, cluster_paths
+from etcd_sandbox.model.spec import ClusterSpec, EtcdBinary, SourceKind, Stdin
+from etcd_sandbox.paths import ClusterPaths, cluster_paths
 
 MEMBER = "etcd1: etcd --name infra1\n"
 

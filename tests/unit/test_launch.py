@@ -8,11 +8,10 @@ import time
 from pathlib import Path
 
 import pytest
-
-from sandbox.clusterlock import lock_to_start
-from sandbox.errors import TimedOut
-from sandbox.launch import run_of, wait_until_gone
-from sandbox.paths import ClusterPaths
+from etcd_sandbox.clusterlock import lock_to_start
+from etcd_sandbox.errors import TimedOut
+from etcd_sandbox.launch import run_of, wait_until_gone
+from etcd_sandbox.paths import ClusterPaths
 
 
 def begun(paths: ClusterPaths, run: str) -> None:

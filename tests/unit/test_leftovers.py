@@ -6,11 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from sandbox import leftovers
-from sandbox.errors import SandboxError
-from sandbox.leftovers import clear_abandoned, clear_leftovers, passing_cluster
-from sandbox.paths import ClusterPaths, cluster_paths
+from etcd_sandbox import leftovers
+from etcd_sandbox.errors import SandboxError
+from etcd_sandbox.leftovers import clear_abandoned, clear_leftovers, passing_cluster
+from etcd_sandbox.paths import ClusterPaths, cluster_paths
 
 
 def of_a_dead_process(kind: str) -> ClusterPaths:

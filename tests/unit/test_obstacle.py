@@ -6,9 +6,8 @@ import resource
 from pathlib import Path
 
 import pytest
-
-from sandbox.obstacle import obstacle
-from sandbox.paths import cluster_paths, known_clusters
+from etcd_sandbox.obstacle import obstacle
+from etcd_sandbox.paths import cluster_paths, known_clusters
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,9 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-
-from sandbox.model.spec import ClusterSpec, MemberSpec, ProcessSpec, Source, SourceKind
-from sandbox.olddata import going_on
-from sandbox.paths import ClusterPaths
+from etcd_sandbox.model.spec import ClusterSpec, MemberSpec, ProcessSpec, Source, SourceKind
+from etcd_sandbox.olddata import going_on
+from etcd_sandbox.paths import ClusterPaths
 
 BEGUN = datetime(2026, 11, 30, 18, 5).timestamp()
 

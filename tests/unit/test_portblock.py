@@ -7,10 +7,9 @@ import socket
 from pathlib import Path
 
 import pytest
-
-from sandbox import portblock
-from sandbox.errors import SandboxError
-from sandbox.portblock import GRANULE, PORT_STEP, free_block, taken_again
+from etcd_sandbox import portblock
+from etcd_sandbox.errors import SandboxError
+from etcd_sandbox.portblock import GRANULE, PORT_STEP, free_block, taken_again
 
 
 def test_two_blocks_found_at_the_same_time_do_not_overlap(tmp_path: Path) -> None:

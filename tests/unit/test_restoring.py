@@ -8,15 +8,15 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from etcd_sandbox import restoring
+from etcd_sandbox.errors import InputError, SandboxError
+from etcd_sandbox.etcd import release
+from etcd_sandbox.etcd.version import parse
+from etcd_sandbox.inputs import Caller, Options, plan_up
+from etcd_sandbox.model.spec import Bootstrap, EtcdBinary
+from etcd_sandbox.paths import ClusterPaths, cluster_paths
+from etcd_sandbox.restoring import plan_restore
 
-from sandbox import restoring
-from sandbox.errors import InputError, SandboxError
-from sandbox.etcd import release
-from sandbox.etcd.version import parse
-from sandbox.inputs import Caller, Options, plan_up
-from sandbox.model.spec import Bootstrap, EtcdBinary
-from sandbox.paths import ClusterPaths, cluster_paths
-from sandbox.restoring import plan_restore
 from tests import snapshots
 
 

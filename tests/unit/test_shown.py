@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 import pytest
-
-from sandbox import shown
+from etcd_sandbox import shown
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
-from sandbox.model.event import Kind
-from sandbox.story import end, sentence
+from etcd_sandbox.model.event import Kind
+from etcd_sandbox.story import end, sentence
 
 SENTENCES: list[tuple[Kind, dict[str, Any], str]] = [
     (Kind.PROCESS_STARTED, {"process": "web", "pid": 7}, "web started (pid 7)"),

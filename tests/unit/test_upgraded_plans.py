@@ -7,13 +7,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
-
-from sandbox.errors import InputError
-from sandbox.inputs import Caller, Options, plan_again, plan_up
-from sandbox.model.spec import ClusterSpec, EtcdBinary, PastKind
-from sandbox.paths import ClusterPaths
-from sandbox.plan.membership import with_past
-from sandbox.plan.upgrades import with_etcd
+from etcd_sandbox.errors import InputError
+from etcd_sandbox.inputs import Caller, Options, plan_again, plan_up
+from etcd_sandbox.model.spec import ClusterSpec, EtcdBinary, PastKind
+from etcd_sandbox.paths import ClusterPaths
+from etcd_sandbox.plan.membership import with_past
+from etcd_sandbox.plan.upgrades import with_etcd
 
 ETCD = '#!/bin/sh\necho "etcd Version: {version}"\n'
 

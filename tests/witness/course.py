@@ -11,16 +11,16 @@ from types import TracebackType
 from typing import Any, Self
 
 import msgspec
+from etcd_sandbox import Cluster
+from etcd_sandbox.api import words
+from etcd_sandbox.cli.status import headline as status_headline
+from etcd_sandbox.control.client import ControlClient
+from etcd_sandbox.errors import SandboxError
+from etcd_sandbox.model.verb import Verb
+from etcd_sandbox.model.verdict import sentence
+from etcd_sandbox.tui.headline import headline as dashboard_headline
+from etcd_sandbox.tui.store import Store
 
-from sandbox import Cluster
-from sandbox.api import words
-from sandbox.cli.status import headline as status_headline
-from sandbox.control.client import ControlClient
-from sandbox.errors import SandboxError
-from sandbox.model.verb import Verb
-from sandbox.model.verdict import sentence
-from sandbox.tui.headline import headline as dashboard_headline
-from sandbox.tui.store import Store
 from tests.witness.claims import Headline, Healthy, Refusal, Said, Status, Verdict
 from tests.witness.history import Span
 from tests.witness.stranger import Stranger

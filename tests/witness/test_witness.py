@@ -19,9 +19,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from etcd_sandbox.control.client import ControlClient
+from etcd_sandbox.paths import cluster_paths
 
-from sandbox.control.client import ControlClient
-from sandbox.paths import cluster_paths
 from tests import etcd_versions
 from tests.conftest import SandboxCommand
 from tests.terminal.conftest import newest_etcd, screen_of
@@ -36,7 +36,7 @@ from tests.witness.observer import Observer
 __all__ = ["newest_etcd", "screen_of"]
 
 if TYPE_CHECKING:
-    from sandbox.pytest_plugin import EtcdClusterFactory
+    from etcd_sandbox.pytest_plugin import EtcdClusterFactory
 
 SEED = "ETCD_SANDBOX_WITNESS_SEED"
 SHOWN = 40

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from etcd_sandbox import Cluster, InputError
+from etcd_sandbox.api.arguments import ClusterArguments
+from etcd_sandbox.api.checks import _KINDS, check_order, signal_meant
 
-from sandbox import Cluster, InputError
-from sandbox.api.arguments import ClusterArguments
-from sandbox.api.checks import _KINDS, check_order, signal_meant
 from tests.unit.conftest import FakeSupervisor
 
 

@@ -16,17 +16,17 @@ from typing import Any
 
 import msgspec
 import pytest
+from etcd_sandbox import AsyncCluster, Cluster, InputError, NotRunning, NotSettled, TimedOut
+from etcd_sandbox.api.arguments import ClusterArguments
+from etcd_sandbox.api.facts import ClusterFacts
+from etcd_sandbox.api.words import LogLine
+from etcd_sandbox.control.wire import lines_header, skipped_frame
+from etcd_sandbox.inputs import Caller, Options, plan_up
+from etcd_sandbox.model.event import Kind
+from etcd_sandbox.model.spec import EtcdBinary
+from etcd_sandbox.model.state import Quorum, Role
+from etcd_sandbox.paths import cluster_paths
 
-from sandbox import AsyncCluster, Cluster, InputError, NotRunning, NotSettled, TimedOut
-from sandbox.api.arguments import ClusterArguments
-from sandbox.api.facts import ClusterFacts
-from sandbox.api.words import LogLine
-from sandbox.control.wire import lines_header, skipped_frame
-from sandbox.inputs import Caller, Options, plan_up
-from sandbox.model.event import Kind
-from sandbox.model.spec import EtcdBinary
-from sandbox.model.state import Quorum, Role
-from sandbox.paths import cluster_paths
 from tests.unit.conftest import FakeSupervisor, member, status_answer
 
 VERDICT = {
@@ -317,7 +317,7 @@ print(json.dumps(sorted(sys.modules)))
 """
 
 
-@pytest.mark.parametrize("module", ["sandbox", "sandbox.pytest_plugin"])
+@pytest.mark.parametrize("module", ["etcd_sandbox", "etcd_sandbox.pytest_plugin"])
 def test_what_every_program_or_pytest_session_imports_is_light(module: str) -> None:
     ran = subprocess.run(
         [sys.executable, "-P", "-c", _PROBE.format(module=module)],
@@ -328,17 +328,17 @@ def test_what_every_program_or_pytest_session_imports_is_light(module: str) -> N
     )
     loaded = set(json.loads(ran.stdout))
     heavy = {"asyncio", "click", "httpx", "msgspec", "psutil", "yaml"}
-    ours = {name for name in loaded if name.startswith("sandbox")}
-    assert ours == {"sandbox", module}
+    ours = {name for name in loaded if name.startswith("etcd_sandbox")}
+    assert ours == {"etcd_sandbox", module}
     # What pytest itself brings is not ours to answer for.
     assert not heavy & loaded
 
 
 def test_the_package_hands_out_what_it_names_and_nothing_else() -> None:
-    import sandbox
+    import etcd_sandbox
 
-    for name in sandbox.__all__:
-        assert getattr(sandbox, name) is not None
-    assert dir(sandbox) == sorted(sandbox.__all__)
+    for name in etcd_sandbox.__all__:
+        assert getattr(etcd_sandbox, name) is not None
+    assert dir(etcd_sandbox) == sorted(etcd_sandbox.__all__)
     with pytest.raises(AttributeError, match="no attribute 'Clustre'"):
-        _ = sandbox.Clustre  # type: ignore[attr-defined]
+        _ = etcd_sandbox.Clustre  # type: ignore[attr-defined]

@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from etcd_sandbox import Cluster, InputError
+from etcd_sandbox.api.teststory import directory_name, hide_our_frames, keep, told
+from etcd_sandbox.errors import SandboxError
+from etcd_sandbox.signals import signal_name
 
-from sandbox import Cluster, InputError
-from sandbox.api.teststory import directory_name, hide_our_frames, keep, told
-from sandbox.errors import SandboxError
-from sandbox.signals import signal_name
 from tests.unit.conftest import FakeSupervisor, status_answer
 
 BEGAN = datetime(2026, 1, 1, 12, tzinfo=UTC)

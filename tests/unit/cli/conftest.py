@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-
-from sandbox.cli.main import run
+from etcd_sandbox.cli.main import run
 
 
 @pytest.fixture(autouse=True)

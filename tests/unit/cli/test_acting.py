@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
+from etcd_sandbox.cli import diagnostics
+from etcd_sandbox.cli.env import assignments, detected
+from etcd_sandbox.etcd import release
+from etcd_sandbox.etcdctl import unshadowed
 
-from sandbox.cli import diagnostics
-from sandbox.cli.env import assignments, detected
-from sandbox.etcd import release
-from sandbox.etcdctl import unshadowed
 from tests.unit.cli.conftest import Ran
 from tests.unit.conftest import FakeSupervisor, member, plan_answer, status_answer
 
@@ -367,7 +367,7 @@ def executed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Executed]:
     monkeypatch.setattr(release, "etcdctl_for", lambda path: "/bin/etcdctl")
 
     def go(*args: str) -> Executed:
-        from sandbox.cli.root import root
+        from etcd_sandbox.cli.root import root
 
         with (
             pytest.raises(Executed) as caught,
@@ -465,9 +465,9 @@ def test_down_says_whom_it_waits_for(
         note(text)
         said.set()
 
-    monkeypatch.setattr("sandbox.cli.waiting.NAMED_AFTER_S", 0.01)
-    monkeypatch.setattr("sandbox.cli.diagnostics.note", noted)
-    monkeypatch.setattr("sandbox.start.wait_until_gone", lambda *_: said.wait(10))
+    monkeypatch.setattr("etcd_sandbox.cli.waiting.NAMED_AFTER_S", 0.01)
+    monkeypatch.setattr("etcd_sandbox.cli.diagnostics.note", noted)
+    monkeypatch.setattr("etcd_sandbox.start.wait_until_gone", lambda *_: said.wait(10))
     status = status_answer(member("infra1", pid=7))
     status["processes"] = [
         {"name": "web", "state": "stopping", "pid": 8},
@@ -507,7 +507,7 @@ def test_apply_of_what_came_through_a_pipe_says_what_to_do(
 
 
 def test_apply_tells_what_it_did() -> None:
-    from sandbox.cli.apply import told
+    from etcd_sandbox.cli.apply import told
 
     answer = {"changed": ["web"], "came": ["db", "api"], "went": [], "refused": ""}
     assert told(answer, dry_run=False) == ["changed: web", "started: db, api"]

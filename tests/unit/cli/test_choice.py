@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from etcd_sandbox import leftovers
+from etcd_sandbox.cli import choice
+from etcd_sandbox.clusterlock import take_lock
+from etcd_sandbox.paths import ClusterPaths, cluster_paths
 
-from sandbox import leftovers
-from sandbox.cli import choice
-from sandbox.clusterlock import take_lock
-from sandbox.paths import ClusterPaths, cluster_paths
 from tests.unit.cli.conftest import Ran
 from tests.unit.conftest import FakeSupervisor, plan_answer, status_answer
 

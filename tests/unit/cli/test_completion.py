@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 import pytest
 from click.shell_completion import BashComplete
+from etcd_sandbox.cli.main import COMPLETE_VARIABLE
+from etcd_sandbox.cli.root import PROGRAM, root
+from etcd_sandbox.paths import cluster_paths
 
-from sandbox.cli.main import COMPLETE_VARIABLE
-from sandbox.cli.root import PROGRAM, root
-from sandbox.paths import cluster_paths
 from tests.unit.cli.conftest import Ran
 from tests.unit.conftest import plan_answer
 

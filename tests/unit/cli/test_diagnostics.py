@@ -12,11 +12,11 @@ from pathlib import Path
 
 import click
 import pytest
+from etcd_sandbox.cli import main
+from etcd_sandbox.cli.diagnostics import guarded, render
+from etcd_sandbox.cli.root import COMMANDS, load
+from etcd_sandbox.errors import InputError, NotRunning, SandboxError, TimedOut
 
-from sandbox.cli import main
-from sandbox.cli.diagnostics import guarded, render
-from sandbox.cli.root import COMMANDS, load
-from sandbox.errors import InputError, NotRunning, SandboxError, TimedOut
 from tests.unit.cli.conftest import Ran
 
 
@@ -197,13 +197,13 @@ class Interrupt:
         if name == MODULE:
             sys.meta_path.remove(Interrupt)
             os.kill(os.getpid(), signal.SIGINT)
-            if name == "sandbox.inputs":
+            if name == "etcd_sandbox.inputs":
                 os.kill(os.getpid(), signal.SIGQUIT)
 
 MODULE = sys.argv[1]
 sys.meta_path.insert(0, Interrupt)
 sys.argv[:] = ["etcd-sandbox", "up", "-n", "1", "--dry-run"]
-from sandbox.__main__ import main
+from etcd_sandbox.__main__ import main
 main()
 """
 
@@ -211,11 +211,11 @@ main()
 @pytest.mark.parametrize(
     "module",
     [
-        "sandbox.cli.main",
+        "etcd_sandbox.cli.main",
         "click",
-        "sandbox.cli.root",
-        "sandbox.cli.up",
-        "sandbox.inputs",
+        "etcd_sandbox.cli.root",
+        "etcd_sandbox.cli.up",
+        "etcd_sandbox.inputs",
         "msgspec",
     ],
 )
@@ -253,7 +253,7 @@ def test_an_interrupt_that_a_destructor_swallowed_comes_once_more(
 
 
 def test_an_importer_of_the_command_keeps_its_own_way_with_interrupts() -> None:
-    script = "import signal, sandbox.cli.main as m; print(signal.getsignal(signal.SIGINT))"
+    script = "import signal, etcd_sandbox.cli.main as m; print(signal.getsignal(signal.SIGINT))"
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )

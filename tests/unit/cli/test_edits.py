@@ -7,11 +7,11 @@ from typing import Any
 
 import msgspec
 import pytest
+from etcd_sandbox.cli.edits import EditWatch, places_of
+from etcd_sandbox.control.client import ControlClient
+from etcd_sandbox.inputs import Caller, Options, plan_up
+from etcd_sandbox.model.spec import EtcdBinary
 
-from sandbox.cli.edits import EditWatch, places_of
-from sandbox.control.client import ControlClient
-from sandbox.inputs import Caller, Options, plan_up
-from sandbox.model.spec import EtcdBinary
 from tests.unit.conftest import FakeSupervisor
 
 Begin = Callable[..., FakeSupervisor]

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
+from etcd_sandbox.cli.escapes import harmless
 from hypothesis import given
 from hypothesis import strategies as st
-
-from sandbox.cli.escapes import harmless
 
 COLOUR = re.compile(rb"\x1b\[[0-9;:]*m")
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from etcd_sandbox.model.spec import ClusterSpec
+from etcd_sandbox.paths import cluster_paths
 
-from sandbox.model.spec import ClusterSpec
-from sandbox.paths import cluster_paths
 from tests.unit.cli.conftest import Ran
 from tests.unit.cli.test_completion import completed
 from tests.unit.conftest import FakeSupervisor
@@ -19,7 +19,7 @@ from tests.unit.export.plans import choose, from_profile
 @pytest.fixture(autouse=True)
 def _known_etcds(monkeypatch: pytest.MonkeyPatch) -> None:
     """No etcd of this machine is looked for, nor asked for its version."""
-    monkeypatch.setattr("sandbox.etcd.release.choose", choose)
+    monkeypatch.setattr("etcd_sandbox.etcd.release.choose", choose)
 
 
 def record(spec: ClusterSpec) -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
-
-from sandbox.cli import failover
-from sandbox.failover import Round
-from sandbox.model.service import How, Service
-from sandbox.model.verdict import Verdict
+from etcd_sandbox.cli import failover
+from etcd_sandbox.failover import Round
+from etcd_sandbox.model.service import How, Service
+from etcd_sandbox.model.verdict import Verdict
 
 
 def one_round(reads: Service | None) -> Round:

@@ -7,12 +7,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-
-from sandbox.cli import foreground
-from sandbox.cli.owndashboard import Left
-from sandbox.inputs import Caller, Planned
-from sandbox.model.spec import ClusterSpec, Source, SourceKind
-from sandbox.paths import ClusterPaths
+from etcd_sandbox.cli import foreground
+from etcd_sandbox.cli.owndashboard import Left
+from etcd_sandbox.inputs import Caller, Planned
+from etcd_sandbox.model.spec import ClusterSpec, Source, SourceKind
+from etcd_sandbox.paths import ClusterPaths
 
 
 def test_the_dashboard_says_first_what_it_hides(

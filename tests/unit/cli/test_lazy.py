@@ -8,7 +8,8 @@ import subprocess
 import sys
 from collections.abc import Callable
 
-from sandbox.cli.root import COMMANDS
+from etcd_sandbox.cli.root import COMMANDS
+
 from tests.unit.conftest import FakeSupervisor, member, status_answer
 
 HEAVY = {
@@ -19,10 +20,10 @@ HEAVY = {
     "platformdirs",
     "psutil",
     "rich",
-    "sandbox.config",
-    "sandbox.etcd",
-    "sandbox.launch",
-    "sandbox.plan",
+    "etcd_sandbox.config",
+    "etcd_sandbox.etcd",
+    "etcd_sandbox.launch",
+    "etcd_sandbox.plan",
     "starlette",
     "subprocess",
     "textual",
@@ -34,7 +35,7 @@ HEAVY = {
 
 _PROBE = """
 import json, sys
-from sandbox.cli.main import run
+from etcd_sandbox.cli.main import run
 code = run(sys.argv[1:])
 print("MODULES" + json.dumps([code, sorted(sys.modules)]))
 """
@@ -56,7 +57,7 @@ def test_status_imports_nothing_heavy(supervisor: Callable[..., FakeSupervisor])
     supervisor(status=status_answer(member("infra1", role="leader"), member("infra2")))
     code, modules = modules_of("status")
     assert code == 0
-    assert "sandbox.control.client" in modules
+    assert "etcd_sandbox.control.client" in modules
     assert sorted(HEAVY & modules) == []
 
 
@@ -68,7 +69,7 @@ def test_the_list_of_commands_imports_none_of_them() -> None:
 
 
 def test_a_dashboard_without_a_lesson_loads_nothing_of_one() -> None:
-    probe = "import json, sys, sandbox.tui.app; print(json.dumps(sorted(sys.modules)))"
+    probe = "import json, sys, etcd_sandbox.tui.app; print(json.dumps(sorted(sys.modules)))"
     ran = subprocess.run(
         [sys.executable, "-P", "-c", probe],
         capture_output=True,
@@ -77,6 +78,11 @@ def test_a_dashboard_without_a_lesson_loads_nothing_of_one() -> None:
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     )
     modules = json.loads(ran.stdout)
-    assert "sandbox.tui.lessonstanding" in modules
-    lesson = ("sandbox.learn", "sandbox.tui.tutor", "textual.widgets._markdown", "markdown_it")
+    assert "etcd_sandbox.tui.lessonstanding" in modules
+    lesson = (
+        "etcd_sandbox.learn",
+        "etcd_sandbox.tui.tutor",
+        "textual.widgets._markdown",
+        "markdown_it",
+    )
     assert [name for name in modules if name.startswith(lesson)] == []

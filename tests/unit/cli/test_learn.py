@@ -7,13 +7,13 @@ from collections.abc import Callable
 
 import pytest
 from click.shell_completion import BashComplete
+from etcd_sandbox.cli.lessontext import markdown, wrapped
+from etcd_sandbox.cli.main import COMPLETE_VARIABLE
+from etcd_sandbox.cli.root import PROGRAM, root
+from etcd_sandbox.learn.library import all_lessons
+from etcd_sandbox.learn.progress import Place, keep
 from rich.cells import cell_len
 
-from sandbox.cli.lessontext import markdown, wrapped
-from sandbox.cli.main import COMPLETE_VARIABLE
-from sandbox.cli.root import PROGRAM, root
-from sandbox.learn.library import all_lessons
-from sandbox.learn.progress import Place, keep
 from tests.unit.cli.conftest import Ran
 
 

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from etcd_sandbox.cli.status import lines
+from etcd_sandbox.cli.up import show_begun
+from etcd_sandbox.control.wire import NOW_FRAME, lines_header, skipped_frame
+from etcd_sandbox.inputs import Planned
+from etcd_sandbox.model.spec import ClusterSpec, Source, SourceKind
 
-from sandbox.cli.status import lines
-from sandbox.cli.up import show_begun
-from sandbox.control.wire import NOW_FRAME, lines_header, skipped_frame
-from sandbox.inputs import Planned
-from sandbox.model.spec import ClusterSpec, Source, SourceKind
 from tests.unit.cli.conftest import Ran
 from tests.unit.conftest import FakeSupervisor, member, plan_answer, status_answer
 

@@ -4,11 +4,10 @@ import time
 from typing import Any
 
 import pytest
+from etcd_sandbox.cli.merged import PIECE_BYTES, Merger, order
+from etcd_sandbox.control.wire import LinesFrame, NowFrame, SkippedFrame
 from hypothesis import given
 from hypothesis import strategies as st
-
-from sandbox.cli.merged import PIECE_BYTES, Merger, order
-from sandbox.control.wire import LinesFrame, NowFrame, SkippedFrame
 
 NOON_US = 1_700_000_000_000_000
 CLOCK = time.strftime("%H:%M:%S", time.localtime(NOON_US // 1_000_000)).encode()

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 
 import click
 import pytest
+from etcd_sandbox.cli.root import COMMANDS, load
 
-from sandbox.cli.root import COMMANDS, load
 from tests.unit.cli.conftest import Ran
 
 ODD = ("9" * 5000, "1e400", "nan", "inf", "-1e400", "٣", "²", "３", "1_000", "0x10", "")

@@ -5,9 +5,8 @@ import threading
 import time
 
 import pytest
-
-from sandbox.cli import output
-from sandbox.cli.output import Painted, of_process, table_lines
+from etcd_sandbox.cli import output
+from etcd_sandbox.cli.output import Painted, of_process, table_lines
 
 
 def test_columns_are_as_wide_as_their_widest_cell() -> None:

@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from etcd_sandbox.cli.interrupts import ENDING, EndSignals, Interrupted, interruptible
+from etcd_sandbox.cli.merged import Merger
+from etcd_sandbox.cli.streams import EventStream, LogStream, Speaker
+from etcd_sandbox.control.client import ControlClient
+from etcd_sandbox.control.wire import lines_header
 
-from sandbox.cli.interrupts import ENDING, EndSignals, Interrupted, interruptible
-from sandbox.cli.merged import Merger
-from sandbox.cli.streams import EventStream, LogStream, Speaker
-from sandbox.control.client import ControlClient
-from sandbox.control.wire import lines_header
 from tests.unit.conftest import FakeSupervisor
 
 Begin = Callable[..., FakeSupervisor]

@@ -3,9 +3,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-
-from sandbox.cli.times import parse_moment, parse_span
-from sandbox.errors import InputError
+from etcd_sandbox.cli.times import parse_moment, parse_span
+from etcd_sandbox.errors import InputError
 
 CEST = timezone(timedelta(hours=2))
 NOW = datetime(2026, 6, 1, 14, 30, 15, tzinfo=CEST)

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from etcd_sandbox.model.spec import ClusterSpec, Source, SourceKind
 
-from sandbox.model.spec import ClusterSpec, Source, SourceKind
 from tests.unit.cli.conftest import Ran
 from tests.unit.conftest import FakeSupervisor
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from sandbox.cluster.monitor import Monitor
+from etcd_sandbox.cluster.monitor import Monitor
+
 from tests.unit.cluster.test_quorum import answer
 
 NOSPACE = "memberID:26 alarm:NOSPACE "

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-
-from sandbox.cluster import discovering
-from sandbox.cluster.discovering import Discovering
-from sandbox.etcd.registry import TokenState
-from sandbox.model.spec import (
+from etcd_sandbox.cluster import discovering
+from etcd_sandbox.cluster.discovering import Discovering
+from etcd_sandbox.etcd.registry import TokenState
+from etcd_sandbox.model.spec import (
     Bootstrap,
     ClusterSpec,
     DiscoveryProtocol,
@@ -21,9 +20,9 @@ from sandbox.model.spec import (
     Source,
     SourceKind,
 )
-from sandbox.model.state import Registration
-from sandbox.supervise.bus import Bus
-from sandbox.supervise.supervisor import Supervisor
+from etcd_sandbox.model.state import Registration
+from etcd_sandbox.supervise.bus import Bus
+from etcd_sandbox.supervise.supervisor import Supervisor
 
 
 def member(number: int, root: Path) -> ProcessSpec:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-
-from sandbox.cluster.discovering import what_lacks
-from sandbox.etcd.registry import TokenState
-from sandbox.model.spec import DiscoveryProtocol, DiscoverySpec
-from sandbox.model.state import Registration
+from etcd_sandbox.cluster.discovering import what_lacks
+from etcd_sandbox.etcd.registry import TokenState
+from etcd_sandbox.model.spec import DiscoveryProtocol, DiscoverySpec
+from etcd_sandbox.model.state import Registration
 
 OWN = DiscoverySpec(
     protocol=DiscoveryProtocol.V2,

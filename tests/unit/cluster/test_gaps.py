@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
-
-from sandbox.cluster.gaps import Try, leaderless_s, service_of
-from sandbox.model.service import How, Service
+from etcd_sandbox.cluster.gaps import Try, leaderless_s, service_of
+from etcd_sandbox.model.service import How, Service
 
 
 @pytest.mark.parametrize(

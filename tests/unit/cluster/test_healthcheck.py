@@ -7,13 +7,12 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-
-from sandbox.cluster import healthcheck
-from sandbox.cluster.healthcheck import HealthCheck
-from sandbox.cluster.voters import Voters
-from sandbox.etcd.answers import Refusal, StatusAnswer
-from sandbox.etcd.metrics import Identity
-from sandbox.model.state import ProcessState
+from etcd_sandbox.cluster import healthcheck
+from etcd_sandbox.cluster.healthcheck import HealthCheck
+from etcd_sandbox.cluster.voters import Voters
+from etcd_sandbox.etcd.answers import Refusal, StatusAnswer
+from etcd_sandbox.etcd.metrics import Identity
+from etcd_sandbox.model.state import ProcessState
 
 NAMES = ("etcd1", "etcd2", "etcd3")
 

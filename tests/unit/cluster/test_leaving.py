@@ -7,13 +7,13 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from etcd_sandbox.cluster import leaving
+from etcd_sandbox.cluster.leaving import Leaving
+from etcd_sandbox.cluster.memberlist import Report
+from etcd_sandbox.cluster.surroundings import Surroundings
+from etcd_sandbox.errors import TimedOut
+from etcd_sandbox.supervise.supervisor import Supervised
 
-from sandbox.cluster import leaving
-from sandbox.cluster.leaving import Leaving
-from sandbox.cluster.memberlist import Report
-from sandbox.cluster.surroundings import Surroundings
-from sandbox.errors import TimedOut
-from sandbox.supervise.supervisor import Supervised
 from tests.unit.export.plans import from_profile
 
 

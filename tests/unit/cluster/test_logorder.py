@@ -5,9 +5,8 @@ from __future__ import annotations
 from itertools import permutations
 
 import pytest
-
-from sandbox.cluster.logorder import Heard, in_order
-from sandbox.etcd.raftlog import Sign, SignKind
+from etcd_sandbox.cluster.logorder import Heard, in_order
+from etcd_sandbox.etcd.raftlog import Sign, SignKind
 
 STANDS, LEADS, ELECTED = SignKind.BECAME_CANDIDATE, SignKind.BECAME_LEADER, SignKind.ELECTED
 READ_US = 1_795_332_502_900_000

@@ -8,12 +8,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from etcd_sandbox.cluster.memberlist import MemberList, Report
+from etcd_sandbox.cluster.roster import Roster
+from etcd_sandbox.errors import SandboxError, TimedOut
+from etcd_sandbox.etcd.answers import Refusal
+from etcd_sandbox.model.detail import Peer
 
-from sandbox.cluster.memberlist import MemberList, Report
-from sandbox.cluster.roster import Roster
-from sandbox.errors import SandboxError, TimedOut
-from sandbox.etcd.answers import Refusal
-from sandbox.model.detail import Peer
 from tests.unit.cluster.test_roster import member
 
 LATE = Refusal(code=4, message="it did not answer in time")

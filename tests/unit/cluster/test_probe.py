@@ -7,8 +7,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 import pytest
-
-from sandbox.cluster.probe import Probe
+from etcd_sandbox.cluster.probe import Probe
 
 EVERY_S = 0.005
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-
-from sandbox.cluster.quorum import (
+from etcd_sandbox.cluster.quorum import (
     differing,
     is_healthy,
     proven_leader,
@@ -15,9 +14,9 @@ from sandbox.cluster.quorum import (
     still_differing,
     term_of_cluster,
 )
-from sandbox.cluster.settling import Voter
-from sandbox.etcd.answers import StatusAnswer
-from sandbox.model.state import Role
+from etcd_sandbox.cluster.settling import Voter
+from etcd_sandbox.etcd.answers import StatusAnswer
+from etcd_sandbox.model.state import Role
 
 
 def answer(

@@ -6,11 +6,11 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from etcd_sandbox.cluster.raft import RaftWatch
+from etcd_sandbox.etcd.raftlog import Sign, SignKind
+from etcd_sandbox.model.event import Event, Kind
+from etcd_sandbox.supervise.bus import Bus
 
-from sandbox.cluster.raft import RaftWatch
-from sandbox.etcd.raftlog import Sign, SignKind
-from sandbox.model.event import Event, Kind
-from sandbox.supervise.bus import Bus
 from tests.unit.cluster.test_roster import roster
 
 

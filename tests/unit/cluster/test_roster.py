@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sandbox.cluster.roster import Roster
-from sandbox.model.detail import Peer
-from sandbox.model.spec import After, MemberSpec, ProcessSpec
+from etcd_sandbox.cluster.roster import Roster
+from etcd_sandbox.model.detail import Peer
+from etcd_sandbox.model.spec import After, MemberSpec, ProcessSpec
 
 
 def member(number: int, after: After = After.START) -> ProcessSpec:

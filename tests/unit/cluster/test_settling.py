@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
-
-from sandbox.cluster.settling import Voter, judge, reached_by
-from sandbox.model.fault import LinkFault, LinkFaultKind, Pair, Rule, rules_of
+from etcd_sandbox.cluster.settling import Voter, judge, reached_by
+from etcd_sandbox.model.fault import LinkFault, LinkFaultKind, Pair, Rule, rules_of
 
 
 def voters(text: str) -> list[Voter]:

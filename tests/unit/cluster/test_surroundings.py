@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from etcd_sandbox.cluster.surroundings import delete_data
 
-from sandbox.cluster.surroundings import delete_data
 from tests.unit.export.plans import from_profile
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
-
-from sandbox.config.environment import load_env
-from sandbox.errors import InputError
+from etcd_sandbox.config.environment import load_env
+from etcd_sandbox.errors import InputError
 
 
 @pytest.mark.parametrize(

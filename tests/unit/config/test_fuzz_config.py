@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+from etcd_sandbox.config.procfile import parse_procfile
+from etcd_sandbox.config.profile import parse_profile
+from etcd_sandbox.errors import InputError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-from sandbox.config.procfile import parse_procfile
-from sandbox.config.profile import parse_profile
-from sandbox.errors import InputError
 
 Parsed = TypeVar("Parsed")
 

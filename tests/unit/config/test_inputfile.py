@@ -6,9 +6,8 @@ import os
 from pathlib import Path
 
 import pytest
-
-from sandbox.config.inputfile import SIZE_LIMIT_BYTES, read_input
-from sandbox.errors import InputError
+from etcd_sandbox.config.inputfile import SIZE_LIMIT_BYTES, read_input
+from etcd_sandbox.errors import InputError
 
 
 def refusal(path: Path) -> InputError:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 
 import pytest
-
-from sandbox.config.procfile import Entry, parse_procfile
-from sandbox.errors import InputError
+from etcd_sandbox.config.procfile import Entry, parse_procfile
+from etcd_sandbox.errors import InputError
 
 ALLOWED = "use letters, digits and any of . _ - + @ % = , # ~, the first a letter, a digit or _"
 

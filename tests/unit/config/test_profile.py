@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pytest
-
-from sandbox.config.profile import builtin_profiles, find_profile, parse_profile
-from sandbox.errors import InputError
-from sandbox.model.spec import After, Restart, Stdin
+from etcd_sandbox.config.profile import builtin_profiles, find_profile, parse_profile
+from etcd_sandbox.errors import InputError
+from etcd_sandbox.model.spec import After, Restart, Stdin
 
 SPEC_EXAMPLE = """\
 description = "Three voting members, etcd's own defaults"

@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
-from sandbox.config.profile import parse_profile
-from sandbox.errors import InputError
-from sandbox.etcd.flagtable import flag_table, takes_value
-from sandbox.model.spec import Bootstrap, EtcdBinary, Runtime, Source, SourceKind
-from sandbox.plan.contained import Engine
-from sandbox.plan.generated import plan_members
-from sandbox.plan.ways import Means
+from etcd_sandbox.config.profile import parse_profile
+from etcd_sandbox.errors import InputError
+from etcd_sandbox.etcd.flagtable import flag_table, takes_value
+from etcd_sandbox.model.spec import Bootstrap, EtcdBinary, Runtime, Source, SourceKind
+from etcd_sandbox.plan.contained import Engine
+from etcd_sandbox.plan.generated import plan_members
+from etcd_sandbox.plan.ways import Means
 
 SET_BY_US = """
     advertise-client-urls config-file data-dir discovery discovery-endpoints

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 import tomli
-
-from sandbox.config.tomlplace import Key, places, spell
+from etcd_sandbox.config.tomlplace import Key, places, spell
 
 DOCUMENT = '''\
 description = "a # no comment"  # a comment [not.a.table]

@@ -9,10 +9,10 @@ import sys
 from typing import Any
 
 import pytest
+from etcd_sandbox.containers import find_engine
+from etcd_sandbox.errors import InputError
+from etcd_sandbox.model.spec import ContainerNetwork, Runtime
 
-from sandbox.containers import find_engine
-from sandbox.errors import InputError
-from sandbox.model.spec import ContainerNetwork, Runtime
 from tests.unit.containers.conftest import FakeEngine
 
 

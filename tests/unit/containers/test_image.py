@@ -8,11 +8,11 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
+from etcd_sandbox.containers import build, image_chooser
+from etcd_sandbox.errors import InputError
+from etcd_sandbox.model.spec import EtcdBinary, Runtime
+from etcd_sandbox.plan.contained import Engine
 
-from sandbox.containers import build, image_chooser
-from sandbox.errors import InputError
-from sandbox.model.spec import EtcdBinary, Runtime
-from sandbox.plan.contained import Engine
 from tests.unit.containers.conftest import FakeEngine
 
 ENGINE = Engine(runtime=Runtime.PODMAN, program="/usr/bin/podman", options=("--user=0:0",))

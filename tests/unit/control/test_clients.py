@@ -11,10 +11,9 @@ from typing import Any, TypeVar
 
 import psutil
 import pytest
-
-from sandbox.control.async_client import AsyncControlClient
-from sandbox.control.client import ControlClient
-from sandbox.control.wire import (
+from etcd_sandbox.control.async_client import AsyncControlClient
+from etcd_sandbox.control.client import ControlClient
+from etcd_sandbox.control.wire import (
     NOW_FRAME,
     Frame,
     LinesFrame,
@@ -23,9 +22,10 @@ from sandbox.control.wire import (
     lines_header,
     skipped_frame,
 )
-from sandbox.errors import BY_EXIT_CODE, InputError, NotRunning, SandboxError, TimedOut
-from sandbox.model.verb import Verb
-from sandbox.paths import ClusterPaths, cluster_paths
+from etcd_sandbox.errors import BY_EXIT_CODE, InputError, NotRunning, SandboxError, TimedOut
+from etcd_sandbox.model.verb import Verb
+from etcd_sandbox.paths import ClusterPaths, cluster_paths
+
 from tests.unit.conftest import FakeSupervisor, status_answer
 
 Begin = Callable[..., FakeSupervisor]
@@ -157,7 +157,7 @@ def test_a_supervisor_that_dies_amid_the_answer_is_told(
 def test_a_supervisor_that_does_not_answer_is_not_waited_for_without_end(
     home: object, client_of: Callable[[ClusterPaths], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sandbox.control.requests.ANSWER_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("etcd_sandbox.control.requests.ANSWER_TIMEOUT_S", 0.05)
     paths = cluster_paths("default")
     paths.root.mkdir(parents=True)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
@@ -170,7 +170,7 @@ def test_a_supervisor_that_does_not_answer_is_not_waited_for_without_end(
 def test_a_question_without_an_answer_leaves_no_descriptor(
     home: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sandbox.control.requests.ANSWER_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("etcd_sandbox.control.requests.ANSWER_TIMEOUT_S", 0.05)
     paths = cluster_paths("default")
     paths.root.mkdir(parents=True)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
@@ -184,7 +184,7 @@ def test_a_question_without_an_answer_leaves_no_descriptor(
 
 
 def test_frames_may_come_in_pieces_of_any_size() -> None:
-    from sandbox.control.async_client import _Pieces
+    from etcd_sandbox.control.async_client import _Pieces
 
     for size in range(1, len(LOG)):
         pieces = _Pieces()

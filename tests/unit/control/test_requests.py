@@ -6,10 +6,9 @@ import json
 from typing import Any
 
 import pytest
-
-from sandbox.control import requests
-from sandbox.control.requests import ANSWER_TIMEOUT_S, Request
-from sandbox.model.verb import Verb
+from etcd_sandbox.control import requests
+from etcd_sandbox.control.requests import ANSWER_TIMEOUT_S, Request
+from etcd_sandbox.model.verb import Verb
 
 QUESTIONS: list[tuple[Request, str, str, Any]] = [
     (requests.status(), "GET", "/v1/status", None),

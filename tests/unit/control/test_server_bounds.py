@@ -15,15 +15,14 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-
-from sandbox.cluster.cluster import Cluster
-from sandbox.control import bounded, connections
-from sandbox.control.asked import LONGEST_DELAY_S
-from sandbox.control.server import ControlServer, bind
-from sandbox.model.event import Kind
-from sandbox.model.verb import Order
-from sandbox.supervise.bus import Bus
-from sandbox.supervise.logbook import Logbook
+from etcd_sandbox.cluster.cluster import Cluster
+from etcd_sandbox.control import bounded, connections
+from etcd_sandbox.control.asked import LONGEST_DELAY_S
+from etcd_sandbox.control.server import ControlServer, bind
+from etcd_sandbox.model.event import Kind
+from etcd_sandbox.model.verb import Order
+from etcd_sandbox.supervise.bus import Bus
+from etcd_sandbox.supervise.logbook import Logbook
 
 DEADLINE_S = 20.0
 IDLE = 3000
@@ -335,7 +334,7 @@ def test_what_is_no_http_ends_the_connection_also_amid_an_answer(tmp_path: Path)
 def test_thousands_that_ask_nothing_and_hundreds_that_never_read_delay_nobody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sandbox.control.server.most_connections", lambda: 500)
+    monkeypatch.setattr("etcd_sandbox.control.server.most_connections", lambda: 500)
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     soft = min(hard, 2 * (IDLE + FOLLOWERS))
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
@@ -366,7 +365,7 @@ def test_too_many_streams_are_told_so_and_leave_room_for_questions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     most = bounded.KEPT_FREE + 10
-    monkeypatch.setattr("sandbox.control.server.most_connections", lambda: most)
+    monkeypatch.setattr("etcd_sandbox.control.server.most_connections", lambda: most)
 
     def scene(visitor: Visitor) -> None:
         with contextlib.ExitStack() as stack:

@@ -6,11 +6,10 @@ import asyncio
 from typing import Any
 
 import pytest
-
-from sandbox.control.requests import USER_HEADER, user_header
-from sandbox.control.userheader import UserHeader
-from sandbox.errors import InputError
-from sandbox.model.credentials import USER_VARIABLE, Credentials
+from etcd_sandbox.control.requests import USER_HEADER, user_header
+from etcd_sandbox.control.userheader import UserHeader
+from etcd_sandbox.errors import InputError
+from etcd_sandbox.model.credentials import USER_VARIABLE, Credentials
 
 
 class FakeCluster:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import io
 
 import pytest
-
-from sandbox.control.wire import (
+from etcd_sandbox.control.wire import (
     NOW_FRAME,
     LinesFrame,
     NowFrame,
@@ -17,7 +16,7 @@ from sandbox.control.wire import (
     read_frames,
     skipped_frame,
 )
-from sandbox.errors import InputError, NotRunning, ProcessFailed, SandboxError, TimedOut
+from etcd_sandbox.errors import InputError, NotRunning, ProcessFailed, SandboxError, TimedOut
 
 
 def test_frames_come_out_as_they_went_in() -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-
-from sandbox.dns.needs import Facts, lacks
+from etcd_sandbox.dns.needs import Facts, lacks
 
 ROOT = Facts(
     system="Linux",

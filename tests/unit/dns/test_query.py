@@ -7,10 +7,9 @@ import time
 
 import pytest
 from dnslib.server import DNSLogger, DNSServer
-
-from sandbox.dns import query
-from sandbox.dns.recordfile import parse
-from sandbox.dns.zone import Zone
+from etcd_sandbox.dns import query
+from etcd_sandbox.dns.recordfile import parse
+from etcd_sandbox.dns.zone import Zone
 
 ADDRESS = "127.0.0.1"
 PATIENCE_S = 5.0

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pytest
-
-from sandbox.dns.recordfile import answers, parse
-from sandbox.errors import InputError
-from sandbox.model.spec import HostRecord, SrvRecord
+from etcd_sandbox.dns.recordfile import answers, parse
+from etcd_sandbox.errors import InputError
+from etcd_sandbox.model.spec import HostRecord, SrvRecord
 
 
 def test_every_kind_of_record_is_read_with_its_line() -> None:

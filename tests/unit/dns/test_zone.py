@@ -6,9 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 from dnslib import QTYPE, RCODE, DNSRecord
-
-from sandbox.dns.recordfile import parse
-from sandbox.dns.zone import Zone
+from etcd_sandbox.dns.recordfile import parse
+from etcd_sandbox.dns.zone import Zone
 
 ZONE = Zone(
     parse(

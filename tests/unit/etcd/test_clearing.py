@@ -7,10 +7,9 @@ import json
 from typing import Any, cast
 
 import pytest
-
-from sandbox.errors import SandboxError, TimedOut
-from sandbox.etcd.clearing import CannotBeCleared, Clearing
-from sandbox.etcd.exchange import Exchange
+from etcd_sandbox.errors import SandboxError, TimedOut
+from etcd_sandbox.etcd.clearing import CannotBeCleared, Clearing
+from etcd_sandbox.etcd.exchange import Exchange
 
 URL = "http://a"
 EMPTY: dict[str, Any] = {

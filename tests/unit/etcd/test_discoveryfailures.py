@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-
-from sandbox.cluster.startfailure import explain
-from sandbox.etcd.discoveryfailures import explain_discovery
-from sandbox.model.spec import (
+from etcd_sandbox.cluster.startfailure import explain
+from etcd_sandbox.etcd.discoveryfailures import explain_discovery
+from etcd_sandbox.model.spec import (
     Bootstrap,
     ClusterSpec,
     DiscoveryProtocol,

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-
-from sandbox.etcd.dnsfailures import explain_dns
-from sandbox.model.spec import DnsSpec
+from etcd_sandbox.etcd.dnsfailures import explain_dns
+from etcd_sandbox.model.spec import DnsSpec
 
 DNS = DnsSpec(
     domain="etcd-sandbox.test",

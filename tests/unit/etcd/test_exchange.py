@@ -7,9 +7,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
 import pytest
-
-from sandbox.etcd import exchange
-from sandbox.etcd.exchange import Exchange
+from etcd_sandbox.etcd import exchange
+from etcd_sandbox.etcd.exchange import Exchange
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 

@@ -7,8 +7,7 @@ import ssl
 from pathlib import Path
 
 import pytest
-
-from sandbox.etcd.exchange import Exchange
+from etcd_sandbox.etcd.exchange import Exchange
 
 
 async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

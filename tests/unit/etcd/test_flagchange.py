@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-
-from sandbox.etcd.flagchange import carried_over
+from etcd_sandbox.etcd.flagchange import carried_over
 
 
 @pytest.mark.parametrize(

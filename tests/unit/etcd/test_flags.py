@@ -3,10 +3,9 @@ from __future__ import annotations
 import re
 
 import pytest
-
-from sandbox.etcd.flags import FlagProblem, compose, read_flags, unknown_flags, value_problems
-from sandbox.etcd.flagtable import flag_table, takes_value
-from sandbox.etcd.version import parse
+from etcd_sandbox.etcd.flags import FlagProblem, compose, read_flags, unknown_flags, value_problems
+from etcd_sandbox.etcd.flagtable import flag_table, takes_value
+from etcd_sandbox.etcd.version import parse
 
 
 def hints(flag: str, version: str) -> list[str]:

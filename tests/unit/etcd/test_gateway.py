@@ -6,13 +6,12 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
-
-from sandbox.errors import InputError
-from sandbox.etcd.answers import Added, Alarm, Refusal, StatusAnswer
-from sandbox.etcd.gateway import Gateway
-from sandbox.etcd.ids import hex_id
-from sandbox.model.credentials import Credentials
-from sandbox.model.detail import Peer
+from etcd_sandbox.errors import InputError
+from etcd_sandbox.etcd.answers import Added, Alarm, Refusal, StatusAnswer
+from etcd_sandbox.etcd.gateway import Gateway
+from etcd_sandbox.etcd.ids import hex_id
+from etcd_sandbox.model.credentials import Credentials
+from etcd_sandbox.model.detail import Peer
 
 STATUS_35 = (
     '{"header":{"cluster_id":"684134793809231317","member_id":"3517084396909456240","revision":"1",'

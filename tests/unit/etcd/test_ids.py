@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from sandbox.etcd.ids import cluster_id, hex_id, member_id
+from etcd_sandbox.etcd.ids import cluster_id, hex_id, member_id
 
 KNOWN = ["8211f1d0f64f3269", "91bc3c398fb3c146", "fd422379fda50e48"]
 

@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
-
-from sandbox.etcd.exchange import Exchange
-from sandbox.etcd.lookups import Lookups
+from etcd_sandbox.etcd.exchange import Exchange
+from etcd_sandbox.etcd.lookups import Lookups
 
 
 class NameServer:

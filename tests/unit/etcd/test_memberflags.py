@@ -3,13 +3,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
+from etcd_sandbox.errors import InputError
+from etcd_sandbox.etcd.flags import DiscoveryKind, MemberFlags, read_flags
+from etcd_sandbox.etcd.flagtable import flag_table
+from etcd_sandbox.etcd.goflags import read_uint
 from hypothesis import given
 from hypothesis import strategies as st
-
-from sandbox.errors import InputError
-from sandbox.etcd.flags import DiscoveryKind, MemberFlags, read_flags
-from sandbox.etcd.flagtable import flag_table
-from sandbox.etcd.goflags import read_uint
 
 
 def no_file(path: str) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sandbox.etcd.metrics import read_metrics
-from sandbox.model.detail import Totals
+from etcd_sandbox.etcd.metrics import read_metrics
+from etcd_sandbox.model.detail import Totals
 
 COMMON = """\
 # HELP etcd_disk_wal_fsync_duration_seconds The latency distributions of fsync called by WAL.

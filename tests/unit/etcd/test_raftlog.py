@@ -3,10 +3,10 @@ from __future__ import annotations
 import time
 
 import pytest
+from etcd_sandbox.etcd.raftlog import Sign, SignKind, fatal_cause, level_of, scan
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.etcd.raftlog import Sign, SignKind, fatal_cause, level_of, scan
 from tests.unit.etcd import lines
 
 A, B = "41a2461315739f7e", "f79cae588a687a63"

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-
-from sandbox.etcd.reconfiguration import bears_absence, voters_needed
+from etcd_sandbox.etcd.reconfiguration import bears_absence, voters_needed
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,7 @@ import base64
 import json
 
 import pytest
-
-from sandbox.etcd.registry import (
+from etcd_sandbox.etcd.registry import (
     NotUnderstood,
     TokenState,
     read_v2_members,
@@ -16,7 +15,7 @@ from sandbox.etcd.registry import (
     v3_creation,
     v3_range,
 )
-from sandbox.model.state import Registration
+from etcd_sandbox.model.state import Registration
 
 V2_TOKEN = b"""{"action":"get","node":{"key":"/discovery/tok","dir":true,"nodes":[
 {"key":"/discovery/tok/9d1055460edd4f9f","value":"infra3=http://a:3","modifiedIndex":6,"createdIndex":6},

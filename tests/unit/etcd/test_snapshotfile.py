@@ -6,9 +6,9 @@ import hashlib
 from pathlib import Path
 
 import pytest
+from etcd_sandbox.errors import InputError
+from etcd_sandbox.etcd import boltfile, snapshotfile
 
-from sandbox.errors import InputError
-from sandbox.etcd import boltfile, snapshotfile
 from tests import snapshots
 
 

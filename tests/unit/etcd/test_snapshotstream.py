@@ -6,9 +6,8 @@ import base64
 import json
 
 import pytest
-
-from sandbox.errors import SandboxError
-from sandbox.etcd.snapshotstream import Lines
+from etcd_sandbox.errors import SandboxError
+from etcd_sandbox.etcd.snapshotstream import Lines
 
 
 def line(blob: bytes) -> bytes:

@@ -1,10 +1,9 @@
 from __future__ import annotations
 
 import pytest
+from etcd_sandbox.etcd.version import matches, parse, series
 from hypothesis import given
 from hypothesis import strategies as st
-
-from sandbox.etcd.version import matches, parse, series
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from sandbox.config.procfile import parse_procfile
-from sandbox.config.profile import parse_profile
-from sandbox.errors import InputError
-from sandbox.model.spec import (
+from etcd_sandbox.config.procfile import parse_procfile
+from etcd_sandbox.config.profile import parse_profile
+from etcd_sandbox.errors import InputError
+from etcd_sandbox.model.spec import (
     Bootstrap,
     ClusterSpec,
     ContainerNetwork,
@@ -17,10 +17,10 @@ from sandbox.model.spec import (
     Source,
     SourceKind,
 )
-from sandbox.plan.contained import Engine
-from sandbox.plan.from_procfile import plan_procfile
-from sandbox.plan.generated import plan_members
-from sandbox.plan.ways import Means
+from etcd_sandbox.plan.contained import Engine
+from etcd_sandbox.plan.from_procfile import plan_procfile
+from etcd_sandbox.plan.generated import plan_members
+from etcd_sandbox.plan.ways import Means
 
 ON_PATH = "/usr/bin/etcd"
 ETCDS = {

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 import yaml
+from etcd_sandbox.errors import InputError
+from etcd_sandbox.export.compose import compose
+from etcd_sandbox.export.memberoptions import the_member
+from etcd_sandbox.model.spec import ClusterSpec, Service
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sandbox.errors import InputError
-from sandbox.export.compose import compose
-from sandbox.export.memberoptions import the_member
-from sandbox.model.spec import ClusterSpec, Service
 from tests.unit.export import plans
 from tests.unit.export.plans import from_procfile, from_profile
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from etcd_sandbox.errors import InputError
+from etcd_sandbox.export.dnsmasq import dnsmasq
+from etcd_sandbox.model.spec import ClusterSpec
+from etcd_sandbox.plan.ways import Means
 
-from sandbox.errors import InputError
-from sandbox.export.dnsmasq import dnsmasq
-from sandbox.model.spec import ClusterSpec
-from sandbox.plan.ways import Means
 from tests.unit.export import plans
 from tests.unit.export.plans import from_procfile, from_profile
 

@@ -6,14 +6,14 @@ import shlex
 from dataclasses import replace
 
 import pytest
+from etcd_sandbox.config.procfile import parse_procfile
+from etcd_sandbox.errors import InputError
+from etcd_sandbox.export.memberoptions import options, the_member
+from etcd_sandbox.export.procfile import procfile
+from etcd_sandbox.model.spec import ClusterSpec, ContainerNetwork, ProcessSpec, Restart, Service
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sandbox.config.procfile import parse_procfile
-from sandbox.errors import InputError
-from sandbox.export.memberoptions import options, the_member
-from sandbox.export.procfile import procfile
-from sandbox.model.spec import ClusterSpec, ContainerNetwork, ProcessSpec, Restart, Service
 from tests.unit.export import plans
 from tests.unit.export.plans import from_procfile, from_profile
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 import tomli
+from etcd_sandbox.errors import InputError
+from etcd_sandbox.export.profile import profile
+from etcd_sandbox.model.spec import ClusterSpec, ContainerNetwork, ProcessSpec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sandbox.errors import InputError
-from sandbox.export.profile import profile
-from sandbox.model.spec import ClusterSpec, ContainerNetwork, ProcessSpec
 from tests.unit.export import plans
 from tests.unit.export.plans import from_procfile, from_profile
 

@@ -6,11 +6,11 @@ import re
 import shlex
 
 import pytest
+from etcd_sandbox.errors import InputError
+from etcd_sandbox.export.shell import shell
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sandbox.errors import InputError
-from sandbox.export.shell import shell
 from tests.unit.export import plans
 from tests.unit.export.plans import from_procfile, from_profile
 

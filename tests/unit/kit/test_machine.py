@@ -6,10 +6,9 @@ import platform
 import sys
 
 import pytest
-
-from sandbox.errors import InputError
-from sandbox.kit.build import etcds_for
-from sandbox.kit.machine import KINDS, Machine, machine
+from etcd_sandbox.errors import InputError
+from etcd_sandbox.kit.build import etcds_for
+from etcd_sandbox.kit.machine import KINDS, Machine, machine
 
 ELSEWHERE = Machine(system="Plan9", processor="mips", pythons=("3.12",), tags=("plan9_mips",))
 
@@ -42,7 +41,7 @@ def test_another_kind_is_known_by_what_uname_says_and_by_tags_of_pip(
 
 
 def test_every_kind_is_named_in_the_help() -> None:
-    from sandbox.cli.kit import kit
+    from etcd_sandbox.cli.kit import kit
 
     option = next(each for each in kit.params if each.name == "kind")
     assert all(kind in (getattr(option, "help", "") or "") for kind in KINDS)

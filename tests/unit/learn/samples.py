@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from sandbox.model.event import Event, Kind
-from sandbox.model.spec import Bootstrap, Runtime
-from sandbox.model.state import (
+from etcd_sandbox.model.event import Event, Kind
+from etcd_sandbox.model.spec import Bootstrap, Runtime
+from etcd_sandbox.model.state import (
     BootstrapStatus,
     ClusterStatus,
     MemberStatus,

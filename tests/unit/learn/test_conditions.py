@@ -3,13 +3,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from etcd_sandbox.learn.conditions import parse_condition, vocabulary
+from etcd_sandbox.learn.record import Record
+from etcd_sandbox.learn.view import Known, Pairs, View
+from etcd_sandbox.model.detail import Peer
+from etcd_sandbox.model.event import Kind
+from etcd_sandbox.model.state import AlarmStatus, ClusterStatus, ProcessState, Role
 
-from sandbox.learn.conditions import parse_condition, vocabulary
-from sandbox.learn.record import Record
-from sandbox.learn.view import Known, Pairs, View
-from sandbox.model.detail import Peer
-from sandbox.model.event import Kind
-from sandbox.model.state import AlarmStatus, ClusterStatus, ProcessState, Role
 from tests.unit.learn.samples import BEGAN, Story, another, down, member, status
 
 

@@ -3,11 +3,12 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from sandbox.learn.condition import Asks
-from sandbox.learn.guide import Guide, Said, Tone
-from sandbox.learn.lesson import parse_lesson
-from sandbox.model.event import Event, Kind
-from sandbox.model.state import ClusterStatus, ProcessState
+from etcd_sandbox.learn.condition import Asks
+from etcd_sandbox.learn.guide import Guide, Said, Tone
+from etcd_sandbox.learn.lesson import parse_lesson
+from etcd_sandbox.model.event import Event, Kind
+from etcd_sandbox.model.state import ClusterStatus, ProcessState
+
 from tests.unit.learn.samples import PAGE, Story, another, down, member, status
 
 

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import pytest
+from etcd_sandbox.errors import InputError
+from etcd_sandbox.learn.ability import Ability
+from etcd_sandbox.learn.lesson import Command, parse_lesson
+from etcd_sandbox.learn.needs import Needs
 
-from sandbox.errors import InputError
-from sandbox.learn.ability import Ability
-from sandbox.learn.lesson import Command, parse_lesson
-from sandbox.learn.needs import Needs
 from tests.unit.learn.samples import PAGE
 
 NAME = "05-small.md"

@@ -6,13 +6,21 @@ from pathlib import Path
 from unicodedata import east_asian_width
 
 import pytest
+from etcd_sandbox.cli.lessontext import markdown
+from etcd_sandbox.config.profile import builtin_profiles
+from etcd_sandbox.errors import InputError
+from etcd_sandbox.learn import library
+from etcd_sandbox.learn.lesson import Lesson
+from etcd_sandbox.learn.library import (
+    LESSONS,
+    all_lessons,
+    find,
+    known_language,
+    languages,
+    names,
+    read,
+)
 
-from sandbox.cli.lessontext import markdown
-from sandbox.config.profile import builtin_profiles
-from sandbox.errors import InputError
-from sandbox.learn import library
-from sandbox.learn.lesson import Lesson
-from sandbox.learn.library import LESSONS, all_lessons, find, known_language, languages, names, read
 from tests.unit.learn.samples import PAGE
 
 

@@ -6,9 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from sandbox.learn.ability import Ability, parse_abilities
-from sandbox.learn.machine import lack
+from etcd_sandbox.learn.ability import Ability, parse_abilities
+from etcd_sandbox.learn.machine import lack
 
 
 @pytest.fixture(autouse=True)

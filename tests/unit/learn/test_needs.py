@@ -1,9 +1,8 @@
 from __future__ import annotations
 
 import pytest
-
-from sandbox.learn.needs import Needs, parse_needs
-from sandbox.model.spec import Bootstrap, Runtime
+from etcd_sandbox.learn.needs import Needs, parse_needs
+from etcd_sandbox.model.spec import Bootstrap, Runtime
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from etcd_sandbox.errors import InputError
+from etcd_sandbox.learn import progress
+from etcd_sandbox.learn.lesson import parse_lesson
+from etcd_sandbox.learn.progress import Place, keep, only_guide, places
 
-from sandbox.errors import InputError
-from sandbox.learn import progress
-from sandbox.learn.lesson import parse_lesson
-from sandbox.learn.progress import Place, keep, only_guide, places
 from tests.unit.learn.samples import PAGE
 
 

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 import pytest
-
-from sandbox.learn.shape import difference, shape, shows_failure
+from etcd_sandbox.learn.shape import difference, shape, shows_failure
 
 SAME = [
     (

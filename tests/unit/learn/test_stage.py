@@ -3,10 +3,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from etcd_sandbox.errors import InputError
+from etcd_sandbox.learn.lesson import parse_lesson
+from etcd_sandbox.learn.stage import Stage
 
-from sandbox.errors import InputError
-from sandbox.learn.lesson import parse_lesson
-from sandbox.learn.stage import Stage
 from tests.unit.learn.samples import PAGE
 
 UPGRADES = PAGE.replace("etcd: 3.4 3.5 -->\n", "etcd: 3.4 9.8 -->\n<!-- begins: 3.4 -->\n", 1)

@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, cast
 
+from etcd_sandbox.links.flow import EARLY_BYTES, LATE_BYTES, Flow
+from etcd_sandbox.model.fault import Rule
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox.links.flow import EARLY_BYTES, LATE_BYTES, Flow
-from sandbox.model.fault import Rule
 from tests.unit.links.sockets import FakeTransport
 
 

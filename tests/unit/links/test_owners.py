@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
-
-from sandbox.links import socketdiag
-from sandbox.links.owners import Ends, ends_of, owners
+from etcd_sandbox.links import socketdiag
+from etcd_sandbox.links.owners import Ends, ends_of, owners
 
 
 @pytest.fixture(params=["by inode", "by table"])

@@ -7,11 +7,12 @@ import threading
 from collections.abc import Callable, Collection, Coroutine, Mapping
 from typing import Any
 
-from sandbox.links.flow import Flow
-from sandbox.links.owners import Ends
-from sandbox.links.switchboard import Switchboard
-from sandbox.links.wire import Line, LinkState
-from sandbox.model.fault import Pair, Rule
+from etcd_sandbox.links.flow import Flow
+from etcd_sandbox.links.owners import Ends
+from etcd_sandbox.links.switchboard import Switchboard
+from etcd_sandbox.links.wire import Line, LinkState
+from etcd_sandbox.model.fault import Pair, Rule
+
 from tests.unit.links.sockets import FakeTransport
 
 CUT = Rule(cut=True)

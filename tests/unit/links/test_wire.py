@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from etcd_sandbox.links import wire
+from etcd_sandbox.model.fault import Rule
 from hypothesis import given
 from hypothesis import strategies as st
-
-from sandbox.links import wire
-from sandbox.model.fault import Rule
 
 names = st.text(min_size=1)
 seconds = st.floats(min_value=0, max_value=3600)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-
-from sandbox.model.fault import LinkFault, LinkFaultKind, Rule, are_linked, rules_of
+from etcd_sandbox.model.fault import LinkFault, LinkFaultKind, Rule, are_linked, rules_of
 
 CUT = Rule(cut=True)
 

@@ -6,9 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-
-from sandbox.errors import InputError, SandboxError
-from sandbox.model.selector import (
+from etcd_sandbox.errors import InputError, SandboxError
+from etcd_sandbox.model.selector import (
     ROLE_WORDS,
     Candidate,
     NoLeader,
@@ -16,7 +15,7 @@ from sandbox.model.selector import (
     needs_roles,
     resolve,
 )
-from sandbox.model.state import Role
+from etcd_sandbox.model.state import Role
 
 MEMBERS = [
     Candidate(process="etcd1", member="infra1", id="8211f1d0f64f3269", role=Role.FOLLOWER, term=3),

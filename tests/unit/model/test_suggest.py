@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
-
-from sandbox.cli.root import COMMANDS
-from sandbox.model.suggest import did_you_mean, nearest
+from etcd_sandbox.cli.root import COMMANDS
+from etcd_sandbox.model.suggest import did_you_mean, nearest
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-
-from sandbox.model.service import How, LostWrites, Service
-from sandbox.model.state import Quorum
-from sandbox.model.verdict import Claim, Verdict, sentence
+from etcd_sandbox.model.service import How, LostWrites, Service
+from etcd_sandbox.model.state import Quorum
+from etcd_sandbox.model.verdict import Claim, Verdict, sentence
 
 ON = Service(how=How.WENT_ON, gap_s=0.02, wait_s=0.001)
 

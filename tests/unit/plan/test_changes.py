@@ -6,9 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-
-from sandbox.errors import InputError
-from sandbox.model.spec import (
+from etcd_sandbox.errors import InputError
+from etcd_sandbox.model.spec import (
     After,
     Bootstrap,
     ClusterSpec,
@@ -22,7 +21,7 @@ from sandbox.model.spec import (
     Source,
     SourceKind,
 )
-from sandbox.plan.changes import Changes, Moved, compare, in_order, peer_urls_of
+from etcd_sandbox.plan.changes import Changes, Moved, compare, in_order, peer_urls_of
 
 
 def process(name: str, **fields: Any) -> ProcessSpec:

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from sandbox.config.profile import parse_profile
-from sandbox.errors import InputError
-from sandbox.model.spec import (
+from etcd_sandbox.config.profile import parse_profile
+from etcd_sandbox.errors import InputError
+from etcd_sandbox.model.spec import (
     Bootstrap,
     ClusterSpec,
     ContainerNetwork,
@@ -20,10 +19,10 @@ from sandbox.model.spec import (
     Source,
     SourceKind,
 )
-from sandbox.plan.contained import Engine
-from sandbox.plan.generated import plan_members
-from sandbox.plan.linked import APART
-from sandbox.plan.ways import Means
+from etcd_sandbox.plan.contained import Engine
+from etcd_sandbox.plan.generated import plan_members
+from etcd_sandbox.plan.linked import APART
+from etcd_sandbox.plan.ways import Means
 
 PODMAN = Engine(
     runtime=Runtime.PODMAN, program="/usr/bin/podman", options=("--user=0:0",), tells_pid=True

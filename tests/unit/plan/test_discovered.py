@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
-from sandbox.config.profile import Profile, parse_profile
-from sandbox.errors import InputError
-from sandbox.etcd.ids import member_id
-from sandbox.model.spec import (
+from etcd_sandbox.config.profile import Profile, parse_profile
+from etcd_sandbox.errors import InputError
+from etcd_sandbox.etcd.ids import member_id
+from etcd_sandbox.model.spec import (
     After,
     Bootstrap,
     ClusterSpec,
@@ -20,9 +19,9 @@ from sandbox.model.spec import (
     Source,
     SourceKind,
 )
-from sandbox.plan.discovered import Newcomers, protocols_of
-from sandbox.plan.generated import plan_members
-from sandbox.plan.ways import Means
+from etcd_sandbox.plan.discovered import Newcomers, protocols_of
+from etcd_sandbox.plan.generated import plan_members
+from etcd_sandbox.plan.ways import Means
 
 V2, V3 = DiscoveryProtocol.V2, DiscoveryProtocol.V3
 

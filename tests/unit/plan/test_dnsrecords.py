@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
-from sandbox.errors import InputError
-from sandbox.model.spec import DnsSpec, HostRecord, SrvRecord
-from sandbox.plan.dnsrecords import with_records
-from sandbox.plan.named import dnsmasq_config, own_records
-from sandbox.plan.ports import ports_from
+from etcd_sandbox.errors import InputError
+from etcd_sandbox.model.spec import DnsSpec, HostRecord, SrvRecord
+from etcd_sandbox.plan.dnsrecords import with_records
+from etcd_sandbox.plan.named import dnsmasq_config, own_records
+from etcd_sandbox.plan.ports import ports_from
 
 PORTS = (("infra1", ports_from(12379)), ("infra2", ports_from(22379)))
 GOOD = """\

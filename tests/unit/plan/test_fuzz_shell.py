@@ -5,10 +5,9 @@ Four commands are made of each of Hypothesis's examples, as for the parsers.
 
 from __future__ import annotations
 
+from etcd_sandbox.plan.shell import etcd_invocation, shell_argv
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-from sandbox.plan.shell import etcd_invocation, shell_argv
 
 PIECES = (
     "etcd", "env", "exec", "-i", "-u", "-a", "A=1", "--name", "--name=x", "$PORT", "${PORT:-1}", "${", "$(",

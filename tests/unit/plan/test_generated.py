@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from sandbox.config.profile import Profile, parse_profile
-from sandbox.errors import InputError
-from sandbox.model.spec import (
+from etcd_sandbox.config.profile import Profile, parse_profile
+from etcd_sandbox.errors import InputError
+from etcd_sandbox.model.spec import (
     After,
     ClusterSpec,
     EtcdBinary,
@@ -18,8 +17,8 @@ from sandbox.model.spec import (
     Source,
     SourceKind,
 )
-from sandbox.plan.generated import plan_members
-from sandbox.plan.memberargv import ENV_DROP
+from etcd_sandbox.plan.generated import plan_members
+from etcd_sandbox.plan.memberargv import ENV_DROP
 
 BEST = EtcdBinary(path="/opt/etcd", version="3.5.1", origin="PATH")
 OLD = EtcdBinary(path="/opt/old/etcd", version="3.4.23", origin="as given")

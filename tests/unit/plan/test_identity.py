@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-
-from sandbox.model.spec import ClusterSpec, MemberSpec, ProcessSpec, Source, SourceKind
-from sandbox.plan.identity import mismatch
+from etcd_sandbox.model.spec import ClusterSpec, MemberSpec, ProcessSpec, Source, SourceKind
+from etcd_sandbox.plan.identity import mismatch
 
 
 def cluster(*members: tuple[str, int], token: str = "t") -> ClusterSpec:

@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from etcd_sandbox.errors import InputError
+from etcd_sandbox.model.spec import After, ClusterSpec, ContainerNetwork, MemberSpec, ProcessSpec
+from etcd_sandbox.plan.joining import common_flags, joining, newcomer
+from etcd_sandbox.plan.membership import without_member
 
-from sandbox.errors import InputError
-from sandbox.model.spec import After, ClusterSpec, ContainerNetwork, MemberSpec, ProcessSpec
-from sandbox.plan.joining import common_flags, joining, newcomer
-from sandbox.plan.membership import without_member
 from tests.unit.export.plans import DISCOVERY, DNS, contained, from_procfile, from_profile
 
 ROOT = Path("/state/data")

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from sandbox.config.procfile import parse_procfile
-from sandbox.model.spec import ClusterSpec, EtcdBinary, PeerLink, Source, SourceKind
-from sandbox.plan.from_procfile import plan_procfile
-from sandbox.plan.linked import NOT_ASKED
+from etcd_sandbox.config.procfile import parse_procfile
+from etcd_sandbox.model.spec import ClusterSpec, EtcdBinary, PeerLink, Source, SourceKind
+from etcd_sandbox.plan.from_procfile import plan_procfile
+from etcd_sandbox.plan.linked import NOT_ASKED
 
 EXAMPLE = Path(__file__).parents[3] / "Procfile.example"
 PEER = (

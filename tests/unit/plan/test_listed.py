@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sandbox.model.detail import Peer
-from sandbox.model.upgrade import Unlike
-from sandbox.plan.listed import moved_words, unlike
+from etcd_sandbox.model.detail import Peer
+from etcd_sandbox.model.upgrade import Unlike
+from etcd_sandbox.plan.listed import moved_words, unlike
+
 from tests.unit.export.plans import from_profile
 
 MEMBERS = {each.name: each.member for each in from_profile().members if each.member is not None}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from etcd_sandbox.plan.memberoptions import checks_strictly
 
-from sandbox.plan.memberoptions import checks_strictly
 from tests.unit.export.plans import from_procfile, from_profile
 
 

@@ -6,10 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-
-from sandbox.model.spec import ClusterSpec, MemberSpec, ProcessSpec, Unfinished
-from sandbox.plan.joining import joining, newcomer
-from sandbox.plan.membership import (
+from etcd_sandbox.model.spec import ClusterSpec, MemberSpec, ProcessSpec, Unfinished
+from etcd_sandbox.plan.joining import joining, newcomer
+from etcd_sandbox.plan.membership import (
     change_words,
     comes_back,
     continued,
@@ -20,6 +19,7 @@ from sandbox.plan.membership import (
     with_member,
     without_member,
 )
+
 from tests.unit.export.plans import from_profile
 
 

@@ -7,13 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-
-from sandbox.dns.recordfile import parse
-from sandbox.errors import InputError
-from sandbox.model.spec import DnsSpec, EtcdBinary, ProcessSpec, Service
-from sandbox.plan import named
-from sandbox.plan.named import NO_PLUGINS, own_records, private_mount
-from sandbox.plan.ports import ports_from
+from etcd_sandbox.dns.recordfile import parse
+from etcd_sandbox.errors import InputError
+from etcd_sandbox.model.spec import DnsSpec, EtcdBinary, ProcessSpec, Service
+from etcd_sandbox.plan import named
+from etcd_sandbox.plan.named import NO_PLUGINS, own_records, private_mount
+from etcd_sandbox.plan.ports import ports_from
 
 OLD, NEW = (EtcdBinary(path="/etcd", version=v, origin="") for v in ("3.4.23", "3.5.0"))
 PORTS = (("infra1", ports_from(12379)), ("Infra2", ports_from(22379)))

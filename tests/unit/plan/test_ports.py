@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
-
-from sandbox.errors import InputError
-from sandbox.plan.ports import MemberPorts, member_ports
+from etcd_sandbox.errors import InputError
+from etcd_sandbox.plan.ports import MemberPorts, member_ports
 
 
 def test_three_members_have_the_well_known_ports() -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-
-from sandbox.plan.reach import reached_at
+from etcd_sandbox.plan.reach import reached_at
 
 HERE = "http://127.0.0.1:12379"
 

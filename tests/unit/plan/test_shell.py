@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-
-from sandbox.plan.shell import etcd_invocation, shell_argv
+from etcd_sandbox.plan.shell import etcd_invocation, shell_argv
 
 ENV = {"PORT": "5000", "ETCD": "/opt/etcd", "ETCD_NAME": "outer", "DIR": "a b"}
 

@@ -7,9 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-
-from sandbox.errors import InputError
-from sandbox.model.spec import (
+from etcd_sandbox.errors import InputError
+from etcd_sandbox.model.spec import (
     ClusterSpec,
     ContainerSpec,
     EtcdBinary,
@@ -19,7 +18,7 @@ from sandbox.model.spec import (
     Source,
     SourceKind,
 )
-from sandbox.plan import upgrades
+from etcd_sandbox.plan import upgrades
 
 OLD = EtcdBinary(path="/old/etcd", version="3.5.1", origin="as given")
 NEW = EtcdBinary(path="/new/etcd", version="3.6.16", origin="as given")

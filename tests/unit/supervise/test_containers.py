@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from sandbox.enginecommand import said
-from sandbox.errors import InputError, SandboxError
-from sandbox.model.spec import ContainerSpec, Runtime
-from sandbox.supervise import leftcontainers
-from sandbox.supervise.container import explain
+from etcd_sandbox.enginecommand import said
+from etcd_sandbox.errors import InputError, SandboxError
+from etcd_sandbox.model.spec import ContainerSpec, Runtime
+from etcd_sandbox.supervise import leftcontainers
+from etcd_sandbox.supervise.container import explain
 
 ROOT = Path("/state/c")
 

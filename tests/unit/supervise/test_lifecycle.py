@@ -5,10 +5,9 @@ from __future__ import annotations
 import signal
 
 import pytest
-
-from sandbox.model.spec import Restart
-from sandbox.model.state import ProcessState as S
-from sandbox.supervise.lifecycle import (
+from etcd_sandbox.model.spec import Restart
+from etcd_sandbox.model.state import ProcessState as S
+from etcd_sandbox.supervise.lifecycle import (
     BACKOFF_LAST_S,
     Action,
     BackoffEnded,

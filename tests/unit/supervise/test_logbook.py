@@ -12,9 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-
-from sandbox.supervise import logbook
-from sandbox.supervise.logbook import SEGMENTS_KEPT, Chunk, Gap, Logbook, Reader
+from etcd_sandbox.supervise import logbook
+from etcd_sandbox.supervise.logbook import SEGMENTS_KEPT, Chunk, Gap, Logbook, Reader
 
 
 class Clock:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from etcd_sandbox.model.state import ClusterStatus, ProcessState, Role
+from etcd_sandbox.tui.actions import ACTIONS, action, keys_shown
+from etcd_sandbox.tui.refusals import member_of, refusal
+from etcd_sandbox.tui.store import Store
 
-from sandbox.model.state import ClusterStatus, ProcessState, Role
-from sandbox.tui.actions import ACTIONS, action, keys_shown
-from sandbox.tui.refusals import member_of, refusal
-from sandbox.tui.store import Store
 from tests.tui.samples import cluster, down, member, partition, process, status
 
 PAUSED = member(2, state=ProcessState.PAUSED, role=None, healthy=False)

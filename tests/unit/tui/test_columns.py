@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
-
-from sandbox.tui.columns import Column, table
-from sandbox.tui.pieces import text_of, width_of
+from etcd_sandbox.tui.columns import Column, table
+from etcd_sandbox.tui.pieces import text_of, width_of
 
 COLUMNS = (
     Column(head="NAME", squeezed=4),

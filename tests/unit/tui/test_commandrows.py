@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sandbox.tui.commandrows import rows
+from etcd_sandbox.tui.commandrows import rows
 
 
 def test_each_flag_has_a_row_and_its_value_beside_it() -> None:

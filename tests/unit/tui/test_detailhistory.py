@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from etcd_sandbox.model.detail import Detail, Totals
+from etcd_sandbox.model.state import ProcessState
+from etcd_sandbox.tui.detailhistory import LONGEST_S, POINTS_KEPT, Figure, History
 
-from sandbox.model.detail import Detail, Totals
-from sandbox.model.state import ProcessState
-from sandbox.tui.detailhistory import LONGEST_S, POINTS_KEPT, Figure, History
 from tests.tui.detailsamples import KILLED, detail, metrics, peer
 
 

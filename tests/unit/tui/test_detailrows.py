@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from etcd_sandbox.model.detail import Detail
+from etcd_sandbox.model.event import Kind
+from etcd_sandbox.model.spec import PeerLink
+from etcd_sandbox.model.state import ProcessState
+from etcd_sandbox.tui.detailrows import WIDE_FROM, Near, command_line, draw
+from etcd_sandbox.tui.pieces import text_of, width_of
+from etcd_sandbox.tui.store import Store
 
-from sandbox.model.detail import Detail
-from sandbox.model.event import Kind
-from sandbox.model.spec import PeerLink
-from sandbox.model.state import ProcessState
-from sandbox.tui.detailrows import WIDE_FROM, Near, command_line, draw
-from sandbox.tui.pieces import text_of, width_of
-from sandbox.tui.store import Store
 from tests.tui.detailsamples import KILLED, busy, dead, detail, metrics, peer, plain, spec
 from tests.tui.samples import down, event, member, partition, process, status
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from etcd_sandbox.model.spec import Bootstrap, DiscoveryProtocol, Runtime
+from etcd_sandbox.model.state import BootstrapStatus, ProcessState, Registration
+from etcd_sandbox.tui.headline import headline
+from etcd_sandbox.tui.store import Store
 
-from sandbox.model.spec import Bootstrap, DiscoveryProtocol, Runtime
-from sandbox.model.state import BootstrapStatus, ProcessState, Registration
-from sandbox.tui.headline import headline
-from sandbox.tui.store import Store
 from tests.tui.samples import cluster, process, status
 
 REGISTERED = Registration(member="infra1", id="1", peer_urls="http://127.0.0.1:12380")

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
-
-from sandbox.tui.actions import ACTIONS, Scope, action
-from sandbox.tui.lessonstanding import Phase, Standing
-from sandbox.tui.refusals import refusal
-from sandbox.tui.store import Store
+from etcd_sandbox.tui.actions import ACTIONS, Scope, action
+from etcd_sandbox.tui.lessonstanding import Phase, Standing
+from etcd_sandbox.tui.refusals import refusal
+from etcd_sandbox.tui.store import Store
 
 STEP = Standing(phase=Phase.STEP, number=2)
 FIRST = Standing(phase=Phase.STEP, number=1)

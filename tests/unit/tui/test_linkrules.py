@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
-
-from sandbox.model.fault import Rule
-from sandbox.tui.linkrules import delay_words, rules_in, words_for
+from etcd_sandbox.model.fault import Rule
+from etcd_sandbox.tui.linkrules import delay_words, rules_in, words_for
 
 NAMES = ("infra1", "infra2", "infra3")
 PARTITION: dict[str, object] = {

@@ -7,13 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-from sandbox.control.wire import LinesFrame, SkippedFrame
-from sandbox.errors import InputError
-from sandbox.tui.logfilter import Level, Listing, LogFilter, pattern_of
-from sandbox.tui.logring import LogRing
-from sandbox.tui.logsave import save
-from sandbox.tui.logsearch import Search
+from etcd_sandbox.control.wire import LinesFrame, SkippedFrame
+from etcd_sandbox.errors import InputError
+from etcd_sandbox.tui.logfilter import Level, Listing, LogFilter, pattern_of
+from etcd_sandbox.tui.logring import LogRing
+from etcd_sandbox.tui.logsave import save
+from etcd_sandbox.tui.logsearch import Search
 
 JSON_WARN = b'{"level":"warn","ts":"2026-01-01T00:00:00Z","msg":"slow fdatasync"}'
 JSON_DEBUG = b'{"level":"debug","msg":"tick"}'

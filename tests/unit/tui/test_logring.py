@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
-
-from sandbox.control.wire import LinesFrame, NowFrame, SkippedFrame
-from sandbox.tui.logring import CHUNK_BYTES, LogRing
+from etcd_sandbox.control.wire import LinesFrame, NowFrame, SkippedFrame
+from etcd_sandbox.tui.logring import CHUNK_BYTES, LogRing
 
 
 def frame(*lines: bytes, process: str = "infra1") -> LinesFrame:

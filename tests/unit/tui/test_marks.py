@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from sandbox.cli.output import PALETTE as SGR
-from sandbox.model.event import Kind
-from sandbox.tui.marks import mark_of
-from sandbox.tui.store import Store
-from sandbox.tui.widgets.colours import DARK, LIGHT, PALETTE, of_process
+from etcd_sandbox.cli.output import PALETTE as SGR
+from etcd_sandbox.model.event import Kind
+from etcd_sandbox.tui.marks import mark_of
+from etcd_sandbox.tui.store import Store
+from etcd_sandbox.tui.widgets.colours import DARK, LIGHT, PALETTE, of_process
+
 from tests.tui.samples import event
 
 PLAIN = ("black", "red", "green", "yellow", "blue", "magenta", "cyan", "white")

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import pytest
+from etcd_sandbox.model.state import (
+    ClusterStatus,
+    Exit,
+    MemberStatus,
+    ProcessState,
+    ProcessStatus,
+    Role,
+)
+from etcd_sandbox.tui.memberrows import lines, state_words
+from etcd_sandbox.tui.pieces import text_of
 
-from sandbox.model.state import ClusterStatus, Exit, MemberStatus, ProcessState, ProcessStatus, Role
-from sandbox.tui.memberrows import lines, state_words
-from sandbox.tui.pieces import text_of
 from tests.tui.samples import cluster, down, member, process, status
 
 WIDE = 200

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from etcd_sandbox.tui.pieces import fit, joined, padded, printable, text_of, width_of
 from rich.cells import cell_len
-
-from sandbox.tui.pieces import fit, joined, padded, printable, text_of, width_of
 
 
 @pytest.mark.parametrize(

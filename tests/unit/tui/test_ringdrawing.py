@@ -6,13 +6,13 @@ from dataclasses import replace
 from itertools import combinations
 
 import pytest
+from etcd_sandbox.model.state import ClusterStatus, MemberStatus, ProcessState, Role
+from etcd_sandbox.tui.pieces import Line, text_of, width_of
+from etcd_sandbox.tui.ringdrawing import CUT, draw, shown_of
+from etcd_sandbox.tui.ringlabels import symbol_and_words
+from etcd_sandbox.tui.ringplaces import places_of
+from etcd_sandbox.tui.widgets.colours import BAD, ODD, of_process
 
-from sandbox.model.state import ClusterStatus, MemberStatus, ProcessState, Role
-from sandbox.tui.pieces import Line, text_of, width_of
-from sandbox.tui.ringdrawing import CUT, draw, shown_of
-from sandbox.tui.ringlabels import symbol_and_words
-from sandbox.tui.ringplaces import places_of
-from sandbox.tui.widgets.colours import BAD, ODD, of_process
 from tests.tui.samples import CONDITIONS, cluster, down, member, status
 
 AREA = (60, 20)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from etcd_sandbox.tui.sparkline import duration, in_view, largest, latest, rate, sparkline
 from hypothesis import given
 from hypothesis import strategies as st
-
-from sandbox.tui.sparkline import duration, in_view, largest, latest, rate, sparkline
 
 POINTS = st.lists(st.none() | st.floats(min_value=0, max_value=1e9), max_size=50)
 

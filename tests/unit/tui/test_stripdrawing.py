@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from etcd_sandbox.model.availability import Bucket
+from etcd_sandbox.model.event import Event, Kind
+from etcd_sandbox.tui.pieces import text_of, width_of
+from etcd_sandbox.tui.store import Store
+from etcd_sandbox.tui.stripdrawing import GUTTER, buckets_per_cell, draw, in_view
 
-from sandbox.model.availability import Bucket
-from sandbox.model.event import Event, Kind
-from sandbox.tui.pieces import text_of, width_of
-from sandbox.tui.store import Store
-from sandbox.tui.stripdrawing import GUTTER, buckets_per_cell, draw, in_view
 from tests.tui.samples import bucket, event
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 
-from sandbox.tui.terminaldriver import Painter
+from etcd_sandbox.tui.terminaldriver import Painter
+
 from tests.conftest import until
 
 BEGINS, ENDS = "\x1b[?2026h", "\x1b[?2026l"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from etcd_sandbox.tui.wrapping import listed, wrapped
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
-
-from sandbox.tui.wrapping import listed, wrapped
 
 
 def test_rows_end_after_spaces_and_commas() -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from etcd_sandbox.tui.linetext import coloured, decoded, visible
+from etcd_sandbox.tui.logfilter import pattern_of
+from etcd_sandbox.tui.logring import Line
+from etcd_sandbox.tui.logrows import Look, rows
+from etcd_sandbox.tui.zapline import ZapLine, zap_line
 from rich.cells import cell_len
 from rich.style import Style
-
-from sandbox.tui.linetext import coloured, decoded, visible
-from sandbox.tui.logfilter import pattern_of
-from sandbox.tui.logring import Line
-from sandbox.tui.logrows import Look, rows
-from sandbox.tui.zapline import ZapLine, zap_line
 
 LOOK = Look(width=40, ground=Style(), name_columns=6)
 ZAP = (

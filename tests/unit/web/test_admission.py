@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-
-from sandbox.web.admission import Door, Knock, refusal
+from etcd_sandbox.web.admission import Door, Knock, refusal
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 HERE = "127.0.0.1:8379"

@@ -6,10 +6,9 @@ import socket
 from collections.abc import Iterator
 
 import pytest
-
-from sandbox.errors import InputError
-from sandbox.web import listening
-from sandbox.web.listening import Listening, listen
+from etcd_sandbox.errors import InputError
+from etcd_sandbox.web import listening
+from etcd_sandbox.web.listening import Listening, listen
 
 
 @pytest.fixture

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-
-from sandbox.web.messages import (
+from etcd_sandbox.web.messages import (
     MOST_COLUMNS,
     MOST_ROWS,
     Looked,

@@ -100,9 +100,11 @@ def test_what_observes_and_compares_shares_no_code_with_the_product() -> None:
                 else []
             )
         }
-        of_product = {name for name in imported if name.split(".")[0] == "sandbox"}
+        of_product = {name for name in imported if name.split(".")[0] == "etcd_sandbox"}
         if path.name not in ("course.py", "test_witness.py"):
             assert not of_product, path.name
         assert not {
-            name for name in of_product if name.startswith(("sandbox.cluster", "sandbox.etcd"))
+            name
+            for name in of_product
+            if name.startswith(("etcd_sandbox.cluster", "etcd_sandbox.etcd"))
         }

@@ -1,1 +1,0 @@
-"""The Python API: a cluster as a context manager. `from sandbox import Cluster, AsyncCluster`."""

@@ -1,0 +1,365 @@
+"""`Cluster`: a real etcd cluster for the time of a with-block, broken on purpose by its methods."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from etcd_sandbox import failover
+from etcd_sandbox.api import checks, words
+from etcd_sandbox.api.facts import ClusterFacts
+from etcd_sandbox.api.lifetime import begin
+from etcd_sandbox.api.resetting import reset
+from etcd_sandbox.api.words import LogLine
+from etcd_sandbox.backup import Snapshot, save
+from etcd_sandbox.control.client import ControlClient
+from etcd_sandbox.errors import TimedOut
+from etcd_sandbox.etcdctl import run_etcdctl
+from etcd_sandbox.failover import Round
+from etcd_sandbox.model.event import Event, event_from_wire
+from etcd_sandbox.model.state import ClusterStatus
+from etcd_sandbox.model.verb import Verb
+from etcd_sandbox.model.verdict import Verdict
+from etcd_sandbox.paths import working_directory
+from etcd_sandbox.start import stop, too_late
+from etcd_sandbox.upgradeto import as_json, etcd_meant
+
+
+class Cluster(ClusterFacts):
+    """A real etcd cluster on this machine.
+
+        with Cluster(members=3) as cluster:
+            verdict = cluster.kill("leader")
+            print(verdict.leader_after, verdict.leader_gap_s)
+
+    It is up within the with-block and gone afterwards, and also when this process ends in
+    whatever way. Selectors are those of the commands: names of members or processes, member IDs,
+    `leader`, `followers`, `learners`, `members`, `majority`, `minority`, `random`, `all`.
+
+    Every fault verb returns a `Verdict`. With `wait` it returns when the cluster has settled,
+    and raises NotSettled after `timeout_s` seconds; without, the verdict's measured figures are None. `seed` is
+    what `random` draws from. Errors are those of `etcd_sandbox.errors`: InputError for a selector that
+    names nobody, NotRunning when the cluster is gone, TimedOut, and SandboxError for the rest.
+    """
+
+    def __enter__(self) -> Self:
+        return self if self._attached is not None else self.up()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def up(self) -> Self:
+        """Start the cluster and return when it is ready, as entering the with-block does.
+
+        Raises TimedOut, or SandboxError with the last lines of a member that ended; then nothing
+        is left running.
+        """
+        self._check_not_up()
+        life = begin(self._wishes)
+        try:
+            ControlClient(life.paths).ready(self._wishes.timeout_s)
+        except TimedOut as error:
+            late = too_late(error, life.paths)
+            life.end()
+            raise late from None
+        except BaseException:
+            life.end()
+            raise
+        life.ready()
+        self._life = life
+        return self
+
+    def down(self) -> None:
+        """Stop everything. Of a cluster that is ours nothing is left, unless `keep_data` says so."""
+        paths, life = self._paths, self._life
+        self._life = self._attached = None
+        if life is not None:
+            life.end()
+        else:
+            stop(paths)
+
+    def close(self) -> None:
+        """What leaving the with-block does: `down`, but a cluster that is not ours runs on."""
+        if self._life is not None:
+            self.down()
+        self._attached = None
+
+    def status(self, *, with_hash: bool = False) -> ClusterStatus:
+        """The cluster as it is now; every member is asked anew. `with_hash` adds the KV hashes."""
+        return words.status_of(self._client.status(with_hash=with_hash))
+
+    def leader(self) -> str | None:
+        """The name of the member that leads now; of two that claim it, the one with the higher term."""
+        return self.status().leader
+
+    def wait_healthy(self, timeout_s: float = 30.0) -> ClusterStatus:
+        """Return when every member answers, all follow one leader and no alarm is up; raises TimedOut."""
+        checks.check_seconds("timeout_s", timeout_s)
+        deadline = time.monotonic() + timeout_s
+        while not words.is_healthy(status := self.status()):
+            if time.monotonic() > deadline:
+                raise words.not_healthy(status, timeout_s)
+            time.sleep(words.HEALTH_EVERY_S)
+        return status
+
+    def reset(self, *, timeout_s: float = 30.0) -> None:
+        """Make the cluster what it was when it began: for the next test, instead of a new one.
+
+        Faults are healed, members that do not run are started, and keys, leases, users, roles and
+        alarms are gone; revision and term go on. Where that is not enough (other members by now,
+        another etcd, authentication, a snapshot that it began with) it is started anew, on the
+        same ports. Raises TimedOut, and SandboxError for an attached cluster where that is needed.
+        """
+        reset(self._paths, self._life, self._wishes.user, timeout_s)
+
+    def start(
+        self, *select: str, seed: int | None = None, wait: bool = True, timeout_s: float = 30.0
+    ) -> Verdict:
+        """Start processes that do not run, with the data that they had."""
+        return self._act(Verb.START, select, seed=seed, wait=wait, timeout_s=timeout_s)
+
+    def stop(
+        self, *select: str, seed: int | None = None, wait: bool = True, timeout_s: float = 30.0
+    ) -> Verdict:
+        """Stop processes gracefully: SIGTERM, and SIGKILL to those that do not go."""
+        return self._act(Verb.STOP, select, seed=seed, wait=wait, timeout_s=timeout_s)
+
+    def restart(
+        self, *select: str, seed: int | None = None, wait: bool = True, timeout_s: float = 30.0
+    ) -> Verdict:
+        """Stop processes gracefully and start them again, with the data that they had."""
+        return self._act(Verb.RESTART, select, seed=seed, wait=wait, timeout_s=timeout_s)
+
+    def kill(
+        self,
+        *select: str,
+        signal: str | int = "SIGKILL",
+        seed: int | None = None,
+        wait: bool = True,
+        timeout_s: float = 30.0,
+    ) -> Verdict:
+        """Crash processes: no goodbye, as when a machine fails. `signal` is a name or a number."""
+        return self._act(
+            Verb.KILL,
+            select,
+            signal=checks.signal_meant(signal),
+            seed=seed,
+            wait=wait,
+            timeout_s=timeout_s,
+        )
+
+    def pause(
+        self, *select: str, seed: int | None = None, wait: bool = True, timeout_s: float = 30.0
+    ) -> Verdict:
+        """Let processes hang (SIGSTOP): they keep their ports and answer nobody."""
+        return self._act(Verb.PAUSE, select, seed=seed, wait=wait, timeout_s=timeout_s)
+
+    def resume(
+        self, *select: str, seed: int | None = None, wait: bool = True, timeout_s: float = 30.0
+    ) -> Verdict:
+        """Let paused processes go on (SIGCONT)."""
+        return self._act(Verb.RESUME, select, seed=seed, wait=wait, timeout_s=timeout_s)
+
+    def partition(
+        self,
+        *select: str,
+        versus: str | Iterable[str] = (),
+        seed: int | None = None,
+        wait: bool = True,
+        timeout_s: float = 30.0,
+    ) -> Verdict:
+        """Cut all peer traffic between the selected members and `versus`; everyone else by default."""
+        return self._act(
+            Verb.PARTITION, select, versus=versus, seed=seed, wait=wait, timeout_s=timeout_s
+        )
+
+    def cut(
+        self,
+        one: str,
+        other: str,
+        *,
+        seed: int | None = None,
+        wait: bool = True,
+        timeout_s: float = 30.0,
+    ) -> Verdict:
+        """Cut the one link between two members."""
+        return self._act(Verb.CUT, (one,), versus=other, seed=seed, wait=wait, timeout_s=timeout_s)
+
+    def slow(
+        self,
+        *select: str,
+        delay_s: float,
+        jitter_s: float = 0.0,
+        versus: str | Iterable[str] = (),
+        seed: int | None = None,
+        wait: bool = True,
+        timeout_s: float = 30.0,
+    ) -> Verdict:
+        """Delay the peer traffic between the selected members and `versus` (default: everybody).
+
+        Each way takes `delay_s` seconds longer, give or take up to `jitter_s`.
+        """
+        return self._act(
+            Verb.SLOW,
+            select,
+            versus=versus,
+            delay_s=delay_s,
+            jitter_s=jitter_s,
+            seed=seed,
+            wait=wait,
+            timeout_s=timeout_s,
+        )
+
+    def heal(self, *, wait: bool = True, timeout_s: float = 30.0) -> Verdict:
+        """Undo every fault: cut and slow links, pauses. What was killed is started with `start`."""
+        return self._act(Verb.HEAL, (), wait=wait, timeout_s=timeout_s)
+
+    def move_leader(
+        self, to: str, *, seed: int | None = None, wait: bool = True, timeout_s: float = 30.0
+    ) -> Verdict:
+        """Have the leader hand leadership over to this member."""
+        return self._act(Verb.MOVE_LEADER, (to,), seed=seed, wait=wait, timeout_s=timeout_s)
+
+    def upgrade(
+        self,
+        *select: str,
+        to: str | Path,
+        force: bool = False,
+        seed: int | None = None,
+        wait: bool = True,
+        timeout_s: float = 30.0,
+    ) -> Verdict:
+        """Give members another etcd, one at a time, the leader last; each waits until all others are healthy.
+
+        `to` is a version (`3.5`, `3.5.1`) or a path. `timeout_s` is what each member may take, and the
+        cluster version at the end. `Verdict.upgrade` has the figures of each member, and how etcd's
+        list of members differs from the plan afterwards (`unlike`). Raises
+        InputError for a step that etcd does not allow, and for changes of the members in the past
+        that the new etcd may not know of (unless `force`), SandboxError where a member does not come
+        up: it runs its old etcd again then. Interrupted, it ends with the member that it is at.
+        """
+        checks.check_order("upgrade", select, {"timeout_s": timeout_s, "seed": seed})
+        binary = etcd_meant(str(to), self._client.plan(), working_directory())
+        going = self._client.upgrade(
+            select, as_json(binary), force=force, seed=seed, wait=wait, timeout_s=timeout_s
+        )
+        with closing(going):
+            return words.settled(list(going)[-1]["verdict"], timeout_s)
+
+    def add(
+        self,
+        name: str | None = None,
+        *,
+        learner: bool = False,
+        wait: bool = True,
+        timeout_s: float = 30.0,
+    ) -> Verdict:
+        """Add a member (by default `infraN` with the next number), and start it. A `learner` has no vote.
+
+        If it does not come up it is taken out again, and the error says so. One that is on etcd's list
+        with its peer URL, and never started, is started as it is, and stays on the list.
+        """
+        return self._act(Verb.ADD, (), name=name, learner=learner, wait=wait, timeout_s=timeout_s)
+
+    def promote(
+        self, *select: str, seed: int | None = None, wait: bool = True, timeout_s: float = 30.0
+    ) -> Verdict:
+        """Give learners their vote, as soon as they have caught up with the leader."""
+        return self._act(Verb.PROMOTE, select, seed=seed, wait=wait, timeout_s=timeout_s)
+
+    def remove(
+        self,
+        *select: str,
+        force: bool = False,
+        seed: int | None = None,
+        wait: bool = True,
+        timeout_s: float = 30.0,
+    ) -> Verdict:
+        """Take members out of the cluster, and delete their data; a leader hands over first.
+
+        An ID of a member on etcd's list that is no process of ours takes it off the list. Raises
+        SandboxError for what would break the quorum; with `force` etcd itself is asked.
+        """
+        return self._act(
+            Verb.REMOVE, select, force=force, seed=seed, wait=wait, timeout_s=timeout_s
+        )
+
+    def replace(
+        self, *select: str, seed: int | None = None, wait: bool = True, timeout_s: float = 30.0
+    ) -> Verdict:
+        """Put new members in the place of these, dead or alive: same name and URLs, new ID, no old data."""
+        return self._act(Verb.REPLACE, select, seed=seed, wait=wait, timeout_s=timeout_s)
+
+    def failover(
+        self, rounds: int = 5, *, how: str = "kill", timeout_s: float = 30.0
+    ) -> Iterator[Round]:
+        """Lose the leader so many times; each `Round` comes when the cluster is whole again.
+
+        `how`: `kill`, `stop`, `pause` or `partition`. `timeout_s` is for each step of a round.
+        Raises SandboxError for a cluster that is not whole to begin with, or when a round fails;
+        what it broke is mended in any case.
+        """
+        checks.check_failover(rounds, timeout_s)
+        way = words.way_of(how)
+        return failover.rounds(self._client, way, rounds, timeout_s=timeout_s)
+
+    def events(self, *, follow: bool = False, tail: int | None = None) -> Iterator[Event]:
+        """What happened, oldest first: the last `tail` events, or all; with `follow` also new ones."""
+        checks.check_reading((), tail)
+        return map(event_from_wire, self._client.events(follow=follow, tail=tail))
+
+    def logs(
+        self, *select: str, follow: bool = False, tail: int | None = None
+    ) -> Iterator[LogLine]:
+        """Log lines of the selected processes (all by default), in the order in which they arrived.
+
+        The last `tail` lines, or all that the files hold; with `follow` also new ones.
+        """
+        checks.check_reading(select, tail)
+        for frame in self._client.logs(select, follow=follow, tail=tail):
+            yield from words.lines_of(frame)
+
+    def ctl(self, *args: str, timeout_s: float = 30.0) -> str:
+        """What `etcdctl ARGS` prints, with the endpoints of all members set.
+
+        Raises SandboxError with what it complained about when it fails or is not there.
+        """
+        checks.check_ctl(args, timeout_s)
+        return run_etcdctl(self._plan, args, timeout_s, self._client)
+
+    def snapshot(
+        self,
+        path: str | Path,
+        *,
+        on: str | None = None,
+        overwrite: bool = False,
+        timeout_s: float = 30.0,
+    ) -> Snapshot:
+        """Save all keys in the file `path`, for `Cluster(restore=path)` or etcdutl.
+
+        `on` selects the member that it is taken from, by default the leader; without a quorum,
+        whoever has the newest. `timeout_s` is how long that may be silent. Raises InputError for a file that is
+        there already (unless `overwrite`) or cannot be.
+        """
+        chosen = () if on is None else (on,)
+        return save(self._client, Path(path), on=chosen, overwrite=overwrite, timeout_s=timeout_s)
+
+    @property
+    def _client(self) -> ControlClient:
+        return ControlClient(self._paths, self._wishes.user)
+
+    def _act(
+        self, verb: Verb, select: Iterable[str], *, versus: str | Iterable[str] = (), **how: Any
+    ) -> Verdict:
+        checks.check_order(verb, select, how)
+        answer = self._client.act(verb, select, versus=words.one_or_more(versus), **how)
+        return words.settled(answer, how["timeout_s"])

@@ -1,0 +1,128 @@
+"""What the clusters of the Python API have in common: answers as values, and facts of the plan. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from etcd_sandbox.control.wire import Frame, LinesFrame
+from etcd_sandbox.errors import InputError, TimedOut
+from etcd_sandbox.failover import How
+from etcd_sandbox.model.spec import ClusterSpec
+from etcd_sandbox.model.state import ClusterStatus
+from etcd_sandbox.model.verdict import NotSettled, Verdict
+
+HEALTH_EVERY_S = 0.05
+"""How often the members are asked while their health is awaited."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogLine:
+    """One line of a process's output, without its newline. `arrived` is in UTC."""
+
+    process: str
+    arrived: datetime
+    text: str
+
+
+def verdict_of(answer: Mapping[str, Any]) -> Verdict:
+    """The verdict in the answer to a verb."""
+    return msgspec.convert(answer, Verdict)
+
+
+def settled(answer: Mapping[str, Any], timeout_s: float) -> Verdict:
+    """The verdict in the answer to a verb. Raises NotSettled where the time was over before."""
+    verdict = verdict_of(answer)
+    if not verdict.settled:
+        raise NotSettled(verdict, timeout_s)
+    return verdict
+
+
+def status_of(answer: Mapping[str, Any]) -> ClusterStatus:
+    """The status in an answer."""
+    return msgspec.convert(answer, ClusterStatus)
+
+
+def lines_of(frame: Frame) -> list[LogLine]:
+    """The lines of a frame; what is not UTF-8 in them is replaced."""
+    if not isinstance(frame, LinesFrame):
+        return []
+    arrived = _EPOCH + timedelta(microseconds=frame.time_us)
+    texts = frame.data.decode(errors="replace").removesuffix("\n").split("\n")
+    return [LogLine(process=frame.process, arrived=arrived, text=text) for text in texts]
+
+
+def one_or_more(selectors: str | Iterable[str]) -> tuple[str, ...]:
+    """A single selector is as good as a list of one."""
+    return (selectors,) if isinstance(selectors, str) else tuple(selectors)
+
+
+def way_of(how: str) -> How:
+    """The way to lose a leader; raises InputError for a word that is none."""
+    try:
+        return How(how)
+    except ValueError:
+        raise InputError(
+            f"{how!r} is no way to lose a leader", hint=f"ways: {', '.join(How)}"
+        ) from None
+
+
+def members_in(spec: ClusterSpec) -> tuple[str, ...]:
+    """The members' names, in the order of the plan."""
+    return tuple(process.member.name for process in spec.members if process.member is not None)
+
+
+def endpoints_in(spec: ClusterSpec) -> list[str]:
+    """The members' client URLs, in the order of the plan."""
+    return list(spec.client_urls)
+
+
+def members_told(spec: ClusterSpec) -> tuple[object, ...]:
+    """What has to be the same of all members for the cluster to be the one that began."""
+    return tuple(
+        (member.name, member.id, member.learner, member.etcd, member.client_url, member.peer_url)
+        for member in (process.member for process in spec.members)
+        if member is not None
+    )
+
+
+def is_healthy(status: ClusterStatus) -> bool:
+    """Whether every member that was not removed answers, all follow one leader, and no alarm is up."""
+    return not _ailing(status)
+
+
+def not_healthy(status: ClusterStatus, timeout_s: float) -> TimedOut:
+    """The error for members that did not become healthy in time."""
+    return TimedOut(
+        f"not all members of cluster {status.cluster!r} were healthy within {timeout_s:g} s: "
+        f"{', '.join(_ailing(status))}",
+        hint="start what does not run, resume what is paused, heal what is cut off, disarm alarms",
+    )
+
+
+def _ailing(status: ClusterStatus) -> list[str]:
+    ailing = [
+        f"{member.name} is {member.state}"
+        if member.state != "running"
+        else f"{member.name} {member.why or 'is not healthy'}"
+        for member in status.members
+        if member.state != "removed" and not member.healthy
+    ]
+    followed = {member.follows for member in status.members if member.follows is not None}
+    if len(followed) > 1:
+        ailing.append(f"some follow {' and some '.join(sorted(followed))}")
+    return [
+        *ailing,
+        *(f"{up.member or 'a member'} has the alarm {up.alarm}" for up in status.alarms),
+        *(
+            f"{entry.name or entry.id} is on etcd's member list and does not answer"
+            for entry in status.elsewhere
+            if not (entry.learner or entry.answers or entry.remnant)
+        ),
+    ]

@@ -1,0 +1,36 @@
+"""`events`: what happened, one sentence or one JSON object a line."""
+
+from __future__ import annotations
+
+import click
+
+from etcd_sandbox import story
+from etcd_sandbox.cli import output
+from etcd_sandbox.cli.output import BAD, GOOD, Painted
+from etcd_sandbox.cli.params import WholeRange
+from etcd_sandbox.cli.settings import common, settings
+
+
+@click.command("events")
+@click.option("-f", "--follow", is_flag=True, help="Go on with new events until Ctrl-C.")
+@click.option(
+    "-n", "--lines", "tail", type=WholeRange(min=0), metavar="N", help="Only the last N events."
+)
+@common(data=True)
+def events(follow: bool, tail: int | None) -> None:
+    """Show what happened: starts, exits, elections, faults. With --json the lines of events.jsonl."""
+    from etcd_sandbox.cli.choice import running
+
+    for event in running().events(follow=follow, tail=tail):
+        if settings().json:
+            output.record(event)
+            continue
+        output.line(line(event))
+        output.flush()
+
+
+def line(event: story.Event) -> Painted:
+    """One event for a reader: local time and a sentence."""
+    kind = event["kind"]
+    sgr = BAD if kind in story.BAD else GOOD if kind in story.GOOD else ""
+    return Painted(f"{story.clock(event['ts'])} {story.sentence(event)}", sgr)

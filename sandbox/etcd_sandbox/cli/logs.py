@@ -1,0 +1,133 @@
+"""`logs`: the log lines of all processes, in the order in which they arrived."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Callable, Iterator
+
+import click
+
+from etcd_sandbox import shown
+from etcd_sandbox.cli import diagnostics, output
+from etcd_sandbox.cli.params import MOMENT, WholeRange, raw, selectors
+from etcd_sandbox.cli.settings import common
+from etcd_sandbox.control.wire import Frame, LinesFrame, LostFrame, NowFrame
+
+Keep = Callable[[bytes], bool]
+"""Whether a line, without its newline, is to be shown."""
+
+LEVELS = ("debug", "info", "warn", "error", "fatal")
+
+
+@click.command("logs")
+@selectors(required=False)
+@click.option("-f", "--follow", is_flag=True, help="Go on with new lines until Ctrl-C.")
+@click.option(
+    "-n",
+    "--lines",
+    "tail",
+    type=WholeRange(min=0),
+    metavar="N",
+    help="Only the last N lines of the past (of those that match).",
+)
+@click.option(
+    "--since",
+    "since_us",
+    type=MOMENT,
+    metavar="T",
+    help="Only lines since then: 10m (ago), 2h, 14:30, or RFC 3339.",
+)
+@click.option(
+    "--level",
+    type=click.Choice(LEVELS, case_sensitive=False),
+    help="Only lines of etcd that are at least so grave; lines that tell no level are left out.",
+)
+@raw
+@click.option("--grep", metavar="RE", help="Only lines in which this regular expression matches.")
+@common()
+def logs(
+    select: tuple[str, ...],
+    follow: bool,
+    tail: int | None,
+    since_us: int | None,
+    level: str | None,
+    raw: bool,
+    grep: str | None,
+) -> None:
+    """Show log lines, in order of arrival: of the selected processes, else of all.
+
+    Lines of processes that are gone are shown as well, as far as the files reach.
+    """
+    from etcd_sandbox.cli.choice import running
+    from etcd_sandbox.cli.merged import Merger, order
+
+    keep = _keep(level, grep)
+    client = running()
+    merger = Merger(order(client.plan()["processes"]), colour=output.colour(), tame=not raw)
+    frames = client.logs(
+        select, follow=follow, tail=tail if keep is None else None, since_us=since_us
+    )
+    for frame in frames if keep is None else matching(frames, keep, tail):
+        if isinstance(frame, LostFrame):
+            diagnostics.warn(shown.log_loss(frame.lines, frame.losing, frame.why))
+        for piece in merger.frame(frame):
+            output.raw(piece)
+
+
+def matching(frames: Iterator[Frame], keep: Keep, tail: int | None) -> Iterator[Frame]:
+    """The lines that `keep` wants; of the past only the last `tail` of them, if that is given."""
+    held: deque[Frame] | None = None if tail is None else deque(maxlen=tail)
+    for frame in frames:
+        if isinstance(frame, NowFrame):
+            yield from held or ()
+            held = None
+            yield frame
+        elif not isinstance(frame, LinesFrame):
+            yield frame
+        elif held is None:
+            if data := b"".join(_kept(frame, keep)):
+                yield LinesFrame(frame.seq, frame.time_us, frame.process, data)
+        else:
+            held.extend(
+                LinesFrame(frame.seq, frame.time_us, frame.process, line)
+                for line in _kept(frame, keep)
+            )
+    yield from held or ()
+
+
+def _kept(frame: LinesFrame, keep: Keep) -> list[bytes]:
+    return [line + b"\n" for line in frame.data[:-1].split(b"\n") if keep(line)]
+
+
+def _keep(level: str | None, grep: str | None) -> Keep | None:
+    tests: list[Keep] = []
+    if level is not None:
+        tests.append(at_least(level))
+    if grep is not None:
+        try:
+            pattern = re.compile(grep.encode())
+        except re.error as error:
+            raise click.BadParameter(
+                f"{grep!r} is not a regular expression: {error}", param_hint="'--grep'"
+            ) from None
+        tests.append(lambda line: pattern.search(line) is not None)
+    return (lambda line: all(test(line) for test in tests)) if tests else None
+
+
+def at_least(level: str) -> Keep:
+    """Whether a line of etcd is at least as grave as `level`."""
+    from etcd_sandbox.etcd.raftlog import level_of
+
+    floor = LEVELS.index(level.lower())
+
+    def keep(line: bytes) -> bool:
+        found = level_of(line)
+        return found is not None and rank(found) >= floor
+
+    return keep
+
+
+def rank(level: str) -> int:
+    """How grave a level of etcd's log is; `panic` and what is not known counts as the gravest."""
+    return LEVELS.index(level) if level in LEVELS else len(LEVELS)

@@ -1,0 +1,106 @@
+"""`ls`: every cluster that has a state directory, running or not."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from etcd_sandbox.cli import diagnostics, output
+from etcd_sandbox.cli.output import FAINT, GOOD, ODD, Painted
+from etcd_sandbox.cli.settings import common, settings
+from etcd_sandbox.errors import EXIT_DONE, EXIT_FAILED, SandboxError
+from etcd_sandbox.paths import ClusterPaths, is_there
+
+
+@click.command("ls")
+@common(data=True)
+def ls() -> int:
+    """List running and stopped clusters: members, ports, what they were made from, etcd."""
+    from etcd_sandbox.obstacle import obstacle
+    from etcd_sandbox.paths import known_clusters
+
+    found, refused = [], False
+    for paths in known_clusters():
+        try:
+            cluster = described(paths)
+        except (OSError, SandboxError) as error:
+            # What is left of one `sudo` does not hide the others.
+            told = obstacle(error) or error
+            diagnostics.warn(f"cluster {paths.name!r} cannot be looked at: {told}")
+            refused = True
+            continue
+        if cluster is not None:
+            found.append(cluster)
+    if settings().json:
+        output.document({"schema": 1, "clusters": found})
+        return EXIT_FAILED if refused else EXIT_DONE
+    if not found:
+        if refused:
+            return EXIT_FAILED
+        output.line("no clusters yet")
+        output.next_step("up")
+        return EXIT_DONE
+    output.table(
+        ["CLUSTER", "STATE", "MEMBERS", "PROCESSES", "PORTS", "SOURCE", "ETCD"],
+        [_row(cluster) for cluster in found],
+        {"MEMBERS", "PROCESSES"},
+    )
+    return EXIT_FAILED if refused else EXIT_DONE
+
+
+def described(paths: ClusterPaths) -> dict[str, Any] | None:
+    """One cluster by its files; None for a directory that never held a plan."""
+    from etcd_sandbox.clusterlock import is_running
+
+    begun = is_there(paths.supervisor)
+    state = "running" if is_running(paths) else "died" if begun else "stopped"
+    try:
+        plan = json.loads(paths.plan.read_bytes())
+    except (FileNotFoundError, ValueError):
+        if state != "running":
+            return None
+        plan = {"processes": [], "source": {}}
+    members = [process["member"] for process in plan["processes"] if process.get("member")]
+    versions = dict.fromkeys(
+        member["etcd"]["version"] for member in members if member.get("etcd") is not None
+    )
+    return {
+        "name": paths.name,
+        "state": state,
+        "members": [member["name"] for member in members],
+        "processes": [p["name"] for p in plan["processes"] if not p.get("member")],
+        "ports": [port for member in members if (port := _port(member["client_url"])) is not None],
+        "source": _source(plan["source"], len(members)),
+        "etcd": list(versions),
+        "directory": str(paths.root),
+    }
+
+
+def _row(cluster: dict[str, Any]) -> list[output.Cell]:
+    colours = {"running": GOOD, "died": ODD, "stopped": FAINT}
+    return [
+        cluster["name"],
+        Painted(cluster["state"], colours[cluster["state"]]),
+        str(len(cluster["members"])),
+        str(len(cluster["processes"])),
+        ",".join(map(str, cluster["ports"])) or "-",
+        cluster["source"] or "-",
+        ",".join(cluster["etcd"]) or "-",
+    ]
+
+
+def _source(source: dict[str, Any], members: int) -> str:
+    if source.get("kind") == "members":
+        return f"-n {members}"
+    return str(source.get("path", ""))
+
+
+def _port(url: str) -> int | None:
+    from urllib.parse import urlsplit
+
+    try:
+        return urlsplit(url).port
+    except ValueError:
+        return None

@@ -1,0 +1,166 @@
+"""The command `etcd-sandbox` itself: which commands there are, loaded only when they are used."""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+from etcd_sandbox import __version__
+from etcd_sandbox.cli.settings import common, settings
+from etcd_sandbox.errors import InputError
+
+PROGRAM = "etcd-sandbox"
+
+SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
+    "Bring up and take down": {
+        "up": ("etcd_sandbox.cli.up:up", "Start a cluster."),
+        "run": (
+            "etcd_sandbox.cli.run:run",
+            "Run a command against a fresh cluster, then clean up.",
+        ),
+        "apply": ("etcd_sandbox.cli.apply:apply", "Make the running set match the changed input."),
+        "down": ("etcd_sandbox.cli.down:down", "Stop everything."),
+    },
+    "Look": {
+        "ls": ("etcd_sandbox.cli.ls:ls", "List running and stopped clusters."),
+        "status": ("etcd_sandbox.cli.status:status", "Show the members."),
+        "logs": ("etcd_sandbox.cli.logs:logs", "Show log lines, in order of arrival."),
+        "dashboard": ("etcd_sandbox.cli.dashboard:dashboard", "Watch a cluster and act on it."),
+        "events": (
+            "etcd_sandbox.cli.events:events",
+            "Show what happened: starts, exits, elections.",
+        ),
+    },
+    "Act": {
+        "start": ("etcd_sandbox.cli.act:start", "Start processes that do not run."),
+        "stop": ("etcd_sandbox.cli.act:stop", "Stop processes gracefully; their data stays."),
+        "restart": ("etcd_sandbox.cli.act:restart", "Stop and start processes; their data stays."),
+        "kill": ("etcd_sandbox.cli.act:kill", "Crash processes: SIGKILL, or another signal."),
+        "pause": ("etcd_sandbox.cli.act:pause", "Let processes hang (SIGSTOP)."),
+        "resume": ("etcd_sandbox.cli.act:resume", "Let paused processes go on (SIGCONT)."),
+        "partition": ("etcd_sandbox.cli.faults:partition", "Cut peer traffic between two sides."),
+        "cut": ("etcd_sandbox.cli.faults:cut", "Cut the one link between two members."),
+        "slow": ("etcd_sandbox.cli.faults:slow", "Delay peer traffic."),
+        "heal": ("etcd_sandbox.cli.faults:heal", "Undo every fault."),
+        "failover": (
+            "etcd_sandbox.cli.failover:failover",
+            "Lose the leader again and again; measure.",
+        ),
+        "move-leader": ("etcd_sandbox.cli.faults:move_leader", "Hand leadership over to a member."),
+        "add": ("etcd_sandbox.cli.membership:add", "Add a member, or a learner, while it runs."),
+        "promote": ("etcd_sandbox.cli.membership:promote", "Give a learner its vote."),
+        "remove": ("etcd_sandbox.cli.membership:remove", "Take a member out of the cluster."),
+        "replace": ("etcd_sandbox.cli.membership:replace", "Put a new member in the place of one."),
+        "upgrade": (
+            "etcd_sandbox.cli.upgrade:upgrade",
+            "Give members another etcd, one at a time.",
+        ),
+    },
+    "Learn": {
+        "learn": ("etcd_sandbox.cli.learn:learn", "Do a lesson of the workshop, step by step."),
+    },
+    "Use": {
+        "ctl": ("etcd_sandbox.cli.ctl:ctl", "Run etcdctl with the endpoints set."),
+        "env": ("etcd_sandbox.cli.env:env", "Print the variables that etcdctl reads."),
+        "snapshot": (
+            "etcd_sandbox.cli.snapshot:snapshot",
+            "Back the cluster's keys up into a file.",
+        ),
+        "restore": ("etcd_sandbox.cli.snapshot:restore", "Bring up a new cluster from a snapshot."),
+        "export": ("etcd_sandbox.cli.export:export", "Print the same cluster for another tool."),
+    },
+    "Prepare": {
+        "check": (
+            "etcd_sandbox.cli.check:check",
+            "Validate a Procfile or profile; print what would run.",
+        ),
+        "doctor": ("etcd_sandbox.cli.doctor:doctor", "Find what would get in the way here."),
+        "versions": ("etcd_sandbox.cli.versions:versions", "List every etcd found here."),
+        "kit": ("etcd_sandbox.cli.kit:kit", "Prepare machines that have no network."),
+    },
+}
+"""Section → command → where it is, and its line in the list (so that the list imports nothing)."""
+
+COMMANDS = {name: entry for commands in SECTIONS.values() for name, entry in commands.items()}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when the command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return load(cmd_name) if cmd_name in COMMANDS else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS and not ctx.resilient_parsing:
+            raise _no_such_command(args[0])
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        width = max(map(len, COMMANDS))
+        for title, commands in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl(
+                    [(name.ljust(width), line) for name, (_, line) in commands.items()]
+                )
+
+
+def load(name: str) -> click.Command:
+    """The command called `name`, its module imported."""
+    module, _, attribute = COMMANDS[name][0].partition(":")
+    command = getattr(importlib.import_module(module), attribute)
+    assert isinstance(command, click.Command)
+    return command
+
+
+def _no_such_command(word: str) -> InputError:
+    from etcd_sandbox.model.suggest import nearest
+
+    near = nearest(word, COMMANDS)
+    hint = f"did you mean '{near}'?" if near else "etcd-sandbox --help lists the commands"
+    return InputError(f"there is no command {word!r}", hint=hint)
+
+
+def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
+        from etcd_sandbox.cli import output
+
+        output.line(f"{PROGRAM} {__version__}")
+        context.exit()
+
+
+@click.group(
+    PROGRAM,
+    cls=LazyGroup,
+    no_args_is_help=False,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@common(data=True)
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_show_version,
+    help="Print the version.",
+)
+@click.pass_context
+def root(context: click.Context) -> None:
+    """Run a real etcd cluster on one machine, break it on purpose, understand what happens."""
+    if context.invoked_subcommand is None:
+        from etcd_sandbox.cli import output
+
+        output.line(context.get_help())
+        return
+    command = load(context.invoked_subcommand)
+    if settings().json and not any(param.name == "json" for param in command.params):
+        raise InputError(
+            f"'{command.name}' has no --json",
+            hint=f"{PROGRAM} {command.name} --help shows what it has",
+        )

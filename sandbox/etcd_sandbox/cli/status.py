@@ -1,0 +1,202 @@
+"""`status`: the members and processes as they are now."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import click
+
+from etcd_sandbox import shown, story
+from etcd_sandbox.cli import output
+from etcd_sandbox.cli.output import BAD, FAINT, GOOD, ODD, Cell, Painted
+from etcd_sandbox.cli.settings import common, settings
+from etcd_sandbox.control.client import ControlClient
+from etcd_sandbox.model.state import WANTS_USER
+
+WATCH_EVERY_S = 1.0
+
+_STATE_COLOURS = {"running": GOOD, "exited": BAD, "failed": BAD, "stopped": FAINT, "removed": FAINT}
+_MEMBER_HEAD = [
+    "MEMBER",
+    "PROCESS",
+    "STATE",
+    "ROLE",
+    "TERM",
+    "HEALTH",
+    "PID",
+    "VERSION",
+    "REVISION",
+    "DB",
+    "CPU",
+    "MEMORY",
+    "RESTARTS",
+    "UPTIME",
+    "CLIENT",
+]
+_PROCESS_HEAD = ["PROCESS", "STATE", "PID", "CPU", "MEMORY", "RESTARTS", "UPTIME", "COMMAND"]
+_RIGHT = frozenset({"TERM", "PID", "REVISION", "DB", "CPU", "MEMORY", "RESTARTS", "UPTIME"})
+
+
+@click.command("status")
+@click.option("-w", "--watch", is_flag=True, help="Show it again every second until Ctrl-C.")
+@click.option("--hash", "with_hash", is_flag=True, help="Ask each member for the hash of its data.")
+@common(data=True)
+def status(watch: bool, with_hash: bool) -> None:
+    """Show the members: state, role, term, health, pid, version, sizes, restarts, addresses.
+
+    Everything is asked at once and now; what a member did not answer is shown as '-'.
+    """
+    from etcd_sandbox.cli.choice import running
+
+    client = running()
+    if watch:
+        _watch(client, with_hash)
+        return
+    answer = client.status(with_hash=with_hash)
+    if settings().json:
+        output.document(answer)
+        return
+    for line in lines(answer):
+        output.line(line)
+
+
+def _watch(client: ControlClient, with_hash: bool) -> None:
+    while True:
+        answer = client.status(with_hash=with_hash)
+        if settings().json:
+            output.record(answer)
+        elif output.is_terminal():
+            output.screen(lines(answer))
+        else:
+            for line in [*lines(answer), ""]:
+                output.line(line)
+            output.flush()
+        time.sleep(WATCH_EVERY_S)
+
+
+def lines(answer: dict[str, Any]) -> list[str]:
+    """`status --json` as a reader likes it: a headline, the members, the other processes."""
+    members, processes = answer["members"], answer["processes"]
+    shown_lines = [headline(answer)]
+    if members and (told := answer.get("bootstrap")):
+        shown_lines.append(f"bootstrapped by {shown.bootstrap(told)}")
+        if lack := told.get("lack"):
+            shown_lines.append(lack)
+    if members:
+        head = list(_MEMBER_HEAD)
+        if any(member.get("hash") is not None for member in members):
+            head.append("HASH")
+        rows = [_member(member, index, len(head)) for index, member in enumerate(members)]
+        shown_lines += ["", *output.table_lines(head, rows, _RIGHT)]
+    if processes:
+        rows = [_process(process, len(members) + i) for i, process in enumerate(processes)]
+        shown_lines += ["", *output.table_lines(_PROCESS_HEAD, rows, _RIGHT)]
+    shown_lines += _notes_of_ends(processes)
+    shown_lines += [f"{each['name']} {each['why']}" for each in members if each.get("why")]
+    if any(each.get("why") == WANTS_USER for each in members):
+        shown_lines.append("a user is given with --user NAME:PASSWORD, or $ETCD_SANDBOX_USER")
+    for entry in answer.get("elsewhere", ()):
+        stays = entry["started"] and not entry.get("remnant")
+        mend = "" if stays else f"; etcd-sandbox remove {entry['id']}"
+        shown_lines.append(shown.listed(entry) + mend)
+    shown_lines += answer.get("notes", ())
+    shown_lines += _two_leaders(answer)
+    for fault in answer.get("faults", ()):
+        shown_lines.append(_fault(fault))
+    if (loss := answer.get("log_loss")) and loss["lines"]:
+        shown_lines.append(shown.log_loss(loss["lines"], loss["losing"], loss["why"]))
+    return shown_lines
+
+
+def _notes_of_ends(processes: list[dict[str, Any]]) -> list[str]:
+    """What may be the reason of an end, once for all processes that it may be the reason of."""
+    noted: dict[str, list[str]] = {}
+    for each in processes:
+        if each["pid"] is None and (note := (each.get("exit") or {}).get("note")):
+            noted.setdefault(note, []).append(each["name"])
+    return [f"{', '.join(names)} ended at once ({note})" for note, names in noted.items()]
+
+
+def headline(answer: dict[str, Any]) -> str:
+    """One line: the cluster, its leader, whether a quorum is there."""
+    quorum = answer["quorum"]
+    parts = [f"cluster {answer['cluster']}"]
+    if answer["members"]:
+        leader, term = answer["leader"], answer["term"]
+        parts.append(f"leader {leader} (term {term})" if leader else "no leader")
+        parts.append(shown.quorum(**quorum))
+        parts += shown.alarms((up["alarm"], up["member"]) for up in answer.get("alarms", ()))
+    parts.append(f"up for {shown.span(answer['supervisor']['uptime_s'])}")
+    return " · ".join(parts)
+
+
+def _member(member: dict[str, Any], index: int, width: int) -> list[Cell]:
+    row: list[Cell] = [
+        output.of_process(member["name"], index),
+        member["process"],
+        _state(member),
+        Painted(shown.word(member["role"]), output.STRONG if member["role"] == "leader" else ""),
+        shown.word(member["term"]),
+        _health(member),
+        shown.word(member["pid"]),
+        shown.word(member["version"]),
+        shown.word(member["revision"]),
+        shown.size(member["db_size_bytes"]),
+        shown.percent(member["cpu_percent"]),
+        shown.size(member["rss_bytes"]),
+        str(member["restarts"]),
+        shown.span(member["uptime_s"]),
+        member["client_url"],
+    ]
+    if width > len(row):
+        row.append(shown.word(member["hash"]))
+    return row
+
+
+def _health(member: dict[str, Any]) -> Cell:
+    if member["state"] == "removed":
+        return shown.word(None)
+    if member.get("alarms"):
+        return Painted(" ".join(member["alarms"]), BAD)
+    return Painted("healthy", GOOD) if member["healthy"] else Painted("unhealthy", ODD)
+
+
+def _process(process: dict[str, Any], index: int) -> list[Cell]:
+    return [
+        output.of_process(process["name"], index),
+        _state(process),
+        shown.word(process["pid"]),
+        shown.percent(process["cpu_percent"]),
+        shown.size(process["rss_bytes"]),
+        str(process["restarts"]),
+        shown.span(process["uptime_s"]),
+        process["command"],
+    ]
+
+
+def _state(process: dict[str, Any]) -> Painted:
+    state = process["state"]
+    end = story.end(process["exit"]) if state in ("exited", "failed", "backoff") else ""
+    return Painted(f"{state}: {end}" if end else state, _STATE_COLOURS.get(state, ODD))
+
+
+def _fault(fault: dict[str, Any]) -> str:
+    name = fault.get("member") or fault.get("process")
+    mend = f"resume {name}" if fault["kind"] == "pause" else "heal"
+    return f"fault: {story.fault_words(fault)}; etcd-sandbox {mend}"
+
+
+def _two_leaders(answer: dict[str, Any]) -> list[str]:
+    """A word on those who believe to lead and do not: a leader that was cut off finds out late."""
+    told = " ".join(answer.get("notes", ()))
+    claims = [
+        member
+        for member in answer["members"]
+        if member["role"] == "leader" and f"{member['name']} leads a cluster of its own" not in told
+    ]
+    return [
+        f"{member['name']} still believes that it leads (term {member['term']})"
+        for member in claims
+        if member["name"] != answer["leader"]
+    ]

@@ -1,0 +1,169 @@
+"""`up`: start a cluster, and own it or leave it running."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from etcd_sandbox.cli import diagnostics, output
+from etcd_sandbox.cli.inputoptions import collect, here, input_options
+from etcd_sandbox.cli.params import raw, timeout
+from etcd_sandbox.cli.settings import common, settings
+
+if TYPE_CHECKING:
+    from etcd_sandbox.inputs import Planned
+    from etcd_sandbox.paths import ClusterPaths
+
+
+@click.command("up")
+@click.argument("wanted", metavar="[NAME]...", nargs=-1)
+@input_options()
+@click.option("-d", "--detach", is_flag=True, help="Return when the cluster is ready; it runs on.")
+@click.option(
+    "--plain", is_flag=True, help="Merged log lines instead of the dashboard, also on a terminal."
+)
+@raw
+@click.option("--fresh", is_flag=True, help="Delete the cluster's old data first.")
+@click.option("--ephemeral", is_flag=True, help="Keep no data when the cluster stops.")
+@click.option(
+    "--exit-on-error",
+    is_flag=True,
+    help="End the cluster when a process fails, with its exit code.",
+)
+@click.option(
+    "--watch", is_flag=True, help="Apply edits of the Procfile or profile by itself, as they come."
+)
+@timeout("How long to wait until the cluster is ready.")
+@click.option("--dry-run", is_flag=True, help="Print what would run; start nothing.")
+@common(data=True)
+def up(
+    wanted: tuple[str, ...],
+    detach: bool,
+    plain: bool,
+    raw: bool,
+    fresh: bool,
+    ephemeral: bool,
+    exit_on_error: bool,
+    watch: bool,
+    timeout_s: float,
+    dry_run: bool,
+    **given: Any,
+) -> None:
+    """Start a cluster: its members, and what is to run beside them.
+
+    With nothing named: ./Procfile, else the plan recorded for this cluster, else three members.
+    NAMEs start only these processes. Without -d the cluster stops when this command goes, in
+    whatever way. On a terminal the dashboard opens, and asks before it goes; with --plain Ctrl-C
+    stops everything, a second one kills at once.
+    """
+    from etcd_sandbox.cli import preview
+    from etcd_sandbox.cli.choice import clear_leftovers, paths_to_start
+    from etcd_sandbox.inputs import plan_up, recorded_plan, refuse_foreign_data
+    from etcd_sandbox.olddata import going_on
+
+    options = collect(
+        wanted=wanted, ephemeral=ephemeral, exit_on_error=exit_on_error, fresh=fresh, **given
+    )
+    paths, caller = paths_to_start(), here()
+    planned = plan_up(options, paths, caller)
+    for text in planned.spec.notes:
+        diagnostics.warn(text)
+    diagnostics.note(planned.says)
+    for option, asked in (("--fresh", fresh), ("--ephemeral", ephemeral)):
+        if asked:
+            refuse_foreign_data(planned.spec, option)
+    if dry_run:
+        preview.show(planned.spec)
+        return
+    diagnostics.risk_notes(planned.spec)
+    clear_leftovers(paths)
+    old = (
+        None if fresh else going_on(planned.spec, recorded_plan(paths), paths, ephemeral=ephemeral)
+    )
+    if old is not None and not paths.supervisor.exists():
+        diagnostics.note(old)
+    if detach:
+        _detached(planned, paths, fresh, timeout_s)
+        return
+    from etcd_sandbox.cli.foreground import Wishes, own
+    from etcd_sandbox.cli.owndashboard import can_be_shown
+
+    wishes = Wishes(
+        fresh=fresh,
+        apply_edits=watch,
+        timeout_s=timeout_s,
+        raw=raw,
+        notice=old or "",
+        dashboard=not (plain or settings().json) and can_be_shown(),
+    )
+    output.leave(own(planned, paths, caller, wishes))
+
+
+def _detached(planned: Planned, paths: ClusterPaths, fresh: bool, timeout_s: float) -> None:
+    from etcd_sandbox.cli.interrupts import interruptible
+    from etcd_sandbox.start import start_and_wait
+
+    with interruptible():
+        answer, _ = start_and_wait(
+            planned, paths, owned=False, fresh=fresh, timeout_s=timeout_s, leave_late=True
+        )
+    show_begun(answer, planned, paths)
+
+
+def show_begun(answer: dict[str, Any], planned: Planned, paths: ClusterPaths) -> None:
+    """What a cluster that is left running has become; `answer` is that of `ready`."""
+    from etcd_sandbox.control.client import ControlClient
+
+    if settings().json:
+        output.document(answer)
+        return
+    if why := answer.get("why"):
+        output.line(str(why))
+    else:
+        output.line(f"cluster {paths.name} ready in {answer['ready_s']:.2f} s")
+    for text in answer.get("warnings", ()):
+        diagnostics.warn(text)
+    status = ControlClient(paths).status()
+    _short_table(status)
+    if planned.spec.dns is not None and not settings().quiet:
+        from etcd_sandbox.plan.named import dig_lines
+
+        for command in dig_lines(planned.spec.dns):
+            output.line(f"records: {command}")
+    output.next_step("status")
+    output.next_step("kill leader" if status["members"] else "logs -f")
+    output.next_step("down")
+
+
+def _short_table(answer: dict[str, Any]) -> None:
+    from etcd_sandbox.shown import word
+
+    if members := answer["members"]:
+        output.table(
+            ["MEMBER", "PROCESS", "ROLE", "PID", "CLIENT"],
+            [
+                [
+                    output.of_process(member["name"], index),
+                    member["process"],
+                    word(member["role"]),
+                    word(member["pid"]),
+                    member["client_url"],
+                ]
+                for index, member in enumerate(members)
+            ],
+            {"PID"},
+        )
+    for process in answer["processes"]:
+        output.line(f"{process['name']}: {process['state']}{_how(process)}")
+
+
+def _how(process: dict[str, Any]) -> str:
+    """The pid of a process that runs, how another one ended: ` (pid 12)`, `: exit status 1`."""
+    if process["pid"] is not None:
+        return f" (pid {process['pid']})"
+    from etcd_sandbox.story import end
+
+    words = end(process["exit"])
+    note = (process["exit"] or {}).get("note")
+    return (f": {words}" if words else "") + (f" ({note})" if note else "")

@@ -1,0 +1,242 @@
+"""Asks the members what they are, and says what is proved of one that refuses to tell.
+
+With authentication on, etcd 3.5.28, 3.6.9 and later tell a stranger nothing of themselves. A refusal
+is an answer all the same: the member is up. Whom it follows is in its log, and in its metrics, which
+ask for no user.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from etcd_sandbox.cluster.voters import VOTES
+from etcd_sandbox.etcd.answers import Refusal, StatusAnswer
+
+if TYPE_CHECKING:
+    from etcd_sandbox.cluster.raft import RaftWatch
+    from etcd_sandbox.cluster.roster import Roster
+    from etcd_sandbox.cluster.voters import Voters
+    from etcd_sandbox.etcd.gateway import Gateway
+    from etcd_sandbox.etcd.metrics import Identity
+    from etcd_sandbox.supervise.supervisor import Supervisor
+
+ANSWER_DEADLINE_S = 0.15
+"""What a member has for its answer (SPEC §7); one that is later is shown as not answering in time."""
+
+PATIENT_DEADLINE_S = 2.0
+"""What members have for their answers before a quorum is told to be lost: a busy machine is late."""
+
+FIGURES_S = 0.3
+"""Older figures are not told: a reader would take them for those of now."""
+
+METRICS_WITHIN_S = 1.0
+METRICS_EVERY_S = 1.0
+METRICS_SELDOM_S = 10.0
+"""How old a member's metrics may be, and how old where its log tells of leadership: the page costs it 30 ms."""
+
+_NEVER = (float("-inf"), None)
+
+
+class HealthCheck:
+    """The members of one cluster, asked through their own gateway.
+
+    Answers are by process name; those of entries of etcd's list that are no process of this cluster,
+    by their ID.
+    """
+
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        roster: Roster,
+        raft: RaftWatch,
+        voters: Voters,
+        gateway: Gateway,
+    ) -> None:
+        self._supervisor = supervisor
+        self._roster = roster
+        self._raft = raft
+        self._voters = voters
+        self._gateway = gateway
+        self._identities: dict[tuple[str, int | None], tuple[float, Identity | None]] = {}
+        self._asking: dict[tuple[str, int | None], asyncio.Task[None]] = {}
+
+    async def ask(self, deadline_s: float = ANSWER_DEADLINE_S) -> dict[str, StatusAnswer]:
+        """What the running members answer within the deadline, by process name."""
+        return await self._asked(self._running(), deadline_s)
+
+    async def ask_all(
+        self,
+        deadline_s: float = ANSWER_DEADLINE_S,
+        known: Mapping[str, StatusAnswer] | None = None,
+        *,
+        figures: bool = False,
+    ) -> dict[str, StatusAnswer]:
+        """As `ask`, also what the entries of etcd's list answer that are no process of this cluster.
+
+        Who is among the `known` answers already is not asked again. With `figures` also the revision
+        and the sizes are wanted of those who refuse to tell them.
+        """
+        known = known or {}
+        elsewhere = {
+            key: peer.client_urls[0]
+            for key, peer in self._roster.elsewhere.items()
+            if peer.client_urls and key not in self._roster.remnants
+        }
+        urls = {**self._running(), **elsewhere}
+        left = {key: url for key, url in urls.items() if key not in known}
+        answers = {**known, **await self._asked(left, deadline_s, figures=figures)}
+        self._voters.seen_elsewhere([key for key in elsewhere if key in answers])
+        return answers
+
+    async def one(self, process: str, timeout_s: float) -> StatusAnswer | None:
+        """What one member, or a proxy, answers; None when it does not answer in time."""
+        url = self._roster.member(process).client_url
+        answer = await self._gateway.status(url, timeout_s)
+        return await self._proved(process, answer) if isinstance(answer, Refusal) else answer
+
+    async def read_is_served(self, names: Iterable[str], timeout_s: float) -> bool:
+        """Whether any of these members serves a read that needs a quorum: then there is one."""
+        urls = [self._roster.member(name).client_url for name in names if name in self._roster]
+        reads = [
+            asyncio.ensure_future(self._gateway.linearizable_read(url, timeout_s)) for url in urls
+        ]
+        try:
+            for read in asyncio.as_completed(reads):
+                if await read:
+                    return True
+            return False
+        finally:
+            for task in reads:
+                task.cancel()
+
+    async def learn_list(
+        self, answers: Mapping[str, StatusAnswer], deadline_s: float = ANSWER_DEADLINE_S
+    ) -> None:
+        """Have etcd's own list of members in the roster, as the member that knows best has it.
+
+        That is the leader, of two the one with the higher term; without one, who has applied most.
+        """
+        able = {
+            name: answer
+            for name, answer in answers.items()
+            if name in self._roster and not answer.is_learner and answer.refusal is None
+        }
+        if not able and answers:
+            # With a user the list may be told though the status was refused.
+            able = {name: answer for name, answer in answers.items() if name in self._roster}
+        if not able:
+            return
+        best = max(able, key=lambda name: _knowledge(able[name]))
+        url = self._roster.member(best).client_url
+        listed = await self._gateway.members(url, deadline_s)
+        if listed:
+            self._roster.take_list(listed)
+
+    async def list_of(self, process: str, deadline_s: float = ANSWER_DEADLINE_S) -> int | None:
+        """How many members are on the list of that member; None when it does not tell."""
+        listed = await self._gateway.members(self._roster.member(process).client_url, deadline_s)
+        return None if listed is None else len(listed)
+
+    def _running(self) -> dict[str, str]:
+        return {
+            process: member.client_url
+            for process, member in self._roster.items()
+            if self._supervisor.processes[process].state in VOTES
+            and not self._roster.is_proxy(process)
+        }
+
+    async def _asked(
+        self, urls: Mapping[str, str], deadline_s: float, *, figures: bool = False
+    ) -> dict[str, StatusAnswer]:
+        async def told_by(key: str, url: str) -> StatusAnswer | None:
+            told = await self._gateway.status(url, deadline_s)
+            if isinstance(told, Refusal):
+                return await self._proved(key, told, figures=figures)
+            return told
+
+        answers = await asyncio.gather(*(told_by(key, url) for key, url in urls.items()))
+        found = {}
+        for key, answer in zip(urls, answers, strict=True):
+            if answer is None:
+                continue
+            if answer.refusal is None and key in self._roster:
+                self._roster.learn(key, answer.member_id, is_learner=answer.is_learner)
+            found[key] = replace(answer, term=self._term(key, answer))
+        return found
+
+    def _term(self, key: str, answer: StatusAnswer) -> int | None:
+        """The term in which the member answered: its log has the true one, while both tell of one leader.
+
+        An answer has the term of the last entry that was applied; a log may be a moment ahead of it.
+        """
+        view = self._raft.view(key)
+        if view is not None and view.leader != answer.leader:
+            return answer.term
+        return self._raft.term_of(key, answer.term)
+
+    async def _proved(self, key: str, refusal: Refusal, *, figures: bool = False) -> StatusAnswer:
+        """What is proved of a member that refuses to tell: by its log, else by its metrics."""
+        view = self._raft.view(key)
+        identity, age_s = await self._identity(key, wait=view is None, figures=figures)
+        fresh = identity if age_s <= FIGURES_S else None
+        member_id = (identity.member_id if identity else None) or self._roster.id_of(key) or ""
+        leader, term = (view.leader, view.term) if view is not None else (None, None)
+        if view is None and identity is not None and identity.has_leader:
+            leads = self._raft.leader
+            leader = member_id if identity.is_leader else leads and self._roster.id_of(leads)
+            term = self._raft.term or None
+        return StatusAnswer(
+            member_id=member_id,
+            version=identity.version if identity else "",
+            leader=leader,
+            term=term,
+            revision=fresh.revision if fresh else None,
+            raft_index=None,
+            raft_applied_index=fresh.applied_index if fresh else None,
+            db_size_bytes=fresh.db_size_bytes if fresh else None,
+            is_learner=identity.is_learner if identity else self._roster.is_learner(key),
+            errors=(),
+            refusal=str(refusal),
+        )
+
+    async def _identity(
+        self, key: str, *, wait: bool, figures: bool
+    ) -> tuple[Identity | None, float]:
+        """What the member's metrics say, and how many seconds ago they were asked for.
+
+        A second ago at most with `wait` or `figures`, if the member tells them in time; without
+        either newer ones are there the next time.
+        """
+        if key not in self._roster:
+            return None, 0.0
+        # Figures of an earlier run say nothing of this one.
+        run = (key, self._supervisor.processes[key].life.pid)
+        asked, identity = self._identities.get(run, _NEVER)
+        age_s = time.monotonic() - asked
+        if age_s < (METRICS_EVERY_S if wait or figures else METRICS_SELDOM_S):
+            return identity, age_s
+        if run not in self._asking:
+            self._asking[run] = asyncio.create_task(self._learn_identity(run))
+        if wait or figures:
+            await asyncio.wait({self._asking[run]}, timeout=None if wait else ANSWER_DEADLINE_S)
+        asked, identity = self._identities.get(run, _NEVER)
+        return identity, time.monotonic() - asked
+
+    async def _learn_identity(self, run: tuple[str, int | None]) -> None:
+        member = self._roster.member(run[0])
+        url = member.metrics_url or member.client_url
+        asked = time.monotonic()
+        try:
+            identity = await self._gateway.identity(url, METRICS_WITHIN_S)
+        finally:
+            del self._asking[run]
+        kept = {key: old for key, old in self._identities.items() if key[0] != run[0]}
+        self._identities = {**kept, run: (asked, identity)}
+
+
+def _knowledge(answer: StatusAnswer) -> tuple[bool, int, int]:
+    return answer.leads, answer.term or 0, answer.raft_applied_index or 0

@@ -1,0 +1,303 @@
+"""Changes the members of the living cluster: each change is done whole, and the plan follows it.
+
+One change is made at a time. The quorum is never given up by it: a member that comes gets its vote
+when it has caught up, where the cluster could not bear that it fails before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from etcd_sandbox.cluster.coming import Coming
+from etcd_sandbox.cluster.evicting import Evicting, evicted
+from etcd_sandbox.cluster.leaving import Leaving
+from etcd_sandbox.cluster.memberlist import MemberList, Report
+from etcd_sandbox.cluster.moving import Moving
+from etcd_sandbox.cluster.surroundings import Surroundings, look_before, member_of
+from etcd_sandbox.cluster.verbs import target_of
+from etcd_sandbox.errors import InputError, SandboxError
+from etcd_sandbox.model.detail import Peer
+from etcd_sandbox.model.spec import PastKind, ProcessSpec
+from etcd_sandbox.model.state import ProcessState
+from etcd_sandbox.model.verb import Order, Verb
+from etcd_sandbox.model.verdict import Target
+from etcd_sandbox.plan.changes import in_order
+
+if TYPE_CHECKING:
+    from etcd_sandbox.cluster.faults import Faults
+    from etcd_sandbox.cluster.monitor import Monitor
+    from etcd_sandbox.cluster.roster import Roster
+    from etcd_sandbox.cluster.verbs import Verbs
+    from etcd_sandbox.cluster.voters import Voters
+    from etcd_sandbox.etcd.gateway import Gateway
+    from etcd_sandbox.model.spec import ClusterSpec
+    from etcd_sandbox.supervise.bus import Bus
+    from etcd_sandbox.supervise.supervisor import Supervisor
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What became of those that were meant, and what is to be told of it."""
+
+    targets: list[Target]
+    report: Report
+
+
+class Membership:
+    """Changes of the members of one cluster. `spec` gives its plan, and `adopt` takes a new one."""
+
+    def __init__(
+        self,
+        spec: Callable[[], ClusterSpec],
+        adopt: Callable[[ClusterSpec], None],
+        data_root: Path,
+        supervisor: Supervisor,
+        roster: Roster,
+        monitor: Monitor,
+        verbs: Verbs,
+        faults: Faults,
+        voters: Voters,
+        gateway: Gateway,
+        bus: Bus,
+    ) -> None:
+        self._at = Surroundings(
+            spec=spec,
+            adopt=adopt,
+            data_root=data_root,
+            supervisor=supervisor,
+            roster=roster,
+            monitor=monitor,
+            verbs=verbs,
+            faults=faults,
+            gateway=gateway,
+            bus=bus,
+            listed=MemberList(monitor, roster, voters, gateway, bus),
+        )
+        self._coming = Coming(self._at)
+        self._leaving = Leaving(self._at)
+        self._evicting = Evicting(self._at)
+        self._moving = Moving(self._at)
+        self._turn = asyncio.Lock()
+
+    async def carry_out(
+        self,
+        order: Order,
+        names: Sequence[str],
+        leader: str | None,
+        deadline: float,
+        strangers: Sequence[Peer] = (),
+    ) -> Changed:
+        """Do what is ordered, after whatever change is under way; `leader` is the process that leads.
+
+        `strangers` are entries on etcd's list that are no process of ours, to be removed as well.
+        Raises InputError for what cannot be meant, SandboxError and TimedOut for what fails: the
+        error says what is as before and what is not.
+        """
+        report = Report()
+        async with self._turn:
+            before = {name: self._before(name, leader) for name in names}
+            match order.verb:
+                case Verb.ADD:
+                    name = await self._add(order.name, deadline, report, learner=order.learner)
+                    before[name] = (ProcessState.STOPPED, None, False)
+                    done = {name}
+                case Verb.PROMOTE:
+                    done = await self._promote_all(names, deadline, report)
+                case Verb.REMOVE:
+                    done = await self._remove_all(names, deadline, report, force=order.force)
+                    for peer in strangers:
+                        await self._evicting.take_off(peer, deadline, report, force=order.force)
+                case _:
+                    done = await self._replace_all(names, deadline, report)
+        targets = []
+        for name, (state, pid, led) in before.items():
+            process = self._at.supervisor.processes[name]
+            targets.append(
+                target_of(process, before=state, pid=pid, was_leader=led, done=name in done)
+            )
+        targets += [evicted(peer) for peer in strangers]
+        return Changed(targets, report)
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether there is a change that has not ended."""
+        return self._turn.locked()
+
+    async def move(self, wanted: Sequence[ProcessSpec], deadline: float) -> None:
+        """Give members another peer URL, one after the other (see `Moving.move`)."""
+        async with self._turn:
+            for process in in_order(wanted, dict(self._at.roster.items())):
+                await self._moving.move(process, deadline)
+
+    async def join(self, name: str, deadline: float) -> None:
+        """Add a learner of the plan, whose process is known, and start it."""
+        async with self._turn:
+            process = self._at.supervisor.processes[name]
+            self._at.begin(Verb.ADD, process.spec)
+            try:
+                await self._coming.join(process, deadline, Report(), learner=True)
+            finally:
+                self._at.end(name)
+
+    async def _add(
+        self, name: str | None, deadline: float, report: Report, *, learner: bool
+    ) -> str:
+        spec = self._coming.planned(name, learner=learner)
+        there = await self._coming.can_come(spec, deadline, learner=learner)
+        # Of one voter and one that has not come up yet, neither would be a quorum; nor with others down.
+        first_learner = (
+            there is None and not learner and await self._coming.could_not_bear_one_more()
+        )
+        process = self._coming.take_in(spec)
+        self._at.begin(Verb.ADD, spec)
+        try:
+            await self._coming.join(process, deadline, report, learner=learner or first_learner)
+            if first_learner:
+                report.notes.append(
+                    "it came as a learner first: one more voter would have been missed by the quorum until "
+                    "it was up"
+                )
+            if first_learner or (there is not None and there.is_learner and not learner):
+                await self._coming.promote(spec.name, deadline, report)
+        except SandboxError as error:
+            raise await self._coming.undone(process, error) from error
+        self._at.end(spec.name)
+        return spec.name
+
+    async def _promote_all(self, names: Sequence[str], deadline: float, report: Report) -> set[str]:
+        for name in names:
+            self._check_learner(name)
+        for name in names:
+            await self._coming.promote(name, deadline, report)
+        return set(names)
+
+    def _check_learner(self, name: str) -> None:
+        own = self._at.name(name)
+        if name not in self._at.roster or self._at.is_removed(name):
+            raise InputError(f"{own} is no member of the cluster", hint=self._learners())
+        if not self._at.roster.is_learner(name):
+            raise InputError(f"{own} is no learner: it has a vote already", hint=self._learners())
+        if not self._at.runs(name):
+            raise SandboxError(
+                f"{own} does not run, so it cannot catch up with the leader",
+                hint=f"etcd-sandbox start {own}, or etcd-sandbox resume {own}",
+            )
+
+    def _learners(self) -> str:
+        names = [
+            own.name for name, own in self._at.roster.items() if self._at.roster.is_learner(name)
+        ]
+        return (
+            f"learners: {', '.join(names)}"
+            if names
+            else "etcd-sandbox add --learner brings a learner"
+        )
+
+    async def _remove_all(
+        self, names: Sequence[str], deadline: float, report: Report, *, force: bool
+    ) -> set[str]:
+        self._check_members(names, "removed")
+        names = [
+            n for n in sorted(names, key=self._at.runs) if self._at.spec().process(n) is not None
+        ]
+        look = await self._at.monitor.look()
+        self._leaving.check_quorum(names, look, "removing", force=force)
+        for name in names:
+            process = self._at.supervisor.processes[name]
+            self._at.begin(Verb.REMOVE, process.spec)
+            await self._leaving.take_out(process, names, deadline, report)
+            self._coming.was_removed(name)
+            await self._at.faults.let_go(name)
+            self._at.leave_out(name)
+        return set(names)
+
+    async def _replace_all(self, names: Sequence[str], deadline: float, report: Report) -> set[str]:
+        self._check_members(names, "replaced")
+        for name in names:
+            member = self._at.roster.member(name)
+            if foreign := member.foreign_data:
+                keeper = "its profile" if member.data_owned else "its Procfile's command"
+                raise InputError(
+                    f"{member.name} starts with data that {keeper} keeps, which is not ours to delete",
+                    ", ".join(foreign),
+                    f"etcd-sandbox remove {member.name}, then etcd-sandbox add brings another",
+                )
+            if any(name in pair and rule.cut for pair, rule in self._at.faults.rules.items()):
+                raise SandboxError(
+                    f"links of {member.name} are cut, so a new one would be cut off as well",
+                    hint=f"etcd-sandbox heal, then etcd-sandbox replace {member.name}",
+                )
+        await self._at.listed.leader_url(deadline)
+        look = await self._at.monitor.look()
+        dead = [name for name in names if not self._at.runs(name)]
+        going = [name for name in dead if not self._at.is_removed(name)]
+        # Those that live go one by one, when those that are down have come back.
+        self._leaving.check_quorum(
+            going or [n for n in names if n not in dead][:1], look, "replacing"
+        )
+        await self._coming.check_connected(names, deadline)
+        # All that are down go first: etcd wants every voter that is left to be connected.
+        for name in dead:
+            await self._leave(name, dead, deadline, report)
+        for name in dead:
+            await self._return(name, deadline, report)
+        for name in names:
+            if name not in dead:
+                self._leaving.check_quorum([name], await self._at.monitor.look(), "replacing")
+                await self._leave(name, [name], deadline, report)
+                await self._return(name, deadline, report)
+        return set(names)
+
+    async def _leave(
+        self, name: str, going: Sequence[str], deadline: float, report: Report
+    ) -> None:
+        process = self._at.supervisor.processes[name]
+        self._at.begin(Verb.REPLACE, process.spec)
+        await self._leaving.take_out(process, going, deadline, report, PastKind.REPLACED)
+        self._coming.was_removed(name)
+
+    async def _return(self, name: str, deadline: float, report: Report) -> None:
+        """A new member under the old name: a learner first, so that the quorum never waits for it."""
+        process = self._at.supervisor.processes[name]
+        own, stays_learner = self._at.name(name), member_of(process.spec).learner
+        self._at.begin(Verb.REPLACE, process.spec)
+        try:
+            # That of one that was removed earlier has gone with it.
+            self._at.faults.take_in(process.spec)
+            await asyncio.to_thread(look_before, process.spec)
+            await self._coming.join(process, deadline, report, learner=True)
+        except SandboxError as error:
+            raise type(error)(
+                f"{own} was removed, but the new one is not there yet: {error.what}",
+                error.where,
+                f"{error.hint}; then etcd-sandbox replace {own} goes on".removeprefix("; then "),
+                error.detail,
+            ) from error
+        try:
+            if not stays_learner:
+                await self._coming.promote(name, deadline, report)
+        except SandboxError as error:
+            raise type(error)(
+                f"the new {own} runs, but as a learner: {error.what}",
+                error.where,
+                f"etcd-sandbox promote {own}",
+                error.detail,
+            ) from error
+        finally:
+            self._at.end(name)
+
+    def _check_members(self, names: Sequence[str], what: str) -> None:
+        for name in names:
+            if name not in self._at.roster:
+                raise InputError(
+                    f"{name} is no member of the cluster, so it cannot be {what}",
+                    hint=f"members: {', '.join(own.name for _, own in self._at.roster.items())}",
+                )
+
+    def _before(self, name: str, leader: str | None) -> tuple[ProcessState, int | None, bool]:
+        process = self._at.supervisor.processes[name]
+        return process.state, process.life.pid, name == leader

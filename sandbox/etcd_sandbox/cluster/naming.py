@@ -1,0 +1,142 @@
+"""The DNS way at work: writes what the server reads, and lets members start when it tells them all."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+from etcd_sandbox.dns import query
+from etcd_sandbox.errors import SandboxError, TimedOut
+from etcd_sandbox.model.event import Kind
+from etcd_sandbox.model.spec import ClusterSpec, DnsSpec
+from etcd_sandbox.model.state import BootstrapStatus, ProcessState
+from etcd_sandbox.plan.named import dig_lines, dnsmasq_config, records_path, resolver_config
+from etcd_sandbox.supervise.bus import Bus
+from etcd_sandbox.supervise.supervisor import TAIL_OF_EXIT, Supervisor
+
+ANSWERS_WITHIN_S = 5.0
+_ASK_TIMEOUT_S = 1.0
+_ASK_AGAIN_S = 0.02
+
+
+class Naming:
+    """SRV records name the members; a server of ours answers for them.
+
+    Made, it has written the files: the server is executed before `prepare`.
+    """
+
+    def __init__(self, spec: ClusterSpec, dns: DnsSpec, supervisor: Supervisor, bus: Bus) -> None:
+        self._spec = spec
+        self._dns = dns
+        self._supervisor = supervisor
+        self._bus = bus
+        for path, text in (
+            (records_path(dns), dnsmasq_config(dns)),
+            (Path(dns.resolv_conf), resolver_config(dns)),
+        ):
+            try:
+                path.parent.mkdir(exist_ok=True)
+                path.write_text(text)
+            except OSError as error:
+                raise SandboxError(
+                    f"the DNS records cannot be written ({error.strerror})",
+                    str(path),
+                    "free some space, or set ETCD_SANDBOX_HOME to another disk",
+                ) from error
+
+    async def prepare(self) -> None:
+        """Return when the server has given every record. Raises SandboxError when it does not."""
+        if missing := await self._missing():
+            raise SandboxError(
+                f"the DNS server has no record {missing[0]}",
+                self._place,
+                f"it was given {records_path(self._dns)}: somebody else answers at its address",
+            )
+        self._bus.publish(
+            Kind.RECORDS_SERVED,
+            process=self._dns.process,
+            domain=self._dns.domain,
+            address=self._dns.address,
+            records=len(self._dns.srv) + len(self._dns.hosts),
+            dig=list(dig_lines(self._dns)),
+        )
+
+    async def answering(self) -> None:
+        """Return when the server answers, whatever it has. Raises SandboxError when it does not."""
+        await self._missing()
+
+    def told(self) -> BootstrapStatus:
+        """The domain, and where its server is."""
+        return BootstrapStatus(
+            way=self._spec.bootstrap,
+            runtime=self._spec.runtime,
+            service=self._place,
+            process=self._dns.process,
+            domain=self._dns.domain,
+            lack=self.lack() or None,
+        )
+
+    def lack(self) -> str:
+        """Members that do not come up wait for their names where the server does not run."""
+        server = self._supervisor.processes[self._dns.process]
+        if server.state is ProcessState.RUNNING:
+            return ""
+        mend = "resume" if server.state is ProcessState.PAUSED else "start"
+        return (
+            f"the DNS server of this cluster is {server.state}, and members look each other up "
+            f"there: etcd-sandbox {mend} {server.name}"
+        )
+
+    def close(self) -> None:
+        """Nothing."""
+
+    @property
+    def _place(self) -> str:
+        return f"{self._dns.address}:{query.PORT}"
+
+    async def _missing(self) -> list[str]:
+        """The records that the server does not give, as soon as it answers."""
+        deadline = time.monotonic() + ANSWERS_WITHIN_S
+        while True:
+            if (ended := self._ended()) is not None:
+                raise ended
+            try:
+                return await asyncio.to_thread(self._ask)
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    raise TimedOut(
+                        f"the DNS server does not answer within {ANSWERS_WITHIN_S:g} s ({error})",
+                        self._place,
+                        f"its lines say why: etcd-sandbox logs {self._dns.process}",
+                    ) from error
+                await asyncio.sleep(_ASK_AGAIN_S)
+
+    def _ask(self) -> list[str]:
+        server = self._dns.address
+        told = {
+            name: query.services(server, name, _ASK_TIMEOUT_S)
+            for name in dict.fromkeys(record.name for record in self._dns.srv)
+        }
+        missing = [
+            f"{record.name} SRV {record.target}:{record.port}"
+            for record in self._dns.srv
+            if (record.target, record.port) not in told[record.name]
+        ]
+        return missing + [
+            f"{host.name} A {host.address}"
+            for host in self._dns.hosts
+            if host.address not in query.addresses(server, host.name, _ASK_TIMEOUT_S)
+        ]
+
+    def _ended(self) -> SandboxError | None:
+        server = self._supervisor.processes[self._dns.process]
+        if server.state in (ProcessState.STARTING, ProcessState.RUNNING, ProcessState.PAUSED):
+            return None
+        lines = self._supervisor.logbook.last_lines(server.name, TAIL_OF_EXIT)
+        return SandboxError(
+            f"the DNS server ended at its start ({server.exit})",
+            self._place,
+            "its last lines, above, say why" if lines else "",
+            b"\n".join(lines).decode(errors="replace"),
+        )

@@ -1,0 +1,367 @@
+"""What `status` and a look from near show: the members, the quorum, and what else is to be said of them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from etcd_sandbox import __version__
+from etcd_sandbox.cluster.healthcheck import ANSWER_DEADLINE_S, HealthCheck
+from etcd_sandbox.cluster.memberhealth import MemberHealth
+from etcd_sandbox.cluster.meters import Meters, is_alone
+from etcd_sandbox.cluster.quorum import (
+    differing,
+    is_healthy,
+    proven_leader,
+    quorum_of,
+    still_differing,
+    term_of_cluster,
+)
+from etcd_sandbox.cluster.settling import judge
+from etcd_sandbox.cluster.voters import RUNS, Voters
+from etcd_sandbox.model.detail import Detail
+from etcd_sandbox.model.spec import MemberSpec
+from etcd_sandbox.model.state import (
+    AlarmStatus,
+    BootstrapStatus,
+    ClusterStatus,
+    ListedMember,
+    LogView,
+    MemberStatus,
+    ProcessStatus,
+    Quorum,
+    Role,
+    SupervisorStatus,
+)
+from etcd_sandbox.plan.listed import moved_words
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from etcd_sandbox.cluster.faults import Faults
+    from etcd_sandbox.cluster.monitor import Monitor
+    from etcd_sandbox.cluster.raft import RaftWatch
+    from etcd_sandbox.cluster.roster import Roster
+    from etcd_sandbox.etcd.answers import StatusAnswer
+    from etcd_sandbox.etcd.gateway import Gateway
+    from etcd_sandbox.supervise.supervisor import Supervised, Supervisor
+
+DETAIL_DEADLINE_S = 0.5
+"""What a member has for its list of peers and its figures, a page of 150 KB."""
+
+STATUS_PATIENCE_S = 1.0
+"""What late members have for their answers, and reads for theirs, where a quorum is not proved yet."""
+
+LOGIN_PATIENCE_S = 2.0
+"""How long the token of a user who was given just now is waited for."""
+
+SAME_AGAIN_S = 0.05
+"""How long two members have to give the same answers before their data are told to differ."""
+
+
+class Overview:
+    """The members and processes of one cluster as they are now."""
+
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        roster: Roster,
+        gateway: Gateway,
+        faults: Faults,
+        raft: RaftWatch,
+        voters: Voters,
+        check: HealthCheck,
+        monitor: Monitor,
+        bootstrap: Callable[[], BootstrapStatus],
+    ) -> None:
+        self._supervisor = supervisor
+        self._roster = roster
+        self._gateway = gateway
+        self._faults = faults
+        self._raft = raft
+        self._voters = voters
+        self._check = check
+        self._monitor = monitor
+        self._bootstrap = bootstrap
+        self._health = MemberHealth(supervisor, roster, gateway)
+        self._meters = Meters()
+        self._began = time.monotonic()
+
+    async def status(self, cluster: str, *, with_hash: bool = False) -> ClusterStatus:
+        """The cluster now, in the shape of `status --json`."""
+        answers, proxies = await asyncio.gather(
+            self._check.ask_all(figures=True), self._proxies_that_serve()
+        )
+        if await self._gateway.login.settled(LOGIN_PATIENCE_S):
+            answers = await self._check.ask_all(figures=True)
+        await self._check.learn_list(answers)
+        if self._roster.elsewhere.keys() - answers.keys():
+            answers = await self._check.ask_all(known=answers, figures=True)
+        answers, quorum = await self._patiently(answers)
+        if self._gateway.login.user is not None and self._gateway.authentication is None:
+            # 3.4 and older 3.5 tell anybody of themselves: only keys are for users.
+            await self._check.read_is_served(list(answers), ANSWER_DEADLINE_S)
+        hashes = await self._hashes(answers) if with_hash else {}
+        members = tuple(
+            self._member(process, member, answers, hashes.get(process), process in proxies)
+            for process, member in self._roster.items()
+        )
+        claims = [member for member in members if member.role is Role.LEADER]
+        leader = max(claims, key=lambda claim: claim.term or 0, default=None)
+        elsewhere = self._elsewhere(answers)
+        leads_elsewhere = next(
+            (key for key in elsewhere if key in answers and answers[key].leads), None
+        )
+        led_elsewhere = self._roster.title(leads_elsewhere) if leads_elsewhere else None
+        terms = [answer.term for answer in answers.values() if answer.term is not None]
+        unheard = None if claims or led_elsewhere else self._unheard_leader(answers, quorum)
+        led_in = leader.term if leader is not None else None
+        if leads_elsewhere is not None and leader is None:
+            led_in = answers[leads_elsewhere].term
+        elif unheard is not None:
+            led_in = self._raft.term
+        return ClusterStatus(
+            schema=1,
+            cluster=cluster,
+            supervisor=SupervisorStatus(
+                pid=os.getpid(),
+                version=__version__,
+                uptime_s=round(time.monotonic() - self._began, 3),
+            ),
+            leader=leader.name if leader is not None else led_elsewhere or unheard,
+            term=term_of_cluster(led_in, terms),
+            quorum=quorum,
+            members=members,
+            processes=tuple(
+                self._process(process)
+                for name, process in self._supervisor.processes.items()
+                if name not in self._roster
+            ),
+            faults=tuple(self._faults.told()),
+            logs=LogView(leader=self._led_by_logs(), term=self._raft.term or None),
+            bootstrap=self._bootstrap(),
+            alarms=_alarms(answers, self._roster),
+            elsewhere=tuple(elsewhere.values()),
+            authentication=self._gateway.authentication,
+            notes=(
+                *await self._differences(answers),
+                *await self._other_clusters(claims, leader),
+                *(
+                    moved_words(self._roster.member(process), urls)
+                    for process, urls in self._roster.moved.items()
+                ),
+            ),
+        )
+
+    async def _patiently(
+        self, answers: dict[str, StatusAnswer]
+    ) -> tuple[dict[str, StatusAnswer], Quorum]:
+        """The quorum, with the answers that prove it: late is not dead.
+
+        Where the answers in time prove none, though the members that run could be one, the late ones
+        get more time, and a read that is served proves it as well.
+        """
+        voters = self._voters.seen(answers)
+        quorum = quorum_of(voters, answers)
+        if quorum.ok or not quorum.late or judge(voters, self._faults.rules).quorum_lost:
+            return answers, quorum
+        running = [voter.process for voter in voters if voter.running]
+        more, served = await asyncio.gather(
+            self._check.ask_all(STATUS_PATIENCE_S, known=answers, figures=True),
+            self._check.read_is_served(running, STATUS_PATIENCE_S),
+        )
+        quorum = quorum_of(self._voters.seen(more), more)
+        return more, replace(quorum, ok=quorum.ok or served)
+
+    def _unheard_leader(self, answers: dict[str, StatusAnswer], quorum: Quorum) -> str | None:
+        """Who leads by the logs and by those who follow, and does not answer itself: late, or being stopped."""
+        logged = self._raft.leader
+        if logged is None or not self._voters.could_lead(logged):
+            return None
+        proven = proven_leader(logged, self._voters.seen(answers), quorum)
+        return None if proven is None else self._roster.title(proven)
+
+    async def _differences(self, answers: dict[str, StatusAnswer]) -> list[str]:
+        if not differing(answers):
+            return []
+        await asyncio.sleep(SAME_AGAIN_S)
+        again = await self._check.ask()
+        return [
+            f"the data of {self._roster.title(one)} and {self._roster.title(other)} differ: both have "
+            f"applied entry {again[one].raft_applied_index}, and one is at revision "
+            f"{again[one].revision}, the other at {again[other].revision}"
+            for one, other in sorted(still_differing(answers, again))
+        ]
+
+    async def _other_clusters(
+        self, claims: list[MemberStatus], leader: MemberStatus | None
+    ) -> list[str]:
+        """Members that lead by a list of members of their own: a new cluster was made of their data."""
+        if len(claims) < 2 or leader is None:
+            return []
+        sizes = await asyncio.gather(*(self._check.list_of(claim.process) for claim in claims))
+        known = dict(zip([claim.name for claim in claims], sizes, strict=True))
+        return [
+            f"{name} leads a cluster of its own: {size} {'is' if size == 1 else 'are'} on its list of "
+            f"members, {known[leader.name]} on that of {leader.name}"
+            for name, size in known.items()
+            if size is not None and size != known[leader.name]
+        ]
+
+    def _elsewhere(self, answers: dict[str, StatusAnswer]) -> dict[str, ListedMember]:
+        return {
+            key: ListedMember(
+                id=key,
+                name=peer.name,
+                peer_urls=peer.peer_urls,
+                client_urls=peer.client_urls,
+                learner=peer.is_learner,
+                started=bool(peer.client_urls),
+                answers=key in answers,
+                remnant=key in self._roster.remnants,
+            )
+            for key, peer in self._roster.elsewhere.items()
+        }
+
+    async def detail(self, name: str) -> Detail:
+        """One process from near; a member is asked for its peers and its figures. Raises KeyError."""
+        process = self._supervisor.processes[name]
+        spec, member = process.spec, process.spec.member
+        peers = metrics = None
+        if member is not None and process.state in RUNS:
+            peers, metrics = await asyncio.gather(
+                self._gateway.members(member.client_url, DETAIL_DEADLINE_S),
+                self._gateway.metrics(member.metrics_url or member.client_url, DETAIL_DEADLINE_S),
+            )
+        return Detail(
+            process=name,
+            state=process.state,
+            argv=spec.argv,
+            cwd=spec.cwd,
+            env=spec.env,
+            env_drop=spec.env_drop,
+            exit=process.exit,
+            member=member,
+            peers=peers,
+            metrics=metrics,
+        )
+
+    def _led_by_logs(self) -> str | None:
+        self._raft.flush()
+        leader = self._raft.leader
+        return None if leader is None else self._roster.member(leader).name
+
+    async def _proxies_that_serve(self) -> set[str]:
+        """The proxies through which a healthy member answers; what it says is not the proxy's."""
+        asked = [
+            process
+            for process in self._roster.names
+            if self._supervisor.processes[process].state in RUNS and self._roster.is_proxy(process)
+        ]
+        answers = await asyncio.gather(
+            *(self._check.one(process, ANSWER_DEADLINE_S) for process in asked)
+        )
+        return {
+            process
+            for process, answer in zip(asked, answers, strict=True)
+            if answer is not None and is_healthy(answer)
+        }
+
+    async def _hashes(self, answers: dict[str, StatusAnswer]) -> dict[str, int | None]:
+        urls = {name: member.client_url for name, member in self._roster.items()}
+        names = [name for name in answers if name in urls]
+        hashes = await asyncio.gather(*(self._gateway.hash_kv(urls[name], 2.0) for name in names))
+        return dict(zip(names, hashes, strict=True))
+
+    def _member(
+        self,
+        process: str,
+        member: MemberSpec,
+        answers: dict[str, StatusAnswer],
+        hash_: int | None,
+        serves_as_proxy: bool,
+    ) -> MemberStatus:
+        answer = answers.get(process)
+        supervised = self._supervisor.processes[process]
+        cpu_percent, rss_bytes = self._measure(supervised)
+        return MemberStatus(
+            name=member.name,
+            process=process,
+            id=self._roster.id_of(process),
+            pid=supervised.life.pid,
+            state=supervised.state,
+            role=self._monitor.role(process, answer),
+            healthy=serves_as_proxy or (answer is not None and is_healthy(answer)),
+            term=answer.term if answer is not None else None,
+            revision=answer.revision if answer is not None else None,
+            raft_index=answer.raft_index if answer is not None else None,
+            raft_applied_index=answer.raft_applied_index if answer is not None else None,
+            db_size_bytes=answer.db_size_bytes if answer is not None else None,
+            hash=hash_,
+            version=(answer.version if answer is not None else "") or _planned_version(member),
+            client_url=member.client_url,
+            peer_url=member.peer_url,
+            metrics_url=member.metrics_url or member.client_url,
+            data_dir=member.data_dir,
+            cpu_percent=cpu_percent,
+            rss_bytes=rss_bytes,
+            restarts=supervised.life.restarts,
+            uptime_s=_rounded(supervised.uptime_s),
+            exit=supervised.exit if not supervised.state.alive else None,
+            follows=self._roster.name_of(answer.leader) if answer and answer.leader else None,
+            alarms=_alarms_of(answer, answers),
+            why=self._health.why(process, answers, serves_as_proxy=serves_as_proxy),
+        )
+
+    def _process(self, process: Supervised) -> ProcessStatus:
+        cpu_percent, rss_bytes = self._measure(process)
+        return ProcessStatus(
+            name=process.name,
+            pid=process.life.pid,
+            state=process.state,
+            cpu_percent=cpu_percent,
+            rss_bytes=rss_bytes,
+            restarts=process.life.restarts,
+            uptime_s=_rounded(process.uptime_s),
+            exit=process.exit if not process.state.alive else None,
+            command=process.spec.shown,
+            service=process.spec.service,
+        )
+
+    def _measure(self, process: Supervised) -> tuple[float | None, int | None]:
+        pid = process.life.pid
+        if pid is None:
+            return None, None
+        if not self._meters.knows(pid):
+            self._meters.keep({entry.life.pid for entry in self._supervisor.processes.values()})
+        return self._meters.measure(pid, alone=is_alone(process.spec))
+
+
+def _alarms_of(answer: StatusAnswer | None, answers: dict[str, StatusAnswer]) -> tuple[str, ...]:
+    """The alarms that a member has raised, whoever reports them."""
+    if answer is None:
+        return ()
+    up = {alarm for each in answers.values() for alarm in each.alarms}
+    return tuple(sorted(alarm.kind for alarm in up if alarm.member_id == answer.member_id))
+
+
+def _alarms(answers: dict[str, StatusAnswer], roster: Roster) -> tuple[AlarmStatus, ...]:
+    up = {alarm for answer in answers.values() for alarm in answer.alarms}
+    return tuple(
+        AlarmStatus(
+            alarm=alarm.kind,
+            member=None if alarm.member_id is None else roster.name_of(alarm.member_id),
+        )
+        for alarm in sorted(up, key=lambda alarm: (alarm.kind, alarm.member_id or ""))
+    )
+
+
+def _planned_version(member: MemberSpec) -> str | None:
+    return member.etcd.version if member.etcd is not None else None
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)

@@ -1,0 +1,205 @@
+"""What would get in the way of a start, found before anything is started."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import shutil
+import socket
+from collections.abc import Iterable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psutil
+
+from etcd_sandbox.errors import InputError, SandboxError
+from etcd_sandbox.etcd.datadir import has_data
+from etcd_sandbox.model.spec import ClusterSpec, ProcessSpec, Runtime
+
+WAL_BYTES = 130_000_000
+"""What a new member takes on disk: two preallocated WAL segments of 64,000,000 bytes, and some."""
+
+
+def check(wanted: Iterable[ProcessSpec]) -> None:
+    """Raise the first thing that is in the way of starting `wanted`."""
+    members = [process for process in wanted if process.member is not None]
+    for process in members:
+        check_ports(process)
+        check_data_directory(process)
+    new = [
+        process.member.data_dir
+        for process in members
+        if process.member is not None and not has_data(process.member.data_dir)
+    ]
+    check_disk(new)
+
+
+def check_discovery(spec: ClusterSpec) -> None:
+    """The addresses of our own discovery service must be free."""
+    if spec.discovery is not None and spec.discovery.process:
+        client = spec.discovery.service
+        host, _, port = client.rpartition(":")
+        _check_free("the discovery service", (client, f"{host}:{int(port) + 1}"))
+
+
+def check_names(spec: ClusterSpec) -> None:
+    """The machine must allow what members that find each other by DNS need."""
+    if spec.dns is None:
+        return
+    from etcd_sandbox.dns.machine import look
+    from etcd_sandbox.dns.needs import lacks
+
+    facts = look(spec.dns.address, spec.dns.mount)
+    found = lacks(facts, contained=spec.runtime is not Runtime.PROCESS)
+    if found:
+        raise SandboxError(
+            "members cannot be found by DNS here: " + "; and ".join(lack.what for lack in found),
+            hint="; ".join(dict.fromkeys(lack.mend for lack in found)),
+        )
+
+
+def check_ports(process: ProcessSpec) -> None:
+    """Every address that the member binds must be free; the holder of a taken one is named."""
+    member = process.member
+    if member is None:
+        return
+    _check_free(member.name, member.listen_urls)
+
+
+def check_links(members: Iterable[ProcessSpec]) -> None:
+    """The addresses that members are dialled at through links must be free, too."""
+    for process in members:
+        if process.member is not None and process.member.link is not None:
+            _check_free(process.member.name, (process.member.link.listen_url,))
+
+
+def _check_free(member: str, urls: Iterable[str]) -> None:
+    for url in urls:
+        address = address_of(url)
+        if address is None:
+            continue
+        host, port = address
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+                probe.listen(1)
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE:
+                    raise _taken(host, port, member) from error
+                raise InputError(
+                    f"{member} cannot listen on {host}:{port} ({error.strerror})"
+                ) from error
+
+
+def can_bind(port: int) -> bool:
+    """Whether nobody has this port of the loopback address."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def check_data_directory(process: ProcessSpec) -> None:
+    """No other etcd may use the directory: a second one would hang in silence."""
+    member = process.member
+    if member is None:
+        return
+    database = Path(member.data_dir) / "member" / "snap" / "db"
+    try:
+        with database.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return
+    except BlockingIOError:
+        raise SandboxError(
+            f"the data of {member.name} is in use by another etcd",
+            member.data_dir,
+            _who_uses(database),
+        ) from None
+    except OSError as error:
+        raise SandboxError(
+            f"the data of {member.name} cannot be read ({error.strerror})", str(error.filename)
+        ) from error
+
+
+def check_disk(data_dirs: list[str]) -> None:
+    """Each new member preallocates its write-ahead log: it must fit."""
+    by_device: dict[int, list[str]] = {}
+    for data_dir in data_dirs:
+        existing = _existing_parent(Path(data_dir))
+        if not os.access(existing, os.W_OK):
+            raise SandboxError(
+                "the data directory cannot be written",
+                data_dir,
+                "set ETCD_SANDBOX_HOME to a directory that you can write",
+            )
+        by_device.setdefault(existing.stat().st_dev, []).append(str(existing))
+    for places in by_device.values():
+        needed, free = WAL_BYTES * len(places), shutil.disk_usage(places[0]).free
+        if free < needed:
+            raise SandboxError(
+                f"not enough room for {len(places)} members: {free // 10**6} MB free, "
+                f"{needed // 10**6} MB needed",
+                places[0],
+                "free some space, start fewer members, or set ETCD_SANDBOX_HOME to another disk",
+            )
+
+
+def _existing_parent(path: Path) -> Path:
+    while not path.exists():
+        path = path.parent
+    return path
+
+
+def address_of(url: str) -> tuple[str, int] | None:
+    """Host and port of a URL that a member listens on; None for what is no TCP address."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in ("http", "https") or host is None or port is None:
+        return None
+    return ("127.0.0.1" if host == "localhost" else host), port
+
+
+def _taken(host: str, port: int, member: str) -> SandboxError:
+    holder = _holder(port)
+    by = f" by {holder[0]} (pid {holder[1]})" if holder else ""
+    # From 32768 up Linux gives ports to outgoing connections, whose ends linger without a holder.
+    mend = f"end it with: kill {holder[1]}; or" if holder else "try again in a minute, or"
+    return SandboxError(
+        f"port {port} of {member} is taken{by}",
+        f"{host}:{port}",
+        f"{mend} start on other ports with --base-port auto",
+    )
+
+
+def _holder(port: int) -> tuple[str, int] | None:
+    try:
+        connections = psutil.net_connections("tcp")
+    except psutil.Error:
+        return None
+    for connection in sorted(connections, key=lambda entry: entry.status != psutil.CONN_LISTEN):
+        if connection.laddr and connection.laddr.port == port and connection.pid:
+            try:
+                return psutil.Process(connection.pid).name(), connection.pid
+            except psutil.Error:
+                return None
+    return None
+
+
+def _who_uses(path: Path) -> str:
+    for process in psutil.process_iter():
+        try:
+            if any(file.path == str(path.resolve()) for file in process.open_files()):
+                return f"{process.name()} (pid {process.pid}) has it open: end it first"
+        except psutil.Error:
+            continue
+    return "end that etcd first"

@@ -1,0 +1,102 @@
+"""What one round of answers proves: who is healthy, whether there is a quorum, whether data differ. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from etcd_sandbox.cluster.settling import Voter
+from etcd_sandbox.model.state import Quorum, Role
+
+if TYPE_CHECKING:
+    from etcd_sandbox.etcd.answers import StatusAnswer
+
+
+def role_of(answer: StatusAnswer) -> Role | None:
+    """What a member says it is, or is proved to be; None where it refuses to say and nothing proves it."""
+    if answer.is_learner:
+        return Role.LEARNER
+    if answer.leader is None:
+        return Role.CANDIDATE if answer.refusal is None or answer.term is not None else None
+    return Role.LEADER if answer.leads else Role.FOLLOWER
+
+
+def is_healthy(answer: StatusAnswer) -> bool:
+    """It answered, and knows a leader (SPEC §7); alarms are told apart."""
+    return answer.leader is not None
+
+
+def applied(answer: StatusAnswer) -> int:
+    """The index up to which the member has applied the log; 0 where it does not tell."""
+    return answer.raft_applied_index or 0
+
+
+def quorum_of(voters: Sequence[Voter], answers: Mapping[str, StatusAnswer]) -> Quorum:
+    """Of etcd's voters: how many are needed, how many follow a leader, whether enough follow one.
+
+    Terms are not compared: a member's own lags until it has applied the new leader's first entry.
+    """
+    needed = len(voters) // 2 + 1
+    agreed = agreement(voters)
+    return Quorum(
+        voters=len(voters),
+        needed=needed,
+        healthy=sum(voter.follows is not None for voter in voters),
+        ok=bool(voters) and agreed >= needed,
+        late=sum(voter.running and voter.process not in answers for voter in voters),
+    )
+
+
+def agreement(voters: Sequence[Voter]) -> int:
+    """How many voters follow the leader whom most follow."""
+    leaders = [voter.follows for voter in voters if voter.follows is not None]
+    return max((leaders.count(leader) for leader in leaders), default=0)
+
+
+def proven_leader(logged: str | None, voters: Sequence[Voter], quorum: Quorum) -> str | None:
+    """The leader `logged` whom the logs name, though it did not answer: there is a quorum, and all follow it."""
+    agreed = all(voter.follows in (None, logged) for voter in voters)
+    return logged if quorum.ok and agreed else None
+
+
+def term_of_cluster(led_in: int | None, terms: Iterable[int]) -> int | None:
+    """The term of who leads; where nobody does, the highest that a member is in.
+
+    A candidate that nobody hears may be far ahead of the leader.
+    """
+    return led_in if led_in is not None else max(terms, default=None)
+
+
+def differing(answers: Mapping[str, StatusAnswer]) -> frozenset[tuple[str, str]]:
+    """Pairs that have applied the same entries, and have another revision: their data differ.
+
+    Such an answer is not made in one instant: only a pair that gives the same answers again is proved.
+    """
+    found = set()
+    names = sorted(answers)
+    for place, one in enumerate(names):
+        for other in names[place + 1 :]:
+            left, right = answers[one], answers[other]
+            if (
+                left.raft_applied_index is not None
+                and left.raft_applied_index == right.raft_applied_index
+                and left.cluster_id == right.cluster_id
+                and left.refusal is None
+                and right.refusal is None
+                and left.revision != right.revision
+            ):
+                found.add((one, other))
+    return frozenset(found)
+
+
+def still_differing(
+    first: Mapping[str, StatusAnswer], again: Mapping[str, StatusAnswer]
+) -> frozenset[tuple[str, str]]:
+    """The pairs of `differing` of which both members gave the same answer twice."""
+    same = {
+        name
+        for name in first.keys() & again.keys()
+        if (first[name].raft_applied_index, first[name].revision)
+        == (again[name].raft_applied_index, again[name].revision)
+    }
+    return frozenset(pair for pair in differing(again) if set(pair) <= same)

@@ -1,0 +1,111 @@
+"""Whether a cluster has settled, from one round of answers: pure, so that tables can test it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from etcd_sandbox.model.fault import Pair, Rule, are_linked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voter:
+    """A voter as it was seen: who it says leads, and in which term; None when it did not answer."""
+
+    process: str
+    running: bool
+    follows: str | None = None
+    term: int | None = None
+
+    @property
+    def claims(self) -> bool:
+        """It says that it leads."""
+        return self.follows == self.process
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """`leader` is the voter whom everyone within its reach follows, None while there is none.
+
+    `claims` are all who say that they lead, the highest term first. `reach` is how many running
+    voters the best placed of them reaches, itself included; `needed` how many a quorum takes.
+    """
+
+    leader: Voter | None
+    claims: tuple[Voter, ...]
+    reach: int
+    needed: int
+
+    @property
+    def quorum_lost(self) -> bool:
+        """No voter reaches as many as it would need to be elected."""
+        return self.reach < self.needed
+
+
+def judge(
+    voters: Sequence[Voter],
+    rules: Mapping[Pair, Rule],
+    *,
+    excused: Collection[str] = (),
+    proven: Voter | None = None,
+) -> Judgement:
+    """What one round of answers means under the rules on the links.
+
+    All within reach of a leader must follow it; those of the `excused` that say nothing need not, as long
+    as a quorum does. `proven` is who leads by other proof: it counts where answers are missing, and
+    no answer speaks of a later term or of another leader in the same.
+    """
+    running = [voter for voter in voters if voter.running]
+    needed = len(voters) // 2 + 1
+    claims = sorted(
+        (voter for voter in running if voter.claims), key=lambda voter: -(voter.term or 0)
+    )
+    leader = next(iter(claims), None)
+    if leader is not None:
+        reached = reached_by(leader.process, voters, rules)
+        asked = [
+            voter for voter in reached if voter.term is not None or voter.process not in excused
+        ]
+        agreed = all(
+            voter.follows == leader.process and voter.term == leader.term for voter in asked
+        )
+        leader = leader if agreed and len(asked) >= needed else None
+    if leader is None and proven is not None and _may_lead(proven, running, excused):
+        leader = proven
+        claims = [proven, *(voter for voter in claims if voter.process != proven.process)]
+    return Judgement(
+        leader=leader,
+        claims=tuple(claims),
+        reach=max((len(reached_by(voter.process, voters, rules)) for voter in running), default=0),
+        needed=needed,
+    )
+
+
+def _may_lead(proven: Voter, running: Sequence[Voter], excused: Collection[str]) -> bool:
+    """Whether only the silence of some keeps the answers from saying the same."""
+    silent = [voter for voter in running if voter.term is None]
+    term = proven.term or 0
+    return (
+        bool(silent)
+        and all(voter.process in excused for voter in silent)
+        and all(
+            (voter.term or 0) < term
+            or (voter.term == term and voter.follows in (None, proven.process))
+            for voter in running
+        )
+    )
+
+
+def reached_by(
+    process: str, voters: Sequence[Voter], rules: Mapping[Pair, Rule]
+) -> tuple[Voter, ...]:
+    """The running voters that `process`, if it runs itself, has an uncut link to, and itself.
+
+    Raft's messages take no detours: a leader must reach a quorum directly.
+    """
+    reached = tuple(
+        voter
+        for voter in voters
+        if voter.running and (voter.process == process or are_linked(voter.process, process, rules))
+    )
+    return reached if any(voter.process == process for voter in reached) else ()

@@ -1,0 +1,118 @@
+"""What the changes of the members share: the cluster around them, and the plan that follows."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from etcd_sandbox.cluster import preflight
+from etcd_sandbox.cluster.voters import RUNS
+from etcd_sandbox.errors import SandboxError
+from etcd_sandbox.model.spec import ClusterSpec, MemberSpec, PastKind, ProcessSpec, Unfinished
+from etcd_sandbox.model.state import ProcessState
+from etcd_sandbox.model.verb import Verb
+from etcd_sandbox.plan.membership import with_member, with_past, without_member
+
+if TYPE_CHECKING:
+    from etcd_sandbox.cluster.faults import Faults
+    from etcd_sandbox.cluster.memberlist import MemberList
+    from etcd_sandbox.cluster.monitor import Monitor
+    from etcd_sandbox.cluster.roster import Roster
+    from etcd_sandbox.cluster.verbs import Verbs
+    from etcd_sandbox.etcd.gateway import Gateway
+    from etcd_sandbox.supervise.bus import Bus
+    from etcd_sandbox.supervise.supervisor import Supervisor
+
+ENDS_BY_ITSELF_S = 2.0
+"""What a removed member is given to learn of it and end; 0.05 s is usual."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """`spec` gives the plan, and `adopt` takes a new one; `listed` is etcd's own list of members."""
+
+    spec: Callable[[], ClusterSpec]
+    adopt: Callable[[ClusterSpec], None]
+    data_root: Path
+    supervisor: Supervisor
+    roster: Roster
+    monitor: Monitor
+    verbs: Verbs
+    faults: Faults
+    gateway: Gateway
+    bus: Bus
+    listed: MemberList
+
+    def begin(self, verb: Verb, process: ProcessSpec) -> None:
+        """From here on a supervisor that dies leaves it to the next to say what was going on."""
+        begun = Unfinished(verb=verb.value, process=process.name)
+        plan = with_member(self.spec(), process)
+        self.adopt(replace(plan, unfinished=(*_others(plan, process.name), begun)))
+
+    def end(self, process: str) -> None:
+        """Nothing is half done with that process any more."""
+        plan = self.spec()
+        self.adopt(replace(plan, unfinished=_others(plan, process)))
+
+    def remember(self, kind: PastKind, member: str, id_: str) -> None:
+        """It is done: a later upgrade asks what was, and under which etcd."""
+        self.adopt(with_past(self.spec(), kind, member, id_))
+
+    def leave_out(self, process: str) -> None:
+        """It is in the plan no more."""
+        plan = without_member(self.spec(), process)
+        self.adopt(replace(plan, unfinished=_others(plan, process)))
+
+    def name(self, process: str) -> str:
+        """The member's name, else the process's."""
+        return self.roster.title(process)
+
+    def runs(self, process: str) -> bool:
+        """Whether it can answer."""
+        return self.supervisor.processes[process].state in RUNS
+
+    def is_removed(self, process: str) -> bool:
+        """Whether it was a member, and is none any more."""
+        return self.supervisor.processes[process].state is ProcessState.REMOVED
+
+
+def _others(plan: ClusterSpec, process: str) -> tuple[Unfinished, ...]:
+    return tuple(each for each in plan.unfinished if each.process != process)
+
+
+def member_of(process: ProcessSpec) -> MemberSpec:
+    """The member that the process is."""
+    assert process.member is not None
+    return process.member
+
+
+def look_before(process: ProcessSpec) -> None:
+    """What would be in the way of its start is found before etcd is asked. Raises SandboxError."""
+    preflight.check_ports(process)
+    preflight.check_data_directory(process)
+    preflight.check_disk([member_of(process).data_dir])
+
+
+def delete_data(process: ProcessSpec) -> None:
+    """Delete a member's data, which is ours and of no use any more. Raises SandboxError."""
+    member = member_of(process)
+    places = [member.data_dir]
+    if member.wal_dir and member.wal_owned:
+        places.append(member.wal_dir)
+    for place in places:
+        try:
+            # At once, so that nobody begins with half of it when this is interrupted.
+            going = Path(f"{place}.going")
+            shutil.rmtree(going, ignore_errors=True)
+            Path(place).replace(going)
+            shutil.rmtree(going)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise SandboxError(
+                f"the data of {member.name} cannot be deleted ({error.strerror})",
+                str(error.filename),
+            ) from error

@@ -1,0 +1,206 @@
+"""What can be done to processes of a living cluster, and what became of each."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import Callable, Sequence
+
+from etcd_sandbox.cluster import ordering, preflight
+from etcd_sandbox.cluster.introduction import Introduction
+from etcd_sandbox.cluster.roster import Roster
+from etcd_sandbox.errors import SandboxError, TimedOut
+from etcd_sandbox.etcd.raftlog import fatal_cause
+from etcd_sandbox.model.state import ProcessState
+from etcd_sandbox.model.verb import Order, Verb
+from etcd_sandbox.model.verdict import Target
+from etcd_sandbox.supervise.supervisor import TAIL_OF_EXIT, Supervised, Supervisor
+
+SEE_LINES = "its last lines, above, say why"
+
+_LOOK_AGAIN_S = 0.5
+_PATIENCE_S = 2.0
+"""How long a member may take before it counts that its way of bootstrap lacks something."""
+
+
+class Verbs:
+    """The verbs over the processes of one cluster.
+
+    `leader` says who leads by the logs, `can_serve` whether a member has a quorum to join, `explain`
+    what the way of bootstrap knows of a start that failed, `introduction` is that way at work.
+    """
+
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        roster: Roster,
+        serving: ordering.Serving,
+        leader: Callable[[], str | None],
+        can_serve: Callable[[str], bool],
+        explain: Callable[[str, Sequence[bytes]], str | None],
+        introduction: Introduction,
+    ) -> None:
+        self._supervisor = supervisor
+        self._roster = roster
+        self._serving = serving
+        self._leader = leader
+        self._can_serve = can_serve
+        self._explain = explain
+        self._introduction = introduction
+
+    async def act(
+        self, order: Order, names: Sequence[str], leader: str | None, deadline: float
+    ) -> list[Target]:
+        """Do one verb to these processes by `deadline` (monotonic); what became of each.
+
+        `leader` is the process that leads, as was just answered. Raises TimedOut when it is not
+        done in time, SandboxError for a member that ended at its start.
+        """
+        leader = leader or self._leader()
+        processes = [self._supervisor.processes[name] for name in names]
+        before = [
+            (process.state, process.life.pid, process.life.starts, process.strays_ended)
+            for process in processes
+        ]
+        try:
+            async with asyncio.timeout(deadline - time.monotonic()):
+                await self._do(order.verb, processes, order.signal)
+        except TimeoutError:
+            raise TimedOut(
+                f"{order.verb} {', '.join(names)} did not finish within {order.timeout_s:g} s",
+                hint=self._why_late(processes),
+            ) from None
+        targets = []
+        for process, (state, pid, starts, strays) in zip(processes, before, strict=True):
+            changed = (
+                process.state is not state
+                or process.life.starts != starts
+                or process.strays_ended != strays
+            )
+            targets.append(
+                target_of(
+                    process,
+                    before=state,
+                    pid=pid,
+                    was_leader=process.name == leader and state.alive,
+                    done=changed or (order.verb is Verb.KILL and pid is not None),
+                )
+            )
+        return targets
+
+    async def start(self, processes: list[Supervised]) -> None:
+        """Start those that rest, services first and then in the fastest order; wait until they are ready."""
+        resting = [process.spec for process in processes if not process.state.alive]
+        for spec in resting:
+            preflight.check_ports(spec)
+            preflight.check_data_directory(spec)
+        stopping = [process for process in processes if process.state is ProcessState.STOPPING]
+        await asyncio.gather(*(process.start() for process in stopping))
+        await self._serve([spec.name for spec in resting if spec.service is not None])
+        others = [spec for spec in resting if spec.service is None]
+        await ordering.start(self._supervisor, self._serving, others)
+        await self._up(processes)
+
+    async def _do(self, verb: Verb, processes: list[Supervised], signal_number: int) -> None:
+        if verb in (Verb.START, Verb.RESTART):
+            processes = _not_removed(processes)
+        names = [process.name for process in processes]
+        match verb:
+            case Verb.START:
+                await self.start(processes)
+            case Verb.STOP:
+                await ordering.stop(self._supervisor, self._roster, names, self._leader)
+            case Verb.RESTART if len(processes) == 1:
+                await processes[0].restart()
+                if processes[0].spec.service is not None:
+                    await self._introduction.answering()
+                await self._up(processes)
+            case Verb.RESTART:
+                await ordering.stop(self._supervisor, self._roster, names, self._leader)
+                await self.start(processes)
+            case Verb.KILL:
+                await asyncio.gather(*(self._kill(process, signal_number) for process in processes))
+            case Verb.PAUSE:
+                await asyncio.gather(*(process.pause() for process in processes))
+            case Verb.RESUME:
+                await asyncio.gather(*(process.resume() for process in processes))
+
+    async def _serve(self, services: list[str]) -> None:
+        """Start what members need, and wait until it answers."""
+        if services:
+            await asyncio.gather(*(self._supervisor.processes[name].start() for name in services))
+            await self._introduction.answering()
+
+    async def _up(self, processes: list[Supervised]) -> None:
+        """Wait until the processes are ready, as far as that can happen by itself."""
+        await asyncio.gather(*(self._one_up(process) for process in processes))
+
+    async def _one_up(self, process: Supervised) -> None:
+        patient_until = time.monotonic() + _PATIENCE_S
+        while process.state is ProcessState.STARTING and self._can_serve(process.name):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(
+                    process.wait_for(lambda life: life.state is not ProcessState.STARTING),
+                    _LOOK_AGAIN_S,
+                )
+            if time.monotonic() > patient_until and (lack := self._introduction.lack()):
+                raise SandboxError(f"{process.name} runs, but does not become ready", hint=lack)
+        if process.state in (ProcessState.EXITED, ProcessState.FAILED, ProcessState.BACKOFF):
+            lines = self._supervisor.logbook.last_lines(process.name, TAIL_OF_EXIT)
+            if process.spec.member is None and process.state is not ProcessState.FAILED:
+                return
+            raise SandboxError(
+                f"{process.name} ended at its start ({process.exit})",
+                hint=(self._explain(process.name, lines) or fatal_cause(lines) or SEE_LINES)
+                if lines
+                else "",
+                detail=b"\n".join(lines).decode(errors="replace"),
+            )
+
+    def _why_late(self, processes: list[Supervised]) -> str:
+        """What those say that still start."""
+        for process in processes:
+            if process.state is ProcessState.STARTING:
+                lines = self._supervisor.logbook.last_lines(process.name, TAIL_OF_EXIT)
+                if why := self._explain(process.name, lines):
+                    return why
+        return ""
+
+    async def _kill(self, process: Supervised, number: int) -> None:
+        await process.crash(number)
+        if number == signal.SIGKILL:
+            await process.wait_for(
+                lambda life: life.pid is None or life.main_ended or not life.state.alive
+            )
+
+
+def _not_removed(processes: list[Supervised]) -> list[Supervised]:
+    """Those that can be started; SandboxError when none can."""
+    left = [process for process in processes if process.state is not ProcessState.REMOVED]
+    if processes and not left:
+        member = processes[0].spec.member
+        name = member.name if member is not None else processes[0].name
+        raise SandboxError(
+            f"{name} was removed from the cluster, which has no place for it any more",
+            hint=f"etcd-sandbox add {name} brings a new member of that name",
+        )
+    return left
+
+
+def target_of(
+    process: Supervised, *, before: ProcessState, pid: int | None, was_leader: bool, done: bool
+) -> Target:
+    """What became of one process; `pid` is the one that it had."""
+    member = process.spec.member
+    return Target(
+        process=process.name,
+        member=member.name if member is not None else None,
+        pid=process.life.pid if pid is None else pid,
+        before=before,
+        state=process.state,
+        was_leader=was_leader,
+        done=done,
+        exit=None if process.exit is None or process.state.alive else str(process.exit),
+    )

@@ -1,0 +1,100 @@
+"""What a request asks, as values: its body and its parameters. What cannot be meant is an InputError. Pure."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from etcd_sandbox.errors import InputError
+from etcd_sandbox.model.spec import EtcdBinary
+
+LONGEST_DELAY_S = 60.0
+LONGEST_TIMEOUT_S = 1e9
+"""Thirty years: what waits for longer waits for ever, and what adds to it still counts."""
+
+MOST_WORDS = 1000
+MOST = 2**63 - 1
+
+Seconds = Annotated[float, Meta(ge=0, le=LONGEST_TIMEOUT_S)]
+Words = Annotated[tuple[str, ...], Meta(max_length=MOST_WORDS)]
+
+_T = TypeVar("_T")
+
+
+class ActBody(msgspec.Struct, forbid_unknown_fields=True):
+    """What a verb is done to, and how: the fields of an Order; the signal is a name."""
+
+    select: Words = ()
+    versus: Words = ()
+    signal: str | None = None
+    delay_s: float = 0.0
+    jitter_s: float = 0.0
+    seed: int | None = None
+    name: str | None = None
+    learner: bool = False
+    force: bool = False
+    wait: bool = True
+    timeout_s: Seconds = 30.0
+
+
+class UpgradeBody(msgspec.Struct, forbid_unknown_fields=True):
+    """The fields of an UpgradeOrder."""
+
+    select: Words
+    to: EtcdBinary
+    force: bool = False
+    seed: int | None = None
+    wait: bool = True
+    timeout_s: Seconds = 30.0
+
+
+class ShutdownBody(msgspec.Struct, forbid_unknown_fields=True):
+    """How everything is ended."""
+
+    kill: bool = False
+    purge: bool = False
+
+
+def body_of(content: bytes, kind: type[_T], path: str) -> _T:
+    """The body of the request for that path. A null stands for what is left out."""
+    try:
+        found = msgspec.json.decode(content or b"{}")
+        return msgspec.convert(_without_nulls(found), kind)
+    except msgspec.MsgspecError as error:
+        raise InputError(f"the request cannot be used: {error}", path) from None
+    except RecursionError:
+        raise InputError("the request cannot be used: its JSON is nested too deep", path) from None
+
+
+def flag(text: str | None) -> bool:
+    """Whether a parameter that is on or off is on."""
+    return text not in (None, "0", "", "false")
+
+
+def number(name: str, text: str | None, default: float, most: float = MOST) -> float:
+    """A parameter that is a number, -1 to `most`."""
+    try:
+        found = default if text is None else float(text)
+    except ValueError:
+        found = math.nan
+    if not -1 <= found <= most:  # neither is anything that is no number
+        raise InputError(f"{name} must be a number from -1 to {most:g}, not {_shortened(text)}")
+    return found
+
+
+def _without_nulls(found: object, *, deep: bool = True) -> object:
+    """The object without its nulls, and without those of the objects in it; a plan's own lie deeper."""
+    if not isinstance(found, dict):
+        return found
+    kept = {name: value for name, value in found.items() if value is not None}
+    if deep:
+        kept = {name: _without_nulls(value, deep=False) for name, value in kept.items()}
+    return kept
+
+
+def _shortened(text: str | None) -> str:
+    shown = repr(text)
+    return shown if len(shown) <= 40 else f"{shown[:36]}…'"

@@ -1,0 +1,306 @@
+"""The supervisor's process: wires everything together, and clears up after a dead one (`sweep`).
+
+Executed by the guard as `python -P -m etcd_sandbox.daemon OPTIONS-AS-JSON GUARD-FD` with the
+ClusterSpec as JSON on stdin.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import json
+import logging
+import os
+import select
+import signal
+import sys
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from etcd_sandbox.cluster import preflight, record
+from etcd_sandbox.cluster.cluster import Cluster
+from etcd_sandbox.clusterlock import take_lock
+from etcd_sandbox.control.wire import error_to_wire, keep_freed_memory
+from etcd_sandbox.errors import SandboxError
+from etcd_sandbox.ground import LOOKED_AT_EVERY_S, Ground
+from etcd_sandbox.model.credentials import USER_VARIABLE, Credentials
+from etcd_sandbox.model.spec import ClusterSpec
+from etcd_sandbox.obstacle import obstacle
+from etcd_sandbox.paths import ClusterPaths, is_there
+from etcd_sandbox.supervise import ledger, leftcontainers, openfiles
+from etcd_sandbox.supervise.bus import Bus
+from etcd_sandbox.supervise.leftcontainers import containers_of, make_room
+from etcd_sandbox.supervise.logbook import Logbook
+
+EXECUTED_WITHIN_S = 0.5
+"""How long the control API is held back for the members' execution."""
+
+if TYPE_CHECKING:
+    from etcd_sandbox.etcd.gateway import Gateway
+
+_log = logging.getLogger("etcd_sandbox.daemon")
+
+
+class Options(msgspec.Struct, forbid_unknown_fields=True):
+    """What the launcher says. `owned` until the owner leaves the cluster to itself (SIGUSR1).
+
+    `restored` is a directory with data that the members are to begin with.
+    """
+
+    root: str
+    name: str
+    status_fd: int = -1
+    owned: bool = False
+    fresh: bool = False
+    restored: str = ""
+    sweep: bool = False
+
+
+class Guard:
+    """The supervisor's end of the pipe to its guard."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        os.set_inheritable(fd, False)
+
+    def __call__(self, line: str) -> None:
+        """Report one process group (`+123`) or its end (`-123`)."""
+        with contextlib.suppress(OSError):  # a dead guard: `watch` tells of it
+            os.write(self._fd, line.encode() + b"\n")
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether the other end of its pipe was closed."""
+        poll = select.poll()
+        poll.register(self._fd, 0)
+        return bool(poll.poll(0))
+
+    async def died(self) -> None:
+        """Return when the guard is gone."""
+        gone = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def look() -> None:
+            if self.is_dead:
+                gone.set()
+            else:
+                self._timer = loop.call_later(1.0, look)
+
+        look()
+        await gone.wait()
+
+
+async def run(options: Options, spec: ClusterSpec, guard: Guard, user: str = "") -> int:
+    """Be the supervisor of `spec` until everything has ended; the exit code.
+
+    `user` is the user of etcd to ask the members as, `NAME:PASSWORD`.
+    """
+    paths = ClusterPaths(options.name, Path(options.root))
+    run_id = uuid.uuid4().hex
+    clear_leftovers(paths)
+    if not options.restored and not options.fresh:
+        record.refuse_other_data(paths, spec)
+    contained = containers_of(spec.processes)
+    make_room(contained, paths.root)
+    openfiles.check(spec.wanted_processes)
+    preflight.check(spec.wanted_processes)
+    preflight.check_links(spec.processes)
+    preflight.check_discovery(spec)
+    preflight.check_names(spec)
+    # Old data goes when nothing is in the way of new any more.
+    if options.restored:
+        record.take_over(paths, Path(options.restored), fresh=options.fresh)
+    elif options.fresh:
+        record.wipe(paths)
+    record.write(paths, spec)
+    record.write_left_off(paths)
+    at_death = [
+        json.dumps(leftcontainers.command_for(engine, paths.root))
+        for engine in dict.fromkeys(each.engine for each in contained)
+    ]
+    for command in at_death:
+        guard(f"+{command}")
+
+    bus = Bus(paths.events)
+    logbook = Logbook(paths.logs)
+    book = ledger.Ledger(paths.supervisor, run_id)
+    cluster = Cluster(spec, paths, bus=bus, logbook=logbook, ledger=book, guard=guard, run=run_id)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        loop.add_signal_handler(number, cluster.shutdown)
+    released = asyncio.Event()
+    loop.add_signal_handler(signal.SIGUSR1, released.set)
+    starting = cluster.begin()
+    # What only questions and answers need is imported while the members work. The larger part
+    # waits until they are executed: before, they need the processors; then they await an election.
+    gateway = await asyncio.to_thread(_load_gateway, spec, user)
+    cluster.attach(gateway)
+    await asyncio.wait({starting}, timeout=EXECUTED_WITHIN_S)
+    # The importing thread gives way ten times as often: a member's sign is answered in
+    # several steps, each of which would wait 5 ms for its turn.
+    usual_s = sys.getswitchinterval()
+    sys.setswitchinterval(usual_s / 10)
+    server_module = await asyncio.to_thread(importlib.import_module, "etcd_sandbox.control.server")
+    sys.setswitchinterval(usual_s)
+    server = server_module.ControlServer(cluster)
+    listener = server_module.bind(paths.place_socket())
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    # The socket listens already: a client that comes before uvicorn is up waits in its backlog.
+    _say(options.status_fd, {"pid": os.getpid()})
+    watching = asyncio.create_task(_end_without_guard(guard, cluster, options, released))
+    standing = asyncio.create_task(_end_without_ground(Ground(paths), cluster))
+    await cluster.ended.wait()
+    watching.cancel()
+    standing.cancel()
+    logbook.close()
+    bus.close()
+    await serving
+    await gateway.aclose()
+    # In the place of a lost directory is another cluster's, or nobody's.
+    if not cluster.lost_directory:
+        await _tidy_up(spec, paths, guard)
+    for command in at_death:
+        guard(f"-{command}")
+    if not cluster.lost_directory:
+        book.close()
+    return cluster.exit_code
+
+
+async def _tidy_up(spec: ClusterSpec, paths: ClusterPaths, guard: Guard) -> None:
+    paths.remove_socket()
+    if guard.is_dead or sys.platform != "linux":
+        # Nobody else ends those who left their process group (elsewhere the guard cannot).
+        await asyncio.to_thread(ledger.sweep, paths.supervisor)
+    if any(each.network for each in containers_of(spec.processes)):
+        await asyncio.to_thread(_clear_containers, spec, paths)
+
+
+def clear_leftovers(paths: ClusterPaths) -> list[str]:
+    """End what a supervisor that died left running; the names of what was ended.
+
+    To be called by whoever holds the cluster's lock.
+    """
+    died = is_there(paths.supervisor)
+    recorded = record.read(paths) if died else None
+    names = [] if recorded is None else _clear_containers(recorded, paths)
+    return list(dict.fromkeys([*names, *ledger.sweep(paths.supervisor)]))
+
+
+def _clear_containers(spec: ClusterSpec, paths: ClusterPaths) -> list[str]:
+    """Remove the containers and networks of a plan; the names of the processes that ran in them."""
+    contained = {each.container.name: each.name for each in spec.processes if each.container}
+    found = []
+    for engine in {each.container.engine for each in spec.processes if each.container}:
+        try:
+            found += leftcontainers.clear(engine, paths.root)
+        except SandboxError as error:
+            _log.error("%s", error)
+    return [contained.get(name, name) for name in found]
+
+
+async def _end_without_guard(
+    guard: Guard, cluster: Cluster, options: Options, released: asyncio.Event
+) -> None:
+    await guard.died()
+    _log.error("the guard died")
+    if options.owned and not released.is_set():
+        # Nobody is left who would see the owner go.
+        cluster.shutdown()
+
+
+async def _end_without_ground(ground: Ground, cluster: Cluster) -> None:
+    while True:
+        if loss := ground.loss():
+            _log.error("%s; everything is ended", loss.what)
+            cluster.abandon(loss.what, has_directory=loss.has_directory)
+            return
+        await asyncio.sleep(LOOKED_AT_EVERY_S)
+
+
+def _load_gateway(spec: ClusterSpec, user: str) -> Gateway:
+    from etcd_sandbox.etcd.gateway import Gateway
+
+    importlib.import_module("etcd_sandbox.cluster.attached")  # what uses it, too
+    members = [process.member for process in spec.members if process.member is not None]
+    cert, key = next(
+        ((member.client_cert, member.client_key) for member in members if member.client_cert),
+        ("", ""),
+    )
+    text = user or spec.user
+    return Gateway(cert, key, Credentials.parse(text) if text else None)
+
+
+def _say(fd: int, word: dict[str, object]) -> None:
+    with contextlib.suppress(OSError):
+        os.write(fd, json.dumps(word).encode() + b"\n")
+        os.close(fd)
+
+
+def _sweep(options: Options) -> int:
+    """Clear up after a dead supervisor, under the cluster's lock; prints the names as JSON."""
+    paths = ClusterPaths(options.name, Path(options.root))
+    names: list[str] = []
+    lock = None
+    with contextlib.suppress(FileNotFoundError):  # it was purged meanwhile
+        lock = take_lock(paths)
+    if lock is not None:
+        names = clear_leftovers(paths)
+        paths.remove_socket()
+        os.close(lock)
+    sys.stdout.write(json.dumps(names))
+    return 0
+
+
+def main() -> int:
+    """Run the supervisor, or the sweep."""
+    options = msgspec.json.decode(sys.argv[1], type=Options)
+    if options.sweep:
+        return _sweep(options)
+    keep_freed_memory()
+    openfiles.take_all()
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    for noisy in ("uvicorn", "asyncio"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    os.set_inheritable(options.status_fd, False)
+    guard = Guard(int(sys.argv[2]))
+    content = sys.stdin.buffer.read()
+    # Not for the children: a password is nobody's business, and etcd warns of the variable's name.
+    user = os.environ.pop(USER_VARIABLE, "")
+    if path := os.environ.get("PYTHONPATH"):
+        # It may be relative, and the links' process is executed from another directory.
+        os.environ["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, path.split(os.pathsep)))
+    if not content:
+        return 1  # the launcher died before it handed the plan over
+    try:
+        os.chdir(options.root)
+        spec = msgspec.json.decode(content, type=ClusterSpec)
+        return asyncio.run(run(options, spec, guard, user))
+    except SandboxError as error:
+        _say(options.status_fd, error_to_wire(error))
+        return error.exit_code
+    except (OSError, RuntimeError, MemoryError) as error:
+        told = obstacle(error)
+        if not os.path.isdir(options.root):  # noqa: PTH112 - of a string
+            told = SandboxError(
+                "the state directory was deleted while the cluster started",
+                options.root,
+                "start it again",
+            )
+        if told is None and not isinstance(error, OSError):
+            raise
+        where = str(getattr(error, "filename", None) or options.root)
+        why = getattr(error, "strerror", None) or error
+        told = told or SandboxError(f"the supervisor cannot work ({why})", where)
+        _say(options.status_fd, error_to_wire(told))
+        _log.exception("cannot work")
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,374 @@
+"""Asks members through etcd's JSON gateway, each question with a deadline of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import ssl
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from datetime import UTC, datetime
+from functools import partial
+
+from etcd_sandbox.errors import InputError
+from etcd_sandbox.etcd.answers import (
+    Added,
+    Refusal,
+    StatusAnswer,
+    number,
+    peers_in,
+    refusal_in,
+    status_in,
+    wants_token,
+)
+from etcd_sandbox.etcd.certificate import certificate_trouble
+from etcd_sandbox.etcd.exchange import TROUBLE, Exchange
+from etcd_sandbox.etcd.ids import hex_id
+from etcd_sandbox.etcd.login import Login
+from etcd_sandbox.etcd.metrics import Identity, read_identity, read_metrics
+from etcd_sandbox.etcd.troubles import NOT_ETCD, trouble_words
+from etcd_sandbox.etcd.version import parse
+from etcd_sandbox.model.credentials import Credentials
+from etcd_sandbox.model.detail import Metrics, Peer
+
+_OK, _NOT_FOUND = 200, 404
+_DEADLINE_EXCEEDED = 4
+_NOT_ALLOWED = (3, 7, 16)
+"""With authentication on: no user, one without the right, a token that is none (gRPC's codes).
+
+A quorum stands behind such a refusal: etcd looks at a read's user when the read index is confirmed, and
+at a write's when the proposal is applied (3.4 to 3.7: `v3_server.go`; measured: without a quorum both
+time out instead)."""
+
+_NO_SPACE = 8
+"""While the alarm NOSPACE is up every put is refused, whatever else is the case (gRPC's RESOURCE_EXHAUSTED)."""
+
+_NO_SUCH_METHOD: dict[str, object] = {"code": 5}
+_ZERO_KEY = "AA=="
+
+
+class Gateway:
+    """One HTTP client for all members. Trouble with a member is an answer (None, False), never an exception."""
+
+    def __init__(
+        self, client_cert: str = "", client_key: str = "", user: Credentials | None = None
+    ) -> None:
+        """`client_cert` and `client_key` are paths, for members that ask for a certificate.
+
+        `user` logs in where authentication is on. Raises InputError when the certificate cannot be
+        loaded. The members' own certificates are not checked: all of them are on this machine.
+        """
+        context = partial(tls_context, client_cert, client_key)
+        if client_cert:
+            loaded = context()
+            self._http = Exchange(lambda: loaded)
+        else:
+            self._http = Exchange(context)
+        self.login = Login(self._http)
+        self.login.become(user)
+        self.authentication: bool | None = None
+        """Whether it is on, by the last answer that tells; None while none has."""
+        self._troubles: dict[str, str] = {}
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        self.login.close()
+        await self._http.aclose()
+
+    def trouble(self, client_url: str) -> str | None:
+        """Why the last question there had no answer of an etcd, in words; None where it had one."""
+        return self._troubles.get(client_url)
+
+    def certificate_trouble(self, client_url: str) -> str | None:
+        """Why clients refuse the certificate that the member last showed; None where they do not."""
+        shown = self._http.certificate(client_url)
+        return certificate_trouble(shown, datetime.now(UTC)) if shown else None
+
+    async def status(self, client_url: str, timeout_s: float) -> StatusAnswer | Refusal | None:
+        """The member's own view, or why it does not tell; None when it does not answer in time.
+
+        Local and cheap.
+        """
+        answer = await self._answer(client_url, "maintenance/status", "{}", timeout_s)
+        if answer is None:
+            return None
+        if "code" in answer and answer != _NO_SUCH_METHOD:
+            return refusal_in(answer)
+        told = status_in(answer)
+        if told is None:
+            self._troubles[client_url] = NOT_ETCD
+        return told
+
+    async def hash_kv(self, client_url: str, timeout_s: float, revision: int = 0) -> int | None:
+        """The hash of the keys up to `revision` (0: the latest); None when there is no answer.
+
+        Members without `hashkv` (3.4, early 3.5) give the hash of the whole database instead.
+        """
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + timeout_s
+        body = f'{{"revision":"{revision}"}}'
+        answer = await self._ask(client_url, "maintenance/hashkv", body, timeout_s)
+        if answer == _NO_SUCH_METHOD:
+            answer = await self._ask(client_url, "maintenance/hash", "{}", deadline - clock())
+        return number(answer, "hash") if answer is not None and "header" in answer else None
+
+    async def linearizable_read(self, client_url: str, timeout_s: float) -> bool:
+        """Whether a read that needs a quorum is served in time. It changes nothing.
+
+        A reader without rights is served none the less: a quorum stands behind the refusal. So it
+        needs no token, for which etcd would wait seven seconds where nobody leads.
+        """
+        body = f'{{"key":"{_ZERO_KEY}","count_only":true}}'
+        answer = await self._exchanged(client_url, "kv/range", body, timeout_s)
+        self._note_authentication("kv/range", answer)
+        return _served(answer)
+
+    async def empty_write(self, client_url: str, timeout_s: float) -> bool | None:
+        """Whether a write that changes nothing is acknowledged in time; None when it is not allowed.
+
+        A transaction that could write, under a condition that never holds: it goes through Raft like
+        any other, no key is written, and the revision stays (etcd 3.4 to 3.7).
+        """
+        compare = f'{{"key":"{_ZERO_KEY}","target":"VERSION","result":"LESS","version":"0"}}'
+        put = f'{{"request_put":{{"key":"{_ZERO_KEY}","value":""}}}}'
+        body = f'{{"compare":[{compare}],"success":[{put}]}}'
+        answer = await self._answer(client_url, "kv/txn", body, timeout_s)
+        if answer is not None and number(answer, "code") in (*_NOT_ALLOWED, _NO_SPACE):
+            return None
+        return answer is not None and "header" in answer
+
+    async def count(self, client_url: str, revision: int, timeout_s: float) -> int | None:
+        """How many keys there were at that revision, as the member has it; None when it does not say."""
+        body = (
+            f'{{"key":"{_ZERO_KEY}","range_end":"{_ZERO_KEY}","count_only":true,'
+            f'"serializable":true,"revision":"{revision}"}}'
+        )
+        answer = await self._ask(client_url, "kv/range", body, timeout_s)
+        return number(answer, "count") if answer is not None and "header" in answer else None
+
+    async def snapshot(self, client_url: str, silence_s: float) -> AsyncGenerator[bytes, None]:
+        """The member's database and its sha256, piece by piece: what `etcdctl snapshot save` writes.
+
+        It is the member's own: no quorum is asked. Raises SandboxError with etcd's reason, or when
+        the member ends in the middle; TimedOut when it says nothing for `silence_s` seconds.
+        """
+        from etcd_sandbox.etcd.snapshotstream import pieces
+
+        await self.login.renew(client_url, None, silence_s)
+        stream_of = pieces(self._http, client_url, silence_s, self.login.headers)
+        async with aclosing(stream_of) as stream:
+            async for piece in stream:
+                yield piece
+
+    async def put(self, client_url: str, key: str, value: str, timeout_s: float) -> bool:
+        """Whether a write is acknowledged in time; one that is not may have happened all the same.
+
+        A writer without rights is served none the less: its proposal was applied, and refused then.
+        """
+        named = {"key": _base64(key), "value": _base64(value)}
+        return _served(await self._answer(client_url, "kv/put", json.dumps(named), timeout_s))
+
+    async def move_leader(self, leader_url: str, member_id: str, timeout_s: float) -> str | None:
+        """Have the leader hand over to that member (unpadded hex); None, or why it did not."""
+        body = f'{{"targetID":"{int(member_id, 16)}"}}'
+        answer = await self._answer(leader_url, "maintenance/transfer-leadership", body, timeout_s)
+        if answer is None:
+            return "it did not answer in time"
+        return str(answer.get("message") or answer.get("error")) if "code" in answer else None
+
+    async def settle(self, client_url: str, timeout_s: float) -> None:
+        """Have the members write down what they have agreed on, by an entry of the log that does nothing.
+
+        etcd writes that an entry is committed with the next entry (raft's `MustSync`): a cluster of
+        two that is killed right after one was removed would wait for that one for ever. A lease that
+        is granted is an entry, and no key and no revision; it is revoked again.
+        """
+        granted = await self._ask(client_url, "lease/grant", '{"TTL":"5"}', timeout_s)
+        if granted is not None and str(granted.get("ID", "")).isdigit():
+            body = f'{{"ID":"{granted["ID"]}"}}'
+            await self._ask(client_url, "lease/revoke", body, timeout_s)
+
+    async def cluster_version(self, client_url: str, timeout_s: float) -> str | None:
+        """The version that the cluster has agreed on (`3.5.0`), as that member has it; None while
+        it knows none, or when it does not answer in time."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                status, text = await self._http.send("GET", f"{client_url}/version", b"")
+                answer = json.loads(text) if status == _OK else None
+        except (*TROUBLE, RecursionError):
+            return None
+        version = answer.get("etcdcluster") if isinstance(answer, dict) else None
+        return version if isinstance(version, str) and parse(version) else None
+
+    async def members(self, client_url: str, timeout_s: float) -> tuple[Peer, ...] | None:
+        """The member list as that member has it; None when it does not answer in time."""
+        answer = await self._ask(client_url, "cluster/member/list", "{}", timeout_s)
+        return None if answer is None else peers_in(answer)
+
+    async def add_member(
+        self, client_url: str, peer_url: str, timeout_s: float, *, learner: bool
+    ) -> Added | Refusal:
+        """Have a member with this peer URL on the list, with `learner` without a vote."""
+        body = json.dumps({"peerURLs": [peer_url], "isLearner": learner})
+        answer = await self._change(client_url, "add", body, timeout_s)
+        if isinstance(answer, Refusal):
+            return answer
+        added = answer.get("member")
+        new_id = number(added, "ID") if isinstance(added, dict) else 0
+        return Added(id=hex_id(new_id), members=peers_in(answer) or ())
+
+    async def promote_member(
+        self, client_url: str, member_id: str, timeout_s: float
+    ) -> Refusal | None:
+        """Give a learner (unpadded hex) its vote; None, or why not."""
+        return await self._change_one(client_url, "promote", member_id, timeout_s)
+
+    async def remove_member(
+        self, client_url: str, member_id: str, timeout_s: float
+    ) -> Refusal | None:
+        """Take a member (unpadded hex) off the list; None, or why not."""
+        return await self._change_one(client_url, "remove", member_id, timeout_s)
+
+    async def update_member(
+        self, client_url: str, member_id: str, peer_urls: Sequence[str], timeout_s: float
+    ) -> Refusal | None:
+        """Have a member (unpadded hex) dialled at these peer URLs; None, or why not."""
+        body = json.dumps({"ID": str(int(member_id, 16)), "peerURLs": list(peer_urls)})
+        answer = await self._change(client_url, "update", body, timeout_s)
+        return answer if isinstance(answer, Refusal) else None
+
+    async def _change_one(
+        self, client_url: str, change: str, member_id: str, timeout_s: float
+    ) -> Refusal | None:
+        body = f'{{"ID":"{int(member_id, 16)}"}}'
+        answer = await self._change(client_url, change, body, timeout_s)
+        return answer if isinstance(answer, Refusal) else None
+
+    async def _change(
+        self, client_url: str, change: str, body: str, timeout_s: float
+    ) -> dict[str, object] | Refusal:
+        answer = await self._answer(client_url, f"cluster/member/{change}", body, timeout_s)
+        if answer is None:
+            return Refusal(code=_DEADLINE_EXCEEDED, message="it did not answer in time")
+        if "code" in answer:
+            # Every etcd has these methods: what is not there is the member.
+            return refusal_in(answer, "etcdserver: member not found")
+        return answer
+
+    async def _ask(
+        self, client_url: str, method: str, body: str, timeout_s: float
+    ) -> dict[str, object] | None:
+        """The answer's JSON object; None when there is none in time, or it is an error.
+
+        _NO_SUCH_METHOD when this etcd does not have it.
+        """
+        answer = await self._answer(client_url, method, body, timeout_s)
+        if answer is not None and "code" in answer and answer != _NO_SUCH_METHOD:
+            return None
+        return answer
+
+    async def metrics(self, metrics_url: str, timeout_s: float) -> Metrics | None:
+        """The member's figures from where it publishes them; None when it does not answer in time.
+
+        It costs the member some 30 ms: not to be asked more than once a second.
+        """
+        page = await self._page(f"{metrics_url}/metrics", timeout_s)
+        return None if page is None else read_metrics(page)
+
+    async def identity(self, metrics_url: str, timeout_s: float) -> Identity | None:
+        """Who the member is and whether it has a leader, from its metrics: they ask for no user.
+
+        As costly as `metrics`.
+        """
+        page = await self._page(f"{metrics_url}/metrics", timeout_s)
+        return None if page is None else read_identity(page)
+
+    async def _page(self, url: str, timeout_s: float) -> bytes | None:
+        """What a GET there gives; None when it is not given in time."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                status, page = await self._http.send("GET", url, b"")
+        except TROUBLE:
+            return None
+        return page if status == _OK else None
+
+    async def _answer(
+        self, client_url: str, method: str, body: str, timeout_s: float
+    ) -> dict[str, object] | None:
+        """The answer's JSON object, of an error too; None when there is none in time."""
+        deadline = time.monotonic() + timeout_s
+        token = self.login.token
+        answer = await self._exchanged(client_url, method, body, timeout_s)
+        self._note_authentication(method, answer)
+        if answer is not None and "code" in answer and self.login.user is not None:
+            refusal = refusal_in(answer)
+            left_s = deadline - time.monotonic()
+            if wants_token(refusal.code, refusal.message) and await self.login.renew(
+                client_url, token, left_s
+            ):
+                left_s = deadline - time.monotonic()
+                return await self._exchanged(client_url, method, body, left_s) or answer
+        return answer
+
+    def _note_authentication(self, method: str, answer: dict[str, object] | None) -> None:
+        if answer is None:
+            return
+        if "code" in answer:
+            if refusal_in(answer).is_about_users:
+                self.authentication = True
+        elif method.startswith("kv/") and self.login.token is None:
+            self.authentication = False
+
+    async def _exchanged(
+        self, client_url: str, method: str, body: str, timeout_s: float
+    ) -> dict[str, object] | None:
+        try:
+            async with asyncio.timeout(timeout_s):
+                status, text = await self._http.send(
+                    "POST",
+                    f"{client_url}/v3/{method}",
+                    body.encode(),
+                    headers=self.login.headers,
+                )
+        except TROUBLE as error:
+            self._troubles[client_url] = trouble_words(error)
+            return None
+        try:
+            answer = json.loads(text)
+        except (ValueError, RecursionError):
+            answer = None
+        # An unknown path is the one case that only the status tells: 3.4 answers it with text.
+        if status == _NOT_FOUND and (not isinstance(answer, dict) or "code" in answer):
+            self._troubles.pop(client_url, None)
+            return _NO_SUCH_METHOD
+        if not isinstance(answer, dict):
+            self._troubles[client_url] = NOT_ETCD
+            return None
+        self._troubles.pop(client_url, None)
+        return answer
+
+
+def _served(answer: dict[str, object] | None) -> bool:
+    return answer is not None and ("header" in answer or number(answer, "code") in _NOT_ALLOWED)
+
+
+def tls_context(client_cert: str, client_key: str) -> ssl.SSLContext:
+    """For talking to members, whose own certificates are not checked; see `Gateway`."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    if client_cert:
+        try:
+            context.load_cert_chain(client_cert, client_key or None)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise InputError(
+                f"the client certificate cannot be used ({reason})", client_cert
+            ) from error
+    return context
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()

@@ -1,0 +1,102 @@
+"""The token that etcd gives a user for the password."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+
+from etcd_sandbox.etcd.exchange import TROUBLE, Exchange
+from etcd_sandbox.model.credentials import Credentials
+
+LOGIN_WITHIN_S = 10.0
+"""What etcd has for a token: it compares a slow hash, and asks a quorum."""
+
+TRY_AGAIN_S = 5.0
+"""How long after a refusal, or a silence, no other token is asked for."""
+
+
+class Login:
+    """The token of one user, renewed when members do not take it any more.
+
+    `refused` is why etcd gave none, None while nothing is known against the user. A simple token
+    is forgotten by a member that restarts: the first that misses it has a new one asked for.
+    """
+
+    def __init__(self, http: Exchange) -> None:
+        self._http = http
+        self._user: Credentials | None = None
+        self._token: str | None = None
+        self._asking: asyncio.Task[None] | None = None
+        self._not_before = 0.0
+        self.refused: str | None = None
+
+    @property
+    def user(self) -> Credentials | None:
+        """Who logs in; None while nobody does."""
+        return self._user
+
+    @property
+    def token(self) -> str | None:
+        """What a request carries now."""
+        return self._token
+
+    def become(self, user: Credentials | None) -> None:
+        """Log in as this user from now on."""
+        if user != self._user:
+            self._user, self._token, self.refused, self._not_before = user, None, None, 0.0
+
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """The headers of a request."""
+        return (("Authorization", self._token),) if self._token else ()
+
+    async def renew(self, client_url: str, stale: str | None, within_s: float) -> bool:
+        """Have another token than `stale`, from that member; whether there is one in time.
+
+        Who gives up waiting leaves the question under way: the next request has its answer.
+        """
+        if self._user is None:
+            return False
+        if self._token != stale:
+            return True
+        if self._asking is None:
+            if time.monotonic() < self._not_before:
+                return False
+            self._asking = asyncio.create_task(self._ask(client_url, self._user))
+        await asyncio.wait({self._asking}, timeout=max(0.0, within_s))
+        return self._token is not None and self._token != stale
+
+    async def settled(self, within_s: float) -> bool:
+        """Wait for a token that is being asked for; whether one was."""
+        if self._asking is None:
+            return False
+        await asyncio.wait({self._asking}, timeout=within_s)
+        return True
+
+    def close(self) -> None:
+        """Ask no more."""
+        if self._asking is not None:
+            self._asking.cancel()
+
+    async def _ask(self, client_url: str, user: Credentials) -> None:
+        body = json.dumps({"name": user.name, "password": user.password}).encode()
+        try:
+            async with asyncio.timeout(LOGIN_WITHIN_S):
+                _, text = await self._http.send("POST", f"{client_url}/v3/auth/authenticate", body)
+            answer = json.loads(text)
+        except (*TROUBLE, RecursionError):
+            answer = None
+        finally:
+            self._asking = None
+        if user != self._user:
+            return
+        token = answer.get("token") if isinstance(answer, dict) else None
+        if isinstance(token, str) and token:
+            self._token, self.refused = token, None
+            return
+        self._not_before = time.monotonic() + TRY_AGAIN_S
+        if isinstance(answer, dict) and "code" in answer:
+            self._token = None
+            message = str(answer.get("message") or answer.get("error"))
+            self.refused = message.removeprefix("etcdserver: ")

@@ -1,0 +1,245 @@
+"""The cluster as a Compose file: each member a service, found by the others by its service's name.
+
+Both `docker-compose` 1.29 and Compose v2 take it: no `version` and no `name`.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import urlsplit
+
+from etcd_sandbox.errors import InputError
+from etcd_sandbox.export.composeyaml import compose_yaml
+from etcd_sandbox.export.exported import Exported, Kind, heading, require_members
+from etcd_sandbox.export.memberoptions import (
+    composed_options,
+    is_built,
+    own_options,
+    port_of,
+    refuse_others_ways,
+    the_member,
+)
+from etcd_sandbox.model.spec import (
+    Bootstrap,
+    ClusterSpec,
+    DiscoverySpec,
+    MemberSpec,
+    ProcessSpec,
+    Restart,
+    Service,
+)
+from etcd_sandbox.plan.contained import BUILT_IMAGE, OFFICIAL_IMAGE
+from etcd_sandbox.plan.discovered import service_binary
+
+OFFICIAL_PROGRAM = "/usr/local/bin/etcd"
+
+_CLIENT, _PEER, _DATA, _NETWORK = 2379, 2380, "/etcd-data", "etcd"
+_REGISTER = "register"
+_DEFAULT_STOP_S = 10.0
+_FILE_OPTIONS = re.compile(r"-file$|^wal-dir$")
+_ODD = re.compile(r"[^A-Za-z0-9._-]+")
+
+Table = dict[str, Any]
+
+
+def compose(spec: ClusterSpec) -> Exported:
+    """The Compose file. Raises InputError for members that containers of their own cannot be."""
+    require_members(spec, Kind.COMPOSE)
+    names = _service_names(spec)
+    services: Table = {}
+    for process in spec.members:
+        refuse_others_ways(process, Kind.COMPOSE)
+        _refuse_files(spec, process)
+        services[names[process.name]] = _member(spec, process, names)
+    if spec.discovery is not None and spec.discovery.process:
+        services |= _discovery(spec, spec.discovery)
+    volumes: Table = {_volume(name): {} for name, each in services.items() if "volumes" in each}
+    document = {"services": services, "volumes": volumes, "networks": {_NETWORK: {}}}
+    head = heading(
+        spec,
+        Kind.COMPOSE,
+        "Run it with: docker compose -f FILE up (or docker-compose, podman-compose).",
+        "From this machine: ETCDCTL_ENDPOINTS="
+        + ",".join(f"http://{_published(the_member(p))}" for p in spec.members),
+        "Member IDs differ from the sandbox's: they are made of peer URLs, which differ.",
+    )
+    return Exported(text=head + compose_yaml(document), notes=tuple(_notes(spec, names)))
+
+
+def _service_names(spec: ClusterSpec) -> dict[str, str]:
+    """Process name → service name: that of the member, as far as Compose allows it."""
+    found: dict[str, str] = {}
+    taken = {Service.DISCOVERY.value, _REGISTER}
+    for process in spec.members:
+        plain = _ODD.sub("-", the_member(process).name).strip("._-") or "member"
+        name, number = plain, 1
+        while name.lower() in taken:
+            number += 1
+            name = f"{plain}-{number}"
+        taken.add(name.lower())
+        found[process.name] = name
+    return found
+
+
+def _member(spec: ClusterSpec, process: ProcessSpec, names: dict[str, str]) -> Table:
+    member, service = the_member(process), names[process.name]
+    scheme = urlsplit(member.peer_url).scheme
+    initial_cluster = ",".join(
+        f"{the_member(other).name}={scheme}://{names[other.name]}:{_PEER}" for other in spec.members
+    )
+    flags: dict[str, str] = {
+        "name": member.name,
+        **_listening(service, scheme),
+        **_introduction(spec, member, initial_cluster),
+        "logger": "zap",
+        "log-outputs": "stderr",
+        **({"peer-auto-tls": "true"} if scheme == "https" else {}),
+        **own_options(spec, process),
+    }
+    table = _etcd(member, service, flags)
+    table["ports"] = [f"{_published(member)}:{_CLIENT}"]
+    if process.restart is not Restart.NEVER:
+        table["restart"] = process.restart.value
+    if process.stop_timeout_s != _DEFAULT_STOP_S:
+        table["stop_grace_period"] = f"{round(process.stop_timeout_s * 1000)}ms"
+    if spec.discovery is not None and spec.discovery.process:
+        table["depends_on"] = {_REGISTER: {"condition": "service_completed_successfully"}}
+    return table
+
+
+def _etcd(member: MemberSpec, service: str, flags: dict[str, str]) -> Table:
+    """A service that is an etcd of the member's kind with its own data."""
+    image, program = _image(member)
+    return {
+        "image": image,
+        # Images differ in what they run by themselves.
+        "entrypoint": [program],
+        "command": [f"--{name}={value}" for name, value in flags.items()],
+        "volumes": [f"{_volume(service)}:{_DATA}"],
+        "networks": [_NETWORK],
+        "healthcheck": {
+            # The official images have no shell.
+            "test": ["CMD", str(PurePosixPath(program).with_name("etcdctl")), "endpoint", "health"],
+            "interval": "2s",
+            "timeout": "5s",
+            "retries": 10,
+            "start_period": "10s",
+        },
+    }
+
+
+def _image(member: MemberSpec) -> tuple[str, str]:
+    """The image of a member and the etcd in it: its own, else the official one of its version.
+
+    An image that was built here is nobody else's, and has no etcdctl for the health check.
+    """
+    assert member.etcd is not None
+    if member.etcd.image and not member.etcd.image.startswith(f"{BUILT_IMAGE}:"):
+        return member.etcd.image, member.etcd.path
+    return f"{OFFICIAL_IMAGE}:v{member.etcd.version}", OFFICIAL_PROGRAM
+
+
+def _listening(service: str, scheme: str = "http") -> dict[str, str]:
+    return {
+        "data-dir": _DATA,
+        "listen-client-urls": f"http://0.0.0.0:{_CLIENT}",
+        "advertise-client-urls": f"http://{service}:{_CLIENT}",
+        "listen-peer-urls": f"{scheme}://0.0.0.0:{_PEER}",
+        "initial-advertise-peer-urls": f"{scheme}://{service}:{_PEER}",
+    }
+
+
+def _introduction(spec: ClusterSpec, member: MemberSpec, initial_cluster: str) -> dict[str, str]:
+    """What tells a member of the others; DNS records are not for the engine's network."""
+    if (discovery := spec.discovery) is None:
+        return {
+            "initial-cluster": initial_cluster,
+            "initial-cluster-state": "new",
+            "initial-cluster-token": member.token,
+        }
+    own = f"http://{Service.DISCOVERY}:{_CLIENT}"
+    if discovery.token_url:
+        url = discovery.token_url
+        return {"discovery": url.replace(discovery.service, own, 1) if discovery.process else url}
+    service = own if discovery.process else discovery.service
+    return {"discovery-endpoints": urlsplit(service).netloc, "discovery-token": discovery.token}
+
+
+def _discovery(spec: ClusterSpec, discovery: DiscoverySpec) -> Table:
+    """The discovery service, and one that registers the token there and ends."""
+    by_etcd = {m.etcd: m for m in map(the_member, reversed(spec.members)) if m.etcd is not None}
+    member = by_etcd[service_binary(discovery.protocol, tuple(reversed(by_etcd)))]
+    process = spec.process(discovery.process)
+    assert process is not None
+    flags = composed_options(process.argv, process.name)
+    flags = {name: value for name, value in flags.items() if not name.startswith("initial-")}
+    flags |= _listening(Service.DISCOVERY)
+    flags["initial-cluster"] = f"{process.name}={flags['initial-advertise-peer-urls']}"
+    image, program = _image(member)
+    etcdctl = str(PurePosixPath(program).with_name("etcdctl"))
+    size = str(discovery.size)
+    register: Table = {
+        "image": image,
+        "entrypoint": [etcdctl],
+        "command": [
+            f"--endpoints={Service.DISCOVERY}:{_CLIENT}",
+            "put",
+            f"/_etcd/registry/{discovery.token}/_config/size",
+            size,
+        ],
+        "networks": [_NETWORK],
+        "depends_on": {Service.DISCOVERY.value: {"condition": "service_healthy"}},
+    }
+    if discovery.token_url:
+        register["environment"] = {"ETCDCTL_API": "2"}
+        register["command"] = [
+            f"--endpoints=http://{Service.DISCOVERY}:{_CLIENT}",
+            "set",
+            f"/discovery/{discovery.token}/_config/size",
+            size,
+        ]
+    return {
+        Service.DISCOVERY.value: _etcd(member, Service.DISCOVERY.value, flags),
+        _REGISTER: register,
+    }
+
+
+def _published(member: MemberSpec) -> str:
+    """Where the member's clients on this machine find it: at the port that it has here."""
+    return f"127.0.0.1:{port_of(member.client_url) or _CLIENT}"
+
+
+def _volume(service: str) -> str:
+    return f"{service}-data"
+
+
+def _refuse_files(spec: ClusterSpec, process: ProcessSpec) -> None:
+    files = [name for name in own_options(spec, process) if _FILE_OPTIONS.search(name)]
+    if files:
+        raise InputError(
+            f"--{files[0]} of {process.name} is a place on this machine, which its container would not have",
+            hint=f"etcd-sandbox export {Kind.SHELL} runs the members on this machine",
+        )
+
+
+def _notes(spec: ClusterSpec, names: dict[str, str]) -> list[str]:
+    notes = []
+    beside = [p.name for p in spec.processes if p.member is None and p.service is None]
+    if beside:
+        notes.append(f"{', '.join(beside)}: no etcd, so it is left out: a service needs an image")
+    for process in spec.members:
+        member = the_member(process)
+        if names[process.name] != member.name:
+            notes.append(f"the service of {member.name} is called {names[process.name]}")
+    if spec.bootstrap is Bootstrap.DNS:
+        notes.append("the members are listed to each other: Compose's own DNS has no SRV records")
+    if (discovery := spec.discovery) is not None and not discovery.process:
+        notes.append(
+            f"the discovery service {discovery.service} must be reachable from containers, and its "
+            "token unused"
+        )
+    if any(map(is_built, spec.members)):
+        notes.append("the members' image was built here: the official one of the version is named")
+    return notes

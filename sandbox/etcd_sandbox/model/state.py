@@ -1,0 +1,255 @@
+"""What is: the state of each process and member, and of the cluster they make."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from etcd_sandbox.model.spec import Bootstrap, DiscoveryProtocol, Runtime, Service
+
+
+class ProcessState(StrEnum):
+    """Where a process is in its life; `failed` means that it could not be executed."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    EXITED = "exited"
+    BACKOFF = "backoff"
+    FAILED = "failed"
+    REMOVED = "removed"
+
+    @property
+    def alive(self) -> bool:
+        """There is an operating-system process behind it."""
+        return self in _ALIVE
+
+
+_ALIVE = frozenset(
+    {ProcessState.STARTING, ProcessState.RUNNING, ProcessState.PAUSED, ProcessState.STOPPING}
+)
+
+
+class Role(StrEnum):
+    """What a member that answers says of itself. `candidate`: it knows no leader."""
+
+    LEADER = "leader"
+    FOLLOWER = "follower"
+    CANDIDATE = "candidate"
+    LEARNER = "learner"
+    PROXY = "proxy"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exit:
+    """How a process ended: by `signal` (`SIGKILL`) or with `code`; `ts` is RFC 3339.
+
+    `note` is what a reader may want to know of the end.
+    """
+
+    code: int | None
+    signal: str | None
+    ts: str
+    error: str | None = None
+    note: str | None = None
+
+    def __str__(self) -> str:
+        if self.error is not None:
+            return self.error
+        return f"killed by {self.signal}" if self.signal else f"exit status {self.code}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessStatus:
+    """One process as `status` shows it. `cpu_percent` is of one core, since the last answer.
+
+    `service`: what it does for the members' sake.
+    """
+
+    name: str
+    pid: int | None
+    state: ProcessState
+    cpu_percent: float | None
+    rss_bytes: int | None
+    restarts: int
+    uptime_s: float | None
+    exit: Exit | None
+    command: str
+    service: Service | None = None
+
+
+WANTS_USER = "answers, but wants a user (authentication is on)"
+"""What is said of a member that refuses to tell a stranger of itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberStatus:
+    """One member as `status` shows it: its process and what it says of itself.
+
+    What a member says (role, health, term, revision, sizes, version) is None when it did
+    not answer in time; nothing of it is remembered from earlier answers. `follows` is whom it
+    takes for the leader (a leader follows itself): members that are cut apart differ. `healthy`: it
+    answered, and knows a leader. `alarms` are those that it has raised (`NOSPACE`, `CORRUPT`). `why`
+    is what else is to be said of it: why it does not answer, or answers no more than that it is there.
+    `metrics_url` with `/metrics` behind it is the page for Prometheus.
+    """
+
+    name: str
+    process: str
+    id: str | None
+    pid: int | None
+    state: ProcessState
+    role: Role | None
+    healthy: bool
+    term: int | None
+    revision: int | None
+    raft_index: int | None
+    raft_applied_index: int | None
+    db_size_bytes: int | None
+    hash: int | None
+    version: str | None
+    client_url: str
+    peer_url: str
+    metrics_url: str | None = None
+    data_dir: str
+    cpu_percent: float | None
+    rss_bytes: int | None
+    restarts: int
+    uptime_s: float | None
+    exit: Exit | None
+    follows: str | None = None
+    alarms: tuple[str, ...] = ()
+    why: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quorum:
+    """How many voters etcd's member list has, how many of them are needed, how many are healthy.
+
+    `ok`: enough of them follow one leader, or a read that needs a quorum was just served. `late` is
+    how many run and did not answer in time: of them nothing is known.
+    """
+
+    voters: int
+    needed: int
+    healthy: int
+    ok: bool
+    late: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlarmStatus:
+    """An alarm that is up; `member` is its name, None where etcd does not tell which member is meant."""
+
+    alarm: str
+    member: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedMember:
+    """An entry of etcd's member list that is no process of this cluster: it counts all the same.
+
+    `id` is unpadded hex. `started` is whether it ever joined: etcd knows its client URLs from then on.
+    `answers` is whether it answered at one of them just now. A `remnant` does not count: it came with a
+    snapshot's database, and has the peer URL of a member.
+    """
+
+    id: str
+    name: str
+    peer_urls: tuple[str, ...]
+    client_urls: tuple[str, ...]
+    learner: bool
+    started: bool
+    answers: bool
+    remnant: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SupervisorStatus:
+    """The supervisor itself."""
+
+    pid: int
+    version: str
+    uptime_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogView:
+    """Who leads by what the members' logs say, known when the line is written; None: nobody."""
+
+    leader: str | None
+    term: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogLoss:
+    """Log lines that are not in the files, since the disk refused them: how many so far, why the last.
+
+    `losing` tells that it still refuses them.
+    """
+
+    lines: int = 0
+    losing: bool = False
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registration:
+    """A member as a discovery service has it: `id` in unpadded hex, `peer_urls` joined by commas."""
+
+    member: str
+    id: str
+    peer_urls: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BootstrapStatus:
+    """How the members were told of each other, and what runs them.
+
+    `service` is the URL of the discovery service or the address of the DNS server, `process` the
+    process that is it where it is ours. `protocol`, `token`, `size` and `registered` are of a
+    discovery service: what was seen when it was last asked, None where it never answered. `lack` is
+    what keeps members that start from becoming ready, None where nothing is known to.
+    """
+
+    way: Bootstrap = Bootstrap.STATIC
+    runtime: Runtime = Runtime.PROCESS
+    service: str | None = None
+    process: str | None = None
+    protocol: DiscoveryProtocol | None = None
+    token: str | None = None
+    size: int | None = None
+    registered: tuple[Registration, ...] | None = None
+    domain: str | None = None
+    lack: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusterStatus:
+    """`status --json`, schema 1. `leader` is the member name of the claimant with the highest term.
+
+    That, as all that is told of members, is what they answer now; `logs` is ahead of it when
+    a leader was just lost, and behind it for members whose logs go elsewhere. `alarms` are all that
+    are up, `elsewhere` the members on etcd's list that are no process of this cluster, `notes` what
+    else a reader must know: two members whose data differ, a leader of a cluster of its own.
+    `authentication`: whether etcd asks for a user, None while no answer told.
+    """
+
+    schema: int
+    cluster: str
+    supervisor: SupervisorStatus
+    leader: str | None
+    term: int | None
+    quorum: Quorum
+    members: tuple[MemberStatus, ...]
+    processes: tuple[ProcessStatus, ...]
+    faults: tuple[dict[str, object], ...]
+    logs: LogView = LogView(leader=None, term=None)
+    log_loss: LogLoss = LogLoss()
+    bootstrap: BootstrapStatus = BootstrapStatus()
+    alarms: tuple[AlarmStatus, ...] = ()
+    elsewhere: tuple[ListedMember, ...] = ()
+    notes: tuple[str, ...] = ()
+    authentication: bool | None = None

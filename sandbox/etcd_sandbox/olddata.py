@@ -1,0 +1,65 @@
+"""What `up` says of the data that members have already: nobody is to meet old keys unawares."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from etcd_sandbox.etcd.datadir import has_data
+from etcd_sandbox.model.leftoff import LeftOff
+from etcd_sandbox.plan.identity import mismatch
+
+if TYPE_CHECKING:
+    from etcd_sandbox.model.spec import ClusterSpec, MemberSpec
+    from etcd_sandbox.paths import ClusterPaths
+
+
+def going_on(
+    spec: ClusterSpec, recorded: ClusterSpec | None, paths: ClusterPaths, *, ephemeral: bool = False
+) -> str | None:
+    """One line about the data that the members of `spec` go on with; None where they begin anew.
+
+    `recorded` is the plan that the data is of: with another one, the start is refused. With
+    `ephemeral` the data is deleted when the cluster stops.
+    """
+    wanted = {process.name for process in spec.wanted_processes}
+    members = [
+        process.member
+        for process in spec.members
+        if process.member is not None
+        and process.name in wanted
+        and not process.member.proxy  # it keeps no keys
+    ]
+    old = [member for member in members if has_data(member.data_dir)]
+    ours = all(member.data_owned for member in old)
+    if not old or (ours and recorded is not None and mismatch(recorded, spec)):
+        return None
+    whose = "" if len(old) == len(members) else f" of {', '.join(member.name for member in old)}"
+    parts = [
+        f"cluster {spec.name} goes on with the data{whose} that it has had since {_since(old)}",
+        _figures(paths),
+    ]
+    if ephemeral:
+        parts.append(", and deletes it when it stops")
+    if ours:
+        parts.append("; --fresh begins anew")
+    else:
+        parts.append(f"; to begin anew, delete {', '.join(member.data_dir for member in old)}")
+    return "".join(parts)
+
+
+def _since(members: list[MemberSpec]) -> str:
+    # etcd makes this directory once, and nothing in it later but its two parts.
+    begun = min((Path(member.data_dir) / "member").stat().st_mtime for member in members)
+    return datetime.fromtimestamp(begun).astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def _figures(paths: ClusterPaths) -> str:
+    try:
+        left = msgspec.json.decode(paths.left_off.read_bytes(), type=LeftOff)
+    except (OSError, msgspec.MsgspecError):
+        return ""
+    return f" (term {left.term}, revision {left.revision})"

@@ -1,0 +1,181 @@
+"""Members that a discovery service introduces to each other: its protocol, its process, their flags."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from etcd_sandbox.errors import InputError
+from etcd_sandbox.etcd.flags import compose
+from etcd_sandbox.etcd.version import parse
+from etcd_sandbox.model.spec import (
+    DiscoveryProtocol,
+    DiscoverySpec,
+    EtcdBinary,
+    ProcessSpec,
+    Service,
+)
+from etcd_sandbox.plan.ports import PORT_LIMIT, PORTS_PER_MEMBER, ports_from
+
+V2_PATH = "/v2/keys/discovery"
+"""Where tokens of the v2 protocol are kept, by etcd's documentation."""
+
+_V3_SINCE = (3, 6)
+_V2_UNTIL = (3, 7)
+_HEARTBEAT_MS, _ELECTION_MS = 10, 100
+"""The service has one member: its only election need not take a second."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Newcomers:
+    """Whom a discovery service is to introduce: names and peer URLs, and the protocols that all
+    their etcds speak, the better one first."""
+
+    protocols: tuple[DiscoveryProtocol, ...]
+    members: tuple[tuple[str, str], ...]
+
+
+def protocols_of(binaries: Iterable[EtcdBinary]) -> tuple[DiscoveryProtocol, ...]:
+    """The protocols that all these etcds speak, the better one first: v2 has gone in 3.7.
+
+    Raises InputError for versions that have none in common.
+    """
+    versions = sorted({binary.version for binary in binaries}, key=parse)
+    spoken = []
+    if all(parse(version)[:2] >= _V3_SINCE for version in versions):
+        spoken.append(DiscoveryProtocol.V3)
+    if all(parse(version)[:2] < _V2_UNTIL for version in versions):
+        spoken.append(DiscoveryProtocol.V2)
+    if spoken:
+        return tuple(spoken)
+    raise InputError(
+        f"etcd {' and '.join(versions)} have no discovery protocol in common: "
+        "v2 ended with 3.6, v3 began with 3.6",
+        hint="give all members one version with --etcd, or use --bootstrap static",
+    )
+
+
+def token_url(service: str, token: str) -> str:
+    """The URL of a token of the v2 protocol."""
+    return f"{service.rstrip('/')}{V2_PATH}/{token}"
+
+
+def own_service(protocol: DiscoveryProtocol, port: int, token: str, size: int) -> DiscoverySpec:
+    """The service that the sandbox itself starts, serving clients on `port`."""
+    service = f"http://127.0.0.1:{port}"
+    return DiscoverySpec(
+        protocol=protocol,
+        service=service,
+        token=token,
+        size=size,
+        token_url=token_url(service, token) if protocol is DiscoveryProtocol.V2 else "",
+        process=Service.DISCOVERY.value,
+    )
+
+
+def service_port(base_port: int, taken: Iterable[int]) -> int:
+    """The client port of our own service: right behind the first member's ports.
+
+    Raises InputError where no port is left there.
+    """
+    port, used = base_port + PORTS_PER_MEMBER, set(taken)
+    # Members may stand so close that this is one of theirs: then behind them all.
+    if used & set(range(port, port + PORTS_PER_MEMBER)):
+        port = max(used) + 1
+    if port + 1 > PORT_LIMIT:
+        raise InputError(
+            f"behind the members' ports, those of the discovery service pass {PORT_LIMIT}",
+            hint="use a lower --base-port",
+        )
+    return port
+
+
+def service_binary(protocol: DiscoveryProtocol, binaries: Sequence[EtcdBinary]) -> EtcdBinary:
+    """Which of the members' etcds can be the service: v2 is served by 3.4 and 3.5 only."""
+    if protocol is DiscoveryProtocol.V3:
+        return binaries[0]
+    return next(binary for binary in binaries if parse(binary.version)[:2] < _V3_SINCE)
+
+
+def service_process(
+    discovery: DiscoverySpec,
+    binary: EtcdBinary,
+    data_root: Path,
+    cwd: str,
+    env_drop: tuple[str, ...],
+) -> ProcessSpec:
+    """The etcd that is the discovery service."""
+    is_v2 = discovery.protocol is DiscoveryProtocol.V2
+    ports = ports_from(urlsplit(discovery.service).port or 0)
+    peer = f"http://127.0.0.1:{ports.peer}"
+    name = discovery.process
+    flags: dict[str, str | int | float | bool] = {
+        "name": name,
+        "data-dir": str(data_root / name),
+        "listen-client-urls": discovery.service,
+        "advertise-client-urls": discovery.service,
+        "listen-peer-urls": peer,
+        "initial-advertise-peer-urls": peer,
+        "initial-cluster": f"{name}={peer}",
+        "initial-cluster-token": "etcd-sandbox-discovery",
+        "heartbeat-interval": _HEARTBEAT_MS,
+        "election-timeout": _ELECTION_MS,
+        "logger": "zap",
+        "log-outputs": "stderr",
+    }
+    if is_v2:
+        flags["enable-v2"] = True
+    argv = compose(binary.path, flags)
+    return ProcessSpec(
+        name=name,
+        argv=argv,
+        shown=shlex.join(argv),
+        cwd=cwd,
+        env_drop=env_drop,
+        service=Service.DISCOVERY,
+    )
+
+
+def discovery_flags(discovery: DiscoverySpec) -> dict[str, str | int | float | bool]:
+    """What a member is told in place of the list of members."""
+    if discovery.protocol is DiscoveryProtocol.V2:
+        return {"discovery": discovery.token_url}
+    # Endpoints are host and port here: measured on 3.6 and 3.7.
+    service = urlsplit(discovery.service)
+    flags: dict[str, str | int | float | bool] = {
+        "discovery-endpoints": service.netloc,
+        "discovery-token": discovery.token,
+    }
+    if service.scheme == "https":
+        flags["discovery-insecure-transport"] = False
+    return flags
+
+
+def size_notes(
+    discovery: DiscoverySpec, members: Sequence[tuple[str, EtcdBinary]]
+) -> tuple[str, ...]:
+    """What will come of a token that has not exactly one place for each member."""
+    missing = discovery.places - len(members)
+    if missing > 0:
+        return (
+            f"the discovery token is for {discovery.size} members: the cluster begins when "
+            f"{missing} more than these {len(members)} {'have' if missing > 1 else 'has'} "
+            "registered with it",
+        )
+    return tuple(
+        f"{name} is one more than the {discovery.size} members of the discovery token: "
+        + (
+            f"etcd {binary.version} makes it a proxy, which has no vote and no data"
+            if parse(binary.version)[:2] < _V3_SINCE
+            else f"etcd {binary.version} refuses to start it"
+        )
+        for name, binary in members[discovery.places :]
+    )
+
+
+def hashed_token(discovery: DiscoverySpec) -> str:
+    """What takes the place of the cluster token in member IDs: measured on 3.4 to 3.7."""
+    return discovery.token_url or discovery.token

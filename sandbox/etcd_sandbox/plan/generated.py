@@ -1,0 +1,397 @@
+"""Plans the members that `-n N` or a profile ask for, and what a profile runs beside them."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from etcd_sandbox.config.names import process_name
+from etcd_sandbox.config.profileshape import Profile, generated_names
+from etcd_sandbox.errors import InputError
+from etcd_sandbox.etcd.ids import member_id
+from etcd_sandbox.model.spec import (
+    After,
+    Bootstrap,
+    ClusterSpec,
+    EtcdBinary,
+    MemberSpec,
+    PeerLink,
+    ProcessSpec,
+    Runtime,
+    Service,
+    Source,
+)
+from etcd_sandbox.plan import ways
+from etcd_sandbox.plan.contained import Engine, container_name, in_container
+from etcd_sandbox.plan.discovered import (
+    Newcomers,
+    own_service,
+    protocols_of,
+    service_binary,
+    service_port,
+    service_process,
+    size_notes,
+)
+from etcd_sandbox.plan.dnsrecords import with_records
+from etcd_sandbox.plan.joining import joining
+from etcd_sandbox.plan.linked import APART, DIRECT
+from etcd_sandbox.plan.memberargv import ENV_DROP, as_profiled, check_contained, member_argv
+from etcd_sandbox.plan.named import (
+    needs_tls,
+    own_records,
+    seeing,
+    server_process,
+    tls_notes,
+)
+from etcd_sandbox.plan.ports import PORTS_PER_MEMBER, MemberPorts, member_ports, profile_ports
+from etcd_sandbox.plan.shell import shell_argv
+from etcd_sandbox.plan.wanted import check_distinct, resolve_wanted
+from etcd_sandbox.plan.ways import Means
+
+
+def plan_members(
+    name: str,
+    source: Source,
+    profile: Profile,
+    *,
+    choose_etcd: Callable[[str], EtcdBinary],
+    data_root: Path,
+    cwd: str,
+    caller_env: Mapping[str, str],
+    members: int | None = None,
+    base_port: int | None = None,
+    port_step: int | None = None,
+    etcd: str | None = None,
+    env_overlay: Mapping[str, str] | None = None,
+    wanted: Sequence[str] = (),
+    ephemeral: bool = False,
+    exit_on_error: bool = False,
+    port_lock: str = "",
+    direct: bool = False,
+    token: str | None = None,
+    means: Means | None = None,
+    engine: Engine | None = None,
+) -> ClusterSpec:
+    """The cluster `name` as `profile` describes it; `-n N` alone is an empty profile.
+
+    `members`, `base_port`, `port_step`, `etcd` and `token` are options that win over the profile (a
+    member's own `etcd` stays). `choose_etcd` finds an etcd by path, version or "" for the
+    best. `direct` leaves out the links between the members. `means` says how the members are told of
+    each other, `engine` runs them in containers. Raises InputError for numbers out of range, ports or
+    names used twice, flags that a member's etcd does not know, and ways that it cannot go.
+    """
+    names = _member_names(profile, members)
+    asked = _Asked(
+        cluster=name,
+        profile=profile,
+        names=names,
+        learners=tuple(name for name in names if profile.own(name)[1].learner),
+        token=token or profile.cluster.token or default_token(name),
+        etcd=etcd,
+        data_root=data_root,
+        cwd=cwd,
+        choose_etcd=choose_etcd,
+        direct=direct,
+        engine=engine,
+    )
+    ports = profile_ports(
+        profile,
+        asked.names,
+        profile.cluster.base_port if base_port is None else base_port,
+        profile.cluster.port_step if port_step is None else port_step,
+    )
+    everyone = tuple(zip(asked.names, ports, strict=True))
+    by_name = tuple(each for each in everyone if each[0] not in asked.learners)
+    way = _way(asked, by_name, means or Means())
+    initial_cluster = tuple(
+        f"{member}={way.peer_url(member, each.peer)}" for member, each in by_name[: way.places]
+    )
+    processes = [_member(asked, way, member, each, initial_cluster) for member, each in by_name]
+    if way.places is not None:
+        processes[way.places :] = [_surplus(process) for process in processes[way.places :]]
+    processes += [
+        _learner(asked, way, member, each, initial_cluster)
+        for member, each in everyone
+        if member in asked.learners
+    ]
+    processes += _services(asked, way, means or Means())
+    processes += _beside(profile, cwd, dict(env_overlay or {}))
+    check_distinct(processes, _places(profile))
+    return ClusterSpec(
+        name=name,
+        source=source,
+        processes=tuple(processes),
+        token=way.token,
+        bootstrap=way.bootstrap,
+        runtime=engine.runtime if engine is not None else Runtime.PROCESS,
+        discovery=way.discovery,
+        dns=way.dns,
+        wanted=resolve_wanted(wanted, processes),
+        ephemeral=ephemeral,
+        exit_on_error=exit_on_error,
+        port_lock=port_lock,
+        user=profile.cluster.user,
+        notes=(
+            *_unused_overrides(asked),
+            *_dropped_variables(caller_env),
+            *_size_notes(asked, way),
+            *_tls_notes(asked, way),
+        ),
+    )
+
+
+def default_token(cluster: str) -> str:
+    """The initial cluster token of generated members: `etcd-cluster-1` gives the known IDs."""
+    return "etcd-cluster-1" if cluster == "default" else f"etcd-cluster-{cluster}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Asked:
+    """What holds for all members."""
+
+    cluster: str
+    profile: Profile
+    names: tuple[str, ...]
+    learners: tuple[str, ...]
+    token: str
+    etcd: str | None
+    data_root: Path
+    cwd: str
+    choose_etcd: Callable[[str], EtcdBinary]
+    direct: bool
+    engine: Engine | None
+    chosen: dict[str, EtcdBinary] = field(default_factory=dict)
+
+    def binary(self, member: str) -> EtcdBinary:
+        """The member's etcd: its own, that of the option, that of `[cluster]`, the best."""
+        index, own = self.profile.own(member)
+        place = ""
+        if own.etcd:
+            wish, place = own.etcd, self.profile.place("member", index, "etcd")
+        elif self.etcd is not None:
+            wish = self.etcd
+        else:
+            wish = self.profile.cluster.etcd
+            place = self.profile.place("cluster", "etcd") if wish else ""
+        if wish not in self.chosen:
+            try:
+                self.chosen[wish] = self.choose_etcd(wish)
+            except InputError as error:
+                if error.where or not place:
+                    raise
+                raise InputError(error.what, place, error.hint, error.detail) from error
+        return self.chosen[wish]
+
+
+def _member_names(profile: Profile, count: int | None) -> tuple[str, ...]:
+    if count is None:
+        return profile.member_names
+    if not profile.lists_members or count < 1:
+        # member_ports refuses counts out of range; names are made for sane ones only.
+        member_ports(count, base_port=1, step=PORTS_PER_MEMBER)
+        return generated_names(count)
+    if count > len(profile.members):
+        raise InputError(
+            f"the profile lists the members by name: {len(profile.members)} of them, not {count}",
+            profile.place("member", 0),
+            f"add a [[member]] for each, or set members = {count} in [cluster]",
+        )
+    return profile.member_names[:count]
+
+
+def _way(asked: _Asked, ports: Sequence[tuple[str, MemberPorts]], means: Means) -> ways.Way:
+    """How the members are told of each other. Raises InputError where their etcds cannot go that way."""
+    binaries = [asked.binary(name) for name in asked.names]
+    first = ports[0][1].client
+    apart = asked.engine is not None and asked.engine.is_apart
+    if apart and means.bootstrap is not Bootstrap.STATIC:
+        raise InputError(
+            f"members whose bootstrap is {means.bootstrap.value!r} need the network of this machine, "
+            "and these containers have a network of their own",
+            hint="use --bootstrap static, or containers on the host's network",
+        )
+    match means.bootstrap:
+        case Bootstrap.DISCOVERY:
+            protocols = protocols_of(binaries)
+            if means.ask_service is not None:
+                peers = tuple((name, _url(own.peer)) for name, own in ports)
+                return ways.by_discovery(
+                    means.ask_service(Newcomers(protocols=protocols, members=peers))
+                )
+            port = service_port(
+                first, (p for _, own in ports for p in range(own.client, own.peer_listener + 1))
+            )
+            size = means.size or len(ports)
+            return ways.by_discovery(own_service(protocols[0], port, means.token, size))
+        case Bootstrap.DNS:
+            directory = asked.data_root.parent / Service.DNS.value
+            dns = own_records(ports, first, directory, tls=needs_tls(binaries), mount=means.mount)
+            if means.records is not None:
+                dns = with_records(dns, *means.records, ports)
+            return ways.by_dns(dns, asked.token)
+        case Bootstrap.STATIC:
+            return ways.static(asked.token, container_name(asked.cluster, "") if apart else "")
+
+
+def _services(asked: _Asked, way: ways.Way, means: Means) -> list[ProcessSpec]:
+    """What runs for the members' sake."""
+    services = []
+    if way.discovery is not None and way.discovery.process:
+        binary = service_binary(
+            way.discovery.protocol, [asked.binary(name) for name in asked.names]
+        )
+        service = service_process(way.discovery, binary, asked.data_root, asked.cwd, ENV_DROP)
+        if asked.engine is not None:
+            service = in_container(service, asked.engine, binary, asked.cluster, asked.data_root)
+        services.append(service)
+    if way.dns is not None:
+        services.append(server_process(way.dns, means.dnsmasq, asked.cwd))
+    return services
+
+
+def _member(
+    asked: _Asked,
+    way: ways.Way,
+    name: str,
+    ports: MemberPorts,
+    initial_cluster: tuple[str, ...],
+) -> ProcessSpec:
+    client, metrics = _url(ports.client), _url(ports.metrics)
+    peer, scheme = way.peer_url(name, ports.peer), way.peer_scheme
+    dialled = _url(ports.peer, scheme)
+    link, no_link = None, DIRECT
+    if asked.engine is not None and asked.engine.is_apart:
+        no_link = APART
+    elif not asked.direct:
+        link = PeerLink(listen_url=dialled, target_url=_url(ports.peer_listener, scheme))
+    member = MemberSpec(
+        name=name,
+        id=member_id([peer], way.token),
+        client_url=client,
+        peer_url=peer,
+        metrics_url=metrics,
+        listen_urls=(client, link.target_url if link else dialled, metrics),
+        data_dir=str(asked.data_root / name),
+        data_owned=True,
+        token=way.token,
+        initial_cluster=initial_cluster,
+        etcd=asked.binary(name),
+        link=link,
+        no_link="" if link else no_link,
+    )
+    argv = member_argv(member, asked.profile, way.flags(initial_cluster))
+    root = asked.data_root.parent if asked.engine is None else None
+    member = as_profiled(member, asked.profile, asked.cwd, root)
+    supervise = asked.profile.supervise
+    process = ProcessSpec(
+        name=process_name(name),
+        argv=argv,
+        shown=shlex.join(argv),
+        cwd=asked.cwd,
+        env_drop=ENV_DROP,
+        restart=supervise.restart,
+        stop_timeout_s=supervise.stop_timeout_s,
+        member=member,
+    )
+    if way.dns is not None:
+        process = seeing(process, way.dns, contained=asked.engine is not None)
+    if asked.engine is not None:
+        check_contained(member, asked.profile)
+        binary = asked.binary(name)
+        resolv_conf = way.dns.resolv_conf if way.dns is not None else ""
+        process = in_container(
+            process, asked.engine, binary, asked.cluster, asked.data_root, resolv_conf
+        )
+    return process
+
+
+def _learner(
+    asked: _Asked,
+    way: ways.Way,
+    name: str,
+    ports: MemberPorts,
+    initial_cluster: tuple[str, ...],
+) -> ProcessSpec:
+    """A member without a vote: it comes to the others when they are ready."""
+    process = _member(asked, way, name, ports, initial_cluster)
+    assert process.member is not None
+    # Nobody looks for it by a name of DNS: it is on no list when the others begin.
+    peer = _url(ports.peer, way.peer_scheme) if way.dns is not None else process.member.peer_url
+    member = replace(
+        process.member,
+        id=None,
+        peer_url=peer,
+        initial_cluster=(*initial_cluster, f"{name}={peer}"),
+        learner=True,
+    )
+    return replace(joining(process, member), after=After.READY)
+
+
+def _surplus(process: ProcessSpec) -> ProcessSpec:
+    """A member for whom the discovery token has no place: it starts when the others are there.
+
+    Whoever registered too late would be the surplus one otherwise.
+    """
+    member = process.member
+    return replace(
+        process, after=After.READY, member=None if member is None else replace(member, id=None)
+    )
+
+
+def _beside(profile: Profile, cwd: str, env: dict[str, str]) -> list[ProcessSpec]:
+    return [
+        ProcessSpec(
+            name=process.name,
+            argv=shell_argv(process.command),
+            shown=process.command,
+            cwd=cwd,
+            env=env,
+            restart=process.restart,
+            stop_timeout_s=profile.supervise.stop_timeout_s,
+            after=process.after,
+            stdin=process.stdin,
+        )
+        for process in profile.processes
+    ]
+
+
+def _places(profile: Profile) -> dict[str, str]:
+    return {
+        process.name: profile.place("process", index, "name")
+        for index, process in enumerate(profile.processes)
+    }
+
+
+def _unused_overrides(asked: _Asked) -> list[str]:
+    return [
+        f"{asked.profile.place('member', index)}: {member.name} is not among the "
+        f"{len(asked.names)} members asked for, so its [[member]] is not used"
+        for index, member in enumerate(asked.profile.members)
+        if member.name not in asked.names
+    ]
+
+
+def _size_notes(asked: _Asked, way: ways.Way) -> tuple[str, ...]:
+    if way.discovery is None:
+        return ()
+    voters = [name for name in asked.names if name not in asked.learners]
+    return size_notes(way.discovery, [(name, asked.binary(name)) for name in voters])
+
+
+def _tls_notes(asked: _Asked, way: ways.Way) -> tuple[str, ...]:
+    if way.dns is None:
+        return ()
+    return tls_notes(way.dns, {name: asked.binary(name) for name in asked.names})
+
+
+def _dropped_variables(env: Mapping[str, str]) -> list[str]:
+    names = sorted(n for n in env if n.startswith("ETCD_") and not n.startswith("ETCD_SANDBOX_"))
+    return (
+        [f"{', '.join(names)} in your environment: not passed on to the members"] if names else []
+    )
+
+
+def _url(port: int, scheme: str = "http") -> str:
+    return f"{scheme}://127.0.0.1:{port}"

@@ -1,0 +1,342 @@
+"""Composes a member that comes to a cluster that is there: its name, its ports, its command."""
+
+from __future__ import annotations
+
+import itertools
+import re
+import shlex
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
+
+from etcd_sandbox.config.names import check_name, process_name
+from etcd_sandbox.errors import InputError
+from etcd_sandbox.etcd.flags import compose
+from etcd_sandbox.model.spec import (
+    After,
+    ClusterSpec,
+    ContainerSpec,
+    MemberSpec,
+    PeerLink,
+    ProcessSpec,
+)
+from etcd_sandbox.plan.contained import listening_anywhere
+from etcd_sandbox.plan.memberargv import ENV_DROP
+from etcd_sandbox.plan.memberoptions import is_composed, options
+from etcd_sandbox.plan.ports import PORT_LIMIT, PORTS_PER_MEMBER
+
+WIDE_STEP = 10000
+"""Between the ports of two members where one alone tells no step."""
+
+NARROW_STEP = 1000
+"""Between them where the cluster's own step leaves no room any more."""
+
+_GENERATED = re.compile(r"infra([1-9][0-9]*)")
+_OWN = frozenset(
+    (
+        "name",
+        "data-dir",
+        "wal-dir",
+        "listen-client-urls",
+        "advertise-client-urls",
+        "listen-peer-urls",
+        "initial-advertise-peer-urls",
+        "listen-metrics-urls",
+        "initial-cluster",
+        "initial-cluster-state",
+        "config-file",
+        "force-new-cluster",
+    )
+)
+"""Flags that each member has for itself, or that say how a new cluster begins."""
+
+
+def newcomer(
+    spec: ClusterSpec,
+    listed: Sequence[ProcessSpec],
+    name: str | None,
+    data_root: Path,
+    is_free: Callable[[int], bool],
+    *,
+    learner: bool,
+) -> ProcessSpec:
+    """The process of one more member of `spec`, like the others but for what is its own.
+
+    `listed` are all processes that still have a name and ports here, the removed included; with
+    no `name` the next number is taken. `is_free` says whether a port can be had: it is asked where the
+    ports were chosen for the cluster, and not by the user. Its ID is not known, and its
+    list of members is that of `spec` and itself. Raises InputError for a name or ports that cannot be.
+    """
+    patterns = list(_patterns(spec))
+    if not patterns:
+        raise InputError(
+            "there is no member whose command could be taken as a pattern for another",
+            hint="write flags, and no config file and no shell syntax, into the Procfile's commands",
+        )
+    name = _name(name, spec, listed)
+    pattern = patterns[0]
+    like = pattern.member
+    assert like is not None
+    shift = _shift(spec, pattern, name, listed, is_free)
+    peer_url = _peer_url(spec, pattern, name, shift)
+    flags = common_flags(patterns)
+    member = replace(
+        like,
+        name=name,
+        id=None,
+        client_url=_moved(like.client_url, shift),
+        peer_url=peer_url,
+        metrics_url=_moved(like.metrics_url, shift) if like.metrics_url else None,
+        listen_urls=tuple(_moved(url, shift) for url in like.listen_urls),
+        data_dir=str(data_root / name),
+        data_owned=True,
+        wal_dir="",
+        wal_owned=False,
+        initial_cluster=(*_listed_peers(spec), f"{name}={peer_url}"),
+        link=_moved_link(like.link, shift) if like.link else None,
+        election_timeout_s=float(flags.get("election-timeout", "1000")) / 1000,
+        upgraded_from=(),
+        learner=learner,
+        joined=True,
+    )
+    return joining(pattern, member, flags)
+
+
+def joining(
+    pattern: ProcessSpec, member: MemberSpec, flags: Mapping[str, str] | None = None
+) -> ProcessSpec:
+    """`pattern` as the process of `member`, which finds its cluster there when it first starts.
+
+    `flags` are those that it shares with the others; None for those of `pattern`.
+    """
+    like = pattern.member
+    assert like is not None
+    assert like.etcd is not None
+    listen_client, listen_peer = _listeners(pattern, member)
+    own = {
+        "name": member.name,
+        "data-dir": member.data_dir,
+        "listen-client-urls": listen_client,
+        "advertise-client-urls": member.client_url,
+        "listen-peer-urls": listen_peer,
+        "initial-advertise-peer-urls": member.peer_url,
+        **({"listen-metrics-urls": member.metrics_url} if member.metrics_url else {}),
+        "initial-cluster": ",".join(member.initial_cluster),
+        "initial-cluster-state": "existing",
+    }
+    shared = own_flags(pattern) if flags is None else flags
+    command = compose(like.etcd.path, own | dict(shared))
+    process = replace(
+        pattern,
+        name=process_name(member.name) if member.name != like.name else pattern.name,
+        argv=command,
+        shown=shlex.join(command),
+        after=After.START,
+        member=member,
+    )
+    if not is_composed(pattern):
+        return replace(process, env={}, env_drop=ENV_DROP)
+    before = pattern.argv[: pattern.argv.index(like.etcd.image or like.etcd.path)]
+    if pattern.container is None:
+        return replace(process, argv=(*before, *command))
+    container = _container(pattern.container, like, member)
+    renamed = _renamed(pattern.container, container, like, member)
+    arguments = map(listening_anywhere, command[1:]) if container.network else command[1:]
+    return replace(
+        process,
+        argv=(*(renamed.get(word, word) for word in before), container.image, *arguments),
+        container=container,
+    )
+
+
+def own_flags(process: ProcessSpec) -> dict[str, str]:
+    """What a member's etcd is told beside who it is and whom it finds."""
+    return {
+        name: value
+        for name, value in options(process).items()
+        if name not in _OWN and not name.startswith("discovery")
+    }
+
+
+def common_flags(processes: Iterable[ProcessSpec]) -> dict[str, str]:
+    """The flags that most of these members have, with the values that most have."""
+    each = [own_flags(process) for process in processes]
+    found = {}
+    for name in dict.fromkeys(name for flags in each for name in flags):
+        value, _ = Counter(flags.get(name) for flags in each).most_common(1)[0]
+        if value is not None:
+            found[name] = value
+    return found
+
+
+def _patterns(spec: ClusterSpec) -> Iterator[ProcessSpec]:
+    """The members whose commands can be taken apart."""
+    for process in _members(spec):
+        try:
+            options(process)
+            own = process.member
+            if own is not None and own.etcd is not None and _port(own.client_url):
+                yield process
+        except InputError:
+            continue
+
+
+def _members(spec: ClusterSpec) -> list[ProcessSpec]:
+    """The members that are no proxies."""
+    return [process for process in spec.members if process.member and not process.member.proxy]
+
+
+def _name(name: str | None, spec: ClusterSpec, listed: Sequence[ProcessSpec]) -> str:
+    if name is None:
+        numbers = [_number(process.member.name) for process in listed if process.member is not None]
+        return f"infra{(max(numbers, default=0) or len(spec.members)) + 1}"
+    check_name(name, "", "member")
+    return name
+
+
+def _shift(
+    spec: ClusterSpec,
+    pattern: ProcessSpec,
+    name: str,
+    listed: Sequence[ProcessSpec],
+    is_free: Callable[[int], bool],
+) -> int:
+    """How far its ports are above those of `pattern`: the cluster's next step, or the next that fits."""
+    ports = _ports_of(pattern)
+    taken = {port for process in listed for port in _ports_of(process)}
+    if spec.discovery is not None:
+        service = _port(spec.discovery.service)
+        taken |= set(range(service, service + PORTS_PER_MEMBER))
+    for shift in _shifts(spec, pattern, name):
+        moved = {port + shift for port in ports}
+        fits = min(moved) > 0 and max(moved) <= PORT_LIMIT and not moved & taken
+        if fits and (not spec.port_lock or all(map(is_free, moved))):
+            return shift
+    raise InputError(
+        f"there are no ports left for {name}", hint="a cluster with a smaller --port-step has room"
+    )
+
+
+def _shifts(spec: ClusterSpec, pattern: ProcessSpec, name: str) -> Iterator[int]:
+    clients = [_client_port(process) for process in _members(spec)]
+    step = _step(spec, clients)
+    number, like = _number(name), _number(pattern.member.name if pattern.member else "")
+    if number and like:
+        yield step * (number - like)
+    yield from range(max(clients) - _client_port(pattern) + step, PORT_LIMIT, step)
+    yield from range(NARROW_STEP, PORT_LIMIT, NARROW_STEP)
+    yield from range(PORTS_PER_MEMBER, PORT_LIMIT, PORTS_PER_MEMBER)
+
+
+def _step(spec: ClusterSpec, clients: Sequence[int]) -> int:
+    """What lies between the ports of neighbours, some of whom may have gone."""
+    numbers = [_number(process.member.name) for process in _members(spec) if process.member]
+    places = numbers if all(numbers) else range(1, len(clients) + 1)
+    numbered = sorted(zip(places, clients, strict=True))
+    for (before, low), (after, high) in itertools.pairwise(numbered):
+        step, rest = divmod(high - low, after - before)
+        if step >= PORTS_PER_MEMBER and not rest:
+            return step
+    given = spec.source.options.get("port_step")
+    if isinstance(given, int):
+        return given
+    return PORTS_PER_MEMBER if spec.port_lock else WIDE_STEP
+
+
+def _number(name: str) -> int:
+    """3 for infra3; 0 for other names."""
+    found = _GENERATED.fullmatch(name)
+    return int(found[1]) if found else 0
+
+
+def _client_port(process: ProcessSpec) -> int:
+    return _port(process.member.client_url) if process.member is not None else 0
+
+
+def _ports_of(process: ProcessSpec) -> set[int]:
+    member = process.member
+    if member is None:
+        return set()
+    urls = [member.client_url, member.peer_url, *member.listen_urls]
+    if member.link is not None:
+        urls += [member.link.listen_url, member.link.target_url]
+    return {port for url in urls if (port := _port(url))}
+
+
+def _port(url: str) -> int:
+    try:
+        return urlsplit(url).port or 0
+    except ValueError:
+        return 0
+
+
+def _moved(url: str, shift: int) -> str:
+    parts = urlsplit(url)
+    host, _, port = parts.netloc.rpartition(":")
+    return parts._replace(netloc=f"{host}:{int(port) + shift}").geturl()
+
+
+def _moved_link(link: PeerLink, shift: int) -> PeerLink:
+    return PeerLink(
+        listen_url=_moved(link.listen_url, shift), target_url=_moved(link.target_url, shift)
+    )
+
+
+def _peer_url(spec: ClusterSpec, pattern: ProcessSpec, name: str, shift: int) -> str:
+    like = pattern.member
+    assert like is not None
+    moved = _moved(like.peer_url, shift)
+    parts = urlsplit(moved)
+    _, _, port = parts.netloc.rpartition(":")
+    if spec.dns is not None:
+        # It was not there when the records were made, and needs none: nobody looks for it by name.
+        return f"{parts.scheme}://127.0.0.1:{port}"
+    if pattern.container is not None and pattern.container.network:
+        host = pattern.container.name.removesuffix(like.name) + name
+        return f"{parts.scheme}://{host}:{port}"
+    return moved
+
+
+def _listed_peers(spec: ClusterSpec) -> tuple[str, ...]:
+    members = [process.member for process in _members(spec) if process.member is not None]
+    return tuple(f"{member.name}={member.peer_url}" for member in members)
+
+
+def _listeners(pattern: ProcessSpec, member: MemberSpec) -> tuple[str, str]:
+    """Where it listens for clients and for peers: `listen_urls` has them in that order, then metrics."""
+    clients, peers = member.listen_urls[0], member.listen_urls[1]
+    if len(member.listen_urls) > 2 + bool(member.metrics_url):
+        raise InputError(
+            f"{pattern.name} listens on several addresses, so it cannot be a pattern for another",
+            hint="give each member one client URL and one peer URL",
+        )
+    return clients, peers
+
+
+def _container(old: ContainerSpec, like: MemberSpec, member: MemberSpec) -> ContainerSpec:
+    pid_file = PurePosixPath(old.pid_file).with_name(f"{member.name}.pid") if old.pid_file else ""
+    return replace(
+        old,
+        name=old.name.removesuffix(like.name) + member.name,
+        data_dir=member.data_dir,
+        pid_file=str(pid_file),
+    )
+
+
+def _renamed(
+    old: ContainerSpec, new: ContainerSpec, like: MemberSpec, member: MemberSpec
+) -> dict[str, str]:
+    """The engine's words that name the container, and what they are for the new one."""
+    ports = zip(
+        (_port(like.client_url), _port(like.metrics_url or "")),
+        (_port(member.client_url), _port(member.metrics_url or "")),
+        strict=True,
+    )
+    return {
+        f"--name={old.name}": f"--name={new.name}",
+        f"--pidfile={old.pid_file}": f"--pidfile={new.pid_file}",
+        f"--volume={old.data_dir}:{old.data_dir}": f"--volume={new.data_dir}:{new.data_dir}",
+        **{f"--publish=127.0.0.1:{a}:{a}": f"--publish=127.0.0.1:{b}:{b}" for a, b in ports},
+    }

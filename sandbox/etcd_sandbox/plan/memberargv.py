@@ -1,0 +1,132 @@
+"""The command line of a member that is ours, and the flags that its etcd would not take."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from etcd_sandbox.config.profileflags import unheeded
+from etcd_sandbox.config.profileshape import Flag, Profile
+from etcd_sandbox.config.tomlplace import Key
+from etcd_sandbox.errors import InputError
+from etcd_sandbox.etcd.flags import compose, read_flags, unknown_flags, value_problems
+from etcd_sandbox.model.spec import EtcdBinary, MemberSpec
+
+ENV_DROP = (
+    "ETCD_*",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "ALL_PROXY",
+    "all_proxy",
+    "NO_PROXY",
+    "no_proxy",
+)
+"""Variables kept from composed members: etcd dies of an option given as flag and variable."""
+
+_TIMERS = ("election-timeout", "heartbeat-interval")
+
+
+def member_argv(
+    member: MemberSpec, profile: Profile, bootstrap: Mapping[str, Flag]
+) -> tuple[str, ...]:
+    """What is executed for `member`: the flags that make the cluster, then those of `profile`.
+
+    `bootstrap` are those that tell it of the other members.
+    Raises InputError, placed in the profile, for a flag that the member's etcd does not know
+    and for a value with which it would end at once.
+    """
+    assert member.etcd is not None
+    own = profile.own(member.name)[1].flags
+    _check_known(member, member.etcd, profile)
+    _check_heeded(member, profile, bootstrap)
+    flags: dict[str, Flag] = {
+        "name": member.name,
+        "data-dir": member.data_dir,
+        "listen-client-urls": member.client_url,
+        "advertise-client-urls": member.client_url,
+        "listen-peer-urls": member.listen_urls[1],
+        "initial-advertise-peer-urls": member.peer_url,
+        "listen-metrics-urls": member.metrics_url or "",
+        **bootstrap,
+        "logger": "zap",
+        "log-outputs": "stderr",
+    }
+    argv = compose(member.etcd.path, flags | profile.etcd | own)
+    _check_values(member, argv, profile)
+    return argv
+
+
+def _keys(profile: Profile, member: str, flag: str) -> list[Key]:
+    """Where the profile gives `flag` for `member`, the winning place first."""
+    index, own = profile.own(member)
+    keys: list[Key] = [("member", index, "flags", flag)] if flag in own.flags else []
+    return [*keys, ("etcd", flag)] if flag in profile.etcd else keys
+
+
+def _check_known(member: MemberSpec, binary: EtcdBinary, profile: Profile) -> None:
+    given = profile.etcd | profile.own(member.name)[1].flags
+    for problem in unknown_flags(given, binary.version):
+        raise InputError(
+            f"etcd {binary.version} of {member.name} does not know the flag {problem.flag!r}",
+            profile.place(*_keys(profile, member.name, problem.flag)[0]),
+            problem.hint,
+        )
+
+
+def _check_heeded(member: MemberSpec, profile: Profile, bootstrap: Mapping[str, Flag]) -> None:
+    given = profile.etcd | profile.own(member.name)[1].flags
+    for flag, value in given.items():
+        if refusal := unheeded(flag, value, bootstrap):
+            place = profile.place(*_keys(profile, member.name, flag)[0])
+            raise InputError(refusal[0], place, refusal[1])
+
+
+def check_contained(member: MemberSpec, profile: Profile) -> None:
+    """Raises InputError for a flag whose file would be lost with the member's container."""
+    if keys := _keys(profile, member.name, "wal-dir"):
+        raise InputError(
+            f"the logs of {member.name} would be lost with its container, which keeps only its data directory",
+            profile.place(*keys[0]),
+            "leave 'wal-dir' out: the logs are then kept in the data directory",
+        )
+
+
+def _check_values(member: MemberSpec, argv: tuple[str, ...], profile: Profile) -> None:
+    read = read_flags(argv[1:], {}, _no_config_file)
+    keys = [key for flag in _TIMERS for key in _keys(profile, member.name, flag)]
+    place = profile.place(*keys[0]) if keys else profile.where
+    for problem in value_problems(read):
+        raise InputError(f"{problem.flag} of {member.name} cannot work", place, problem.hint)
+    for text in read.problems:
+        raise InputError(f"{member.name} would not start: {text}", profile.where)
+
+
+def election_timeout_s(member: MemberSpec, profile: Profile) -> float:
+    """How long the member waits for a leader before it stands for election, in seconds."""
+    given = (profile.etcd | profile.own(member.name)[1].flags).get("election-timeout", 1000)
+    return float(given) / 1000
+
+
+def as_profiled(member: MemberSpec, profile: Profile, cwd: str, root: Path | None) -> MemberSpec:
+    """The member with what the profile's flags say of it: how patient it is, and where it keeps its log.
+
+    `root` is the directory whose content is ours; None where the log is in the member's container.
+    """
+    member = replace(member, election_timeout_s=election_timeout_s(member, profile))
+    given = (
+        ""
+        if root is None
+        else str((profile.etcd | profile.own(member.name)[1].flags).get("wal-dir", ""))
+    )
+    if root is None or not given:
+        return member
+    place = Path(posixpath.normpath(posixpath.join(cwd, given)))
+    return replace(member, wal_dir=str(place), wal_owned=place.is_relative_to(root))
+
+
+def _no_config_file(path: str) -> str:
+    raise FileNotFoundError(path)

@@ -1,0 +1,99 @@
+"""A member's etcd options, taken back out of the command that runs it."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+from etcd_sandbox.errors import InputError
+from etcd_sandbox.etcd.flags import read_flags
+from etcd_sandbox.etcd.goflags import read_bool
+from etcd_sandbox.model.spec import MemberSpec, ProcessSpec
+from etcd_sandbox.plan.shell import EtcdInvocation, etcd_invocation
+
+_CONFIG_FILE = re.compile(r"--?config-file(=|\Z)")
+
+
+def the_member(process: ProcessSpec) -> MemberSpec:
+    """The member that `process`, one of `ClusterSpec.members`, is."""
+    assert process.member is not None
+    return process.member
+
+
+def port_of(url: str) -> int | None:
+    """The port that a URL names; None where it names none that there is."""
+    try:
+        return urlsplit(url).port
+    except ValueError:
+        return None
+
+
+def is_composed(process: ProcessSpec) -> bool:
+    """Whether the sandbox wrote the member's command, rather than a Procfile."""
+    return the_member(process).data_owned
+
+
+def composed_options(argv: tuple[str, ...], name: str) -> dict[str, str]:
+    """The options of an etcd whose command the sandbox composed, whatever it is wrapped in.
+
+    A wrapper (a container engine, a private mount) may have options of its own, `--name` too:
+    etcd's begin where its name is followed by its data directory.
+    """
+    begin = next(
+        index
+        for index, word in enumerate(argv)
+        if word == f"--name={name}" and argv[index + 1].startswith("--data-dir=")
+    )
+    pairs = (word.removeprefix("--").partition("=") for word in argv[begin:])
+    return {option: value for option, _, value in pairs}
+
+
+def command_of(process: ProcessSpec) -> str:
+    """The command of a Procfile's entry as it is written there, without our link."""
+    member = process.member
+    if member is None or member.link is None:
+        return process.shown
+    return process.shown.removesuffix(f" --listen-peer-urls={member.link.target_url}")
+
+
+def invocation_of(process: ProcessSpec) -> EtcdInvocation | None:
+    """How a Procfile's member is started; None where the caller's environment had a say in it."""
+    return etcd_invocation(command_of(process), process.env)
+
+
+def options(process: ProcessSpec) -> dict[str, str]:
+    """All options of a member's etcd by their names, in their order.
+
+    Raises InputError for one that has them in a file of its own.
+    """
+    member = the_member(process)
+    if is_composed(process):
+        return composed_options(process.argv, member.name)
+    invocation = invocation_of(process)
+    if invocation is None:
+        raise InputError(
+            f"the command of {process.name} names its program by a variable of the environment",
+            hint="write the program's path, or export procfile or shell",
+        )
+    env = invocation.environment(process.env)
+    if "ETCD_CONFIG_FILE" in env or any(_CONFIG_FILE.match(word) for word in invocation.argv):
+        raise InputError(
+            f"{process.name} has its options in a config file of etcd",
+            hint="write them as flags of the command, or export procfile or shell",
+        )
+    return dict(read_flags(invocation.argv, env, _no_file).raw)
+
+
+def checks_strictly(process: ProcessSpec) -> bool:
+    """Whether the member asks for voters that are connected before it takes another: etcd's default.
+
+    So it is said of one whose options cannot be known, too.
+    """
+    try:
+        return read_bool(options(process).get("strict-reconfig-check", "true")) is not False
+    except InputError:
+        return True
+
+
+def _no_file(path: str) -> str:
+    raise FileNotFoundError(path)

@@ -1,0 +1,198 @@
+"""Members that find each other by DNS: their names, the records, and how they come to see the server."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from etcd_sandbox.errors import InputError
+from etcd_sandbox.etcd.version import parse
+from etcd_sandbox.model.spec import DnsSpec, EtcdBinary, HostRecord, ProcessSpec, Service, SrvRecord
+from etcd_sandbox.plan.ports import MemberPorts
+
+DOMAIN = "etcd-sandbox.test"
+"""`.test` is reserved for such use (RFC 2606): no machine's resolver has it."""
+
+MEMBERS_ADDRESS = "127.0.0.1"
+
+_PLAIN_SRV_SINCE = (3, 5)
+
+_BIND = 'mount --bind "$0" /etc/resolv.conf && exec "$@"'
+NO_PLUGINS = "netdns=go"
+"""GODEBUG for programs that ask our server: the system's plug-ins may answer from elsewhere."""
+
+_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
+"""What can be one part of a host's name (RFC 1123)."""
+
+
+def private_mount(*, root: bool) -> tuple[str, ...]:
+    """What runs a command with a file in the place of /etc/resolv.conf, seen by nobody else.
+
+    The file's name and the command follow. The command keeps the pid. Without `root`, Linux lets
+    only the owner of a user namespace mount anything.
+    """
+    rights = () if root else ("--user", "--map-root-user")
+    return ("unshare", *rights, "--mount", "sh", "-c", _BIND)
+
+
+def needs_tls(binaries: Iterable[EtcdBinary]) -> bool:
+    """Whether the peers must be found by their TLS records.
+
+    3.4 appends the records for plain HTTP only when their look-up failed (all of 3.4.0 to 3.4.45).
+    """
+    return any(parse(binary.version)[:2] < _PLAIN_SRV_SINCE for binary in binaries)
+
+
+def tls_notes(dns: DnsSpec, binaries: Mapping[str, EtcdBinary]) -> tuple[str, ...]:
+    """Why the members, by name, speak TLS to each other, where it is for their etcds' sake."""
+    old = [name for name, binary in binaries.items() if needs_tls([binary])]
+    if not dns.tls or not old:
+        return ()
+    return (
+        f"the peers use TLS: etcd 3.4 ({', '.join(old)}) cannot use the SRV records for plain HTTP, "
+        "by a fault of its own that was never mended; so they are named by _etcd-server-ssl",
+    )
+
+
+def host_of(member: str, domain: str = DOMAIN) -> str:
+    """`infra1.etcd-sandbox.test`."""
+    return f"{member.lower()}.{domain}"
+
+
+def peer_service(domain: str, *, tls: bool) -> str:
+    """The name of the SRV records by which members find each other."""
+    return f"_etcd-server{'-ssl' if tls else ''}._tcp.{domain}"
+
+
+def client_service(domain: str) -> str:
+    """The name of the SRV records by which clients find members."""
+    return f"_etcd-client._tcp.{domain}"
+
+
+def own_records(
+    ports: Sequence[tuple[str, MemberPorts]],
+    base_port: int,
+    directory: Path,
+    *,
+    tls: bool,
+    mount: tuple[str, ...],
+) -> DnsSpec:
+    """The records of these members, by name and ports, and the address of their server.
+
+    Each cluster has a server of its own, at an address of 127.53.0.0/16 that its first port
+    makes: two clusters that can run side by side have different ones. `mount` is that of
+    `private_mount`. Raises InputError for a member whose name cannot be a host's of its own.
+    """
+    hosts: dict[str, str] = {}
+    for member, _ in ports:
+        if not _LABEL.fullmatch(member):
+            raise InputError(
+                f"{member!r} cannot be the name of a host, which DNS would need",
+                hint="use letters, digits and '-' in the names of members",
+            )
+        if (other := hosts.setdefault(host_of(member), member)) != member:
+            raise InputError(
+                f"{other!r} and {member!r} would have one host name, {host_of(member)}",
+                hint="DNS does not tell capital letters from small ones: rename one of them",
+            )
+    peers, clients = peer_service(DOMAIN, tls=tls), client_service(DOMAIN)
+    return DnsSpec(
+        domain=DOMAIN,
+        address=f"127.53.{base_port >> 8}.{base_port & 255}",
+        srv=(
+            *(SrvRecord(name=peers, target=host_of(m), port=p.peer) for m, p in ports),
+            *(SrvRecord(name=clients, target=host_of(m), port=p.client) for m, p in ports),
+        ),
+        hosts=tuple(
+            HostRecord(name=host_of(m), address=MEMBERS_ADDRESS, exact=True) for m, _ in ports
+        ),
+        resolv_conf=str(directory / "resolv.conf"),
+        process=Service.DNS.value,
+        tls=tls,
+        mount=mount,
+    )
+
+
+def records_path(dns: DnsSpec) -> Path:
+    """The file that the server reads: `dnsmasq_config` of the same spec."""
+    return Path(dns.resolv_conf).with_name("dnsmasq.conf")
+
+
+def dnsmasq_config(dns: DnsSpec) -> str:
+    """The whole configuration of the server, in dnsmasq's words."""
+    lines = [
+        f"# DNS records of etcd members that find each other with --discovery-srv={dns.domain}",
+        f"listen-address={dns.address}",
+        "bind-interfaces",
+        "no-resolv",
+        "no-hosts",
+        f"local=/{dns.domain}/",
+        *(["log-queries"] if dns.log_queries else []),
+        *(_host_line(host) for host in dns.hosts),
+        *(_srv_line(record) for record in dns.srv),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def resolver_config(dns: DnsSpec) -> str:
+    """What members see in the place of /etc/resolv.conf."""
+    return f"# The DNS server of this etcd cluster\nnameserver {dns.address}\n"
+
+
+def dig_lines(dns: DnsSpec) -> tuple[str, ...]:
+    """Commands that show the records: each kind of SRV records, and the address of one target."""
+    asked = [(name, "SRV") for name in dict.fromkeys(record.name for record in dns.srv)]
+    asked += [(record.target, "A") for record in dns.srv[:1]]
+    return tuple(f"dig +short @{dns.address} {name} {kind}" for name, kind in asked)
+
+
+def _host_line(host: HostRecord) -> str:
+    if host.exact:
+        return f"host-record={host.name},{host.address}"
+    return f"address=/{host.name}/{host.address}"
+
+
+def _srv_line(record: SrvRecord) -> str:
+    order = f",{record.priority},{record.weight}" if record.priority or record.weight else ""
+    return f"srv-host={record.name},{record.target},{record.port}{order}"
+
+
+def server_process(dns: DnsSpec, dnsmasq: str | None, cwd: str) -> ProcessSpec:
+    """The DNS server: dnsmasq where there is one, else our own. Both read the same file."""
+    records = str(records_path(dns))
+    if dnsmasq is not None:
+        # Without this option it would change to a user of its own, which not every machine has.
+        argv: tuple[str, ...] = (
+            dnsmasq,
+            "--no-daemon",
+            f"--conf-file={records}",
+            "--log-facility=-",
+        )
+        shown = f"dnsmasq --conf-file={records}"
+    else:
+        argv = (sys.executable, "-P", "-m", "etcd_sandbox.dns", records)
+        shown = f"embedded DNS server for {records}"
+    return ProcessSpec(name=dns.process, argv=argv, shown=shown, cwd=cwd, service=Service.DNS)
+
+
+def dns_flags(dns: DnsSpec, token: str) -> dict[str, str | int | float | bool]:
+    """What a member is told in place of the list of members."""
+    flags: dict[str, str | int | float | bool] = {
+        "discovery-srv": dns.domain,
+        "initial-cluster-state": "new",
+        "initial-cluster-token": token,
+    }
+    return flags | ({"peer-auto-tls": True} if dns.tls else {})
+
+
+def seeing(process: ProcessSpec, dns: DnsSpec, *, contained: bool) -> ProcessSpec:
+    """The process with the server of `dns` as its resolver, and nobody else's changed.
+
+    A mount of its own puts `resolv_conf` in the place of `/etc/resolv.conf`; a container gets
+    it from its engine. Go must not ask the system's resolver plug-ins, which look elsewhere.
+    """
+    argv = process.argv if contained else (*dns.mount, dns.resolv_conf, *process.argv)
+    return replace(process, argv=argv, env=process.env | {"GODEBUG": NO_PLUGINS})

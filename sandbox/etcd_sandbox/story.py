@@ -1,0 +1,288 @@
+"""Events as sentences, for `events`, the merged lines of `up` and the report of a failed test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from etcd_sandbox.model.event import Kind
+from etcd_sandbox.model.service import UNNOTICED_S
+
+Event = dict[str, Any]
+"""One object of `events.jsonl`."""
+
+NOTABLE = frozenset(
+    {
+        Kind.PROCESS_EXITED,
+        Kind.PROCESS_LEFT,
+        Kind.PROCESS_RESTARTING,
+        Kind.LEADER_ELECTED,
+        Kind.LEADER_TRANSFERRED,
+        Kind.SPLIT_VOTE,
+        Kind.MEMBER_ADDED,
+        Kind.MEMBER_PROMOTED,
+        Kind.MEMBER_MOVED,
+        Kind.MEMBER_REMOVED,
+        Kind.MEMBER_WAITING,
+        Kind.MEMBER_UPGRADED,
+        Kind.CLUSTER_VERSION,
+        Kind.FAULT_APPLIED,
+        Kind.FAULT_HEALED,
+        Kind.ALARM_RAISED,
+        Kind.ALARM_CLEARED,
+        Kind.TOKEN_REGISTERED,
+        Kind.MEMBER_REGISTERED,
+        Kind.DISCOVERY_COMPLETE,
+        Kind.RECORDS_SERVED,
+        Kind.LINES_LOST,
+        Kind.LINES_KEPT,
+        Kind.CLUSTER_READY,
+        Kind.QUORUM_LOST,
+        Kind.QUORUM_REGAINED,
+        Kind.CLUSTER_STOPPED,
+    }
+)
+"""What is told among the log lines; the rest is only in `events`."""
+
+BAD = frozenset(
+    {Kind.PROCESS_EXITED, Kind.LEADER_LOST, Kind.ALARM_RAISED, Kind.LINES_LOST, Kind.QUORUM_LOST}
+)
+GOOD = frozenset(
+    {Kind.PROCESS_READY, Kind.LEADER_ELECTED, Kind.CLUSTER_READY, Kind.QUORUM_REGAINED}
+)
+
+
+def sentence(event: Event) -> str:
+    """What happened, in a few words; a kind that is not known is shown with its fields."""
+    tell = _SENTENCES.get(str(event.get("kind")))
+    return tell(event) if tell is not None else _plainly(event)
+
+
+def clock(ts: str) -> str:
+    """An RFC 3339 moment as local time with milliseconds: `14:30:05.123`."""
+    return datetime.fromisoformat(ts).astimezone().strftime("%H:%M:%S.%f")[:-3]
+
+
+def who(event: Event) -> str:
+    """The member or process that it is about; the cluster otherwise."""
+    return str(event.get("member") or event.get("process") or "cluster")
+
+
+def end(value: dict[str, Any] | None) -> str:
+    """How a process ended, as `status --json` tells it: `killed by SIGKILL`, `exit status 1`."""
+    if value is None:
+        return ""
+    if value.get("error"):
+        return str(value["error"])
+    if value.get("signal"):
+        return f"killed by {value['signal']}"
+    return f"exit status {value.get('code')}"
+
+
+def _exited(event: Event) -> str:
+    if event.get("error"):
+        return f"{who(event)} could not be run: {event['error']}"
+    if not event.get("expected"):
+        note = f" ({event['note']})" if event.get("note") else ""
+        return f"{who(event)} exited: {end(event)}{note}"
+    by = f" by {event['signal']}" if event.get("signal") else f": {end(event)}"
+    return f"{who(event)} stopped{by}"
+
+
+def _left(event: Event) -> str:
+    name, what = who(event), ", ".join(map(str, event.get("left", ())))
+    if event.get("ended"):
+        return f"{name} left {what} in the background, which is ended with it"
+    return (
+        f"{name} left {what} outside of its process group: it runs on until "
+        f"stop or restart of {name}, or the end of the cluster"
+    )
+
+
+def _candidate(event: Event) -> str:
+    stands = "asks whether it could win" if event.get("pre_vote") else "stands for election"
+    return f"{who(event)} {stands}{_term(event)}"
+
+
+def _transferred(event: Event) -> str:
+    return f"{event.get('from')} handed leadership to {event.get('to')}{_term(event)}"
+
+
+def _elected(event: Event) -> str:
+    after_s = event.get("after_s") or 0.0
+    after = f", after {after_s:.2f} s without a leader" if after_s > UNNOTICED_S else ""
+    return f"{who(event)} leads{_term(event)}{after}"
+
+
+def _split(event: Event) -> str:
+    *others, last = event.get("candidates") or ("nobody",)
+    stood = f"{', '.join(others)} and {last}"
+    return f"split vote{_term(event)}: {stood} stood, and nobody was elected"
+
+
+_STEPS_DOWN = {
+    "quorum": "too few answer it",
+    "term": "it heard of a later term",
+}
+
+
+def _lost(event: Event) -> str:
+    if (why := _STEPS_DOWN.get(str(event.get("why")))) is not None:
+        return f"{who(event)} steps down: {why}{_term(event)}"
+    return f"{event.get('seen_by')} lost the leader {who(event)}{_term(event)}"
+
+
+def _term(event: Event) -> str:
+    return f" (term {event['term']})" if event.get("term") is not None else ""
+
+
+def fault_words(fault: dict[str, Any]) -> str:
+    """A fault as a state: `infra1 is paused`, `infra1 is cut off from infra2, infra3`."""
+    kind = str(fault.get("kind"))
+    if kind == "pause":
+        return f"{fault.get('member') or fault.get('process')} is paused"
+    side = ", ".join(map(str, fault.get("members", ())))
+    other = ", ".join(map(str, fault.get("versus", ())))
+    if kind == "slow":
+        delay, jitter = fault.get("delay_s", 0), fault.get("jitter_s", 0)
+        late = f"{delay:g} s" + (f" ± {jitter:g} s" if jitter else "")
+        if set(fault.get("members", ())) <= set(fault.get("versus", ())):
+            return f"the links of {side} are slow by {late} a way"
+        return f"the links between {side} and {other} are slow by {late} a way"
+    if kind == "cut":
+        return f"the link between {side} and {other} is cut"
+    return f"{side} {'are' if ', ' in side else 'is'} cut off from {other}"
+
+
+def _applied(event: Event) -> str:
+    if event.get("fault") == "pause":
+        return f"{who(event)} paused"
+    return fault_words({**event, "kind": event.get("fault")})
+
+
+def _healed(event: Event) -> str:
+    if event.get("fault") == "pause":
+        return f"{who(event)} goes on"
+    return f"{fault_words({**event, 'kind': event.get('fault')})} no more"
+
+
+def _alarm(verb: str) -> Callable[[Event], str]:
+    return lambda event: (
+        f"{event.get('member') or 'a member that etcd does not name'} {verb} the alarm "
+        f"{event.get('alarm', '')}".rstrip()
+    )
+
+
+def _ready(event: Event) -> str:
+    seconds = event.get("ready_s", event.get("after_s"))
+    words = "cluster ready" + (f" in {seconds:.2f} s" if isinstance(seconds, int | float) else "")
+    way = event.get("bootstrap", "static")
+    if way != "static":
+        words += f", bootstrapped by {way}"
+    return "; ".join([*event.get("warnings", ()), words])
+
+
+def _token_registered(event: Event) -> str:
+    token, size = event.get("token"), event.get("size")
+    return f"discovery token {token} registered for {size} members at {event.get('service')}"
+
+
+def _records_served(event: Event) -> str:
+    words = (
+        f"{who(event)} serves the {event.get('records')} records of {event.get('domain')} "
+        f"at {event.get('address')}"
+    )
+    commands = event.get("dig") or ()
+    return f"{words}: {commands[0]}" if commands else words
+
+
+def _quorum(text: str) -> Callable[[Event], str]:
+    def tell(event: Event) -> str:
+        up, voters, needed = (event.get(key) for key in ("up", "voters", "needed"))
+        if up is None or voters is None or needed is None:
+            return text
+        reach = event.get("reach", up)
+        cut = up >= needed and reach != up
+        there = f"at most {reach} of {voters} reach each other" if cut else f"{up} of {voters} up"
+        return f"{text}: {there}, {needed} needed"
+
+    return tell
+
+
+def _lines(lost: object) -> str:
+    return "1 line was" if lost == 1 else f"{lost} lines were"
+
+
+def left_words(left: dict[str, int]) -> str:
+    """What could not be ended: `web (pid 4242), db (pid 4243)`."""
+    return ", ".join(f"{name} (pid {pid})" for name, pid in left.items())
+
+
+def _stopped(event: Event) -> str:
+    words = f"cluster stopped: {event['why']}" if event.get("why") else "cluster stopped"
+    if left := event.get("left"):
+        runs = "runs" if len(left) == 1 else "run"
+        words += f", but {left_words(left)} {runs} on: other users' processes"
+    lost = event.get("lost_lines")
+    return f"{words}; {_lines(lost)} not kept in the logs" if lost else words
+
+
+def _plainly(event: Event) -> str:
+    passed = ("seq", "ts", "kind", "member", "process")
+    fields = " ".join(f"{key}={value}" for key, value in event.items() if key not in passed)
+    return f"{who(event)} {event.get('kind')} {fields}".rstrip()
+
+
+_SENTENCES: dict[str, Callable[[Event], str]] = {
+    Kind.PROCESS_STARTED: lambda event: f"{who(event)} started (pid {event.get('pid')})",
+    Kind.PROCESS_READY: lambda event: f"{who(event)} ready after {event.get('after_s', 0):.2f} s",
+    Kind.PROCESS_EXITED: _exited,
+    Kind.PROCESS_LEFT: _left,
+    Kind.PROCESS_RESTARTING: lambda event: (
+        f"{who(event)} starts again in {event.get('after_s', 0):.1f} s"
+    ),
+    Kind.LEADER_LOST: _lost,
+    Kind.CANDIDATE: _candidate,
+    Kind.LEADER_ELECTED: _elected,
+    Kind.SPLIT_VOTE: _split,
+    Kind.LEADER_TRANSFERRED: _transferred,
+    Kind.MEMBER_ADDED: lambda event: (
+        f"{who(event)} was added to the cluster{' as a learner' if event.get('learner') else ''}"
+    ),
+    Kind.MEMBER_PROMOTED: lambda event: f"{who(event)} was promoted: it votes from now on",
+    Kind.MEMBER_MOVED: lambda event: (
+        f"{who(event)} is dialled at {event.get('peer_url')} by its peers from now on"
+    ),
+    Kind.MEMBER_WAITING: lambda event: f"{who(event)} waits: {event.get('why')}",
+    Kind.MEMBER_REMOVED: lambda event: f"{who(event)} was removed from the cluster",
+    Kind.MEMBER_UPGRADED: lambda event: (
+        f"{who(event)} runs etcd {event.get('to')} instead of {event.get('from')}"
+    ),
+    Kind.CLUSTER_VERSION: lambda event: (
+        f"the cluster version is {event.get('to')}; it was {event.get('from')}"
+    ),
+    Kind.FAULT_APPLIED: _applied,
+    Kind.FAULT_HEALED: _healed,
+    Kind.ALARM_RAISED: _alarm("raised"),
+    Kind.ALARM_CLEARED: _alarm("cleared"),
+    Kind.TOKEN_REGISTERED: _token_registered,
+    Kind.MEMBER_REGISTERED: lambda event: (
+        f"{who(event)} registered at the discovery service as {event.get('id')}, "
+        f"{event.get('peer_urls')}"
+    ),
+    Kind.DISCOVERY_COMPLETE: lambda event: (
+        f"all {event.get('size')} members have registered: the discovery service has done its work"
+    ),
+    Kind.RECORDS_SERVED: _records_served,
+    Kind.LINES_LOST: lambda event: (
+        f"log lines are not kept any more: {event.get('why')}, {event.get('path')}"
+    ),
+    Kind.LINES_KEPT: lambda event: (
+        f"log lines are kept again; {_lines(event.get('lost_lines'))} not, until now"
+    ),
+    Kind.CLUSTER_READY: _ready,
+    Kind.QUORUM_LOST: _quorum("quorum lost"),
+    Kind.QUORUM_REGAINED: _quorum("quorum regained"),
+    Kind.CLUSTER_STOPPED: _stopped,
+}

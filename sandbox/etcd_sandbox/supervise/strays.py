@@ -1,0 +1,78 @@
+"""What a process leaves running: in its process group behind it, or outside of the group, where no signal to it comes.
+
+Such processes are known by the marks in the environment that they inherit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterable, Iterator
+
+import psutil
+
+from etcd_sandbox.supervise.ledger import MARK
+
+PROCESS_MARK = "SANDBOX_PROCESS"
+"""Beside `MARK`: which process of the cluster it was."""
+
+_SHOWN = 60
+
+
+def left_by(process: str, run: str) -> list[psutil.Process]:
+    """The live descendants of a process of this run that its end has made orphans.
+
+    Reads the process table: not for the event loop.
+    """
+    found = []
+    for each in _orphans():
+        with contextlib.suppress(psutil.Error, OSError):
+            if each.pid == os.getpid() or each.status() == psutil.STATUS_ZOMBIE:
+                continue
+            marks = each.environ()
+            if marks.get(MARK) == run and marks.get(PROCESS_MARK) == process:
+                found.append(each)
+    return found
+
+
+def in_group(processes: Iterable[psutil.Process], group: int) -> list[psutil.Process]:
+    """Those of them that are in this process group."""
+    return [each for each in processes if _group(each.pid) == group]
+
+
+def words(processes: Iterable[psutil.Process]) -> list[str]:
+    """Each as its command with its pid: `sleep 1000 (pid 12)`."""
+    shown = []
+    for each in processes:
+        with contextlib.suppress(psutil.Error):
+            command = " ".join(each.cmdline()) or each.name()
+            cut = command if len(command) <= _SHOWN else command[: _SHOWN - 1] + "…"
+            shown.append(f"{cut} (pid {each.pid})")
+    return shown
+
+
+def signal_group(process: psutil.Process, number: int) -> None:
+    """Signal the process and its group, unless the group is our own."""
+    group = _group(process.pid)
+    with contextlib.suppress(OSError):
+        if group in (-1, os.getpgrp()):
+            os.kill(process.pid, number)
+        else:
+            os.killpg(group, number)
+
+
+def _orphans() -> Iterator[psutil.Process]:
+    """On Linux they come to the guard, which is our parent; elsewhere any process may be one."""
+    if sys.platform == "linux":
+        with contextlib.suppress(psutil.Error):
+            yield from psutil.Process(os.getppid()).children()
+    else:
+        yield from psutil.process_iter()
+
+
+def _group(pid: int) -> int:
+    try:
+        return os.getpgid(pid)
+    except OSError:
+        return -1

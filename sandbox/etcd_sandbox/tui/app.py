@@ -1,0 +1,559 @@
+"""The dashboard itself: puts the widgets on the screen, paints what is new, does what is asked."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+import msgspec
+from textual import events
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Container, Horizontal
+from textual.driver import Driver
+from textual.filter import Monochrome, NoColor
+from textual.geometry import Offset
+from textual.widgets import Static
+
+from etcd_sandbox.control.wire import LinesFrame
+from etcd_sandbox.errors import SandboxError
+from etcd_sandbox.model.state import ClusterStatus
+from etcd_sandbox.model.verb import Verb
+from etcd_sandbox.model.verdict import Verdict, sentence
+from etcd_sandbox.tui.actions import ACTIONS, SLOW_DELAY_S, Action, Scope, action
+from etcd_sandbox.tui.ctlrun import Run, ctl_of
+from etcd_sandbox.tui.feed import Feed
+from etcd_sandbox.tui.headline import headline
+from etcd_sandbox.tui.logkeys import ANYWHERE
+from etcd_sandbox.tui.orderboard import OrderBoard
+from etcd_sandbox.tui.palette import Commands
+from etcd_sandbox.tui.pieces import printable
+from etcd_sandbox.tui.refusals import member_of, refusal
+from etcd_sandbox.tui.rooms import LessonRoom, Rooms, Zoom
+from etcd_sandbox.tui.screens.ctl import CtlScreen
+from etcd_sandbox.tui.screens.help import HelpScreen
+from etcd_sandbox.tui.screens.menu import MenuScreen
+from etcd_sandbox.tui.screens.quit import Leave, QuitScreen
+from etcd_sandbox.tui.standstill import Standstill
+from etcd_sandbox.tui.store import Store
+from etcd_sandbox.tui.typedahead import Passed, Typed, TypedAhead
+from etcd_sandbox.tui.widgets import colours
+from etcd_sandbox.tui.widgets.events import EventLine
+from etcd_sandbox.tui.widgets.keybar import KeyBar
+from etcd_sandbox.tui.widgets.logpanel import LogPanel
+from etcd_sandbox.tui.widgets.members import MembersTable
+from etcd_sandbox.tui.widgets.ring import Ring
+from etcd_sandbox.tui.widgets.strip import Strip
+
+if TYPE_CHECKING:
+    from etcd_sandbox.control.async_client import AsyncControlClient
+    from etcd_sandbox.control.wire import Frame
+    from etcd_sandbox.tui.tutor import Tutor
+
+PAINTED_EVERY_S = 0.1
+
+CALM_PAINTS = 3
+"""While clients are served and nothing happens only every third time: each costs two milliseconds."""
+
+NOTICE_SHOWN_S = 10
+
+ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+
+LEAST_COLUMNS, LEAST_ROWS = 80, 24
+RIGHT_BUTTON = 3
+
+_OF_SELECTED = (Scope.SELECTED, Scope.CLUSTER)
+_OF_CLUSTER = (Scope.CLUSTER, Scope.SCREEN)
+_OF_LESSON = (Scope.LESSON,)
+
+_RANKS = {f"act('{each.id}')": each.footer for each in ACTIONS if each.footer is not None}
+
+
+class Dashboard(App[Leave]):
+    """Watches the cluster of `client`, which it closes at its end.
+
+    `owned`: the cluster stops with it, unless it is told to leave it running. `known` is the
+    cluster as it was just now, to be painted at once. From the file descriptor `notices` come
+    lines to be shown for a while. `run_ctl` runs etcdctl for the prompt. `tutor` has the lesson
+    whose cluster it is.
+    """
+
+    CSS_PATH = "app.tcss"
+    TITLE = "etcd-sandbox"
+    COMMANDS = {Commands}  # noqa: RUF012 - Textual declares it as a class's
+    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - Textual declares it as an instance's
+        (0, "-small"),
+        (LEAST_COLUMNS, "-narrow"),
+        (110, "-wide"),
+    ]
+    VERTICAL_BREAKPOINTS = [  # noqa: RUF012
+        (0, "-flat"),
+        (LEAST_ROWS, "-low"),
+        (36, "-high"),
+    ]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(
+            Binding(
+                each.key,
+                f"act('{each.id}')",
+                each.label,
+                show=each.footer is not None,
+                tooltip=each.help,
+            )
+            for each in ACTIONS
+        ),
+        # Textual passes a key whose action is greyed on to the next that has it: this tells why.
+        *(Binding(each.key, f"refused('{each.id}')", each.label, show=False) for each in ACTIONS),
+        *(
+            Binding(each.key, f'logs("{each.action}")', each.description, show=False)
+            for each in ANYWHERE
+        ),
+        Binding("ctrl+c", "interrupt", "Quit", show=False, priority=True),
+    ]
+
+    def __init__(
+        self,
+        client: AsyncControlClient,
+        *,
+        owned: bool = False,
+        known: ClusterStatus | None = None,
+        notices: int | None = None,
+        run_ctl: Run | None = None,
+        tutor: Tutor | None = None,
+        driver_class: type[Driver] | None = None,
+    ) -> None:
+        super().__init__(driver_class=driver_class)
+        if self.no_color:
+            # Textual would turn colours into greys, and paint the ground.
+            kept = [each for each in self._filters if not isinstance(each, Monochrome)]
+            self._filters = [*kept, NoColor()]
+        self.ansi_theme_dark, self.ansi_theme_light = colours.DARK, colours.LIGHT
+        self.store = Store(cluster=client.paths.name)
+        if known is not None:
+            self.store.take_status(known)
+        self._owned = owned
+        self._notices = notices
+        self._client = client
+        self._run_ctl = run_ctl or ctl_of(client.paths.name)
+        self._ctl_history: list[str] = []
+        self._feed = Feed(self._client, self.store, changed=self._note_news, frame=self._take_frame)
+        self._panel = LogPanel(id="logs")
+        self._orders = OrderBoard()
+        self._news = True
+        self._standstill = Standstill()
+        self._typed_ahead = TypedAhead(self)
+        self._newest_us = 0
+        self._headline = ""
+        self._calm_of = (0, 0)
+        self._waited = 0
+        self._status_seen = 0
+        self._greyed: frozenset[str] = frozenset()
+        self._writes = False
+        self._only: str | None = None
+        self._tutor = tutor
+        self._rooms = Rooms(lesson=LessonRoom.SHARED if tutor is not None else None)
+
+    def compose(self) -> ComposeResult:
+        """The panels, from top to bottom."""
+        yield Static(
+            f"The dashboard needs {LEAST_COLUMNS} columns and {LEAST_ROWS} rows.", id="too-small"
+        )
+        yield Static(id="headline", markup=False)
+        yield MembersTable(id="members")
+        yield Strip(id="strip")
+        yield Static(id="verdict", markup=False)
+        with Container(id="told"):
+            if self._tutor is not None:
+                # Markdown takes a tenth of a second to import.
+                from etcd_sandbox.tui.widgets.lessonpanel import LessonPanel
+
+                yield LessonPanel(self._tutor.lesson, left_at=self._tutor.left_at, id="lesson")
+            with Horizontal(id="pictured"):
+                yield Ring(id="ring")
+                yield EventLine(id="events")
+            yield self._panel
+        yield KeyBar(_RANKS)
+
+    def on_mount(self) -> None:
+        """Begin to listen, and to paint what comes."""
+        for number in ENDING_SIGNALS:
+            # Textual would leave the terminal as it is while it paints.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                asyncio.get_running_loop().add_signal_handler(number, self.exit, None)
+        # Until here they were held back, by who runs the dashboard.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
+        if self._notices is not None:
+            asyncio.get_running_loop().add_reader(self._notices, self._read_notices, self._notices)
+        self._panel.action_pretty()
+        for panel, title in ((Ring, "Links"), (EventLine, "Events"), (LogPanel, "Logs")):
+            self.query_one(panel).border_title = title
+        self.set_interval(PAINTED_EVERY_S, self._paint)
+        self.run_worker(self._typed_ahead.go(), group="typed")
+        self.query_one(MembersTable).focus()
+        self._paint()
+        # What is known comes first on the screen, and then the questions.
+        self.call_after_refresh(self._feed.start)
+        if self._tutor is not None:
+            self._begin_lesson(self._tutor)
+
+    def _fatal_error(self) -> None:
+        """End; `crash` is told by who runs it, since Textual would print it with all its variables."""
+        self._close_messages_no_wait()
+
+    @property
+    def crash(self) -> Exception | None:
+        """What ended the dashboard that nobody caught."""
+        return self._exception
+
+    async def on_unmount(self) -> None:
+        """Give the connections back."""
+        if self._tutor is not None:
+            await self._tutor.stop()
+        await self._feed.stop()
+
+    # What is typed.
+
+    async def on_event(self, event: events.Event) -> None:
+        """What is typed is dealt with in turn, so that text never acts as keys."""
+        if self._typed_ahead.waits(event):
+            return
+        widget = (self.focused or self.screen) if isinstance(event, Typed) else self
+        await super().on_event(event)
+        self._typed_ahead.goes_to(event, widget)
+
+    def on_passed(self, event: Passed) -> None:
+        """A key has gone the whole way."""
+        event.arrived.set()
+
+    # Painting.
+
+    def _note_news(self) -> None:
+        self._news = True
+
+    @property
+    def behind(self) -> bool:
+        """Whether the terminal has not taken yet what was painted before: a slow one is not hurried."""
+        return bool(getattr(self._driver, "behind", False))
+
+    def _take_frame(self, frame: Frame) -> None:
+        if isinstance(frame, LinesFrame):
+            self._newest_us = frame.time_us
+        self._panel.take(frame)
+
+    def _read_notices(self, fd: int) -> None:
+        content = os.read(fd, 65536)
+        if not content:
+            asyncio.get_running_loop().remove_reader(fd)
+        for line in content.decode(errors="replace").splitlines():
+            self.notify(printable(line), timeout=NOTICE_SHOWN_S, markup=False)
+
+    def _is_calm(self) -> bool:
+        """Whether all that is new are tenths of a second in which clients were served as before."""
+        before, self._calm_of = self._calm_of, (self.store.status_news, self.store.event_news)
+        if before != self._calm_of or not self.store.buckets:
+            return False
+        newest = self.store.buckets[-1]
+        return not self.store.members or (newest.is_served)
+
+    def _paint(self) -> None:
+        if not self.is_running:  # at the end the widgets go before the timer
+            return
+        ring = self._panel.view.ring
+        now_us = time.time_ns() // 1000
+        if said := self._standstill.look(
+            time.monotonic(), now_us, ring.first, ring.end, self._newest_us, ring.skipped
+        ):
+            self.notify(said, timeout=NOTICE_SHOWN_S, markup=False)
+        if not self._news or self.behind:
+            return
+        self._waited += 1
+        if self._is_calm() and self._waited < CALM_PAINTS:
+            return
+        self._news, self._waited = False, 0
+        if (words := headline(self.store)) != self._headline:
+            self._headline = words
+            self.query_one("#headline", Static).update(words, layout=False)
+        # The strip and the ring are about members.
+        self.screen_stack[0].set_class(self.store.lacks_members, "-no-members")
+        for panel in (MembersTable, Ring, Strip, EventLine):
+            self.query_one(panel).show(self.store)
+        if self._status_seen != self.store.status_news:
+            # Buckets come ten times a second, and change neither colours nor what keys can do.
+            self._status_seen = self.store.status_news
+            self._panel.show_indexes({name: at for at, name in enumerate(self.store.names)})
+            self._grey()
+
+    def on_members_table_selected(self) -> None:
+        """What the keys can do depends on whom they act on."""
+        self._grey()
+
+    def _grey(self) -> None:
+        """Show which keys make sense now; the footer is made anew only when they are others."""
+        greyed = frozenset(self.refusals())
+        if greyed != self._greyed:
+            self._greyed = greyed
+            self.refresh_bindings()
+
+    def _tell_orders(self) -> None:
+        if not self.is_running:
+            return
+        line = self.query_one("#verdict", Static)
+        line.update(self._orders.text())
+        line.set_class(bool(self._orders.text()), "-told")
+        line.set_class(self._orders.alarming, "-alarming")
+
+    # What makes sense.
+
+    @property
+    def selected(self) -> str | None:
+        """The process that the keys act on."""
+        return self.query_one(MembersTable).selected
+
+    @property
+    def actions(self) -> tuple[Action, ...]:
+        """What can be done at all: those of a lesson only where there is one."""
+        has_lesson = self._tutor is not None
+        return tuple(each for each in ACTIONS if has_lesson or each.scope is not Scope.LESSON)
+
+    def refusal(self, each: Action) -> str | None:
+        """Why an action makes no sense now; None when it does."""
+        lesson = self._tutor.standing if self._tutor is not None else None
+        return refusal(each, self.store, self.selected, lesson)
+
+    def refusals(self) -> dict[str, str]:
+        """The actions that make no sense now, with the reasons."""
+        reasons = {each.id: self.refusal(each) for each in self.actions}
+        return {id_: reason for id_, reason in reasons.items() if reason is not None}
+
+    def check_action(self, action_name: str, parameters: tuple[object, ...]) -> bool | None:
+        """Grey out what makes no sense now; of two actions on one key show the one that does."""
+        if action_name == "interrupt":
+            return not isinstance(self.screen, CtlScreen)
+        if action_name not in ("act", "refused"):
+            return True
+        chosen = action(str(parameters[0]))
+        if chosen not in self.actions:
+            return False
+        if action_name == "refused" or self._status_seen == 0:
+            return True
+        if self.refusal(chosen) is None:
+            return True
+        others = (each for each in self.actions if each.key == chosen.key)
+        return False if any(self.refusal(each) is None for each in others) else None
+
+    def action_refused(self, id_: str) -> None:
+        """A key that is grey was pressed."""
+        self.action_act(id_)
+
+    # Acting.
+
+    def action_act(self, id_: str) -> None:
+        """Do what a key, the menu or the palette says; what makes no sense now is told."""
+        chosen = action(id_)
+        if self.query_one("#too-small").display and chosen.id not in ("quit", "help"):
+            return  # nobody sees whom it would be done to
+        if (reason := self.refusal(chosen)) is not None:
+            self.notify(f"{chosen.label}: {reason}", severity="warning", timeout=3, markup=False)
+        elif chosen.verb is not None:
+            self._order(chosen, chosen.verb)
+        else:
+            self._do(chosen.id)
+
+    async def action_logs(self, name: str) -> None:
+        """A key of the log panel, pressed elsewhere."""
+        if self._rooms.zoom is Zoom.REST:
+            self._share(self._rooms.logs_zoomed())
+        await self.run_action(name, self._panel)
+
+    def _do(self, id_: str) -> None:
+        match id_:
+            case "details":
+                self._show_details()
+            case "logs-only":
+                self._only = None if self._only is not None else self.selected
+                self._panel.only(None if self._only is None else frozenset({self._only}))
+            case "zoom":
+                self._share(self._rooms.logs_zoomed())
+            case "ctl":
+                self._open_ctl()
+            case "writes":
+                self._toggle_writes()
+            case "menu":
+                table = self.query_one(MembersTable).region
+                self._open_menu(table.offset + Offset(4, 2), _OF_SELECTED)
+            case "help":
+                self.push_screen(HelpScreen(self.actions, self.refusals()))
+            case "palette":
+                self.action_command_palette()
+            case "theme":
+                self.action_change_theme()
+            case "snapshot":
+                # What was over the screen has to be gone from the picture.
+                self.call_after_refresh(self._save_picture)
+            case "quit":
+                self._leave()
+            case "lesson":
+                self._share(self._rooms.lesson_zoomed())
+            case "lesson-up":
+                self.query_one("#lesson").scroll_page_up(animate=False)
+            case "lesson-down":
+                self.query_one("#lesson").scroll_page_down(animate=False)
+            case _:
+                assert self._tutor is not None
+                self._tutor.wish(id_)
+
+    def _order(self, chosen: Action, verb: Verb) -> None:
+        select = [self.selected or ""] if chosen.scope is Scope.SELECTED else []
+        if chosen.id == "start-all":
+            select = ["all"]
+        number = self._orders.begin(" ".join((verb.value, *map(printable, select))))
+        self._tell_orders()
+        delay_s = SLOW_DELAY_S if verb is Verb.SLOW else 0.0
+        self.run_worker(self._send(number, verb, select, delay_s), group="orders")
+
+    async def _send(self, number: int, verb: Verb, select: list[str], delay_s: float) -> None:
+        try:
+            answer = await self._client.act(verb, select, delay_s=delay_s)
+            verdict = msgspec.convert(answer, Verdict)
+        except SandboxError as error:
+            self._orders.end(number, printable(f"{verb} {' '.join(select)}: {error}"))
+            self.notify(
+                "\n".join(filter(None, (str(error), error.hint))), severity="error", markup=False
+            )
+        except msgspec.MsgspecError as error:
+            self._orders.end(number, f"{verb}: the answer is not understood: {error}")
+        else:
+            whom = f"{verb} {', '.join(verdict.targets)}".strip()
+            words = printable(f"{whom}: {sentence(verdict) or 'done'}")
+            lost = verdict.quorum is not None and verdict.leader_after is None
+            self._orders.end(number, words, alarming=lost)
+        self._tell_orders()
+
+    def _toggle_writes(self) -> None:
+        self._writes = not self._writes
+        self.query_one(Strip).set_class(self._writes, "-writes")
+        self._feed.probe(writes=self._writes)
+        self.notify(
+            "writes are tried ten times a second: each adds a revision"
+            if self._writes
+            else "writes are not tried any more"
+        )
+
+    def _share(self, rooms: Rooms) -> None:
+        """Give each its part of the screen; the focus goes to who has most of it."""
+        self._rooms = rooms
+        for name, is_so in rooms.classes.items():
+            self.screen.set_class(is_so, name)
+        if rooms.zoom is Zoom.LOGS:
+            self._panel.view.focus()
+        elif rooms.classes[LessonRoom.WHOLE]:
+            self.query_one("#lesson").focus()
+        else:
+            self.query_one(MembersTable).focus()
+
+    # The lesson.
+
+    def _begin_lesson(self, tutor: Tutor) -> None:
+        from etcd_sandbox.tui.widgets.lessonpanel import LessonPanel
+
+        self._share(self._rooms)
+        self.run_worker(tutor.go(self.query_one(LessonPanel), self._grey), group="lesson")
+
+    def on_lesson_panel_unfolded(self) -> None:
+        """The answer is seen."""
+        if self._tutor is not None:
+            self._tutor.unfolded()
+
+    # Screens over this one.
+
+    def _show_details(self) -> None:
+        from etcd_sandbox.tui.screens.details import DetailsScreen
+
+        table = self.query_one(MembersTable)
+        assert table.selected is not None
+
+        def left(process: str | None) -> None:
+            if process is not None:
+                table.select(process)
+
+        self.push_screen(DetailsScreen(self._client.detail, self.store, table.selected), left)
+
+    def _open_ctl(self) -> None:
+        member = member_of(self.store.status, self.selected)
+        cluster = self.store.cluster
+        self.push_screen(CtlScreen(cluster, member, self._run_ctl, self._ctl_history))
+
+    def on_click(self, event: events.Click) -> None:
+        """The right button opens a menu: of the row under it, or of the cluster."""
+        if event.button != RIGHT_BUTTON or self.screen is not self.screen_stack[0]:
+            return
+        below = event.widget.ancestors_with_self if event.widget is not None else []
+        if any(isinstance(each, MembersTable) for each in below):
+            self._open_menu(event.screen_offset, _OF_SELECTED)
+        elif any(isinstance(each, Ring | Strip) or each.id == "headline" for each in below):
+            self._open_menu(event.screen_offset, _OF_CLUSTER)
+        elif any(each.id == "lesson" for each in below):
+            self._open_menu(event.screen_offset, _OF_LESSON)
+
+    def _open_menu(self, at: Offset, scopes: Sequence[Scope]) -> None:
+        groups = [
+            [each for each in ACTIONS if each.scope is scope and each.id != "menu"]
+            for scope in scopes
+        ]
+        of_selected = Scope.SELECTED in scopes and self.selected is not None
+        title = self.selected or "" if of_selected else self.store.cluster
+
+        def chosen(id_: str | None) -> None:
+            if id_ is not None:
+                self.action_act(id_)
+
+        self.push_screen(MenuScreen(title, groups, self.refusals(), at), chosen)
+
+    def _save_picture(self) -> None:
+        taken = datetime.now().strftime("%Y-%m-%d-%H%M%S")
+        try:
+            self.deliver_screenshot(f"{self.store.cluster}-{taken}.svg", path=str(Path.cwd()))
+        except OSError as error:  # the working directory may be gone
+            self.notify(f"not saved: {error}", severity="error", markup=False)
+
+    def on_delivery_complete(self, event: events.DeliveryComplete) -> None:
+        """The picture is there."""
+        where = f": {event.path}" if event.path is not None else ""
+        self.notify(f"saved the screen{where}", markup=False)
+
+    def on_delivery_failed(self, event: events.DeliveryFailed) -> None:
+        """It is not."""
+        self.notify(f"not saved: {event.exception}", severity="error", markup=False)
+
+    # Leaving.
+
+    def action_interrupt(self) -> None:
+        """Ctrl-C, wherever it is pressed."""
+        self._leave()
+
+    async def action_quit(self) -> None:
+        """Whatever Textual takes for the end of the app."""
+        self._leave()
+
+    def _leave(self) -> None:
+        if not self._owned:
+            self.exit(Leave.RUNNING)
+            return
+        if self._tutor is not None and self._tutor.done:
+            self.exit(Leave.STOP)
+            return
+        if isinstance(self.screen, QuitScreen):
+            return
+
+        def answered(choice: Leave | None) -> None:
+            if choice is not None:
+                self.exit(choice)
+
+        kept = "Your place in the lesson is kept." if self._tutor is not None else ""
+        self.push_screen(QuitScreen(self.store.cluster, kept), answered)

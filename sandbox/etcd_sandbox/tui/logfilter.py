@@ -1,0 +1,180 @@
+"""Which log lines are listed: by process, by level, by regular expression; found in short steps, newest first."""
+
+from __future__ import annotations
+
+import re
+import time
+import warnings
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from etcd_sandbox.errors import InputError
+from etcd_sandbox.etcd.logline import level_of
+from etcd_sandbox.tui.linetext import decoded
+from etcd_sandbox.tui.logring import Chunk, LogRing
+
+SEARCHED_BYTES = 16 << 10
+"""Of a longer line only the beginning is searched: a greedy expression may take the square of it."""
+
+
+class Level(StrEnum):
+    """How grave a line is; what ends etcd (panic, fatal) counts as an error."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARN = "warn"
+    ERROR = "error"
+
+
+_RANKS = {None: 1, "debug": 0, "info": 1, "warn": 2, "error": 3, "panic": 4, "fatal": 4}
+"""A line that tells no level counts as info."""
+
+
+def pattern_of(text: str) -> re.Pattern[str]:
+    """The regular expression; it looks at capitals only when it has some.
+
+    Raises InputError when it is none.
+    """
+    exact = any(letter.isupper() for letter in re.sub(r"\\.", "", text, flags=re.DOTALL))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            return re.compile(text, 0 if exact else re.IGNORECASE)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise InputError(
+            f"{text!r} is not a regular expression: {error}",
+            hint="put a backslash before characters that are meant as they are",
+        ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class LogFilter:
+    """None means any process, any level, any text. Skipped lines are always told of."""
+
+    processes: frozenset[str] | None = None
+    level: Level | None = None
+    pattern: re.Pattern[str] | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether every line passes."""
+        return self.processes is None and not self.reads
+
+    @property
+    def reads(self) -> bool:
+        """Whether lines have to be looked at, not only the name of their process."""
+        return self.level not in (None, Level.DEBUG) or self.pattern is not None
+
+    def admits(self, chunk: Chunk) -> bool:
+        """Whether lines of the chunk may pass."""
+        return self.processes is None or chunk.process in self.processes or bool(chunk.skipped)
+
+    def keeps(self, line: bytes) -> bool:
+        """Whether a line of an admitted chunk passes."""
+        if self.level is not None and _RANKS.get(level_of(line), 4) < _RANKS[self.level]:
+            return False
+        return self.pattern is None or found_in(self.pattern, line)
+
+
+def found_in(pattern: re.Pattern[str], line: bytes) -> bool:
+    """Whether the expression matches anywhere in the line, colours left aside."""
+    return pattern.search(decoded(line[:SEARCHED_BYTES])) is not None
+
+
+def kept(chunks: Iterable[Chunk], chosen: LogFilter) -> Iterator[tuple[Chunk, list[bytes]]]:
+    """The lines that pass, by chunk; a chunk of skipped lines with no line."""
+    for chunk in chunks:
+        if not chosen.admits(chunk):
+            continue
+        if chunk.skipped:
+            yield chunk, []
+        elif lines := [line for line in chunk.split() if not chosen.reads or chosen.keeps(line)]:
+            yield chunk, lines
+
+
+class Listing:
+    """The numbers of the lines in a ring that pass a filter.
+
+    An open filter needs no looking. Else `scan` is called now and then: it first looks at what is
+    new, then goes back from where it began, so that the newest lines are there first.
+    """
+
+    def __init__(self, ring: LogRing, chosen: LogFilter) -> None:
+        self.ring = ring
+        self.filter = chosen
+        self._numbers: deque[int] = deque()
+        self._low = self._high = ring.end
+
+    @property
+    def complete(self) -> bool:
+        """Whether all lines of the ring were looked at."""
+        ring = self.ring
+        return self.filter.is_open or (self._low <= ring.first and self._high == ring.end)
+
+    def scan(self, budget_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        """Look at more lines, for about as long as that (one chunk may be over it)."""
+        if self.complete:
+            self._forget()
+            return
+        until = clock() + budget_s
+        self._forget()
+        for chunk in self.ring.chunks_from(self._high):
+            self._numbers.extend(self._passing(chunk))
+            self._high = chunk.end
+            if clock() >= until:
+                return
+        for chunk in self.ring.chunks_before(self._low):
+            self._numbers.extendleft(reversed(self._passing(chunk)))
+            self._low = chunk.first
+            if clock() >= until:
+                return
+
+    def __len__(self) -> int:
+        return self.count_from(self.ring.first)
+
+    def count_from(self, number: int) -> int:
+        """How many listed lines have this number or a higher one."""
+        if self.filter.is_open:
+            return max(0, self.ring.end - max(number, self.ring.first))
+        return len(self._numbers) - bisect_left(self._numbers, number)
+
+    def from_(self, number: int, count: int) -> list[int]:
+        """The first `count` listed lines with this number or a higher one, oldest first."""
+        if self.filter.is_open:
+            start = max(number, self.ring.first)
+            return list(range(start, min(start + count, self.ring.end)))
+        start = self._place(number)
+        return [self._numbers[at] for at in range(start, min(start + count, len(self._numbers)))]
+
+    def before(self, number: int, count: int) -> list[int]:
+        """The last `count` listed lines with lower numbers, oldest first."""
+        if self.filter.is_open:
+            end = min(number, self.ring.end)
+            return list(range(max(end - count, self.ring.first), end))
+        end = self._place(number)
+        return [self._numbers[at] for at in range(max(end - count, self._place(0)), end)]
+
+    def _place(self, number: int) -> int:
+        return bisect_left(self._numbers, max(number, self.ring.first))
+
+    def _forget(self) -> None:
+        first = self.ring.first
+        if self._high < first:
+            self._low = self._high = self.ring.end
+            self._numbers.clear()
+        self._low = max(self._low, first)
+        while self._numbers and self._numbers[0] < first:
+            self._numbers.popleft()
+
+    def _passing(self, chunk: Chunk) -> list[int] | range:
+        numbers = range(chunk.first, chunk.end)
+        if not self.filter.admits(chunk):
+            return range(0)
+        if chunk.skipped or not self.filter.reads:
+            return numbers
+        keeps = self.filter.keeps
+        lines = self.ring.split(chunk)
+        return [number for number, line in zip(numbers, lines, strict=True) if keeps(line)]

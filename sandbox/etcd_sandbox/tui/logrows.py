@@ -1,0 +1,174 @@
+"""One log line as rows of a screen: cleaned, coloured, marked where it matches, wrapped or cut."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import pairwise
+
+from rich.ansi import AnsiDecoder
+from rich.cells import cell_len, chop_cells, set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+
+from etcd_sandbox.tui.linetext import coloured, shortened, visible
+from etcd_sandbox.tui.logring import Line
+from etcd_sandbox.tui.zapline import zap_line
+
+SHOWN_BYTES = 8192
+"""Of a longer line only the beginning is shown; what is saved or copied has all of it."""
+
+MESSAGE_COLUMNS = 44
+"""In the pretty view the fields begin behind it, unless the message is longer or lines are wrapped."""
+
+Cells = list[Segment]
+"""A row of the screen. Making a Strip of it is left to the painter: each costs more than the row."""
+
+_Run = tuple[str, Style]
+
+_DIM = Style(dim=True)
+_BOLD = Style(bold=True)
+_ITALIC = Style(italic=True)
+_FOUND = Style(reverse=True, bold=True)
+_PLAIN = Style()
+_TAME = Style(blink=False, blink2=False, conceal=False)
+"""What a line may not do to its reader: blink, or hide its text."""
+
+_LEVELS = {
+    "debug": Style(dim=True),
+    "info": _PLAIN,
+    "warn": Style(color="yellow", bold=True),
+    "error": Style(color="red", bold=True),
+    "panic": Style(color="red", bold=True, reverse=True),
+    "fatal": Style(color="red", bold=True, reverse=True),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How all lines are shown. `left` is the first column shown of lines that are not wrapped."""
+
+    width: int
+    ground: Style
+    name_columns: int
+    wrap: bool = False
+    pretty: bool = False
+    left: int = 0
+    found: re.Pattern[str] | None = None
+
+
+def rows(line: Line, look: Look, name_style: Style, *, marked: bool) -> list[Cells]:
+    """The rows of a line, each exactly as wide as the screen; never none.
+
+    The bar between name and text becomes ▶ in the first row of a line that is marked.
+    """
+    if line.skipped:
+        text = f"… {line.skipped:,} line{'s' * (line.skipped != 1)} skipped …"
+        return [_row([(text[: look.width], _ITALIC)], look)]
+    name = set_cell_size(shortened(visible(line.process), look.name_columns), look.name_columns)
+    runs = _pretty(line.data, look) if look.pretty else None
+    if runs is None:
+        runs = _raw(line.data)
+    if (longer := len(line.data) - SHOWN_BYTES) > 0:
+        runs.append((f" … {longer:,} bytes more", _ITALIC))
+    if look.found is not None:
+        runs = _highlighted(runs, look.found)
+    first: list[_Run] = [(name, name_style), (" ▶ ", _BOLD) if marked else (" │ ", name_style)]
+    columns = max(1, look.width - look.name_columns - 3)
+    if not look.wrap:
+        return [_row(first + _cut(runs, look.left, look.left + columns), look)]
+    rest: list[_Run] = [(" " * look.name_columns, _PLAIN), (" │ ", name_style)]
+    return [
+        _row((rest if number else first) + piece, look)
+        for number, piece in enumerate(_wrapped(runs, columns))
+    ]
+
+
+def _cut(runs: list[_Run], start: int, end: int) -> list[_Run]:
+    if not all(text.isascii() for text, _ in runs):
+        strip = Strip([Segment(*run) for run in runs]).crop(start, end)
+        return [(segment.text, segment.style or _PLAIN) for segment in strip]
+    cut: list[_Run] = []
+    at = 0
+    for text, style in runs:
+        if at >= end:
+            break
+        cut.append((text[max(0, start - at) : end - at], style))
+        at += len(text)
+    return cut
+
+
+def _raw(data: bytes) -> list[_Run]:
+    text = coloured(data[:SHOWN_BYTES])
+    if "\x1b" not in text:
+        return [(text, _PLAIN)]
+    decoded = AnsiDecoder().decode_line(text)
+    plain = decoded.plain
+    cuts = sorted({0, len(plain), *(at for span in decoded.spans for at in (span.start, span.end))})
+    runs: list[_Run] = []
+    for start, end in pairwise(cuts):
+        style = _PLAIN
+        for span in decoded.spans:
+            if span.start <= start and end <= span.end and isinstance(span.style, Style):
+                style += span.style + _TAME
+        runs.append((plain[start:end], style))
+    return runs
+
+
+def _pretty(data: bytes, look: Look) -> list[_Run] | None:
+    if len(data) > SHOWN_BYTES or (told := zap_line(data)) is None:
+        return None
+    message = visible(told.message)
+    runs = [
+        (f"{told.clock:<12} ", _DIM),
+        (f"{told.level.upper():<5} ", _LEVELS.get(told.level, _PLAIN)),
+        (message, _PLAIN),
+    ]
+    if told.fields:
+        column = 0 if look.wrap else MESSAGE_COLUMNS
+        runs.append((" " * max(2, column - cell_len(message)), _PLAIN))
+    for number, (key, value) in enumerate(told.fields):
+        runs.append((f"{' ' * bool(number)}{visible(key)}=", _DIM))
+        runs.append((visible(value), _PLAIN))
+    return runs
+
+
+def _highlighted(runs: list[_Run], pattern: re.Pattern[str]) -> list[_Run]:
+    text = "".join(run[0] for run in runs)
+    spans = [found.span() for found in pattern.finditer(text) if found.end() > found.start()]
+    if not spans:
+        return runs
+    marked: list[_Run] = []
+    at = 0
+    for run, style in runs:
+        end = at + len(run)
+        inside = {cut for span in spans for cut in span if at < cut < end}
+        for start, stop in pairwise(sorted({at, end, *inside})):
+            hit = any(left <= start and stop <= right for left, right in spans)
+            marked.append((run[start - at : stop - at], style + _FOUND if hit else style))
+        at = end
+    return marked
+
+
+def _wrapped(runs: list[_Run], columns: int) -> list[list[_Run]]:
+    pieces: list[list[_Run]] = []
+    left = list(reversed(runs))
+    for text in chop_cells("".join(run[0] for run in runs), columns) or [""]:
+        piece: list[_Run] = []
+        missing = len(text)
+        while missing and left:
+            run, style = left.pop()
+            if len(run) > missing:
+                left.append((run[missing:], style))
+                run = run[:missing]
+            piece.append((run, style))
+            missing -= len(run)
+        pieces.append(piece)
+    return pieces
+
+
+def _row(runs: list[_Run], look: Look) -> Cells:
+    used = sum(cell_len(text) for text, _ in runs)
+    runs = [*runs, (" " * (look.width - used), _PLAIN)]
+    return [Segment(text, look.ground + style) for text, style in runs if text]

@@ -1,0 +1,79 @@
+"""When an action of the dashboard makes no sense, and why. Pure."""
+
+from __future__ import annotations
+
+from etcd_sandbox.model.state import ClusterStatus, MemberStatus, ProcessState, ProcessStatus, Role
+from etcd_sandbox.tui.actions import Action, Scope
+from etcd_sandbox.tui.lessonstanding import Standing, lesson_refusal
+from etcd_sandbox.tui.store import Store
+
+
+def refusal(
+    each: Action, store: Store, selected: str | None, lesson: Standing | None = None
+) -> str | None:
+    """Why the action makes no sense now; None when it does. `selected` is a process's name."""
+    if each.scope is Scope.LESSON:
+        return "no lesson is open" if lesson is None else lesson_refusal(each, lesson)
+    if each.id == "writes":
+        return _NO_ETCD if store.lacks_members else None
+    if each.scope is Scope.SCREEN:
+        return None
+    if each.id == "logs-only":
+        return None if selected is not None else _NOBODY
+    if not store.connected or store.status is None:
+        return "the supervisor does not answer"
+    if each.scope is Scope.CLUSTER:
+        return _refusal_of_cluster(each, store.status)
+    found = store.entry(selected)
+    return _NOBODY if found is None else _refusal_of(each, found, store.status)
+
+
+def member_of(status: ClusterStatus | None, process: str | None) -> str | None:
+    """The name of the member that a process is; None for one that is none."""
+    members = status.members if status is not None else ()
+    return next((member.name for member in members if member.process == process), None)
+
+
+_NOBODY = "nothing is selected"
+_NO_ETCD = "there is no etcd member"
+_RUNS = (ProcessState.STARTING, ProcessState.RUNNING)
+
+
+def _refusal_of_cluster(each: Action, status: ClusterStatus) -> str | None:
+    match each.id:
+        case "heal":
+            return None if status.faults else "there is no fault"
+        case "start-all":
+            states = [member.state for member in status.members]
+            states += [process.state for process in status.processes]
+            return None if any(not state.alive for state in states) else "everything runs"
+        case "ctl":
+            return None if status.members else _NO_ETCD
+    return None
+
+
+def _refusal_of(
+    each: Action, found: MemberStatus | ProcessStatus, status: ClusterStatus
+) -> str | None:
+    state, member = found.state, found if isinstance(found, MemberStatus) else None
+    match each.id:
+        case "start":
+            return None if not state.alive else "it runs"
+        case "resume":
+            return None if state is ProcessState.PAUSED else "it is not paused"
+        case "pause":
+            return None if state in _RUNS else "it does not run"
+        case "kill" | "stop" | "restart":
+            return None if state.alive else "it does not run"
+        case "partition" | "slow" if member is None:
+            return "it is no member"
+        case "partition" | "slow":
+            return None if len(status.members) > 1 else "there is no other member"
+        case "move-leader" if member is None:
+            return "it is no member"
+        case "move-leader":
+            assert member is not None
+            if member.role is Role.LEADER and member.name == status.leader:
+                return "it leads already"
+            return None if state in _RUNS and member.role is Role.FOLLOWER else "it cannot lead now"
+    return None

@@ -1,0 +1,51 @@
+"""Whether the dashboard itself stood still, stopped or starved, and what went by meanwhile. Pure."""
+
+from __future__ import annotations
+
+from etcd_sandbox.shown import span
+
+NOTICED_S = 5.0
+"""A shorter standstill is not worth a word."""
+
+CAUGHT_UP_WITHIN_S = 10.0
+"""Lines may be rare: after so long it has caught up, whatever the newest one's time is."""
+
+
+class Standstill:
+    """Looked at each time the dashboard would paint; times are in seconds."""
+
+    def __init__(self) -> None:
+        self._looked_s: float | None = None
+        self._lines = 0
+        self._lost = self._lost_before = 0
+        self._stood_s = 0.0
+        self._ended_s = 0.0
+        self._ended_us = 0
+        self._before: int | None = None
+
+    def look(
+        self, now_s: float, now_us: int, first: int, end: int, newest_us: int, lost: int = 0
+    ) -> str:
+        """What to say now; mostly nothing.
+
+        `first` and `end` are the numbers of the oldest line that is kept and of the next to come,
+        `lost` how many were rotated away before they were received, `newest_us` when the newest arrived at the supervisor, on the clock of `now_us`.
+        """
+        looked_s, self._looked_s = self._looked_s, now_s
+        if looked_s is not None and now_s - looked_s >= NOTICED_S:
+            self._stood_s, self._ended_s, self._ended_us = now_s - looked_s, now_s, now_us
+            self._before = self._lines
+            self._lost_before = self._lost
+        self._lines, self._lost = end, lost
+        if self._before is None:
+            return ""
+        caught_up = newest_us >= self._ended_us or now_s - self._ended_s >= CAUGHT_UP_WITHIN_S
+        if not caught_up:
+            return ""
+        gone = lost - self._lost_before
+        came, skipped = end - self._before + gone, max(0, first - self._before)
+        self._before = None
+        words = [f"stood still for {span(self._stood_s)}: {came:,} lines came"]
+        words += [f"{skipped:,} of them only in the log files"] if skipped else []
+        words += [f"{gone:,} rotated away unread"] if gone else []
+        return ", ".join(words)

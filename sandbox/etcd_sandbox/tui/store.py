@@ -1,0 +1,171 @@
+"""What the dashboard knows: fed with answers, events and buckets, read by the widgets. No Textual here."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from etcd_sandbox.model.availability import BUCKET_S, Bucket, Served
+from etcd_sandbox.model.event import Event, Kind
+from etcd_sandbox.model.service import UNNOTICED_S
+from etcd_sandbox.model.state import ClusterStatus, MemberStatus, ProcessStatus
+
+BUCKETS_KEPT = 6000
+"""Ten minutes."""
+
+EVENTS_KEPT = 1000
+OUTAGES_KEPT = 1000
+
+_BUCKET_US = round(BUCKET_S * 1_000_000)
+_GAP_US = 1_000_000
+
+_MARKED = frozenset(
+    {
+        Kind.LEADER_ELECTED,
+        Kind.FAULT_APPLIED,
+        Kind.FAULT_HEALED,
+        Kind.PROCESS_EXITED,
+        Kind.QUORUM_LOST,
+        Kind.QUORUM_REGAINED,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outage:
+    """A time in which no read was served, and some failed: from the last one that was to the next.
+
+    `began_us` and `ended_us` (None while it lasts) are in microseconds since the epoch.
+    """
+
+    began_us: int
+    ended_us: int | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """An event with the seconds since the one before; None for the first."""
+
+    event: Event
+    after_s: float | None
+
+
+@dataclass(slots=True)
+class Store:
+    """The cluster as the dashboard last heard of it.
+
+    Each kind of news has a number that rises when it comes, so that a widget can tell whether
+    there is anything to paint. `connected` is False while the supervisor does not answer.
+    """
+
+    cluster: str
+    connected: bool = False
+    trouble: str = ""
+    status: ClusterStatus | None = None
+    events: deque[Told] = field(default_factory=lambda: deque(maxlen=EVENTS_KEPT))
+    buckets: deque[Bucket] = field(default_factory=lambda: deque(maxlen=BUCKETS_KEPT))
+    outages: deque[Outage] = field(default_factory=lambda: deque(maxlen=OUTAGES_KEPT))
+    status_news: int = 0
+    event_news: int = 0
+    bucket_news: int = 0
+    _served_us: int | None = None
+
+    @property
+    def members(self) -> tuple[MemberStatus, ...]:
+        """The members, in the order of the cluster."""
+        return self.status.members if self.status is not None else ()
+
+    @property
+    def lacks_members(self) -> bool:
+        """Whether there is no etcd that clients could be served by; before the first answer that is not known."""
+        return self.status is not None and not self.status.members
+
+    @property
+    def processes(self) -> tuple[ProcessStatus, ...]:
+        """What runs beside the members."""
+        return self.status.processes if self.status is not None else ()
+
+    @property
+    def names(self) -> list[str]:
+        """All processes by name, in the order of the tables: members first."""
+        return [member.process for member in self.members] + [each.name for each in self.processes]
+
+    def entry(self, process: str | None) -> MemberStatus | ProcessStatus | None:
+        """What the last status says of a process."""
+        for member in self.members:
+            if member.process == process:
+                return member
+        return next((each for each in self.processes if each.name == process), None)
+
+    def take_status(self, status: ClusterStatus) -> None:
+        """The supervisor answered."""
+        self.connected, self.trouble = True, ""
+        self.status = status
+        self.status_news += 1
+        if self.lacks_members:
+            self.outages.clear()
+
+    def lose(self, trouble: str) -> None:
+        """The supervisor does not answer; what was known stays, and is shown as old."""
+        self.connected, self.trouble = False, trouble
+        self.status_news += 1
+
+    def take_event(self, event: Event) -> None:
+        """Something happened."""
+        after_s = None
+        if self.events:
+            after = _moment(event) - _moment(self.events[-1].event)
+            # What was written down earlier may be read later.
+            after_s = max(0.0, after.total_seconds())
+        self.events.append(Told(event=event, after_s=after_s))
+        self.event_news += 1
+
+    def take_bucket(self, bucket: Bucket) -> None:
+        """One more tenth of a second is known."""
+        before_us = self.buckets[-1].time_us if self.buckets else bucket.time_us
+        self.buckets.append(bucket)
+        self.bucket_news += 1
+        if self.lacks_members:
+            return
+        going_on = self.outages.pop() if self.outages and not self.outages[-1].ended_us else None
+        if bucket.time_us - before_us > _GAP_US:
+            # Nobody was asked for a while: nothing is known of that time.
+            self._served_us = None
+            if going_on is not None:
+                self._end(going_on, before_us + _BUCKET_US)
+                going_on = None
+        until_us = bucket.time_us + _BUCKET_US
+        match bucket.read:
+            case Served.YES | Served.LATE:
+                if going_on is not None:
+                    self._end(going_on, bucket.first_read_us or bucket.time_us)
+                self._served_us = bucket.last_read_us
+            case Served.NO:
+                began_us = self._served_us or bucket.time_us
+                went_on = going_on or Outage(began_us=began_us, ended_us=None, seconds=0.0)
+                self.outages.append(_lasting(went_on, until_us))
+            case _ if going_on is not None:
+                self.outages.append(_lasting(going_on, until_us))
+
+    def _end(self, outage: Outage, ended_us: int) -> None:
+        """It is over; one that nobody would have noticed was none."""
+        ended = replace(_lasting(outage, ended_us), ended_us=ended_us)
+        if ended_us - outage.began_us >= UNNOTICED_S * 1_000_000:
+            self.outages.append(ended)
+
+    def marks(self) -> Iterator[tuple[int, Event]]:
+        """The events that belong on the time line, with their time in microseconds."""
+        for told in self.events:
+            if told.event.kind in _MARKED:
+                yield int(_moment(told.event).timestamp() * 1_000_000), told.event
+
+
+def _lasting(outage: Outage, until_us: int) -> Outage:
+    return replace(outage, seconds=round((until_us - outage.began_us) / 1_000_000, 1))
+
+
+def _moment(event: Event) -> datetime:
+    return datetime.fromisoformat(event.ts)

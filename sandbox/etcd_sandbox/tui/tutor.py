@@ -1,0 +1,235 @@
+"""A lesson within the dashboard: what its keys ask for, one after the other, told by the panel."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Protocol
+
+from etcd_sandbox.learn.course import Course, Words
+from etcd_sandbox.learn.guide import Guide, Said
+from etcd_sandbox.learn.lesson import Lesson, Step
+from etcd_sandbox.learn.stage import Stage
+from etcd_sandbox.learn.watch import Watch
+from etcd_sandbox.tui.lessonstanding import Phase, Standing
+
+WORDS = Words(enter="o", hint="!", skip=">", back="<")
+
+
+class Page(Protocol):
+    """Where a lesson is shown."""
+
+    def show(self, step: Step, number: int, of: int) -> None:
+        """The page of a step."""
+
+    def say(self, said: Said) -> None:
+        """A sentence of the guide."""
+
+    def why(self, step: Step) -> None:
+        """What is told once the step was done."""
+
+    def prepared(self, text: str) -> None:
+        """What the guide did by itself."""
+
+    def plain(self, text: str) -> None:
+        """A sentence about the lesson itself."""
+
+    def typed(self, line: str) -> None:
+        """A command that the guide types."""
+
+    def clear(self) -> None:
+        """Another step is going to be shown, and not because this one was done."""
+
+    def hint(self, step: Step) -> None:
+        """What helps with a step."""
+
+    def printed(self, data: bytes) -> None:
+        """What the command that runs prints."""
+
+    def question(self) -> None:
+        """The question, with its answer folded away."""
+
+    def answer(self) -> None:
+        """Unfold it; `unfolded` is called once it is seen."""
+
+    def stand(self, now: Standing) -> None:
+        """Where the lesson stands."""
+
+
+class Tutor:
+    """One lesson with one learner. `go` runs it; keys are handed in by `wish`, with the ids of actions.
+
+    `changed` is called when other keys make sense. `resumed`: it goes on where it was left.
+    """
+
+    def __init__(
+        self,
+        lesson: Lesson,
+        stage: Stage,
+        guide: Guide,
+        *,
+        resumed: bool,
+        watch: Watch | None = None,
+    ) -> None:
+        self.lesson = lesson
+        self.stage = stage
+        self.guide = guide
+        self.resumed = resumed
+        self.standing = Standing()
+        self._watch = watch
+        self._wishes: asyncio.Queue[str] = asyncio.Queue()
+        self._task: asyncio.Task[object] | None = None
+        self._closing: asyncio.Task[None] | None = None
+        self._ended = asyncio.Event()
+
+    @property
+    def left_at(self) -> int | None:
+        """The number of the step at which it goes on; None where it begins."""
+        return self.guide.at + 1 if self.resumed else None
+
+    @property
+    def done(self) -> bool:
+        """Whether the learner came to the end, the answer included."""
+        return self.standing.phase is Phase.DONE
+
+    async def go(self, page: Page, changed: Callable[[], None]) -> None:
+        """Until it is cancelled, or `stop` ends it."""
+        self._page, self._changed = page, changed
+        self._task = asyncio.current_task()
+        self._course = Course(
+            self.lesson,
+            self.stage,
+            self.guide,
+            self,
+            words=WORDS,
+            printed=page.printed,
+            watch=self._watch,
+        )
+        try:
+            self._stand()
+            await self._course.open(resumed=self.resumed)
+            self._settle()
+            while True:
+                await self._once()
+        finally:
+            # Both Textual and `stop` may cancel this, and the second must not cut the closing short.
+            self._closing = asyncio.create_task(self._close())
+            await asyncio.shield(self._closing)
+
+    async def stop(self) -> None:
+        """End, and leave nothing running in the lesson's shell."""
+        if self._task is not None:
+            if self._closing is None:
+                self._task.cancel()
+            await self._ended.wait()
+
+    async def _close(self) -> None:
+        try:
+            await self._course.close()
+        finally:
+            self._ended.set()
+
+    def wish(self, id_: str) -> None:
+        """What the learner wants now."""
+        step = self.guide.step
+        if id_ == "lesson-hint" and step is not None:
+            self._page.hint(step)
+        elif id_ == "lesson-end":
+            self._course.interrupt()
+        else:
+            self._wishes.put_nowait(id_)
+
+    def unfolded(self) -> None:
+        """The answer is seen, by whatever it was unfolded."""
+        if self.standing.phase is Phase.QUESTION:
+            self._course.answered()
+            self._stand(phase=Phase.DONE)
+
+    async def _once(self) -> None:
+        """Whatever comes first: a wish, or news of the cluster."""
+        wish = asyncio.create_task(self._wishes.get())
+        waited: set[asyncio.Task[Any]] = {wish}
+        if self.guide.step is not None:
+            waited.add(asyncio.create_task(self._course.watch.rest()))
+        try:
+            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+            asked = wish.result() if wish.done() else None
+        finally:
+            for task in waited:
+                task.cancel()
+            await asyncio.gather(*waited, return_exceptions=True)
+        if asked is not None:
+            await self._heed(asked)
+        if self.guide.step is not None:
+            await self._course.look()
+        self._settle()
+
+    async def _heed(self, asked: str) -> None:
+        match asked:
+            case "lesson-next" if self.guide.step is None:
+                self._page.answer()
+            case "lesson-next":
+                if not self._course.watch.present:
+                    self._leave_step()
+                await self._course.entered()
+            case "lesson-run":
+                self._stand(running=True)
+                await self._course.run_next()
+                self._stand(running=False)
+            case "lesson-skip" | "lesson-back":
+                self._leave_step()
+                await (self._course.skip() if asked == "lesson-skip" else self._course.back())
+
+    def _leave_step(self) -> None:
+        self._page.clear()
+        self._stand(phase=Phase.PREPARING)
+
+    def _settle(self) -> None:
+        """Nothing is under way any more."""
+        step = self.guide.step
+        if step is not None:
+            self._stand(
+                phase=Phase.STEP,
+                number=self.guide.at + 1,
+                typed=self._course.next_line is None,
+                only_looked_at=step.only_looked_at,
+                present=self._course.watch.present,
+            )
+        elif self.standing.phase not in (Phase.QUESTION, Phase.DONE):
+            self._page.question()
+            self._stand(phase=Phase.QUESTION, number=self.guide.at + 1)
+
+    def _stand(self, **changes: object) -> None:
+        now = replace(self.standing, **changes)  # type: ignore[arg-type]
+        if now != self.standing or not changes:
+            self.standing = now
+            self._page.stand(now)
+            self._changed()
+
+    # How a course shows itself.
+
+    def show(self, step: Step) -> None:
+        """The page of a step."""
+        self._page.show(step, self.guide.at + 1, len(self.guide.steps))
+
+    def say(self, said: Said) -> None:
+        """A sentence of the guide."""
+        self._page.say(said)
+
+    def why(self, step: Step) -> None:
+        """What is told once the step was done, while the next is prepared."""
+        self._page.why(step)
+        self._stand(phase=Phase.PREPARING)
+
+    def prepared(self, text: str) -> None:
+        """What the guide did by itself."""
+        self._page.prepared(text)
+
+    def plain(self, text: str) -> None:
+        """A sentence about the lesson itself."""
+        self._page.plain(text)
+
+    def typed(self, line: str) -> None:
+        """A command that the guide types."""
+        self._page.typed(line)

@@ -1,0 +1,92 @@
+"""What happened, in words, each with its time and the time since the one before."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from itertools import islice
+
+from textual.geometry import Size
+
+from etcd_sandbox import story
+from etcd_sandbox.shown import span
+from etcd_sandbox.tui.marks import mark_of
+from etcd_sandbox.tui.pieces import Line, joined, printable
+from etcd_sandbox.tui.store import EVENTS_KEPT, Store, Told
+from etcd_sandbox.tui.widgets.colours import BAD, FAINT, GOOD, PLAIN, of_process
+from etcd_sandbox.tui.widgets.drawing import Drawing
+
+
+class EventLine(Drawing):
+    """The newest at the bottom. It follows while its end is in view; a reader who scrolled up stays put."""
+
+    DEFAULT_CSS = """
+    EventLine { height: 1fr; overflow-x: auto; scrollbar-size-horizontal: 0; }
+    """
+
+    WIDE = True
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
+        super().__init__(id=id)
+        self._told: deque[Line] = deque(maxlen=EVENTS_KEPT)
+        self._colours: dict[str, str] = {}
+        self._heard = 0
+        self._following = True
+
+    def news(self, store: Store) -> object:
+        """The events, and the members that give them their colours."""
+        return store.event_news, tuple(member.name for member in store.members)
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Follow from the moment that the end is in view."""
+        super().watch_scroll_y(old_value, new_value)
+        self._following = self.is_vertical_scroll_end
+
+    def redraw(self) -> None:
+        """Draw again, and stay at the end, or at the lines that were read."""
+        if self._store is None or not self.size:
+            return
+        dropped = self._store.event_news - self._heard - len(self._store.events) + len(self._told)
+        super().redraw()
+        if self._following:
+            self.scroll_end(animate=False, immediate=True)
+        elif dropped:
+            self.scroll_to(y=max(0, self.scroll_offset.y - dropped), animate=False, immediate=True)
+
+    def draw(self, store: Store, size: Size) -> Sequence[Line]:
+        """A line per event."""
+        colours = {member.name: of_process(i) for i, member in enumerate(store.members)}
+        if colours != self._colours:
+            self._colours = colours
+            self._told.clear()
+            self._heard = store.event_news - len(store.events)
+        new = min(store.event_news - self._heard, len(store.events))
+        for told in islice(store.events, len(store.events) - new, None):
+            self._told.append(line_of(told, colours))
+        self._heard = store.event_news
+        return list(self._told)
+
+
+def line_of(told: Told, colours: dict[str, str]) -> Line:
+    """`14:30:05.123  +0.12 s  ★ infra2 leads (term 3)`; the member's name in its colour."""
+    event = told.event
+    mark = mark_of(event)
+    words = printable(story.sentence(event.to_wire()))
+    style = BAD if event.kind in story.BAD else GOOD if event.kind in story.GOOD else PLAIN
+    who = printable(event.member or "")
+    name = who if who and words.startswith(who) else ""
+    return joined(
+        [
+            (f"{story.clock(event.ts)} {since(told.after_s):>9}  ", FAINT),
+            (f"{mark.sign} ", mark.style),
+            (name, colours.get(event.member or "", PLAIN)),
+            (words[len(name) :], style),
+        ]
+    )
+
+
+def since(seconds: float | None) -> str:
+    """The time since the event before: `+0.12 s`, `+3m12s`; empty for the first."""
+    if seconds is None:
+        return ""
+    return f"{seconds:+.2f} s" if seconds < 60 else f"+{span(seconds)}"

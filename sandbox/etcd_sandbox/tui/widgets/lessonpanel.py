@@ -1,0 +1,209 @@
+"""A lesson beside the cluster: the step, what was seen of it, and what its commands printed."""
+
+from __future__ import annotations
+
+import os
+
+from rich.text import Text
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.message import Message
+from textual.widget import Widget
+from textual.widgets import Collapsible, Markdown, Static
+
+from etcd_sandbox.learn.guide import Said, Tone
+from etcd_sandbox.learn.lesson import NAME_VARIABLE, Lesson, Step
+from etcd_sandbox.learn.shell import exported
+from etcd_sandbox.tui.lessonstanding import Standing
+from etcd_sandbox.tui.pieces import printable
+from etcd_sandbox.tui.widgets.colours import FAINT, GOOD, ODD, STRONG
+from etcd_sandbox.tui.widgets.outputpane import OutputPane
+
+_MARKS = {Tone.SEEN: ("✓", GOOD), Tone.ODD: ("!", ODD), Tone.MENDED: ("✓", GOOD)}
+
+
+class LessonPanel(VerticalScroll):
+    """The page of a tutor: it grows until the next step is shown, with what came of the last on top.
+
+    `left_at` is the number of the step at which the learner left it before.
+    """
+
+    DEFAULT_CSS = """
+    LessonPanel { padding: 0 1; border: round $primary 60%; scrollbar-size-vertical: 1; }
+    LessonPanel:focus { border: round $primary; }
+    LessonPanel > * { height: auto; }
+    LessonPanel Markdown { padding: 0; margin: 0; }
+    LessonPanel > .head { margin: 1 0; text-style: bold; color: $text-primary; }
+    LessonPanel > .spaced { margin-bottom: 1; }
+    LessonPanel > OutputPane { max-height: 16; margin: 0 0 1 2; }
+    LessonPanel > Collapsible { padding: 0; border: none; background: transparent; }
+    """
+
+    class Unfolded(Message):
+        """The answer is to be seen."""
+
+    def __init__(self, lesson: Lesson, *, left_at: int | None, id: str | None = None) -> None:  # noqa: A002 - Textual's word
+        super().__init__(id=id)
+        self._lesson = lesson
+        self._left_at = left_at
+        self._since: Widget | None = None
+        """The first of what stays when the next step is shown."""
+        self._left = True
+        """The next that is told is that first."""
+        self._output: OutputPane | None = None
+        self._standing = Standing()
+        self._title = f"Lesson {lesson.number}: {lesson.title}"
+        self.border_title = Content(self._title)
+
+    def on_mount(self) -> None:
+        """What stands before the first step, or where the learner left."""
+        if self._left_at is None:
+            self._put(Markdown(f"{self._lesson.intro}\n\n{self._lesson.see}"))
+        else:
+            left = f"You left it at step {self._left_at}; --again begins anew."
+            self._put(Static(left, classes="spaced"))
+        self._put(Static(_introduction(self._lesson)))
+        self._subtitle()
+
+    # What a tutor tells it.
+
+    def clear(self) -> None:
+        """Another step is going to be shown, and not because this one was done."""
+        self.remove_children()
+        self._since, self._left, self._output = None, True, None
+
+    def show(self, step: Step, number: int, of: int) -> None:
+        """The page of a step."""
+        self._forget()
+        self.border_title = Content(f"{self._title} · {number} of {of}")
+        self._head(f"{number} of {of} · {step.title}")
+        if step.before:
+            self._put(Markdown(step.before))
+        words = Text()
+        for command in step.commands:
+            words.append(f"$ {command.line}\n", STRONG)
+            if command.interrupted:
+                words.append("  (e once more ends it)\n", FAINT)
+        if step.only_looked_at:
+            words.append("\no when you have looked.\n", FAINT)
+        self._put(Static(words))
+        self.call_after_refresh(self.scroll_home, animate=False)
+
+    def say(self, said: Said) -> None:
+        """A sentence of the guide, with the way back where there is one."""
+        if said.tone is Tone.SEEN:
+            self._keep_from_here()
+        mark, style = _MARKS[said.tone]
+        words = Text(f"{mark} {printable(said.text)}", style)
+        if said.remedy:
+            words.append(f"\n  back to where you were: {printable(said.remedy)}", "")
+        self._put(Static(words, classes="spaced"), in_view=True)
+        if not self.display:
+            self.notify(printable(said.text), title=f"Lesson {self._lesson.number}", markup=False)
+
+    def why(self, step: Step) -> None:
+        """What is told once the step was done."""
+        self._keep_from_here()
+        if step.after:
+            self._put(Markdown(step.after))
+
+    def hint(self, step: Step) -> None:
+        """What helps with a step: its hint, and what was printed when the lesson was written."""
+        self._put(Markdown(step.hint or "Run the command above, here or in another terminal."))
+        words = Text("It looks like this, with other figures:\n", FAINT)
+        for command in step.commands:
+            words.append(f"$ {command.line}\n", STRONG)
+            words.append("".join(f"  {line}\n" for line in command.shown), FAINT)
+        self._put(Static(words), in_view=True)
+
+    def prepared(self, text: str) -> None:
+        """What the guide did by itself."""
+        self._put(Static(Text(f"  {printable(text)}", FAINT)))
+
+    def plain(self, text: str) -> None:
+        """A sentence about the lesson itself."""
+        self._put(Static(Text(printable(text)), classes="spaced"), in_view=True)
+
+    def typed(self, line: str) -> None:
+        """A command that the guide types; what it prints comes below."""
+        self._output = None
+        self._keep_from_here()
+        self._put(Static(Text(f"$ {line}", STRONG)), in_view=True)
+
+    def printed(self, data: bytes) -> None:
+        """What the command prints."""
+        if self._output is None:
+            self._output = OutputPane()
+            self._put(self._output)
+        self._output.add(data)
+        self.call_after_refresh(self._output.scroll_visible, animate=False)
+
+    def question(self) -> None:
+        """The question, with its answer folded away."""
+        self._forget()
+        self.border_title = Content(self._title)
+        self._head("A question")
+        self._put(Markdown(self._lesson.question))
+        answer = Markdown(self._lesson.answer)
+        self._put(Collapsible(answer, title="Think, then o shows the answer"))
+        self.call_after_refresh(self.scroll_home, animate=False)
+
+    def answer(self) -> None:
+        """Unfold it."""
+        self.query_one(Collapsible).collapsed = False
+
+    def stand(self, now: Standing) -> None:
+        """Where the lesson stands."""
+        self._standing = now
+        self._subtitle()
+
+    def watch_show_vertical_scrollbar(self, _: bool) -> None:
+        """There is more than can be seen, or not any more."""
+        self._subtitle()
+
+    def on_collapsible_expanded(self, event: Collapsible.Expanded) -> None:
+        """By key or mouse: tell what to read next, once."""
+        event.stop()
+        event.collapsible.title = "The answer"
+        if not self.query("#reading"):
+            self._put(Static("To read next", classes="head", id="reading"))
+            self._put(Markdown(self._lesson.reading))
+            left = "The lesson is done: q leaves, and its cluster is removed."
+            self._put(Static(Text(left, GOOD)))
+            self.call_after_refresh(self.query_one(Collapsible).scroll_visible, top=True)
+            self.post_message(self.Unfolded())
+
+    def _subtitle(self) -> None:
+        more = " · , . scroll" if self.show_vertical_scrollbar else ""
+        self.border_subtitle = Content(f"{self._standing.words}{more}")
+
+    def _head(self, text: str) -> None:
+        self._put(Static(Text(text), classes="head"))
+
+    def _put(self, widget: Widget, *, in_view: bool = False) -> None:
+        if self._left:
+            self._since, self._left = widget, False
+        self.mount(widget)
+        if in_view:
+            self.call_after_refresh(widget.scroll_visible, animate=False)
+
+    def _keep_from_here(self) -> None:
+        if self._since is None:
+            self._left = True
+
+    def _forget(self) -> None:
+        """What belongs to the step before, but for what came of it."""
+        for widget in list(self.children):
+            if widget is self._since:
+                break
+            widget.remove()
+        self._since, self._left, self._output = None, False, None
+
+
+def _introduction(lesson: Lesson) -> Text:
+    words = Text("Use the dashboard's keys, or e, or another terminal where this was typed:\n")
+    if home := os.environ.get("ETCD_SANDBOX_HOME"):
+        words.append(f"$ {exported('ETCD_SANDBOX_HOME', home)}\n", STRONG)
+    words.append(f"$ {exported(NAME_VARIABLE, lesson.cluster)}\n", STRONG)
+    words.append("The guide watches the cluster and goes on when it shows that a step was done.")
+    return words

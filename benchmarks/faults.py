@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from etcd_sandbox import Cluster, Verdict
-from etcd_sandbox.failover import How, Spread, spread
+from etcd_sandbox.api.failover import How, Spread, spread
 from etcd_sandbox.model.state import Role
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "faults.md"

@@ -23,13 +23,13 @@ import msgspec
 
 from etcd_sandbox.cluster import preflight, record
 from etcd_sandbox.cluster.cluster import Cluster
-from etcd_sandbox.clusterlock import take_lock
 from etcd_sandbox.control.wire import error_to_wire, keep_freed_memory
 from etcd_sandbox.errors import SandboxError
-from etcd_sandbox.ground import LOOKED_AT_EVERY_S, Ground
+from etcd_sandbox.host.clusterlock import take_lock
+from etcd_sandbox.host.ground import LOOKED_AT_EVERY_S, Ground
+from etcd_sandbox.host.obstacle import obstacle
 from etcd_sandbox.model.credentials import USER_VARIABLE, Credentials
 from etcd_sandbox.model.spec import ClusterSpec
-from etcd_sandbox.obstacle import obstacle
 from etcd_sandbox.paths import ClusterPaths, is_there
 from etcd_sandbox.supervise import ledger, leftcontainers, openfiles
 from etcd_sandbox.supervise.bus import Bus

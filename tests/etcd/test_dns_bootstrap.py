@@ -17,10 +17,10 @@ from typing import Any
 import psutil
 import pytest
 from etcd_sandbox.dns import machine, needs, query
+from etcd_sandbox.inputs.ports import PORT_STEP, free_block
 from etcd_sandbox.model.spec import EtcdBinary
 from etcd_sandbox.paths import private_runtime_dir
 from etcd_sandbox.plan.named import private_mount
-from etcd_sandbox.portblock import PORT_STEP, free_block
 
 from tests import etcd_versions
 from tests.conftest import SandboxCommand, command, until

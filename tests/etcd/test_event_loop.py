@@ -17,7 +17,7 @@ import pytest
 from etcd_sandbox.cluster import record
 from etcd_sandbox.cluster.cluster import Cluster
 from etcd_sandbox.etcd.gateway import Gateway
-from etcd_sandbox.inputs import Caller, Options, Planned, plan_up
+from etcd_sandbox.inputs.plan import Caller, Options, Planned, plan_up
 from etcd_sandbox.model.spec import EtcdBinary
 from etcd_sandbox.model.verb import Order, Verb
 from etcd_sandbox.model.verdict import Verdict

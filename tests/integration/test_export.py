@@ -17,8 +17,8 @@ from typing import Any
 import psutil
 import pytest
 import yaml
+from etcd_sandbox.inputs.ports import PORT_STEP, free_block
 from etcd_sandbox.paths import private_runtime_dir
-from etcd_sandbox.portblock import PORT_STEP, free_block
 
 from tests import etcd_versions
 from tests.build_etcd import cache_home

@@ -10,25 +10,24 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from etcd_sandbox import failover
-from etcd_sandbox.api import checks, words
+from etcd_sandbox.api import checks, failover, words
 from etcd_sandbox.api.facts import ClusterFacts
+from etcd_sandbox.api.failover import Round
 from etcd_sandbox.api.lifetime import Life, begin
 from etcd_sandbox.api.resetting import reset
 from etcd_sandbox.api.words import LogLine
-from etcd_sandbox.backup import Snapshot, save
+from etcd_sandbox.backup.snapshot import Snapshot, save
 from etcd_sandbox.control.async_client import AsyncControlClient
 from etcd_sandbox.control.client import ControlClient
 from etcd_sandbox.errors import TimedOut
-from etcd_sandbox.etcdctl import run_etcdctl
-from etcd_sandbox.failover import Round
+from etcd_sandbox.host.etcdctl import run_etcdctl
+from etcd_sandbox.host.start import stop, too_late
+from etcd_sandbox.inputs.upgradeto import as_json, etcd_meant
 from etcd_sandbox.model.event import Event, event_from_wire
 from etcd_sandbox.model.state import ClusterStatus
 from etcd_sandbox.model.verb import Verb
 from etcd_sandbox.model.verdict import Verdict
 from etcd_sandbox.paths import working_directory
-from etcd_sandbox.start import stop, too_late
-from etcd_sandbox.upgradeto import as_json, etcd_meant
 
 
 class AsyncCluster(ClusterFacts):

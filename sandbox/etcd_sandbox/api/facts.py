@@ -9,11 +9,11 @@ import msgspec
 
 from etcd_sandbox.api import words
 from etcd_sandbox.api.lifetime import Life, Wishes
-from etcd_sandbox.clusterlock import is_running
 from etcd_sandbox.control.answers import not_running
 from etcd_sandbox.errors import InputError, NotRunning
-from etcd_sandbox.etcdctl import program_variables
-from etcd_sandbox.inputs import recorded_plan
+from etcd_sandbox.host.clusterlock import is_running
+from etcd_sandbox.host.etcdctl import program_variables
+from etcd_sandbox.inputs.plan import recorded_plan
 from etcd_sandbox.model.spec import ClusterSpec
 from etcd_sandbox.paths import ClusterPaths, cluster_paths
 

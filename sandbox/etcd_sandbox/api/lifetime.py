@@ -11,10 +11,15 @@ from pathlib import Path
 
 from etcd_sandbox.api.checks import check_arguments
 from etcd_sandbox.api.words import members_told
-from etcd_sandbox.clusterlock import is_running, purge
+from etcd_sandbox.backup.restoreddata import restored_data
+from etcd_sandbox.backup.restoring import Restoration, plan_restore
 from etcd_sandbox.control.client import ControlClient
 from etcd_sandbox.errors import InputError, SandboxError
-from etcd_sandbox.inputs import (
+from etcd_sandbox.host.clusterlock import is_running, purge
+from etcd_sandbox.host.launch import Launched, launch, left_behind, sweep
+from etcd_sandbox.host.leftovers import clear_abandoned, clear_leftovers, passing_cluster
+from etcd_sandbox.host.start import KILLED_WITHIN_S, stop, stop_at_once
+from etcd_sandbox.inputs.plan import (
     DEFAULT_MEMBERS,
     Caller,
     Options,
@@ -23,14 +28,9 @@ from etcd_sandbox.inputs import (
     recorded_plan,
     refuse_foreign_data,
 )
-from etcd_sandbox.launch import Launched, launch, left_behind, sweep
-from etcd_sandbox.leftovers import clear_abandoned, clear_leftovers, passing_cluster
 from etcd_sandbox.model.credentials import Credentials
 from etcd_sandbox.model.spec import Bootstrap, Runtime, SourceKind
 from etcd_sandbox.paths import ClusterPaths, cluster_paths, working_directory
-from etcd_sandbox.restoreddata import restored_data
-from etcd_sandbox.restoring import Restoration, plan_restore
-from etcd_sandbox.start import KILLED_WITHIN_S, stop, stop_at_once
 
 _log = logging.getLogger("etcd_sandbox")
 

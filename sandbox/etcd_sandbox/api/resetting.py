@@ -13,13 +13,13 @@ from typing import Any, TypeVar
 from etcd_sandbox.api import words
 from etcd_sandbox.api.checks import check_seconds
 from etcd_sandbox.api.lifetime import Life
-from etcd_sandbox.clusterlock import is_running
 from etcd_sandbox.control.client import ControlClient
 from etcd_sandbox.errors import SandboxError
 from etcd_sandbox.etcd.clearing import CannotBeCleared, Clearing
 from etcd_sandbox.etcd.exchange import Exchange
 from etcd_sandbox.etcd.gateway import tls_context
-from etcd_sandbox.inputs import recorded_plan
+from etcd_sandbox.host.clusterlock import is_running
+from etcd_sandbox.inputs.plan import recorded_plan
 from etcd_sandbox.model.state import ClusterStatus, MemberStatus, ProcessState, ProcessStatus, Role
 from etcd_sandbox.model.verb import Verb
 from etcd_sandbox.paths import ClusterPaths

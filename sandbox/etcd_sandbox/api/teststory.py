@@ -11,13 +11,13 @@ from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 
-from etcd_sandbox import story
 from etcd_sandbox.api.facts import ClusterFacts
 from etcd_sandbox.api.words import lines_of
 from etcd_sandbox.control.client import ControlClient
 from etcd_sandbox.errors import SandboxError
 from etcd_sandbox.model.event import event_from_wire
 from etcd_sandbox.paths import ClusterPaths
+from etcd_sandbox.words import story
 
 EVENTS_SHOWN = 60
 LINES_SHOWN = 20

@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
+from etcd_sandbox.api.failover import How
 from etcd_sandbox.control.wire import Frame, LinesFrame
 from etcd_sandbox.errors import InputError, TimedOut
-from etcd_sandbox.failover import How
 from etcd_sandbox.model.spec import ClusterSpec
 from etcd_sandbox.model.state import ClusterStatus
 from etcd_sandbox.model.verdict import NotSettled, Verdict

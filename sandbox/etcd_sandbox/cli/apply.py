@@ -24,7 +24,7 @@ def apply(dry_run: bool) -> None:
     """
     from etcd_sandbox.cli.choice import running
     from etcd_sandbox.cli.preview import as_json
-    from etcd_sandbox.inputs import plan_again
+    from etcd_sandbox.inputs.plan import plan_again
 
     client = running()
     plan = client.plan()

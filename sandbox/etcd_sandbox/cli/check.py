@@ -24,7 +24,7 @@ def check(file: str | None, strict: bool, **given: Any) -> None:
     Without it, what etcd-sandbox up would take is checked.
     """
     from etcd_sandbox.cli.choice import paths_to_start
-    from etcd_sandbox.inputs import plan_file, plan_up
+    from etcd_sandbox.inputs.plan import plan_file, plan_up
 
     options, paths = collect(**given), paths_to_start()
     if file is None:

@@ -9,10 +9,10 @@ import time
 
 from etcd_sandbox.cli.diagnostics import note
 from etcd_sandbox.cli.settings import settings
-from etcd_sandbox.clusterlock import is_running
 from etcd_sandbox.control.answers import not_ours, not_running
 from etcd_sandbox.control.client import ControlClient
 from etcd_sandbox.errors import InputError, NotRunning, SandboxError
+from etcd_sandbox.host.clusterlock import is_running
 from etcd_sandbox.paths import ClusterPaths, cluster_paths, is_there, known_clusters
 
 DEFAULT = "default"
@@ -46,7 +46,7 @@ def running() -> ControlClient:
 
 def end_silent() -> ClusterPaths:
     """End the cluster that is meant, though its supervisor does not answer; and what that ran."""
-    from etcd_sandbox import mute
+    from etcd_sandbox.host import mute
 
     name = named()
     paths = cluster_paths(name) if name else _only_one()
@@ -57,7 +57,7 @@ def end_silent() -> ClusterPaths:
 
 def clear_leftovers(paths: ClusterPaths) -> None:
     """End what a dead supervisor of this cluster left running, and say so in one line."""
-    from etcd_sandbox import leftovers
+    from etcd_sandbox.host import leftovers
 
     if line := leftovers.clear_leftovers(paths):
         note(line)
@@ -100,7 +100,7 @@ def _listens_soon(paths: ClusterPaths) -> bool:
         if not is_running(paths):
             return False
         if time.monotonic() > deadline:
-            from etcd_sandbox import mute
+            from etcd_sandbox.host import mute
 
             raise mute.silent(paths)
         time.sleep(0.02)

@@ -34,7 +34,7 @@ def ctl(on: tuple[str, ...], args: tuple[str, ...]) -> None:
     Our own options come first; from the first word that is none of them on, all is etcdctl's.
     """
     from etcd_sandbox.cli.choice import running
-    from etcd_sandbox.etcdctl import (
+    from etcd_sandbox.host.etcdctl import (
         command_line,
         inherited,
         members_now,

@@ -16,7 +16,7 @@ import click
 from etcd_sandbox.cli.output import Unwritable
 from etcd_sandbox.cli.settings import settings
 from etcd_sandbox.errors import EXIT_INTERRUPTED, InputError, SandboxError
-from etcd_sandbox.obstacle import obstacle
+from etcd_sandbox.host.obstacle import obstacle
 
 if TYPE_CHECKING:
     from etcd_sandbox.model.spec import ClusterSpec

@@ -17,7 +17,7 @@ from etcd_sandbox.cli import output
 from etcd_sandbox.cli.output import BAD, GOOD, ODD, Painted
 from etcd_sandbox.cli.settings import common, settings
 from etcd_sandbox.errors import EXIT_FAILED, SandboxError
-from etcd_sandbox.obstacle import obstacle
+from etcd_sandbox.host.obstacle import obstacle
 
 MEMBER_BYTES = 123_000_000
 """What a new member takes at once: etcd preallocates two WAL segments of 64,000,000 bytes."""
@@ -187,7 +187,7 @@ def look_at_open_files() -> Iterable[Finding]:
 
 def look_at_leftovers() -> Iterable[Finding]:
     """Clusters whose supervisor died without tidying up."""
-    from etcd_sandbox.launch import left_behind
+    from etcd_sandbox.host.launch import left_behind
     from etcd_sandbox.paths import known_clusters
 
     names = [paths.name for paths in known_clusters() if left_behind(paths)]

@@ -46,8 +46,8 @@ def down(purge: bool, kill: bool) -> None:
 
 def _stop(client: ControlClient, *, kill: bool, purge: bool = False) -> None:
     from etcd_sandbox.cli.waiting import named_when_late
-    from etcd_sandbox.start import left_running, stop
-    from etcd_sandbox.story import left_words
+    from etcd_sandbox.host.start import left_running, stop
+    from etcd_sandbox.words.story import left_words
 
     hint = f"etcd-sandbox -c {client.paths.name} down --kill ends them at once"
     with named_when_late(client, hint):
@@ -61,8 +61,8 @@ def _stop(client: ControlClient, *, kill: bool, purge: bool = False) -> None:
 
 def _purge(kill: bool) -> None:
     from etcd_sandbox.cli import choice
-    from etcd_sandbox.clusterlock import purge
-    from etcd_sandbox.inputs import recorded_plan, refuse_foreign_data
+    from etcd_sandbox.host.clusterlock import purge
+    from etcd_sandbox.inputs.plan import recorded_plan, refuse_foreign_data
     from etcd_sandbox.paths import cluster_paths
 
     try:
@@ -93,8 +93,8 @@ def _purge(kill: bool) -> None:
 def _end(client: ControlClient, *, kill: bool) -> None:
     import msgspec
 
-    from etcd_sandbox.inputs import refuse_foreign_data
-    from etcd_sandbox.launch import run_of, wait_until_gone
+    from etcd_sandbox.host.launch import run_of, wait_until_gone
+    from etcd_sandbox.inputs.plan import refuse_foreign_data
     from etcd_sandbox.model.spec import ClusterSpec
 
     run = run_of(client.paths)

@@ -28,7 +28,7 @@ def env(shell: str | None) -> None:
     Variables of yours that are meant for another cluster, such as ETCDCTL_CACERT, are unset by it.
     """
     from etcd_sandbox.cli.choice import running
-    from etcd_sandbox.etcdctl import etcdctl_variables, members_now, misleading
+    from etcd_sandbox.host.etcdctl import etcdctl_variables, members_now, misleading
 
     client = running()
     members = members_now(client.plan(), lambda: client.status()["members"])

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from etcd_sandbox import story
 from etcd_sandbox.cli import output
 from etcd_sandbox.cli.output import BAD, GOOD, Painted
 from etcd_sandbox.cli.params import WholeRange
 from etcd_sandbox.cli.settings import common, settings
+from etcd_sandbox.words import story
 
 
 @click.command("events")

@@ -14,7 +14,7 @@ from etcd_sandbox.cli.settings import common, settings
 from etcd_sandbox.errors import InputError
 
 if TYPE_CHECKING:
-    from etcd_sandbox.failover import Round, Spread
+    from etcd_sandbox.api.failover import Round, Spread
     from etcd_sandbox.model.verdict import Verdict
 
 _WAYS = ("kill", "stop", "pause", "partition")
@@ -50,9 +50,9 @@ def failover(count: int, how: str, csv: bool, timeout_s: float) -> int:
 
     The cluster is whole again after each round; Ctrl-C mends what is broken before it ends.
     """
+    from etcd_sandbox.api.failover import How, rounds
     from etcd_sandbox.cli.choice import running
     from etcd_sandbox.cli.interrupts import Interrupted, interruptible
-    from etcd_sandbox.failover import How, rounds
 
     if csv and settings().json:
         raise InputError("--csv and --json contradict each other", hint="leave out one of them")
@@ -102,7 +102,7 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _summary(done: Sequence[Round]) -> None:
-    from etcd_sandbox.failover import histogram, spread
+    from etcd_sandbox.api.failover import histogram, spread
 
     for what, gaps in _gaps(done):
         found = spread(gaps)
@@ -128,7 +128,7 @@ def _gaps(done: Sequence[Round]) -> list[tuple[str, list[float]]]:
 
 
 def _document(done: Sequence[Round], how: str) -> dict[str, Any]:
-    from etcd_sandbox.failover import spread
+    from etcd_sandbox.api.failover import spread
 
     (_, leaderless), (_, unread) = _gaps(done)
     return {

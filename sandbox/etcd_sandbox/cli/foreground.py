@@ -36,8 +36,8 @@ from etcd_sandbox.errors import (
     SandboxError,
     TimedOut,
 )
-from etcd_sandbox.inputs import Caller, Planned
-from etcd_sandbox.launch import Launched, launch, sweep, wait_until_gone
+from etcd_sandbox.host.launch import Launched, launch, sweep, wait_until_gone
+from etcd_sandbox.inputs.plan import Caller, Planned
 from etcd_sandbox.model.event import Kind
 from etcd_sandbox.paths import ClusterPaths
 

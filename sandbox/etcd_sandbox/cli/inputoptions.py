@@ -14,7 +14,7 @@ from etcd_sandbox.model.spec import Bootstrap, ContainerNetwork, Runtime, Stdin
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-    from etcd_sandbox.inputs import Caller, Options
+    from etcd_sandbox.inputs.plan import Caller, Options
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -199,8 +199,8 @@ def collect(
     container_network: str | None = None,
     **more: Any,
 ) -> Options:
-    """The options as `etcd_sandbox.inputs` takes them."""
-    from etcd_sandbox.inputs import Options
+    """The options as `etcd_sandbox.inputs.plan` takes them."""
+    from etcd_sandbox.inputs.plan import Options
 
     return Options(
         members=members,
@@ -229,7 +229,7 @@ def collect(
 
 def here() -> Caller:
     """The caller of this command."""
-    from etcd_sandbox.inputs import Caller
+    from etcd_sandbox.inputs.plan import Caller
     from etcd_sandbox.paths import working_directory
 
     return Caller(cwd=working_directory(), env=dict(os.environ))

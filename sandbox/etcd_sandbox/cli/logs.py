@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 
 import click
 
-from etcd_sandbox import shown
 from etcd_sandbox.cli import diagnostics, output
 from etcd_sandbox.cli.params import MOMENT, WholeRange, raw, selectors
 from etcd_sandbox.cli.settings import common
 from etcd_sandbox.control.wire import Frame, LinesFrame, LostFrame, NowFrame
+from etcd_sandbox.words import shown
 
 Keep = Callable[[bytes], bool]
 """Whether a line, without its newline, is to be shown."""

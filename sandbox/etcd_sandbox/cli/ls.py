@@ -18,7 +18,7 @@ from etcd_sandbox.paths import ClusterPaths, is_there
 @common(data=True)
 def ls() -> int:
     """List running and stopped clusters: members, ports, what they were made from, etcd."""
-    from etcd_sandbox.obstacle import obstacle
+    from etcd_sandbox.host.obstacle import obstacle
     from etcd_sandbox.paths import known_clusters
 
     found, refused = [], False
@@ -52,7 +52,7 @@ def ls() -> int:
 
 def described(paths: ClusterPaths) -> dict[str, Any] | None:
     """One cluster by its files; None for a directory that never held a plan."""
-    from etcd_sandbox.clusterlock import is_running
+    from etcd_sandbox.host.clusterlock import is_running
 
     begun = is_there(paths.supervisor)
     state = "running" if is_running(paths) else "died" if begun else "stopped"

@@ -15,7 +15,7 @@ from enum import Enum, auto
 from typing import Any, Protocol
 
 from etcd_sandbox.cli import diagnostics
-from etcd_sandbox.launch import Launched
+from etcd_sandbox.host.launch import Launched
 from etcd_sandbox.paths import ClusterPaths
 
 EXIT_STOP, EXIT_RUNNING = 10, 11

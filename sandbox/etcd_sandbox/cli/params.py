@@ -77,7 +77,7 @@ class SignalName(click.ParamType[str]):
     name = "signal"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        from etcd_sandbox.signals import signal_name
+        from etcd_sandbox.model.signals import signal_name
 
         return _converted(signal_name, str(value), self, param, ctx)
 

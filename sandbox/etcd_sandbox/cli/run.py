@@ -19,7 +19,7 @@ from etcd_sandbox.cli.settings import common
 from etcd_sandbox.errors import InputError, SandboxError
 
 if TYPE_CHECKING:
-    from etcd_sandbox.inputs import Planned
+    from etcd_sandbox.inputs.plan import Planned
     from etcd_sandbox.paths import ClusterPaths
 
 EXIT_NOT_EXECUTABLE = 126
@@ -51,8 +51,8 @@ def run(timeout_s: float, command: tuple[str, ...], **given: Any) -> int:
     ETCD_SANDBOX_DNS_DOMAIN. The cluster's etcdctl is last on its PATH. Its exit code is ours.
     """
     from etcd_sandbox.cli.interrupts import interruptible
-    from etcd_sandbox.inputs import DEFAULT_MEMBERS, plan_up, refuse_foreign_data
-    from etcd_sandbox.leftovers import clear_abandoned, passing_cluster
+    from etcd_sandbox.host.leftovers import clear_abandoned, passing_cluster
+    from etcd_sandbox.inputs.plan import DEFAULT_MEMBERS, plan_up, refuse_foreign_data
     from etcd_sandbox.model.spec import SourceKind
 
     if given["procfile"] is not None:
@@ -80,14 +80,14 @@ def run(timeout_s: float, command: tuple[str, ...], **given: Any) -> int:
 
 def _run(planned: Planned, paths: ClusterPaths, command: Sequence[str], timeout_s: float) -> int:
     from etcd_sandbox.cli.preview import as_json
-    from etcd_sandbox.etcdctl import (
+    from etcd_sandbox.host.etcdctl import (
         members_of,
         misleading,
         misleading_words,
         path_with_etcdctl,
         program_variables,
     )
-    from etcd_sandbox.start import start_and_wait
+    from etcd_sandbox.host.start import start_and_wait
 
     start_and_wait(planned, paths, owned=True, timeout_s=timeout_s, leave_late=False)
     plan = as_json(planned.spec)
@@ -156,8 +156,8 @@ def _undisturbed() -> Any:
 
 
 def _leave_nothing(paths: ClusterPaths) -> None:
-    from etcd_sandbox.clusterlock import purge
-    from etcd_sandbox.start import stop_at_once
+    from etcd_sandbox.host.clusterlock import purge
+    from etcd_sandbox.host.start import stop_at_once
 
     stop_at_once(paths)
     with contextlib.suppress(SandboxError):

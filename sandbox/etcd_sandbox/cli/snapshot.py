@@ -15,9 +15,9 @@ from etcd_sandbox.cli.params import timeout
 from etcd_sandbox.cli.settings import common, settings
 
 if TYPE_CHECKING:
-    from etcd_sandbox.backup import Snapshot
+    from etcd_sandbox.backup.restoring import Restoration
+    from etcd_sandbox.backup.snapshot import Snapshot
     from etcd_sandbox.paths import ClusterPaths
-    from etcd_sandbox.restoring import Restoration
 
 SHOWN_OF_SHA256 = 16
 """Digits, to compare by eye; --json has them all."""
@@ -42,7 +42,7 @@ def snapshot(file: Path, on: tuple[str, ...], force: bool, timeout_s: float) -> 
     """
     import msgspec
 
-    from etcd_sandbox.backup import save
+    from etcd_sandbox.backup.snapshot import save
     from etcd_sandbox.cli.choice import running
     from etcd_sandbox.cli.interrupts import interruptible
 
@@ -92,12 +92,12 @@ def restore(
     had voters unless -n says otherwise, and a cluster ID of its own, so that no member of the old one can
     join it by mistake. From then on it is a cluster as any other: etcd-sandbox up continues it.
     """
+    from etcd_sandbox.backup.restoreddata import restored_data
+    from etcd_sandbox.backup.restoring import DEFAULT_NAME, plan_restore
     from etcd_sandbox.cli import preview
     from etcd_sandbox.cli.choice import clear_leftovers, named
     from etcd_sandbox.cli.interrupts import interruptible
     from etcd_sandbox.paths import cluster_paths
-    from etcd_sandbox.restoreddata import restored_data
-    from etcd_sandbox.restoring import DEFAULT_NAME, plan_restore
 
     paths, caller = cluster_paths(named() or DEFAULT_NAME), here()
     # The next commands are for it, though it may not have been named.
@@ -143,7 +143,7 @@ def _detached(
     import msgspec
 
     from etcd_sandbox.cli.up import show_begun
-    from etcd_sandbox.start import start_and_wait
+    from etcd_sandbox.host.start import start_and_wait
 
     answer, _ = start_and_wait(
         restoration.planned,
@@ -164,7 +164,7 @@ def _detached(
 
 
 def _saved_line(saved: Snapshot, file: Path) -> str:
-    from etcd_sandbox.shown import size
+    from etcd_sandbox.words.shown import size
 
     keys = "" if saved.keys is None else f", {saved.keys} key{'s' * (saved.keys != 1)}"
     how = f"the {saved.role}" if saved.quorum else "without a quorum"
@@ -175,7 +175,7 @@ def _saved_line(saved: Snapshot, file: Path) -> str:
 
 
 def _restoring_line(restoration: Restoration, file: Path) -> str:
-    from etcd_sandbox.shown import size
+    from etcd_sandbox.words.shown import size
 
     facts = restoration.facts
     made = f", etcd {facts.series}" if facts.series else ""

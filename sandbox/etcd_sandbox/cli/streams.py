@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from etcd_sandbox import story
 from etcd_sandbox.cli import output
 from etcd_sandbox.cli.merged import Merger
 from etcd_sandbox.control.client import ControlClient
 from etcd_sandbox.errors import SandboxError
+from etcd_sandbox.host.obstacle import FULL
 from etcd_sandbox.model.event import Kind
-from etcd_sandbox.obstacle import FULL
+from etcd_sandbox.words import story
 
 
 class Speaker:

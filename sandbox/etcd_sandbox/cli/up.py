@@ -12,7 +12,7 @@ from etcd_sandbox.cli.params import raw, timeout
 from etcd_sandbox.cli.settings import common, settings
 
 if TYPE_CHECKING:
-    from etcd_sandbox.inputs import Planned
+    from etcd_sandbox.inputs.plan import Planned
     from etcd_sandbox.paths import ClusterPaths
 
 
@@ -59,8 +59,8 @@ def up(
     """
     from etcd_sandbox.cli import preview
     from etcd_sandbox.cli.choice import clear_leftovers, paths_to_start
-    from etcd_sandbox.inputs import plan_up, recorded_plan, refuse_foreign_data
-    from etcd_sandbox.olddata import going_on
+    from etcd_sandbox.inputs.olddata import going_on
+    from etcd_sandbox.inputs.plan import plan_up, recorded_plan, refuse_foreign_data
 
     options = collect(
         wanted=wanted, ephemeral=ephemeral, exit_on_error=exit_on_error, fresh=fresh, **given
@@ -102,7 +102,7 @@ def up(
 
 def _detached(planned: Planned, paths: ClusterPaths, fresh: bool, timeout_s: float) -> None:
     from etcd_sandbox.cli.interrupts import interruptible
-    from etcd_sandbox.start import start_and_wait
+    from etcd_sandbox.host.start import start_and_wait
 
     with interruptible():
         answer, _ = start_and_wait(
@@ -137,7 +137,7 @@ def show_begun(answer: dict[str, Any], planned: Planned, paths: ClusterPaths) ->
 
 
 def _short_table(answer: dict[str, Any]) -> None:
-    from etcd_sandbox.shown import word
+    from etcd_sandbox.words.shown import word
 
     if members := answer["members"]:
         output.table(
@@ -162,7 +162,7 @@ def _how(process: dict[str, Any]) -> str:
     """The pid of a process that runs, how another one ended: ` (pid 12)`, `: exit status 1`."""
     if process["pid"] is not None:
         return f" (pid {process['pid']})"
-    from etcd_sandbox.story import end
+    from etcd_sandbox.words.story import end
 
     words = end(process["exit"])
     note = (process["exit"] or {}).get("note")

@@ -67,9 +67,9 @@ def upgrade(
     from etcd_sandbox.cli.choice import running
     from etcd_sandbox.control import requests
     from etcd_sandbox.etcd.release import risk_note
+    from etcd_sandbox.inputs.upgradeto import as_json, etcd_meant
     from etcd_sandbox.model.upgrade import MemberUpgrade, UpgradePlan
     from etcd_sandbox.model.verdict import Verdict
-    from etcd_sandbox.upgradeto import as_json, etcd_meant
 
     client = running()
     again = " ".join(["upgrade", *select, "--to", to, *["--force"] * force])

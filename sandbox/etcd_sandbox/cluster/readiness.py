@@ -13,10 +13,10 @@ from etcd_sandbox.cluster.roster import Roster
 from etcd_sandbox.cluster.startfailure import explain
 from etcd_sandbox.errors import SandboxError, TimedOut
 from etcd_sandbox.etcd.raftlog import fatal_cause
+from etcd_sandbox.host.obstacle import STARVED, no_more_processes
 from etcd_sandbox.model.event import Event, Kind
 from etcd_sandbox.model.spec import ClusterSpec, ProcessSpec
 from etcd_sandbox.model.state import ProcessState
-from etcd_sandbox.obstacle import STARVED, no_more_processes
 from etcd_sandbox.plan.membership import could_be_quorum
 from etcd_sandbox.supervise import lifecycle
 from etcd_sandbox.supervise.bus import Bus

@@ -12,9 +12,9 @@ import msgspec
 
 from etcd_sandbox.errors import InputError, SandboxError
 from etcd_sandbox.etcd.datadir import has_data
+from etcd_sandbox.host.obstacle import obstacle
 from etcd_sandbox.model.leftoff import LeftOff
 from etcd_sandbox.model.spec import ClusterSpec, SourceKind
-from etcd_sandbox.obstacle import obstacle
 from etcd_sandbox.paths import ClusterPaths
 from etcd_sandbox.plan.identity import mismatch
 

@@ -103,7 +103,7 @@ def builtin_profiles() -> dict[str, Path]:
     package = Path(__file__).parents[1]
     directory = package / "profiles"
     if not directory.is_dir():
-        directory = package.parent / "profiles"
+        directory = package.parents[1] / "profiles"  # in a checkout
     return {path.stem: path for path in sorted(directory.glob("*.toml"))}
 
 

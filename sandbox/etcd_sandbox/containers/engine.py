@@ -11,9 +11,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from etcd_sandbox.enginecommand import Answer, ask_engine
 from etcd_sandbox.errors import InputError, SandboxError
 from etcd_sandbox.etcd.version import parse
+from etcd_sandbox.host.enginecommand import Answer, ask_engine
 from etcd_sandbox.model.spec import ContainerNetwork, Runtime
 from etcd_sandbox.plan.contained import Engine
 

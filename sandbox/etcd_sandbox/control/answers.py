@@ -7,7 +7,7 @@ from typing import Any
 
 from etcd_sandbox.control.wire import error_from_wire
 from etcd_sandbox.errors import NotRunning, SandboxError, TimedOut
-from etcd_sandbox.obstacle import owner_name
+from etcd_sandbox.host.obstacle import owner_name
 from etcd_sandbox.paths import ClusterPaths
 
 

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from etcd_sandbox.errors import InputError
-from etcd_sandbox.obstacle import STARVED, no_more_processes, obstacle
+from etcd_sandbox.host.obstacle import STARVED, no_more_processes, obstacle
 
 ANSWER_TIMEOUT_S = 10.0
 

@@ -8,7 +8,7 @@ from etcd_sandbox.learn.condition import Condition, breaking, mending, nothing
 from etcd_sandbox.learn.record import Happening, What
 from etcd_sandbox.learn.sentences import election_words, happening_words
 from etcd_sandbox.learn.view import View, is_whole
-from etcd_sandbox.shown import size
+from etcd_sandbox.words.shown import size
 
 
 def hit(text: str, verb: str, who: str) -> Condition:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from etcd_sandbox import story
 from etcd_sandbox.learn.record import Election, Happening, What
 from etcd_sandbox.learn.view import is_contained
 from etcd_sandbox.model.event import Kind
 from etcd_sandbox.model.spec import Bootstrap
 from etcd_sandbox.model.state import BootstrapStatus
+from etcd_sandbox.words import story
 
 
 def happening_words(happening: Happening) -> str:

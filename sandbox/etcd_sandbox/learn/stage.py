@@ -13,16 +13,19 @@ from typing import Any
 
 import msgspec
 
-from etcd_sandbox.clusterlock import is_running
-from etcd_sandbox.clusterlock import purge as purge_cluster
 from etcd_sandbox.control.client import ControlClient
 from etcd_sandbox.dns.needs import Lack
 from etcd_sandbox.errors import InputError, SandboxError, TimedOut
 from etcd_sandbox.etcd.release import choose
 from etcd_sandbox.etcd.version import series
-from etcd_sandbox.etcdctl import run_etcdctl
-from etcd_sandbox.inputs import Caller, Options, Planned, plan_up, recorded_plan
-from etcd_sandbox.launch import Launched
+from etcd_sandbox.host.clusterlock import is_running
+from etcd_sandbox.host.clusterlock import purge as purge_cluster
+from etcd_sandbox.host.etcdctl import run_etcdctl
+from etcd_sandbox.host.launch import Launched
+from etcd_sandbox.host.leftovers import clear_leftovers
+from etcd_sandbox.host.start import KILLED_WITHIN_S, start_and_wait, stop, stop_at_once
+from etcd_sandbox.inputs.plan import Caller, Options, Planned, plan_up, recorded_plan
+from etcd_sandbox.inputs.upgradeto import as_json
 from etcd_sandbox.learn.asking import in_turn, peers_of
 from etcd_sandbox.learn.lesson import Lesson, Step
 from etcd_sandbox.learn.machine import lack
@@ -30,13 +33,10 @@ from etcd_sandbox.learn.needs import Needs
 from etcd_sandbox.learn.sentences import made_of, told_by
 from etcd_sandbox.learn.view import is_whole, members_of
 from etcd_sandbox.learn.watch import hanging
-from etcd_sandbox.leftovers import clear_leftovers
 from etcd_sandbox.model.spec import ClusterSpec, EtcdBinary, Runtime
 from etcd_sandbox.model.state import ClusterStatus, MemberStatus
 from etcd_sandbox.model.verb import Verb
 from etcd_sandbox.paths import cluster_paths
-from etcd_sandbox.start import KILLED_WITHIN_S, start_and_wait, stop, stop_at_once
-from etcd_sandbox.upgradeto import as_json
 
 SETTLES_WITHIN_S = 30.0
 

@@ -6,7 +6,7 @@ from etcd_sandbox.etcd.version import series
 from etcd_sandbox.learn.condition import Asks, Condition, breaking, mending, nothing
 from etcd_sandbox.learn.record import What
 from etcd_sandbox.learn.view import View, is_whole, members_of
-from etcd_sandbox.shown import size
+from etcd_sandbox.words.shown import size
 
 
 def enter(text: str) -> Condition:

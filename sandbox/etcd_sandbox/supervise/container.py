@@ -16,8 +16,8 @@ from pathlib import Path
 
 import psutil
 
-from etcd_sandbox.enginecommand import said
 from etcd_sandbox.errors import SandboxError
+from etcd_sandbox.host.enginecommand import said
 from etcd_sandbox.model.spec import ContainerSpec, ProcessSpec
 from etcd_sandbox.supervise import process
 from etcd_sandbox.supervise.leftcontainers import removal

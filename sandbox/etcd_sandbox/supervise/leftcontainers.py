@@ -11,8 +11,8 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from etcd_sandbox.enginecommand import ask_engine
 from etcd_sandbox.errors import InputError, SandboxError
+from etcd_sandbox.host.enginecommand import ask_engine
 from etcd_sandbox.model.spec import CLUSTER_LABEL, ContainerSpec, ProcessSpec, Runtime
 
 _ATTEMPTS = 5

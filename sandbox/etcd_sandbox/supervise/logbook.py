@@ -21,8 +21,8 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
+from etcd_sandbox.host.obstacle import FULL
 from etcd_sandbox.model.state import LogLoss
-from etcd_sandbox.obstacle import FULL
 from etcd_sandbox.supervise.logreader import Chunk, Gap, Reader
 
 __all__ = ["Chunk", "Gap", "Logbook", "Reader"]

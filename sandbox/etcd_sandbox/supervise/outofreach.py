@@ -6,7 +6,7 @@ import os
 import sys
 
 from etcd_sandbox.errors import SandboxError
-from etcd_sandbox.obstacle import owner_name
+from etcd_sandbox.host.obstacle import owner_name
 
 LOOKED_AT_EVERY_S = 0.5
 

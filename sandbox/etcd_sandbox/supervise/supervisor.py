@@ -12,10 +12,10 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import replace
 
 from etcd_sandbox.errors import SandboxError
+from etcd_sandbox.host.obstacle import obstacle
 from etcd_sandbox.model.event import Kind
 from etcd_sandbox.model.spec import ProcessSpec, Restart, Stdin
 from etcd_sandbox.model.state import Exit, ProcessState
-from etcd_sandbox.obstacle import obstacle
 from etcd_sandbox.supervise import container, lifecycle, strays
 from etcd_sandbox.supervise.bus import Bus, timestamp
 from etcd_sandbox.supervise.container import ContainerChild

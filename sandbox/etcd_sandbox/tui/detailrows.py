@@ -8,11 +8,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import zip_longest
 
-from etcd_sandbox import story
 from etcd_sandbox.model.detail import Detail
 from etcd_sandbox.model.event import Kind
 from etcd_sandbox.model.state import ClusterStatus, Exit, MemberStatus, ProcessStatus, Role
-from etcd_sandbox.shown import percent, size, span
 from etcd_sandbox.tui.detailhistory import History
 from etcd_sandbox.tui.figurerows import metric_lines, peer_lines
 from etcd_sandbox.tui.linkrules import rules_in, words_for
@@ -22,6 +20,8 @@ from etcd_sandbox.tui.specrows import labelled, spec_lines
 from etcd_sandbox.tui.store import Store
 from etcd_sandbox.tui.widgets.colours import BAD, FAINT, PLAIN, STRONG, of_process
 from etcd_sandbox.tui.wrapping import listed, wrapped
+from etcd_sandbox.words import story
+from etcd_sandbox.words.shown import percent, size, span
 
 WIDE_FROM = 108
 """Columns from which there is room for two: 110 less the scrollbar."""

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from rich.cells import cell_len
 
 from etcd_sandbox.model.detail import Metrics, Peer, Totals
-from etcd_sandbox.shown import NOTHING
 from etcd_sandbox.tui.columns import GAP, Column, table
 from etcd_sandbox.tui.detailhistory import (
     COUNTS,
@@ -32,6 +31,7 @@ from etcd_sandbox.tui.sparkline import (
 )
 from etcd_sandbox.tui.widgets.colours import FAINT, PLAIN
 from etcd_sandbox.tui.wrapping import listed, wrapped
+from etcd_sandbox.words.shown import NOTHING
 
 _LABELS = {
     Figure.PUTS: "puts",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from etcd_sandbox import shown
 from etcd_sandbox.model.spec import Bootstrap, Runtime
 from etcd_sandbox.model.state import WANTS_USER, BootstrapStatus, Quorum
 from etcd_sandbox.tui.store import Store
+from etcd_sandbox.words import shown
 
 
 def headline(store: Store) -> str:

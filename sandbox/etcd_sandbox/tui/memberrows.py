@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from etcd_sandbox.model.state import ClusterStatus, MemberStatus, ProcessState, ProcessStatus, Role
-from etcd_sandbox.shown import NOTHING, percent, size, span, word
 from etcd_sandbox.tui.columns import Column, table
 from etcd_sandbox.tui.linkrules import rules_in, words_for
 from etcd_sandbox.tui.pieces import Line, Piece, printable
 from etcd_sandbox.tui.widgets.colours import BAD, FAINT, GOOD, ODD, PLAIN, STRONG, of_process
+from etcd_sandbox.words.shown import NOTHING, percent, size, span, word
 
 LEADS = "★"
 

@@ -9,13 +9,13 @@ from rich.cells import cell_len
 
 from etcd_sandbox.model.fault import Pair, Rule
 from etcd_sandbox.model.state import ClusterStatus, MemberStatus, ProcessState, Role
-from etcd_sandbox.shown import quorum as quorum_words
 from etcd_sandbox.tui.canvas import Canvas
 from etcd_sandbox.tui.linkrules import delay_words, rules_in
 from etcd_sandbox.tui.pieces import Line, Piece, fit, joined
 from etcd_sandbox.tui.ringlabels import Label, label_of, listed
 from etcd_sandbox.tui.ringplaces import Place, places_of
 from etcd_sandbox.tui.widgets.colours import BAD, FAINT, GOOD, ODD, STRONG, of_process
+from etcd_sandbox.words.shown import quorum as quorum_words
 
 CUT = "✕"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from etcd_sandbox.shown import span
+from etcd_sandbox.words.shown import span
 
 NOTICED_S = 5.0
 """A shorter standstill is not worth a word."""

@@ -11,7 +11,7 @@ import pytest
 from etcd_sandbox import Cluster, InputError
 from etcd_sandbox.api.teststory import directory_name, hide_our_frames, keep, told
 from etcd_sandbox.errors import SandboxError
-from etcd_sandbox.signals import signal_name
+from etcd_sandbox.model.signals import signal_name
 
 from tests.unit.conftest import FakeSupervisor, status_answer
 

@@ -12,7 +12,7 @@ import pytest
 from etcd_sandbox.cli import diagnostics
 from etcd_sandbox.cli.env import assignments, detected
 from etcd_sandbox.etcd import release
-from etcd_sandbox.etcdctl import unshadowed
+from etcd_sandbox.host.etcdctl import unshadowed
 
 from tests.unit.cli.conftest import Ran
 from tests.unit.conftest import FakeSupervisor, member, plan_answer, status_answer
@@ -467,7 +467,7 @@ def test_down_says_whom_it_waits_for(
 
     monkeypatch.setattr("etcd_sandbox.cli.waiting.NAMED_AFTER_S", 0.01)
     monkeypatch.setattr("etcd_sandbox.cli.diagnostics.note", noted)
-    monkeypatch.setattr("etcd_sandbox.start.wait_until_gone", lambda *_: said.wait(10))
+    monkeypatch.setattr("etcd_sandbox.host.start.wait_until_gone", lambda *_: said.wait(10))
     status = status_answer(member("infra1", pid=7))
     status["processes"] = [
         {"name": "web", "state": "stopping", "pid": 8},

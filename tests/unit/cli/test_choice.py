@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from etcd_sandbox import leftovers
 from etcd_sandbox.cli import choice
-from etcd_sandbox.clusterlock import take_lock
+from etcd_sandbox.host import leftovers
+from etcd_sandbox.host.clusterlock import take_lock
 from etcd_sandbox.paths import ClusterPaths, cluster_paths
 
 from tests.unit.cli.conftest import Ran

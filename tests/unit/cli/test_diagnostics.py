@@ -197,7 +197,7 @@ class Interrupt:
         if name == MODULE:
             sys.meta_path.remove(Interrupt)
             os.kill(os.getpid(), signal.SIGINT)
-            if name == "etcd_sandbox.inputs":
+            if name == "etcd_sandbox.inputs.plan":
                 os.kill(os.getpid(), signal.SIGQUIT)
 
 MODULE = sys.argv[1]
@@ -215,7 +215,7 @@ main()
         "click",
         "etcd_sandbox.cli.root",
         "etcd_sandbox.cli.up",
-        "etcd_sandbox.inputs",
+        "etcd_sandbox.inputs.plan",
         "msgspec",
     ],
 )

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from etcd_sandbox.cli.edits import EditWatch, places_of
 from etcd_sandbox.control.client import ControlClient
-from etcd_sandbox.inputs import Caller, Options, plan_up
+from etcd_sandbox.inputs.plan import Caller, Options, plan_up
 from etcd_sandbox.model.spec import EtcdBinary
 
 from tests.unit.conftest import FakeSupervisor

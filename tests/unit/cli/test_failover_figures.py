@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from etcd_sandbox.api.failover import Round
 from etcd_sandbox.cli import failover
-from etcd_sandbox.failover import Round
 from etcd_sandbox.model.service import How, Service
 from etcd_sandbox.model.verdict import Verdict
 

@@ -22,7 +22,7 @@ HEAVY = {
     "rich",
     "etcd_sandbox.config",
     "etcd_sandbox.etcd",
-    "etcd_sandbox.launch",
+    "etcd_sandbox.host.launch",
     "etcd_sandbox.plan",
     "starlette",
     "subprocess",

@@ -8,13 +8,13 @@ from itertools import islice
 
 from textual.geometry import Size
 
-from etcd_sandbox import story
-from etcd_sandbox.shown import span
 from etcd_sandbox.tui.marks import mark_of
 from etcd_sandbox.tui.pieces import Line, joined, printable
 from etcd_sandbox.tui.store import EVENTS_KEPT, Store, Told
 from etcd_sandbox.tui.widgets.colours import BAD, FAINT, GOOD, PLAIN, of_process
 from etcd_sandbox.tui.widgets.drawing import Drawing
+from etcd_sandbox.words import story
+from etcd_sandbox.words.shown import span
 
 
 class EventLine(Drawing):

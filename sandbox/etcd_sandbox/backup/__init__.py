@@ -1,0 +1,1 @@
+"""Snapshots: saved from a cluster, and a cluster restored from one."""

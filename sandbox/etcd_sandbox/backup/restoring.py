@@ -1,0 +1,220 @@
+"""A new cluster from a snapshot: whether that can be, and its plan. Nothing is touched."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from etcd_sandbox.errors import InputError, SandboxError
+from etcd_sandbox.etcd import release, snapshotfile
+from etcd_sandbox.etcd.datadir import has_data
+from etcd_sandbox.etcd.ids import cluster_id
+from etcd_sandbox.etcd.snapshotfile import SnapshotFacts
+from etcd_sandbox.etcd.version import parse, series
+from etcd_sandbox.host.clusterlock import is_running
+from etcd_sandbox.inputs.plan import (
+    Caller,
+    Options,
+    Planned,
+    plan_up,
+    recorded_plan,
+    refuse_foreign_data,
+)
+from etcd_sandbox.model.spec import Bootstrap, ClusterSpec, EtcdBinary, MemberSpec, PastKind
+from etcd_sandbox.paths import ClusterPaths
+from etcd_sandbox.plan.generated import default_token
+from etcd_sandbox.plan.membership import with_past
+
+DEFAULT_NAME = "restored"
+
+MOST_MEMBERS = 25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """The program that makes a member's data from a snapshot: etcdutl, in etcd 3.4 etcdctl."""
+
+    path: str
+    version: str
+
+    @property
+    def shown(self) -> str:
+        """As a reader knows it."""
+        return f"{Path(self.path).name} {self.version}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restoration:
+    """A plan whose members are to begin with the data of the snapshot in `snapshot`."""
+
+    snapshot: Path
+    facts: SnapshotFacts
+    planned: Planned
+    tools: tuple[Tool, ...]
+
+    @property
+    def spec(self) -> ClusterSpec:
+        """The new cluster."""
+        return self.planned.spec
+
+    @property
+    def members(self) -> tuple[MemberSpec, ...]:
+        """Its members; the tool of each stands at the same place in `tools`."""
+        return tuple(each.member for each in self.spec.members if each.member is not None)
+
+    @property
+    def cluster_id(self) -> str:
+        """The new cluster's ID, in hex."""
+        return cluster_id(member.id for member in self.members if member.id is not None)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is worth a warning."""
+        newer = [
+            each
+            for version in dict.fromkeys(tool.version for tool in self.tools)
+            if parse(each := series(version)) < parse(self.facts.series)
+        ]
+        return tuple(
+            f"the snapshot is of etcd {self.facts.series} and etcd {each} is older: it does not know "
+            "what the newer one may have added"
+            for each in newer
+        )
+
+    def command(self, index: int, data_dir: str | None = None) -> list[str]:
+        """What makes the data of the member at `index`, in `data_dir` instead of its own."""
+        member = self.members[index]
+        return [
+            self.tools[index].path,
+            "snapshot",
+            "restore",
+            str(self.snapshot),
+            "--name",
+            member.name,
+            "--initial-cluster",
+            ",".join(member.initial_cluster),
+            "--initial-cluster-token",
+            member.token,
+            "--initial-advertise-peer-urls",
+            member.peer_url,
+            "--data-dir",
+            data_dir or member.data_dir,
+        ]
+
+
+def plan_restore(
+    snapshot: Path, options: Options, paths: ClusterPaths, caller: Caller
+) -> Restoration:
+    """The plan of a new cluster at `paths` from the snapshot; nothing is touched.
+
+    Without `-n` or a profile it has as many members as the snapshot's cluster had voters. Its token is a new
+    one, and with it the IDs of its members and its own. Raises InputError for a file that is no
+    whole snapshot, a cluster that runs or has data (unless `options.fresh`), and an etcd that
+    would refuse the snapshot; SandboxError for want of the program that restores.
+    """
+    snapshot = caller.cwd / snapshot.expanduser()
+    facts = snapshotfile.read(snapshot)
+    _refuse_taken(paths, fresh=options.fresh)
+    planned = plan_up(_asked(options, facts, paths.name, caller), paths, caller)
+    try:
+        members = [each.member for each in planned.spec.members if each.member is not None]
+        for member in members:
+            _refuse_unfit(member, facts, snapshot)
+        for process in planned.spec.members:
+            _refuse_strange_places(process.argv, process.member, paths)
+        tools = tuple(_tool(member.etcd) for member in members if member.etcd is not None)
+    except BaseException:
+        for fd in planned.held:
+            os.close(fd)
+        raise
+    planned = replace(planned, spec=with_past(planned.spec, PastKind.RESTORED))
+    return Restoration(snapshot=snapshot, facts=facts, planned=planned, tools=tools)
+
+
+def _asked(options: Options, facts: SnapshotFacts, cluster: str, caller: Caller) -> Options:
+    """The options of `up` that plan the new cluster."""
+    members = options.members
+    if members is None and options.profile is None:
+        members = min(max(len(facts.voters), 1), MOST_MEMBERS)
+    return replace(
+        options,
+        members=members,
+        etcd=options.etcd if options.profile is not None else _etcd(options, facts, caller),
+        # A restored member knows the others: nobody has to introduce them.
+        bootstrap=Bootstrap.STATIC.value,
+        token=f"{default_token(cluster)}-{secrets.token_hex(4)}",
+    )
+
+
+def _etcd(options: Options, facts: SnapshotFacts, caller: Caller) -> str | None:
+    """The etcd that is named, else the best, unless that is older than the snapshot and a fitting one is here."""
+    if options.etcd or caller.env.get(release.VARIABLE) or not facts.series:
+        return options.etcd
+    choose = caller.choose_etcd or release.choose
+    try:
+        if parse(series(choose("").version)) < parse(facts.series):
+            choose(facts.series)
+            return facts.series
+    except InputError:
+        return None
+    return None
+
+
+def _refuse_taken(paths: ClusterPaths, *, fresh: bool) -> None:
+    if is_running(paths):
+        raise InputError(
+            f"cluster {paths.name!r} is running: a snapshot is restored into a new cluster",
+            hint=f"-c NAME names another one; or etcd-sandbox -c {paths.name} down, then --fresh",
+        )
+    recorded = recorded_plan(paths)
+    places = (
+        [process.member.data_dir for process in recorded.members if process.member]
+        if recorded
+        else []
+    )
+    if fresh:
+        if recorded is not None:
+            refuse_foreign_data(recorded, "--fresh")
+    elif any(map(has_data, places)) or (paths.data.is_dir() and any(paths.data.iterdir())):
+        raise InputError(
+            f"cluster {paths.name!r} has data already, and a snapshot is restored into a new cluster",
+            str(paths.data),
+            "-c NAME names another one; --fresh deletes that data",
+        )
+
+
+def _refuse_unfit(member: MemberSpec, facts: SnapshotFacts, snapshot: Path) -> None:
+    version = member.etcd.version if member.etcd is not None else ""
+    if reason := snapshotfile.unfit_for(facts, version):
+        raise InputError(reason, str(snapshot), f"--etcd {facts.series} takes an etcd that can")
+
+
+def _refuse_strange_places(
+    argv: Sequence[str], member: MemberSpec | None, paths: ClusterPaths
+) -> None:
+    """The data must be where we make it: an etcd that looks elsewhere would begin with nothing."""
+    if any(word.partition("=")[0] == "--wal-dir" for word in argv):
+        raise InputError("a member with a --wal-dir of its own cannot be restored")
+    if member is not None and not Path(member.data_dir).is_relative_to(paths.data):
+        raise InputError(
+            "a member with a --data-dir of its own cannot be restored", member.data_dir
+        )
+
+
+def _tool(etcd: EtcdBinary) -> Tool:
+    names = {"3.4": ("etcdctl",), "3.5": ("etcdutl", "etcdctl")}
+    fitting = names.get(series(etcd.version), ("etcdutl",))
+    for name in fitting:
+        if found := release.tool_of_series(name, etcd):
+            return Tool(path=found[0], version=found[1])
+    wanted = f"{fitting[0]} {series(etcd.version)}"
+    raise SandboxError(
+        f"there is no {wanted} on this machine, and etcd {etcd.version} needs it to restore a snapshot",
+        etcd.path,
+        f"put {fitting[0]} of etcd's release archive beside that etcd or on PATH"
+        + ("" if fitting[0] == "etcdutl" else ", or install your system's package (etcd-client)")
+        + "; pip install 'etcd-sandbox[etcd]' brings etcd 3.5.1 with it",
+    )

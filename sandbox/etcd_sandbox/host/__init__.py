@@ -1,0 +1,1 @@
+"""What is done to this machine: processes started and ended, locks held, leftovers cleared."""

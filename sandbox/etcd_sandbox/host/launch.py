@@ -1,0 +1,260 @@
+"""Starts a cluster's guard and supervisor as processes of their own, and clears up after dead ones."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from etcd_sandbox.control.wire import error_from_wire
+from etcd_sandbox.errors import SandboxError, TimedOut
+from etcd_sandbox.host import mute
+from etcd_sandbox.host.clusterlock import is_running, lock_to_start
+from etcd_sandbox.host.obstacle import obstacle
+from etcd_sandbox.model.spec import ClusterSpec
+from etcd_sandbox.paths import ClusterPaths, is_there
+
+START_TIMEOUT_S = 30.0
+"""How long the supervisor may take to say that it serves its socket."""
+
+_FORCE_AGAIN_S = 0.5
+_GUARD_LOOKED_AT_EVERY_S = 0.2
+
+_GUARD = Path(__file__).parents[1] / "supervise" / "guard.py"
+_DAEMON = (sys.executable, "-P", "-m", "etcd_sandbox.daemon")
+
+
+@dataclass(slots=True)
+class Launched:
+    """A supervisor that serves its socket, and its guard.
+
+    `guard` ends when everything has ended. `owner_fd` is the pipe that ties the cluster's life
+    to this process: when it is closed, in whatever way, the cluster stops. None if detached.
+    """
+
+    guard: subprocess.Popen[bytes]
+    owner_fd: int | None
+
+    def let_go(self) -> None:
+        """Close the pipe that ties the cluster's life to this process."""
+        if self.owner_fd is not None:
+            os.close(self.owner_fd)
+            self.owner_fd = None
+
+    def release(self) -> None:
+        """Let the cluster live on when this process goes."""
+        if self.owner_fd is not None:
+            with contextlib.suppress(BrokenPipeError):  # it was stopped already
+                os.write(self.owner_fd, b"stay\n")
+            self.let_go()
+
+    def force(self) -> None:
+        """Have everything killed at once."""
+        if self.guard.poll() is None:
+            self.guard.send_signal(signal.SIGQUIT)
+
+
+def launch(
+    spec: ClusterSpec,
+    paths: ClusterPaths,
+    *,
+    owned: bool,
+    fresh: bool = False,
+    restored: Path | None = None,
+    inherited_fds: Sequence[int] = (),
+) -> Launched:
+    """Start guard and supervisor for `spec` and return once the control socket is served.
+
+    `owned` ties the cluster's life to this process. `fresh` wipes the data of an earlier
+    cluster first. `restored` holds data that the members are to begin with: it becomes the
+    cluster's own once nothing is in the way. `inherited_fds` are kept open as long as the cluster lives (port locks).
+    Raises what the supervisor finds in the way: a running cluster of that name, a taken port,
+    data of another member list, no room on the disk.
+    """
+    lock = _locked(paths)
+    status_read, status_write = os.pipe()
+    spec_read, spec_write = os.pipe()
+    owner_read, owner_write = os.pipe() if owned else (-1, -1)
+    word = {
+        "root": str(paths.root),
+        "name": paths.name,
+        "status_fd": status_write,
+        "owned": owned,
+        "fresh": fresh,
+        "restored": str(restored or ""),
+    }
+    supervisor = [*_DAEMON, json.dumps(word)]
+    grace_s = max((process.stop_timeout_s for process in spec.processes), default=10.0) + 5.0
+    options = {
+        "status_fd": status_write,
+        "owner_fd": owner_read,
+        "grace_s": grace_s,
+    }
+    command = [sys.executable, "-I", "-S", str(_GUARD), json.dumps(options), *supervisor]
+    # The lock is theirs from now on: whoever of them lives holds it.
+    passed = [lock, status_write, *inherited_fds, *([owner_read] if owned else [])]
+    try:
+        with paths.supervisor_log.open("ab") as log:
+            guard = subprocess.Popen(
+                command,
+                stdin=spec_read,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                pass_fds=passed,
+            )
+    except BaseException:
+        os.close(lock)
+        raise
+    for fd in (lock, status_write, spec_read, *([owner_read] if owned else [])):
+        os.close(fd)
+    launched = Launched(guard, owner_write if owned else None)
+    try:
+        _hand_over(spec_write, msgspec.json.encode(spec))
+        _await_word(status_read, paths, guard)
+    except BaseException as error:
+        launched.let_go()
+        if isinstance(error, SandboxError) and not isinstance(error, TimedOut):
+            # It said itself what is in the way, and is ending.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                guard.wait(grace_s)
+        _force(launched, grace_s)
+        if guard.returncode is not None and guard.returncode < 0:
+            # It was killed, so nobody clears up after the supervisor, which may be stopped.
+            with contextlib.suppress(TimedOut):
+                mute.end(paths)
+        with contextlib.suppress(OSError, SandboxError):
+            if left_behind(paths):
+                sweep(paths)
+        raise
+    finally:
+        os.close(status_read)
+    return launched
+
+
+def run_of(paths: ClusterPaths) -> str:
+    """Which run of the cluster it is now; "" where none has begun."""
+    try:
+        return str(json.loads(paths.supervisor.read_bytes())["run"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+def wait_until_gone(paths: ClusterPaths, timeout_s: float, run: str = "") -> None:
+    """Return when nothing of the cluster runs any more; raises TimedOut.
+
+    With a `run`, as `run_of` has it, also when another command has begun the next one meanwhile.
+    """
+    deadline = time.monotonic() + timeout_s
+    while is_running(paths):
+        if run and run_of(paths) not in ("", run):
+            return
+        if time.monotonic() > deadline:
+            raise TimedOut(
+                f"cluster {paths.name!r} did not stop within {timeout_s:g} s",
+                hint="etcd-sandbox down --kill ends it at once",
+            )
+        time.sleep(0.005)
+
+
+def left_behind(paths: ClusterPaths) -> bool:
+    """Whether a supervisor of this cluster died without tidying up."""
+    return is_there(paths.supervisor) and not is_running(paths)
+
+
+def sweep(paths: ClusterPaths) -> list[str]:
+    """End what a dead supervisor left running; the names of the processes that were ended."""
+    word = {"root": str(paths.root), "name": paths.name, "sweep": True}
+    done = subprocess.run(
+        [*_DAEMON, json.dumps(word)],
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    if done.returncode != 0:
+        raise SandboxError(
+            f"cannot clear what cluster {paths.name!r} left behind", hint=done.stderr.strip()[-500:]
+        )
+    return [str(name) for name in json.loads(done.stdout)]
+
+
+def _force(launched: Launched, grace_s: float) -> None:
+    """End it all. Until the guard handles the signal, one may be lost: a caller may ignore it."""
+    deadline = time.monotonic() + grace_s
+    while launched.guard.poll() is None and time.monotonic() < deadline:
+        launched.force()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            launched.guard.wait(_FORCE_AGAIN_S)
+
+
+def _locked(paths: ClusterPaths) -> int:
+    """The cluster's lock, in a state directory that can be written. Raises where it cannot, or it runs."""
+    try:
+        lock = lock_to_start(paths)
+        if lock is not None:
+            paths.root.chmod(0o700)
+            with paths.supervisor_log.open("ab"):
+                pass
+            return lock
+    except OSError as error:
+        raise obstacle(error) or SandboxError(
+            f"cannot write the state directory ({error.strerror})",
+            str(error.filename or paths.root),
+            "set ETCD_SANDBOX_HOME to a directory that you can write and that has room",
+        ) from error
+    raise SandboxError(
+        "this cluster is running already",
+        hint="etcd-sandbox status shows it; etcd-sandbox down stops it; -c NAME starts another",
+    )
+
+
+def _hand_over(fd: int, content: bytes) -> None:
+    with contextlib.suppress(BrokenPipeError), open(fd, "wb") as pipe:
+        pipe.write(content)
+
+
+def _await_word(fd: int, paths: ClusterPaths, guard: subprocess.Popen[bytes]) -> None:
+    import select
+
+    content = b""
+    news = select.poll()
+    news.register(fd, select.POLLIN)
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while not content.endswith(b"\n"):
+        remaining = deadline - time.monotonic()
+        if remaining <= 0:
+            raise TimedOut(
+                f"the supervisor did not start within {START_TIMEOUT_S:g} s",
+                hint=f"its log is {paths.supervisor_log}",
+            )
+        if not news.poll(min(remaining, _GUARD_LOOKED_AT_EVERY_S) * 1000):
+            if (guard.poll() or 0) < 0:
+                raise SandboxError(
+                    "the guard was killed while the cluster started; everything was stopped"
+                )
+            continue
+        chunk = os.read(fd, 65536)
+        if not chunk:
+            raise SandboxError(
+                "the supervisor ended before it served its socket",
+                hint=f"its log is {paths.supervisor_log}",
+            )
+        content += chunk
+    word = json.loads(content)
+    if "error" in word:
+        raise error_from_wire(word)
+    if "refused" in word:
+        number, path = word["refused"]["errno"], word["refused"]["filename"]
+        error = OSError(number, os.strerror(number), path)
+        raise obstacle(error) or SandboxError(
+            f"the cluster's guard cannot work ({error.strerror})", path or str(paths.root)
+        )

@@ -1,0 +1,1 @@
+"""From what a user gives, options and files, to the plan of a cluster."""

@@ -1,0 +1,178 @@
+"""From the options of `up` to what a way of bootstrap needs: tokens, services, records, engines."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from etcd_sandbox.config.inputfile import decode_input, read_input
+from etcd_sandbox.config.profile import Profile
+from etcd_sandbox.config.profileshape import ClusterTable
+from etcd_sandbox.errors import InputError
+from etcd_sandbox.etcd.datadir import has_data
+from etcd_sandbox.model.spec import Bootstrap, ClusterSpec, ContainerNetwork, DiscoverySpec, Runtime
+from etcd_sandbox.plan.contained import Engine
+from etcd_sandbox.plan.discovered import Newcomers
+from etcd_sandbox.plan.named import private_mount
+from etcd_sandbox.plan.ways import Means
+
+if TYPE_CHECKING:
+    from etcd_sandbox.inputs.plan import ChooseEtcd, Options
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedWay:
+    """What options and profile say of it together; an option wins over the profile."""
+
+    bootstrap: Bootstrap
+    discovery: str
+    discovery_token: str
+    discovery_size: int | None
+    dns_records: str
+    runtime: Runtime
+    image: str
+    image_from_binary: bool
+    container_network: ContainerNetwork | None
+    fresh: bool
+
+    @classmethod
+    def of(cls, options: Options, profile: Profile) -> AskedWay:
+        """Raises InputError for options that contradict each other."""
+        bootstrap = _bootstrap(options, profile)
+        runtime = Runtime(options.runtime) if options.runtime else profile.cluster.runtime
+        _check(options, bootstrap, runtime)
+        # What a profile says for another way than the one that the options choose is passed over.
+        nothing = ClusterTable()
+        way = profile.cluster if profile.cluster.bootstrap is bootstrap else nothing
+        contained = profile.cluster if runtime is not Runtime.PROCESS else nothing
+        return cls(
+            bootstrap=bootstrap,
+            discovery=options.discovery or way.discovery,
+            discovery_token=options.discovery_token or way.discovery_token,
+            discovery_size=options.discovery_size or way.discovery_size,
+            dns_records=options.dns_records or way.dns_records,
+            runtime=runtime,
+            image=options.image or contained.image,
+            image_from_binary=options.image_from_binary or contained.image_from_binary,
+            container_network=(
+                ContainerNetwork(options.container_network)
+                if options.container_network
+                else contained.container_network
+            ),
+            fresh=options.fresh,
+        )
+
+
+def _check(options: Options, bootstrap: Bootstrap, runtime: Runtime) -> None:
+    for given, option, meant in (
+        (options.discovery, "--discovery", Bootstrap.DISCOVERY),
+        (options.discovery_token, "--discovery-token", Bootstrap.DISCOVERY),
+        (options.discovery_size, "--discovery-size", Bootstrap.DISCOVERY),
+        (options.dns_records, "--dns-records", Bootstrap.DNS),
+    ):
+        if given and bootstrap is not meant:
+            raise InputError(
+                f"{option} says nothing to members whose bootstrap is {bootstrap.value!r}",
+                hint=f"leave it out, or use --bootstrap {meant.value}",
+            )
+    for given, option in (
+        (options.image, "--image"),
+        (options.image_from_binary, "--image-from-binary"),
+        (options.container_network, "--container-network"),
+    ):
+        if not given or runtime is not Runtime.PROCESS:
+            continue
+        raise InputError(
+            f"{option} is for containers, and the members are processes",
+            hint="add --runtime podman or --runtime docker",
+        )
+
+
+def _bootstrap(options: Options, profile: Profile) -> Bootstrap:
+    """The way; an option that only one way has asks for it."""
+    if options.bootstrap is not None:
+        return Bootstrap(options.bootstrap)
+    if profile.cluster.bootstrap is not Bootstrap.STATIC:
+        return profile.cluster.bootstrap
+    if options.discovery or options.discovery_token or options.discovery_size:
+        return Bootstrap.DISCOVERY
+    return Bootstrap.DNS if options.dns_records else Bootstrap.STATIC
+
+
+def means_for(
+    way: AskedWay, recorded: ClusterSpec | None, find: Callable[[str], tuple[Path, str]]
+) -> Means:
+    """What the plan cannot know. `find` gives the path of a file that an option names, and as a reader knows it.
+
+    A `recorded` cluster that has its token keeps it: its data is bound to that.
+    """
+    match way.bootstrap:
+        case Bootstrap.DISCOVERY:
+            return _discovery_means(way, None if way.fresh else _kept(recorded))
+        case Bootstrap.DNS:
+            records = None
+            if way.dns_records:
+                path, shown = find(way.dns_records)
+                content = read_input(path, "file of records")
+                records = (decode_input(content, shown, "file of records"), shown)
+            return Means(
+                bootstrap=Bootstrap.DNS,
+                dnsmasq=shutil.which("dnsmasq"),
+                mount=private_mount(root=os.geteuid() == 0),
+                records=records,
+            )
+        case Bootstrap.STATIC:
+            return Means()
+
+
+def _kept(recorded: ClusterSpec | None) -> DiscoverySpec | None:
+    """The token that introduced a cluster whose data is there; without data it may be used up."""
+    if recorded is None or recorded.discovery is None:
+        return None
+    members = [process.member for process in recorded.members if process.member is not None]
+    return recorded.discovery if any(has_data(member.data_dir) for member in members) else None
+
+
+def _discovery_means(way: AskedWay, known: DiscoverySpec | None) -> Means:
+    ask_service = partial(_ask, way, known) if way.discovery else None
+    token = way.discovery_token or (known.token if known and known.process else uuid.uuid4().hex)
+    return Means(
+        bootstrap=Bootstrap.DISCOVERY,
+        token=token,
+        size=way.discovery_size,
+        ask_service=ask_service,
+    )
+
+
+def _ask(way: AskedWay, known: DiscoverySpec | None, newcomers: Newcomers) -> DiscoverySpec:
+    """The token at an existing service: that of the recorded plan where it is the same service."""
+    # What asks is not imported where nothing is asked.
+    from etcd_sandbox.inputs.discoverytoken import existing_token, is_of
+
+    if known is not None and is_of(known, way.discovery, way.discovery_token):
+        return known
+    return existing_token(way.discovery, way.discovery_token, way.discovery_size, newcomers)
+
+
+def engine_of(way: AskedWay) -> Engine | None:
+    """The engine that runs the members; None where they are processes. Raises InputError for none."""
+    if way.runtime is Runtime.PROCESS:
+        return None
+    from etcd_sandbox.containers import find_engine
+
+    return find_engine(way.runtime, way.container_network)
+
+
+def etcd_chooser(way: AskedWay, engine: Engine | None, choose: ChooseEtcd) -> ChooseEtcd:
+    """What finds an etcd: on this machine, or in an image where an engine runs the members."""
+    if engine is None:
+        return choose
+    from etcd_sandbox.containers import image_chooser
+
+    return image_chooser(engine, way.image, way.image_from_binary, choose)

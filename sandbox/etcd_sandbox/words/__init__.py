@@ -1,0 +1,1 @@
+"""How things are said: events as sentences, values as a reader likes them."""

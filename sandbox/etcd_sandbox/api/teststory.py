@@ -25,7 +25,7 @@ LINES_SHOWN = 20
 
 _NAME_LIMIT = 120
 _KEPT = ("cluster.json", "events.jsonl", "supervisor.log")
-_OURS = str(Path(story.__file__).parent) + "/"
+_OURS = str(Path(story.__file__).parents[1]) + "/"
 
 
 def told(cluster: ClusterFacts, since: datetime) -> str:

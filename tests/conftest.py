@@ -28,6 +28,10 @@ T = TypeVar("T")
 COMMAND_TIMEOUT_S = 60
 GONE_WITHIN_S = 60
 
+# Users have compiled modules: without them each command first compiles the package, and each worker the tests.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 for _number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
     # Under nohup or in a shell's background they are ignored, and so they would be by every child.
     if signal.getsignal(_number) is signal.SIG_IGN:

@@ -6,16 +6,11 @@
 It makes `.venv` beside the checkout's files, installs the project with real etcd 3.5.1 into it,
 adds Debian's etcd 3.4, tmux, Chromium, podman, docker and dnsmasq where it may (root on Debian or Ubuntu), and
 compiles the etcd 3.6 and 3.7 of the day, and goreman, where Go is present. Tests of what is not there are skipped and
-say why; with ETCD_SANDBOX_TESTS_REQUIRE_ALL set they fail instead.
-
-Real clusters on a machine that others use, too, are late at times. Of a whole run, up to three tests that
-failed beside the others are run once more by themselves, and named as unstable: an unstable test is a defect
-to look for, and what fails twice, or in numbers, fails.
+say why; with ETCD_SANDBOX_TESTS_REQUIRE_ALL set they fail instead. No test is run a second time.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -44,14 +39,6 @@ DEBIAN = {
 }
 """Programs that the tests use, and Debian's packages that have them."""
 
-SOME_FAILED = 1
-"""pytest's exit code where it ran all tests and some of them failed."""
-
-LAST_FAILED = ROOT / ".pytest_cache" / "v" / "cache" / "lastfailed"
-"""Which they were, as pytest's cache keeps it."""
-
-UNSTABLE_MOST = 3
-
 CHECKS = (
     ("ruff", "format", "--check", "."),
     ("ruff", "check", "."),
@@ -66,8 +53,6 @@ def main() -> int:
         print(f"etcd-sandbox needs Python 3.11 or newer; this is {sys.version.split()[0]}")
         return 2
     os.chdir(ROOT)
-    # Compiled modules are what users have: a start without them measures the compiler.
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     install_python_packages()
     install_system_packages()
     run(str(PYTHON), "tests/build_etcd.py", check=False)
@@ -77,16 +62,7 @@ def main() -> int:
             run(str(VENV / "bin" / name), *arguments)
     # Half of the time a test waits for an election or a process: more workers than processors.
     workers = ("-n", str(max(3, 3 * (os.cpu_count() or 2) // 2)), "--dist", "worksteal")
-    code = run(str(PYTHON), "-m", "pytest", *workers, *chosen, check=False)
-    if code != SOME_FAILED or chosen or not LAST_FAILED.exists():
-        return code
-    unstable = list(json.loads(LAST_FAILED.read_text()))
-    if len(unstable) > UNSTABLE_MOST:
-        return code
-    code = run(str(PYTHON), "-m", "pytest", "--last-failed", "-v", check=False)
-    if code == 0:
-        print("unstable: failed beside other tests, passed alone:", *unstable, sep="\n  ")
-    return code
+    return run(str(PYTHON), "-m", "pytest", *workers, *chosen, check=False)
 
 
 def install_python_packages() -> None:

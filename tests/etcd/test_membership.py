@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import time
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import psutil
@@ -21,7 +23,7 @@ from etcd_sandbox.paths import cluster_paths
 
 from tests import etcd_versions
 from tests.conftest import SandboxCommand, until
-from tests.etcd.client import answers, get, put
+from tests.etcd.client import answers, ask, get, put
 from tests.etcd.conftest import QUICK, ClusterMaker
 from tests.etcd.ports import free_block
 from tests.etcd.views import leader_and_followers, leader_of, views
@@ -350,6 +352,8 @@ def test_a_taken_port_is_named_and_a_member_that_does_not_come_up_is_taken_out_a
     assert not (at_home.home / "default" / "data" / "infra4").exists()
     # Who was put on the list by somebody else stays there, whatever becomes of the process.
     peer_url = f"http://127.0.0.1:{port + 1}"
+    # etcd makes IDs of peer URL and second, and one that was removed never returns.
+    until_the_next_second()
     at_home("ctl", "member", "add", "mine", "--learner", f"--peer-urls={peer_url}")
     theirs = at_home("ctl", "member", "list").stdout
 
@@ -362,6 +366,43 @@ def test_a_taken_port_is_named_and_a_member_that_does_not_come_up_is_taken_out_a
     at_home("start", "infra4")
     assert until_healthy(at_home, "infra4")["infra4"]["id"] in theirs
     at_home("promote", "infra4")
+
+
+def until_the_next_second() -> None:
+    """Return when the clock shows another second than now."""
+    now = int(time.time())
+    until(lambda: int(time.time()) > now)
+
+
+@pytest.mark.parametrize("etcd_binary", ["3.6"], indirect=True)
+def test_a_peer_url_whose_id_was_removed_this_second_is_added_in_the_next(
+    cluster_of: ClusterMaker,
+) -> None:
+    cluster = cluster_of(members=1)
+    endpoint, peer_url = cluster.endpoints[0], peer_url_after(cluster)
+    wanted = {"peerURLs": [peer_url], "isLearner": True}
+    used_up: list[int] = []
+
+    def is_refused() -> bool:
+        """Whether the ID that was added and removed is refused: so it is while its second lasts."""
+        gone = ask(endpoint, "cluster/member/add", **wanted)["member"]["ID"]
+        ask(endpoint, "cluster/member/remove", ID=gone)
+        used_up.append(int(gone))
+        try:
+            added = ask(endpoint, "cluster/member/add", **wanted)["member"]["ID"]
+        except HTTPError as error:
+            return "member not found" in error.read().decode()
+        ask(endpoint, "cluster/member/remove", ID=added)
+        return False
+
+    until(is_refused)
+
+    added = cluster.add(learner=True)
+
+    assert added.targets == ("infra2",)
+    id_, url, is_learner = listed(cluster)["infra2"]
+    assert (url, is_learner) == (peer_url, True)
+    assert int(id_, 16) not in used_up
 
 
 def peer_url_after(cluster: Cluster) -> str:

@@ -32,9 +32,6 @@ from etcd_sandbox.plan.upgrades import version_of
 if TYPE_CHECKING:
     from etcd_sandbox.supervise.supervisor import Supervised
 
-SAME_SECOND_S = 1.1
-"""How long a peer URL rests: etcd makes IDs of it and of the second, and a removed ID never returns."""
-
 UNDONE_WITHIN_S = 15.0
 """What it may take to undo an addition that failed: etcd's 5 s, and some."""
 
@@ -44,13 +41,8 @@ class Coming:
 
     def __init__(self, at: Surroundings) -> None:
         self._at = at
-        self._removed_at: dict[str, float] = {}
         self._asked: set[str] = set()
         """Processes that etcd may have on its list because of us: these alone are taken out again."""
-
-    def was_removed(self, process: str) -> None:
-        """Its peer URL must rest before it can come again."""
-        self._removed_at[process] = time.monotonic()
 
     def planned(self, name: str | None, *, learner: bool) -> ProcessSpec:
         """The process of a new member, by this name or the next. Raises InputError for what cannot be."""
@@ -114,7 +106,6 @@ class Coming:
         self, process: Supervised, deadline: float, report: Report, *, learner: bool
     ) -> None:
         """Have it on etcd's list, and have it run."""
-        await self._same_second_over(process.name)
         self._asked.discard(process.name)
         placed = await self._at.listed.add(
             process.name, deadline, report, learner=learner, asked=self._asked
@@ -311,12 +302,6 @@ class Coming:
         """Whether one more voter, before it is up, would leave no quorum."""
         voters = await self._voters()
         return sum(voters.values()) < (len(voters) + 1) // 2 + 1
-
-    async def _same_second_over(self, name: str) -> None:
-        """A peer URL that was just removed must wait for the next second."""
-        since = self._removed_at.get(name)
-        if since is not None:
-            await asyncio.sleep(max(0.0, since + SAME_SECOND_S - time.monotonic()))
 
 
 def _names(spec: ProcessSpec) -> tuple[str, ...]:

@@ -30,6 +30,13 @@ AWAY_PATIENCE_S = 7.0
 
 _UNHEALTHY = "unhealthy cluster"
 _NOT_FOUND = "member not found"
+_SECOND_USED = "etcd makes a new ID of the peer URL and the second, and this second's is used up"
+"""Why etcd answers `member not found` to an addition.
+
+The ID is a hash of peer URL and time in whole seconds (`computeMemberID` in etcd's
+`server/etcdserver/api/membership/member.go`), and an ID that was removed never returns
+(`ErrIDRemoved`, which `api/v3rpc/util.go` tells as `ErrGRPCMemberNotFound`): etcd 3.4 to 3.7.
+"""
 _WAITS = {
     _UNHEALTHY: "etcd changes its members only when its voters have been connected for 5 s",
     "in sync with leader": "etcd gives a learner its vote only when it has caught up with the leader",
@@ -275,7 +282,8 @@ class MemberList:
             if reason != why:
                 why = reason
                 self._bus.publish(Kind.MEMBER_WAITING, name, process=process, why=why)
-            await asyncio.sleep(ASK_AGAIN_S)
+            pause_s = left_of_second(time.time()) if why == _SECOND_USED else ASK_AGAIN_S
+            await asyncio.sleep(pause_s)
 
     def _away(self) -> list[str]:
         return [
@@ -285,10 +293,15 @@ class MemberList:
         ]
 
 
+def left_of_second(now: float) -> float:
+    """How long it is until the clock shows the next second, in seconds; `now` is Unix time."""
+    return 1 - now % 1
+
+
 def _why(refusal: Refusal, also: tuple[str, ...]) -> str:
     """Why it is worth asking again; empty when it is not."""
     if any(part in refusal.message for part in also):
-        return "etcd makes a new ID of the peer URL and the second, and this second's is used up"
+        return _SECOND_USED
     return next((why for part, why in _WAITS.items() if part in refusal.message), "")
 
 

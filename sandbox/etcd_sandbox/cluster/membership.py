@@ -210,7 +210,6 @@ class Membership:
             process = self._at.supervisor.processes[name]
             self._at.begin(Verb.REMOVE, process.spec)
             await self._leaving.take_out(process, names, deadline, report)
-            self._coming.was_removed(name)
             await self._at.faults.let_go(name)
             self._at.leave_out(name)
         return set(names)
@@ -258,7 +257,6 @@ class Membership:
         process = self._at.supervisor.processes[name]
         self._at.begin(Verb.REPLACE, process.spec)
         await self._leaving.take_out(process, going, deadline, report, PastKind.REPLACED)
-        self._coming.was_removed(name)
 
     async def _return(self, name: str, deadline: float, report: Report) -> None:
         """A new member under the old name: a learner first, so that the quorum never waits for it."""

@@ -8,10 +8,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from etcd_sandbox.cluster.memberlist import MemberList, Report
+from etcd_sandbox.cluster.memberlist import MemberList, Report, left_of_second
 from etcd_sandbox.cluster.roster import Roster
 from etcd_sandbox.errors import SandboxError, TimedOut
-from etcd_sandbox.etcd.answers import Refusal
+from etcd_sandbox.etcd.answers import Added, Refusal
 from etcd_sandbox.model.detail import Peer
 
 from tests.unit.cluster.test_roster import member
@@ -76,3 +76,59 @@ def test_a_leader_that_never_answers_may_do_it_yet() -> None:
 @pytest.mark.parametrize("answers", [(None,), (LATE, None)])
 def test_an_answer_in_the_end_is_all_that_is_told(answers: tuple[Refusal | None, ...]) -> None:
     assert removal(member_list(*answers, leads=100)) is None
+
+
+SECOND_USED = Refusal(code=5, message="etcdserver: member not found")
+
+
+class RemovedThisSecond:
+    """An etcd that took a member off its list in the second that is under way.
+
+    It makes IDs of the second, as etcd does, and an ID that was removed never returns.
+    """
+
+    def __init__(self) -> None:
+        self.removed = int(time.time())
+        self.asked = 0
+
+    async def members(self, *_: object) -> tuple[Peer, ...]:
+        return ()
+
+    async def add_member(self, *_: object, **__: object) -> Added | Refusal:
+        self.asked += 1
+        second = int(time.time())
+        return SECOND_USED if second == self.removed else Added(id=f"{second:x}", members=())
+
+
+def test_an_id_that_was_removed_this_second_is_asked_for_again_in_the_next() -> None:
+    async def look() -> Any:
+        return SimpleNamespace(leader="etcd1", voters=())
+
+    told: list[str] = []
+    etcd = RemovedThisSecond()
+    parts: Any = (
+        SimpleNamespace(look=look),
+        Roster([member(1), member(2)]),
+        SimpleNamespace(could_elect=lambda: True, seen=lambda _: ()),
+        etcd,
+        SimpleNamespace(publish=lambda *_, why, **__: told.append(why)),
+    )
+    report = Report()
+
+    added = MemberList(*parts).add("etcd2", time.monotonic() + 5, report, learner=True, asked=set())
+
+    assert int(asyncio.run(added).id, 16) > etcd.removed
+    # A clock that is a little behind the other may make one more question of it, not one every 0.2 s.
+    assert etcd.asked <= 3
+    # On the edge of a second the first question may come in the next.
+    assert told == [
+        "etcd makes a new ID of the peer URL and the second, and this second's is used up"
+    ] * (etcd.asked > 1)
+    assert [note.split(" waited ")[0] for note in report.notes] == ["infra2"] * len(told)
+
+
+@pytest.mark.parametrize(
+    ("now", "left_s"), [(1_700_000_000.0, 1), (1_700_000_000.25, 0.75), (1_700_000_000.999, 0.001)]
+)
+def test_the_next_second_begins_when_the_clock_shows_it(now: float, left_s: float) -> None:
+    assert left_of_second(now) == pytest.approx(left_s, abs=1e-6)

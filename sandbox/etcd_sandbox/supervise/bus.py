@@ -11,6 +11,7 @@ import errno
 import json
 import logging
 import os
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,7 +29,8 @@ _log = logging.getLogger(__name__)
 
 def timestamp(at_us: int | None = None) -> str:
     """That microsecond since the epoch, or now, as RFC 3339 in UTC with microseconds."""
-    moment = datetime.now(UTC) if at_us is None else _EPOCH + timedelta(microseconds=at_us)
+    at_us = time.time_ns() // 1000 if at_us is None else at_us
+    moment = _EPOCH + timedelta(microseconds=at_us)
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 

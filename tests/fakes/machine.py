@@ -1,0 +1,262 @@
+"""The machine that runs the model: its processes, the network between them, and what makes them unlucky."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+from collections.abc import Callable, Iterator, Mapping
+from urllib.parse import urlsplit
+
+from etcd_sandbox.errors import SandboxError
+from etcd_sandbox.links.keeper import Link
+from etcd_sandbox.model.fault import Pair, Rule
+from etcd_sandbox.model.spec import ProcessSpec
+from etcd_sandbox.supervise.process import Executed
+
+from tests.fakes.clock import Clock
+from tests.fakes.etcd import FakeEtcd
+from tests.fakes.raft import Disk, Message
+
+_FIRST_PID = 1 << 23
+"""Beyond the pids that Linux gives: no real process is ever meant."""
+
+_PASSES_S = 0.0005
+_READS_FAIL_S = 5.0
+"""After so much silence on a stream a peer counts as away (etcd: rafthttp's read time-out)."""
+
+
+class Machine:
+    """Everything that is drawn by lot comes from `seed`.
+
+    What tests may set: `broken` (why an etcd of that version ends at its start), `read_late_s` (by process:
+    how late its lines are read), `answer_late_s` (by process), `lost_answers` (by process and the end
+    of the path: how many questions are obeyed and never answered), `users` (by name: the password).
+    """
+
+    def __init__(self, clock: Clock, seed: int) -> None:
+        self.clock = clock
+        self.seed = seed
+        self.etcds: dict[str, FakeEtcd] = {}
+        self.disks: dict[str, Disk] = {}
+        self.ids: dict[str, str] = {}
+        self.rules: Mapping[Pair, Rule] = {}
+        self.broken: dict[str, str] = {}
+        self.read_late_s: dict[str, float] = {}
+        self.answer_late_s: dict[str, float] = {}
+        self.lost_answers: dict[tuple[str, str], int] = {}
+        self.users: dict[str, str] = {}
+        self.tokens: set[str] = set()
+        self.asked: list[tuple[str, str]] = []
+        self._draw = random.Random(seed)
+        self._pids = itertools.count(_FIRST_PID)
+        self._numbers = itertools.count(1)
+        self._arrives: dict[Pair, float] = {}
+        self._since: dict[Pair, float] = {}
+
+    def number(self) -> int:
+        """One that nobody has had."""
+        return next(self._numbers)
+
+    # Processes.
+
+    async def execute(
+        self,
+        spec: ProcessSpec,
+        environment: Mapping[str, str],
+        on_lines: Callable[[memoryview], None],
+    ) -> FakeChild:
+        """As `supervise.process.execute`."""
+        etcd = FakeEtcd(self, spec, next(self._pids), on_lines)
+        self.etcds[spec.name] = etcd
+        etcd.begin()
+        return FakeChild(etcd)
+
+    def running(self) -> Iterator[FakeEtcd]:
+        """Those that have not ended."""
+        return (each for each in self.etcds.values() if not each.ended.done())
+
+    def by_id(self, id_: str) -> FakeEtcd | None:
+        """The process that is that member."""
+        return next((each for each in self.running() if each.id == id_), None)
+
+    def at(self, url: str) -> FakeEtcd | None:
+        """Who listens there for clients, or for questions about its figures."""
+        place = urlsplit(url).netloc
+        return next(
+            (
+                each
+                for each in self.running()
+                if place
+                in (
+                    urlsplit(each.member.client_url).netloc,
+                    urlsplit(each.member.metrics_url or "").netloc,
+                )
+            ),
+            None,
+        )
+
+    def check_free(self, member: str, urls: tuple[str, ...]) -> None:
+        """As `preflight._check_free`: an address belongs to one process."""
+        for each in self.running():
+            for url in set(urls) & set(each.member.listen_urls):
+                raise SandboxError(f"port {urlsplit(url).port} of {member} is taken by etcd")
+
+    def gone(self, etcd: FakeEtcd) -> None:
+        """The process has ended."""
+        self.look_at_links()
+
+    # The network between them.
+
+    def carry(self, sender: FakeEtcd, to: str, message: Message) -> None:
+        """Bring it there, in the order in which one sends to another."""
+        target = self.by_id(to)
+        if target is None or not target.peers_served:
+            return
+        pair = (sender.name, target.name)
+        rule = self.rules.get(pair, Rule())
+        if rule.cut:
+            return
+        delay_s = _PASSES_S + rule.delay_s + rule.jitter_s * self._draw.uniform(-1, 1)
+        moment = max(self.clock.now_s + delay_s, self._arrives.get(pair, 0.0))
+        self._arrives[pair] = moment
+        asyncio.get_running_loop().call_at(moment, self._arrive, pair, target, message)
+
+    def _arrive(self, pair: Pair, target: FakeEtcd, message: Message) -> None:
+        if not self.rules.get(pair, Rule()).cut:
+            target.receive(message)
+
+    def tell_removed(self, by: FakeEtcd, removed: str) -> None:
+        """A peer's answer to whoever is on its list no more."""
+        target = self.by_id(removed)
+        if target is not None and not self.rules.get((by.name, target.name), Rule()).cut:
+            asyncio.get_running_loop().call_later(_PASSES_S, target.removed)
+
+    def connected_s(self, one: str, other: str) -> float:
+        """For how long these two members, by ID, have been connected; 0 where they are not."""
+        pair = self._pair(one, other)
+        since = self._since.get(pair) if pair else None
+        return 0.0 if since is None else max(1e-9, self.clock.now_s - since)
+
+    def _pair(self, one: str, other: str) -> Pair | None:
+        ends = self.by_id(one), self.by_id(other)
+        return (ends[0].name, ends[1].name) if ends[0] and ends[1] else None
+
+    def look_at_links(self) -> None:
+        """Note who is connected from now on, and who no more."""
+        serving = [each for each in self.running() if each.peers_served]
+        now: set[Pair] = set()
+        for one in serving:
+            for other in serving:
+                pair = (one.name, other.name)
+                knows = other.id in one.store.members
+                if one is not other and knows and not self.rules.get(pair, Rule()).cut:
+                    now.add(pair)
+                    frozen = other.paused
+                    if frozen:
+                        asyncio.get_running_loop().call_later(_READS_FAIL_S, self._silent, pair)
+                    self._since.setdefault(pair, self.clock.now_s)
+        for pair in self._since.keys() - now:
+            del self._since[pair]
+
+    def _silent(self, pair: Pair) -> None:
+        if self.etcds[pair[1]].paused:
+            self._since.pop(pair, None)
+
+
+class FakeChild:
+    """As `supervise.process.Child`."""
+
+    def __init__(self, etcd: FakeEtcd) -> None:
+        self._etcd = etcd
+        self.pid = etcd.pid
+        self.pids = {"": etcd.pid}
+        self.executed = Executed.now()
+
+    async def main_ended(self) -> int:
+        return await asyncio.shield(self._etcd.ended)
+
+    async def group_gone(self) -> None:
+        return
+
+    def signal(self, number: int) -> bool:
+        if self._etcd.ended.done():
+            return False
+        self._etcd.signal(number)
+        return True
+
+
+class FakeExchange:
+    """As `etcd.exchange.Exchange`: HTTP with whoever listens at a URL of the machine."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+
+    async def send(
+        self,
+        method: str,
+        url: str,
+        body: bytes,
+        content_type: str = "",
+        headers: tuple[tuple[str, str], ...] = (),
+    ) -> tuple[int, bytes]:
+        etcd = self._machine.at(url)
+        if etcd is None:
+            await asyncio.sleep(0)
+            raise ConnectionRefusedError(111, "Connection refused")
+        path = urlsplit(url).path
+        self._machine.asked.append((etcd.name, path))
+        work = asyncio.ensure_future(
+            etcd.asked(method, url, body, dict(headers).get("Authorization", ""))
+        )
+        work.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        for (name, end), times in self._machine.lost_answers.items():
+            if times and name == etcd.name and path.endswith(end):
+                self._machine.lost_answers[name, end] -= 1
+                await asyncio.sleep(60)
+        answer = await asyncio.shield(work)
+        await asyncio.sleep(self._machine.answer_late_s.get(etcd.name, 0.0))
+        return answer
+
+    def certificate(self, url: str) -> bytes | None:
+        return None
+
+    async def aclose(self) -> None:
+        return
+
+
+class FakeLinks:
+    """As `links.keeper.Links`: the rules hold at once."""
+
+    def __init__(self, machine: Machine, links: list[Link]) -> None:
+        self._machine = machine
+        self._links = links
+
+    async def start(self) -> None:
+        return
+
+    def open(self) -> None:
+        return
+
+    def __contains__(self, link: Link) -> bool:
+        return link in self._links
+
+    def add(self, link: Link) -> None:
+        self._links.append(link)
+
+    def drop(self, member: str) -> None:
+        self._links = [link for link in self._links if link.member != member]
+
+    async def tell(self, pids: Mapping[str, int], rules: Mapping[Pair, Rule]) -> None:
+        await asyncio.sleep(_PASSES_S)
+        self._machine.rules = dict(rules)
+        self._machine.look_at_links()
+
+    def note_pids(self, pids: Mapping[str, int]) -> None:
+        return
+
+    def close(self) -> None:
+        return
+
+    async def wait_closed(self) -> None:
+        return

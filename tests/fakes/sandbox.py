@@ -1,0 +1,202 @@
+"""The product's own `Cluster` over the model: a history is played in milliseconds, and what was told is kept."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from etcd_sandbox.cluster import cluster as cluster_module
+from etcd_sandbox.cluster import preflight, record
+from etcd_sandbox.cluster.cluster import Cluster
+from etcd_sandbox.cluster.peerlinks import links_for
+from etcd_sandbox.config.profileshape import Flag, Profile
+from etcd_sandbox.etcd import gateway as gateway_module
+from etcd_sandbox.etcd.gateway import Gateway
+from etcd_sandbox.model.credentials import Credentials
+from etcd_sandbox.model.event import Event, Kind
+from etcd_sandbox.model.spec import ClusterSpec, EtcdBinary, Source, SourceKind
+from etcd_sandbox.model.state import ClusterStatus
+from etcd_sandbox.model.upgrade import UpgradeOrder
+from etcd_sandbox.model.verb import Order, Verb
+from etcd_sandbox.model.verdict import Verdict
+from etcd_sandbox.paths import ClusterPaths
+from etcd_sandbox.plan.generated import plan_members
+from etcd_sandbox.supervise import supervisor
+from etcd_sandbox.supervise.bus import Bus
+from etcd_sandbox.supervise.ledger import Ledger
+from etcd_sandbox.supervise.logbook import Logbook
+
+from tests.fakes.clock import Clock, run
+from tests.fakes.etcd import FakeEtcd
+from tests.fakes.machine import FakeExchange, FakeLinks, Machine
+
+VERSION = "3.6.16"
+READY_S = 30.0
+
+
+class Sandbox:
+    """A cluster of the model under the product's supervisor."""
+
+    def __init__(self, spec: ClusterSpec, home: Path, machine: Machine, user: str = "") -> None:
+        self.machine = machine
+        self.paths = ClusterPaths(spec.name, home)
+        self.events: list[Event] = []
+        home.mkdir(parents=True, exist_ok=True)
+        self.bus = Bus(self.paths.events)
+        self.bus.listen(self.events.append)
+        self.cluster = Cluster(
+            spec,
+            self.paths,
+            bus=self.bus,
+            logbook=Logbook(self.paths.logs),
+            ledger=Ledger(self.paths.supervisor, "run"),
+            guard=lambda line: None,
+            run="run",
+        )
+        record.write(self.paths, spec)
+        self.gateway = Gateway(user=Credentials.parse(user) if user else None)
+
+    async def up(self) -> dict[str, object]:
+        """Start it, and wait until it is ready."""
+        self.begin()
+        return await self.cluster.ready(READY_S)
+
+    def begin(self) -> None:
+        """Start it."""
+        self.cluster.begin()
+        self.cluster.attach(self.gateway)
+
+    async def down(self, *, kill: bool = False) -> None:
+        """End it."""
+        self.cluster.shutdown(kill=kill)
+        await self.cluster.ended.wait()
+
+    async def do(self, verb: Verb | str, *select: str, **options: Any) -> Verdict:
+        """Carry out one order."""
+        return await self.cluster.act(Order(verb=Verb(verb), select=select, **options))
+
+    async def upgrade(self, version: str, *select: str, **options: Any) -> Verdict:
+        """Give members another etcd; its verdict, or its error."""
+        order = UpgradeOrder(select=select or ("all",), to=binary(version), **options)
+        upgrade = await self.cluster.upgrade(order)
+        last = [news async for news in upgrade.told()][-1]
+        if isinstance(last, Exception):
+            raise last
+        assert isinstance(last, Verdict)
+        return last
+
+    async def status(self) -> ClusterStatus:
+        """What `status` shows."""
+        return await self.cluster.status()
+
+    def told(self, *kinds: Kind) -> list[Event]:
+        """The events of these kinds."""
+        return [event for event in self.events if event.kind in kinds]
+
+    # The model behind it.
+
+    @property
+    def leader(self) -> FakeEtcd:
+        """Who leads in the highest term, by the model itself."""
+        claims = [each for each in self.machine.running() if each.leads]
+        return max(claims, key=lambda each: each.raft.disk.term)  # type: ignore[union-attr]
+
+    @property
+    def followers(self) -> list[FakeEtcd]:
+        """Those that run and do not lead."""
+        leader = self.leader
+        return [each for each in self.machine.running() if each is not leader]
+
+    async def until(self, holds: Callable[[], bool], within_s: float = 30.0) -> None:
+        """Wait until it holds, for so many seconds of the virtual clock at most."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + within_s
+        while not holds():
+            assert loop.time() < deadline, "it did not come to hold"
+            await asyncio.sleep(0.005)
+
+
+History = Callable[[Sandbox], Awaitable[None]]
+
+
+def binary(version: str) -> EtcdBinary:
+    """An etcd that is the model."""
+    return EtcdBinary(path=f"/fake/{version}/etcd", version=version, origin="a model")
+
+
+def planned(
+    home: Path,
+    members: int = 3,
+    version: str = VERSION,
+    flags: dict[str, Flag] | None = None,
+    profile: Profile | None = None,
+    **options: Any,
+) -> ClusterSpec:
+    """The plan of `up -n MEMBERS`, or of a profile."""
+    return plan_members(
+        "fake",
+        Source(kind=SourceKind.MEMBERS),
+        profile or Profile(etcd=flags or {}),
+        choose_etcd=lambda wish: binary(wish or version),
+        data_root=home / "data",
+        cwd=str(home),
+        caller_env={},
+        members=None if profile else members,
+        **options,
+    )
+
+
+def play(
+    home: Path,
+    history: History,
+    *,
+    members: int = 3,
+    version: str = VERSION,
+    seed: int = 1,
+    flags: dict[str, Flag] | None = None,
+    profile: Profile | None = None,
+    user: str = "",
+    spec: ClusterSpec | None = None,
+    up: bool = True,
+    **options: Any,
+) -> Sandbox:
+    """Play `history` on a cluster that is up; the cluster afterwards, for its events.
+
+    With `up=False` the history begins before the first member does.
+    """
+
+    async def played(clock: Clock) -> Sandbox:
+        machine = Machine(clock, seed)
+        with on(machine):
+            plan = spec or planned(home, members, version, flags, profile, **options)
+            sandbox = Sandbox(plan, home, machine, user)
+            if up:
+                assert (await sandbox.up())["ready"]
+            await history(sandbox)
+            await sandbox.down(kill=True)
+            return sandbox
+
+    return run(played)
+
+
+def on(machine: Machine) -> ExitStack:
+    """Within, the product executes, dials and binds on the model's machine."""
+    stack = ExitStack()
+    for owner, name, fake in (
+        (supervisor, "execute", machine.execute),
+        (gateway_module, "Exchange", lambda tls: FakeExchange(machine)),
+        (
+            cluster_module,
+            "make_links",
+            lambda processes, *others: FakeLinks(machine, links_for(processes)),
+        ),
+        (preflight, "_check_free", machine.check_free),
+        (preflight, "can_bind", lambda port: True),
+        (preflight, "check_disk", lambda places: None),
+    ):
+        stack.enter_context(mock.patch.object(owner, name, fake))
+    return stack

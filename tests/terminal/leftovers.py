@@ -13,7 +13,8 @@ def leftovers(painted: bytes | bytearray) -> list[str]:
     """One entry for each mode that is not as before, and for what was undone but never done.
 
     Of modes, those that are set once and reset twice do no harm; leaving the other screen twice
-    moves the cursor back, and taking keys twice from the stack takes those of the shell.
+    moves the cursor back, and taking keys twice from the stack takes those of the shell. The other
+    screen is the program's own: nobody else's keys are on its stack, and entering it again is nothing.
     """
     modes: dict[int, bool] = {}
     pushed = {True: 0, False: 0}  # each screen has a stack of its own
@@ -22,8 +23,11 @@ def leftovers(painted: bytes | bytearray) -> list[str]:
     for match in _MODE.finditer(painted):
         numbers, how, _ = match.groups()
         if numbers is None:
-            pushed[other_screen] += 1 if match[0].startswith(b"\x1b[>") else -1
-            if pushed[other_screen] < 0:
+            if match[0].startswith(b"\x1b[>"):
+                pushed[other_screen] += 1
+            elif pushed[other_screen]:
+                pushed[other_screen] -= 1
+            elif not other_screen:
                 found.append("keys: taken from the stack, but never put there")
             continue
         for number in map(int, numbers.split(b";")):

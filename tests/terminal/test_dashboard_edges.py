@@ -14,6 +14,7 @@ from typing import Any
 
 import psutil
 import pytest
+from etcd_sandbox.cli.owndashboard import AS_BEFORE
 from etcd_sandbox.control.client import ControlClient
 from etcd_sandbox.model.event import Kind
 from etcd_sandbox.paths import ClusterPaths
@@ -104,6 +105,9 @@ def test_a_dashboard_leaves_the_terminal_as_it_found_it_however_it_is_ended(
         end(terminal.process.pid, terminal)
         terminal.wait()
         assert (way, leftovers(terminal.painted)) == (way, [])
+        # What `up` writes after a dashboard that was killed: it may have been killed at any byte of this.
+        for cut in range(terminal.painted.rindex(b"\x1b[?2026l"), len(terminal.painted) + 1):
+            assert leftovers(terminal.painted[:cut] + AS_BEFORE) == []
         assert terminal.settings == terminal.settings_before, way
 
 
@@ -149,6 +153,27 @@ def test_up_leaves_the_terminal_as_it_found_it_when_the_cluster_is_ended_from_el
     else:
         supervisor = json.loads(paths(sandbox_command).supervisor.read_bytes())
         os.kill(supervisor["pid"], signal.SIGKILL)
+    terminal.wait()
+    assert leftovers(terminal.painted) == []
+    assert terminal.settings == terminal.settings_before
+    sandbox_command.assert_nothing_left()
+
+
+HANGS_AT_ITS_END = """
+import atexit, sys, time
+if "dashboard" in sys.argv:
+    atexit.register(time.sleep, 600)
+"""
+
+
+def test_up_leaves_the_terminal_as_it_found_it_when_its_dashboard_has_done_so_and_is_killed_then(
+    sandbox_command: SandboxCommand, terminal_of: OpensTerminal
+) -> None:
+    (sandbox_command.cwd / "sitecustomize.py").write_text(HANGS_AT_ITS_END)
+    procfile(sandbox_command, talker="while :; do echo hello; sleep 0.2; done")
+    terminal = terminal_of("up", PYTHONPATH=str(sandbox_command.cwd))
+    terminal.until_painted("hello", "Quit")
+    terminal.process.terminate()
     terminal.wait()
     assert leftovers(terminal.painted) == []
     assert terminal.settings == terminal.settings_before

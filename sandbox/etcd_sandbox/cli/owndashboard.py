@@ -24,11 +24,16 @@ EXIT_STOP, EXIT_RUNNING = 10, 11
 _ENDS_WITHIN_S = 3.0
 _RESTORED_WITHIN_S = 1.0
 
-_AS_BEFORE = (
-    b"\x18\x1b\\\x1b[?2026l\x1b[?2048l\x1b[?1016l\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?1004l\x1b[?2004l\x1b[<u"
-    b"\x1b[?7h\x1b[?25h\x1b[?1049l"
+AS_BEFORE = (
+    b"\x18\x1b\\\x1b[?2026l\x1b[?2048l\x1b[?1016l\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?1004l\x1b[?2004l"
+    b"\x1b[?7h\x1b[?25h\x1b[?1049h\x1b[<u\x1b[?1049l"
 )
-"""Ends what may be half written, and undoes what Textual asks of a terminal: pictures in one piece, sizes, mouse, focus, paste, keys, no wrap, no cursor, the other screen."""
+"""Ends what may be half written, and undoes what Textual asks of a terminal: pictures in one piece, sizes, mouse, focus, paste, no wrap, no cursor, keys, the other screen.
+
+The dashboard may have undone any part of that before it was killed. Leaving the other screen twice
+would move the cursor, and taking the keys twice would take those of the shell. So the other screen
+is entered again, which changes nothing where it is shown, and the keys are taken from its own stack.
+"""
 
 
 def can_be_shown() -> bool:
@@ -119,4 +124,4 @@ def _restore(settings: list[Any]) -> None:
     """Make the terminal usable again, which a dashboard that was killed could not do itself."""
     with contextlib.suppress(termios.error, OSError):  # the terminal may be gone
         termios.tcsetattr(sys.stdin, termios.TCSANOW, settings)
-        diagnostics.raw(_AS_BEFORE)
+        diagnostics.raw(AS_BEFORE)

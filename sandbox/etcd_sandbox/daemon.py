@@ -13,9 +13,11 @@ import json
 import logging
 import os
 import select
+import shutil
 import signal
 import sys
 import uuid
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,9 +30,11 @@ from etcd_sandbox.errors import SandboxError
 from etcd_sandbox.host.clusterlock import take_lock
 from etcd_sandbox.host.ground import LOOKED_AT_EVERY_S, Ground
 from etcd_sandbox.host.obstacle import obstacle
+from etcd_sandbox.host.planfile import record_plan, recorded_plan
 from etcd_sandbox.model.credentials import USER_VARIABLE, Credentials
-from etcd_sandbox.model.spec import ClusterSpec
+from etcd_sandbox.model.spec import ClusterSpec, ProcessSpec, Runtime
 from etcd_sandbox.paths import ClusterPaths, is_there
+from etcd_sandbox.plan.recorded import UnreadablePlan
 from etcd_sandbox.supervise import ledger, leftcontainers, openfiles
 from etcd_sandbox.supervise.bus import Bus
 from etcd_sandbox.supervise.leftcontainers import containers_of, make_room
@@ -116,7 +120,7 @@ async def run(options: Options, spec: ClusterSpec, guard: Guard, user: str = "")
         record.take_over(paths, Path(options.restored), fresh=options.fresh)
     elif options.fresh:
         record.wipe(paths)
-    record.write(paths, spec)
+    record_plan(paths, spec)
     record.write_left_off(paths)
     at_death = [
         json.dumps(leftcontainers.command_for(engine, paths.root))
@@ -176,7 +180,7 @@ async def _tidy_up(spec: ClusterSpec, paths: ClusterPaths, guard: Guard) -> None
         # Nobody else ends those who left their process group (elsewhere the guard cannot).
         await asyncio.to_thread(ledger.sweep, paths.supervisor)
     if any(each.network for each in containers_of(spec.processes)):
-        await asyncio.to_thread(_clear_containers, spec, paths)
+        await asyncio.to_thread(_clear_containers_of, spec, paths)
 
 
 def clear_leftovers(paths: ClusterPaths) -> list[str]:
@@ -184,17 +188,32 @@ def clear_leftovers(paths: ClusterPaths) -> list[str]:
 
     To be called by whoever holds the cluster's lock.
     """
-    died = is_there(paths.supervisor)
-    recorded = record.read(paths) if died else None
-    names = [] if recorded is None else _clear_containers(recorded, paths)
+    names = _clear_containers_of_the_dead(paths) if is_there(paths.supervisor) else []
     return list(dict.fromkeys([*names, *ledger.sweep(paths.supervisor)]))
 
 
-def _clear_containers(spec: ClusterSpec, paths: ClusterPaths) -> list[str]:
+def _clear_containers_of_the_dead(paths: ClusterPaths) -> list[str]:
+    try:
+        recorded = recorded_plan(paths)
+    except UnreadablePlan:
+        # Nobody knows whether it had containers: each engine of this machine is asked.
+        engines = [program for word in Runtime if (program := shutil.which(word.value))]
+        return _clear_containers(engines, (), paths)
+    return [] if recorded is None else _clear_containers_of(recorded, paths)
+
+
+def _clear_containers_of(spec: ClusterSpec, paths: ClusterPaths) -> list[str]:
     """Remove the containers and networks of a plan; the names of the processes that ran in them."""
-    contained = {each.container.name: each.name for each in spec.processes if each.container}
+    engines = {each.engine for each in containers_of(spec.processes)}
+    return _clear_containers(engines, spec.processes, paths)
+
+
+def _clear_containers(
+    engines: Iterable[str], processes: Iterable[ProcessSpec], paths: ClusterPaths
+) -> list[str]:
+    contained = {each.container.name: each.name for each in processes if each.container}
     found = []
-    for engine in {each.container.engine for each in spec.processes if each.container}:
+    for engine in engines:
         try:
             found += leftcontainers.clear(engine, paths.root)
         except SandboxError as error:

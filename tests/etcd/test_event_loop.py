@@ -14,9 +14,9 @@ from pathlib import Path
 
 import etcd_sandbox.cluster.attached  # noqa: F401 - the supervisor loads it in a thread of its own
 import pytest
-from etcd_sandbox.cluster import record
 from etcd_sandbox.cluster.cluster import Cluster
 from etcd_sandbox.etcd.gateway import Gateway
+from etcd_sandbox.host.planfile import record_plan
 from etcd_sandbox.inputs.plan import Caller, Options, Planned, plan_up
 from etcd_sandbox.model.spec import EtcdBinary
 from etcd_sandbox.model.verb import Order, Verb
@@ -157,7 +157,7 @@ def test_no_verb_holds_the_event_loop_up(
     paths.root.mkdir()
     options = Options(members=3, profile=str(profile), etcd=etcd_binary.path, base_port="auto")
     planned = plan_up(options, paths, Caller(cwd=home, env=dict(os.environ)))
-    record.write(paths, planned.spec)
+    record_plan(paths, planned.spec)
 
     async def everything() -> list[Verdict]:
         async with supervised(planned, paths) as cluster:

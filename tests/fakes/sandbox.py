@@ -10,12 +10,13 @@ from typing import Any
 from unittest import mock
 
 from etcd_sandbox.cluster import cluster as cluster_module
-from etcd_sandbox.cluster import preflight, record
+from etcd_sandbox.cluster import preflight
 from etcd_sandbox.cluster.cluster import Cluster
 from etcd_sandbox.cluster.peerlinks import links_for
 from etcd_sandbox.config.profileshape import Flag, Profile
 from etcd_sandbox.etcd import gateway as gateway_module
 from etcd_sandbox.etcd.gateway import Gateway
+from etcd_sandbox.host.planfile import record_plan
 from etcd_sandbox.model.credentials import Credentials
 from etcd_sandbox.model.event import Event, Kind
 from etcd_sandbox.model.spec import ClusterSpec, EtcdBinary, Source, SourceKind
@@ -57,7 +58,7 @@ class Sandbox:
             guard=lambda line: None,
             run="run",
         )
-        record.write(self.paths, spec)
+        record_plan(self.paths, spec)
         self.gateway = Gateway(user=Credentials.parse(user) if user else None)
 
     async def up(self) -> dict[str, object]:

@@ -13,7 +13,7 @@ from etcd_sandbox.control.answers import not_running
 from etcd_sandbox.errors import InputError, NotRunning
 from etcd_sandbox.host.clusterlock import is_running
 from etcd_sandbox.host.etcdctl import program_variables
-from etcd_sandbox.inputs.plan import recorded_plan
+from etcd_sandbox.host.planfile import recorded_plan
 from etcd_sandbox.model.spec import ClusterSpec
 from etcd_sandbox.paths import ClusterPaths, cluster_paths
 

@@ -18,6 +18,7 @@ from etcd_sandbox.errors import InputError, SandboxError
 from etcd_sandbox.host.clusterlock import is_running, purge
 from etcd_sandbox.host.launch import Launched, launch, left_behind, sweep
 from etcd_sandbox.host.leftovers import clear_abandoned, clear_leftovers, passing_cluster
+from etcd_sandbox.host.planfile import recorded_plan
 from etcd_sandbox.host.start import KILLED_WITHIN_S, stop, stop_at_once
 from etcd_sandbox.inputs.plan import (
     DEFAULT_MEMBERS,
@@ -25,7 +26,6 @@ from etcd_sandbox.inputs.plan import (
     Options,
     Planned,
     plan_up,
-    recorded_plan,
     refuse_foreign_data,
 )
 from etcd_sandbox.model.credentials import Credentials

@@ -19,7 +19,7 @@ from etcd_sandbox.etcd.clearing import CannotBeCleared, Clearing
 from etcd_sandbox.etcd.exchange import Exchange
 from etcd_sandbox.etcd.gateway import tls_context
 from etcd_sandbox.host.clusterlock import is_running
-from etcd_sandbox.inputs.plan import recorded_plan
+from etcd_sandbox.host.planfile import recorded_plan
 from etcd_sandbox.model.state import ClusterStatus, MemberStatus, ProcessState, ProcessStatus, Role
 from etcd_sandbox.model.verb import Verb
 from etcd_sandbox.paths import ClusterPaths

@@ -15,12 +15,12 @@ from etcd_sandbox.etcd.ids import cluster_id
 from etcd_sandbox.etcd.snapshotfile import SnapshotFacts
 from etcd_sandbox.etcd.version import parse, series
 from etcd_sandbox.host.clusterlock import is_running
+from etcd_sandbox.host.planfile import recorded_plan
 from etcd_sandbox.inputs.plan import (
     Caller,
     Options,
     Planned,
     plan_up,
-    recorded_plan,
     refuse_foreign_data,
 )
 from etcd_sandbox.model.spec import Bootstrap, ClusterSpec, EtcdBinary, MemberSpec, PastKind

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import click
@@ -62,8 +63,10 @@ def _stop(client: ControlClient, *, kill: bool, purge: bool = False) -> None:
 def _purge(kill: bool) -> None:
     from etcd_sandbox.cli import choice
     from etcd_sandbox.host.clusterlock import purge
-    from etcd_sandbox.inputs.plan import recorded_plan, refuse_foreign_data
+    from etcd_sandbox.host.planfile import recorded_plan
+    from etcd_sandbox.inputs.plan import refuse_foreign_data
     from etcd_sandbox.paths import cluster_paths
+    from etcd_sandbox.plan.recorded import UnreadablePlan
 
     try:
         client = choice.running()
@@ -71,8 +74,10 @@ def _purge(kill: bool) -> None:
         paths = cluster_paths(choice.named() or choice.DEFAULT)
         if not paths.root.is_dir():
             raise
-        if (recorded := recorded_plan(paths)) is not None:
-            refuse_foreign_data(recorded, "--purge")
+        # A plan that cannot be read says of no data elsewhere, and nothing elsewhere is deleted.
+        with contextlib.suppress(UnreadablePlan):
+            if (recorded := recorded_plan(paths)) is not None:
+                refuse_foreign_data(recorded, "--purge")
     except TimedOut:
         if not kill:
             raise
@@ -91,15 +96,13 @@ def _purge(kill: bool) -> None:
 
 
 def _end(client: ControlClient, *, kill: bool) -> None:
-    import msgspec
-
     from etcd_sandbox.host.launch import run_of, wait_until_gone
     from etcd_sandbox.inputs.plan import refuse_foreign_data
-    from etcd_sandbox.model.spec import ClusterSpec
+    from etcd_sandbox.plan.recorded import of_running
 
     run = run_of(client.paths)
     try:
-        refuse_foreign_data(msgspec.convert(client.plan(), ClusterSpec), "--purge")
+        refuse_foreign_data(of_running(client.plan()), "--purge")
         _stop(client, kill=kill, purge=True)
     except NotRunning:  # another command is ending it
         wait_until_gone(client.paths, ENDED_BY_OTHERS_WITHIN_S, run)

@@ -69,16 +69,15 @@ def export(kind: str, file: str | None, force: bool, **given: Any) -> None:
 def _meant(options: Options) -> tuple[ClusterSpec, str]:
     """The cluster to export, and the line that says which it is."""
     from etcd_sandbox.cli.choice import paths_to_start, running
-    from etcd_sandbox.inputs.plan import Options, plan_up, recorded_plan
+    from etcd_sandbox.inputs.plan import Options, plan_up
 
     if options == Options():
-        import msgspec
-
-        from etcd_sandbox.model.spec import ClusterSpec
+        from etcd_sandbox.host.planfile import recorded_plan
+        from etcd_sandbox.plan.recorded import of_running
 
         try:
             client = running()
-            spec = msgspec.convert(client.plan(), ClusterSpec)
+            spec = of_running(client.plan())
             return spec, f"exporting cluster {spec.name!r}, which is running"
         except NotRunning:
             paths = paths_to_start()

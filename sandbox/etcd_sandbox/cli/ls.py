@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import click
@@ -20,6 +19,7 @@ def ls() -> int:
     """List running and stopped clusters: members, ports, what they were made from, etcd."""
     from etcd_sandbox.host.obstacle import obstacle
     from etcd_sandbox.paths import known_clusters
+    from etcd_sandbox.plan.recorded import UnreadablePlan
 
     found, refused = [], False
     for paths in known_clusters():
@@ -27,8 +27,9 @@ def ls() -> int:
             cluster = described(paths)
         except (OSError, SandboxError) as error:
             # What is left of one `sudo` does not hide the others.
-            told = obstacle(error) or error
-            diagnostics.warn(f"cluster {paths.name!r} cannot be looked at: {told}")
+            why = obstacle(error) or error
+            mend = f"; {why.hint}" if isinstance(why, UnreadablePlan) else ""
+            diagnostics.warn(f"cluster {paths.name!r} cannot be looked at: {why}{mend}")
             refused = True
             continue
         if cluster is not None:
@@ -53,26 +54,23 @@ def ls() -> int:
 def described(paths: ClusterPaths) -> dict[str, Any] | None:
     """One cluster by its files; None for a directory that never held a plan."""
     from etcd_sandbox.host.clusterlock import is_running
+    from etcd_sandbox.host.planfile import recorded_plan
 
     begun = is_there(paths.supervisor)
     state = "running" if is_running(paths) else "died" if begun else "stopped"
-    try:
-        plan = json.loads(paths.plan.read_bytes())
-    except (FileNotFoundError, ValueError):
-        if state != "running":
-            return None
-        plan = {"processes": [], "source": {}}
-    members = [process["member"] for process in plan["processes"] if process.get("member")]
-    versions = dict.fromkeys(
-        member["etcd"]["version"] for member in members if member.get("etcd") is not None
-    )
+    plan = recorded_plan(paths)
+    if plan is None and state != "running":
+        return None
+    processes = () if plan is None else plan.processes
+    members = [process.member for process in processes if process.member is not None]
+    versions = dict.fromkeys(member.etcd.version for member in members if member.etcd is not None)
     return {
         "name": paths.name,
         "state": state,
-        "members": [member["name"] for member in members],
-        "processes": [p["name"] for p in plan["processes"] if not p.get("member")],
-        "ports": [port for member in members if (port := _port(member["client_url"])) is not None],
-        "source": _source(plan["source"], len(members)),
+        "members": [member.name for member in members],
+        "processes": [process.name for process in processes if process.member is None],
+        "ports": [port for member in members if (port := _port(member.client_url)) is not None],
+        "source": "" if plan is None else plan.source.path or f"-n {len(members)}",
         "etcd": list(versions),
         "directory": str(paths.root),
     }
@@ -89,12 +87,6 @@ def _row(cluster: dict[str, Any]) -> list[output.Cell]:
         cluster["source"] or "-",
         ",".join(cluster["etcd"]) or "-",
     ]
-
-
-def _source(source: dict[str, Any], members: int) -> str:
-    if source.get("kind") == "members":
-        return f"-n {members}"
-    return str(source.get("path", ""))
 
 
 def _port(url: str) -> int | None:

@@ -59,8 +59,9 @@ def up(
     """
     from etcd_sandbox.cli import preview
     from etcd_sandbox.cli.choice import clear_leftovers, paths_to_start
+    from etcd_sandbox.host.planfile import recorded_plan
     from etcd_sandbox.inputs.olddata import going_on
-    from etcd_sandbox.inputs.plan import plan_up, recorded_plan, refuse_foreign_data
+    from etcd_sandbox.inputs.plan import plan_up, refuse_foreign_data
 
     options = collect(
         wanted=wanted, ephemeral=ephemeral, exit_on_error=exit_on_error, fresh=fresh, **given

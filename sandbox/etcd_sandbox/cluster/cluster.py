@@ -26,6 +26,7 @@ from etcd_sandbox.cluster.voters import Voters
 from etcd_sandbox.errors import InputError, SandboxError
 from etcd_sandbox.etcd.datadir import clear_for_proxy, has_data
 from etcd_sandbox.etcd.raftlog import SignKind, scan
+from etcd_sandbox.host.planfile import record_plan
 from etcd_sandbox.model.availability import Bucket
 from etcd_sandbox.model.credentials import Credentials
 from etcd_sandbox.model.detail import Detail
@@ -306,7 +307,7 @@ class Cluster:
     def _adopt(self, spec: ClusterSpec) -> None:
         """The plan is this from now on, on disk, too."""
         self.spec = spec
-        record.write(self._paths, spec)
+        record_plan(self._paths, spec)
 
     # Following the plan.
 
@@ -330,7 +331,7 @@ class Cluster:
             await following.take_in_the_rest(
                 wanted, changes, self._supervisor, self._roster, self._verbs
             )
-            record.write(self._paths, wanted)
+            record_plan(self._paths, wanted)
         return following.told(changes, refusal)
 
     # Ending.

@@ -1,4 +1,4 @@
-"""The plan of a cluster on disk (`cluster.json`): what an `up` without input continues."""
+"""What is on disk of a cluster before it starts: whose data it is, and what of the data goes."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import msgspec
 from etcd_sandbox.errors import InputError, SandboxError
 from etcd_sandbox.etcd.datadir import has_data
 from etcd_sandbox.host.obstacle import obstacle
+from etcd_sandbox.host.planfile import recorded_plan
 from etcd_sandbox.model.leftoff import LeftOff
 from etcd_sandbox.model.spec import ClusterSpec, SourceKind
 from etcd_sandbox.paths import ClusterPaths
@@ -20,31 +21,6 @@ from etcd_sandbox.plan.identity import mismatch
 
 if TYPE_CHECKING:
     from etcd_sandbox.etcd.answers import StatusAnswer
-
-
-def write(paths: ClusterPaths, spec: ClusterSpec) -> None:
-    """Record the plan, whole or not at all."""
-    draft = paths.plan.with_name(paths.plan.name + ".new")
-    try:
-        draft.write_bytes(msgspec.json.format(msgspec.json.encode(spec), indent=2))
-        draft.replace(paths.plan)
-    except OSError as error:
-        raise obstacle(error) or SandboxError(
-            f"the plan cannot be recorded ({error.strerror})",
-            str(paths.plan),
-            "free some space, or set ETCD_SANDBOX_HOME to another disk",
-        ) from error
-
-
-def read(paths: ClusterPaths) -> ClusterSpec | None:
-    """The recorded plan; None when there is none, or none of this version's.
-
-    Raises OSError where it may not be read.
-    """
-    try:
-        return msgspec.json.decode(paths.plan.read_bytes(), type=ClusterSpec)
-    except (FileNotFoundError, msgspec.MsgspecError):
-        return None
 
 
 def write_left_off(paths: ClusterPaths, answers: Mapping[str, StatusAnswer] | None = None) -> None:
@@ -66,7 +42,7 @@ def refuse_other_data(paths: ClusterPaths, spec: ClusterSpec) -> None:
 
     A Procfile's data stays where its commands put it: it is not refused here.
     """
-    recorded = read(paths)
+    recorded = recorded_plan(paths)
     if recorded is None or SourceKind.PROCFILE in (recorded.source.kind, spec.source.kind):
         return
     if not any(has_data(process.member.data_dir) for process in recorded.members if process.member):
@@ -103,7 +79,7 @@ def take_over(paths: ClusterPaths, restored: Path, *, fresh: bool) -> None:
 
 def wipe(paths: ClusterPaths) -> None:
     """Delete the data that is ours to delete: the cluster's own `data`, and logs of members that are ours elsewhere."""
-    recorded = read(paths)
+    recorded = recorded_plan(paths)
     members = [each.member for each in recorded.members if each.member] if recorded else []
     own = [Path(each.wal_dir) for each in members if each.wal_dir and each.wal_owned]
     for directory in (paths.data, *own):

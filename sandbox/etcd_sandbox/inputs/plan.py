@@ -8,13 +8,11 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from etcd_sandbox.config.inputfile import decode_input, is_readable_once, read_input
 from etcd_sandbox.config.procfile import parse_procfile
 from etcd_sandbox.config.profile import Profile, find_profile, parse_profile
 from etcd_sandbox.errors import InputError
-from etcd_sandbox.host.obstacle import obstacle
+from etcd_sandbox.host.planfile import recorded_plan
 from etcd_sandbox.inputs import ports as portblock
 from etcd_sandbox.model.spec import (
     Bootstrap,
@@ -26,6 +24,7 @@ from etcd_sandbox.model.spec import (
     Stdin,
 )
 from etcd_sandbox.paths import ClusterPaths, private_runtime_dir
+from etcd_sandbox.plan.recorded import of_running
 
 DEFAULT_MEMBERS = 3
 DEFAULT_PROCFILE = "Procfile"
@@ -149,7 +148,7 @@ def plan_again(running: Mapping[str, Any], paths: ClusterPaths, caller: Caller) 
 
     What is not in the input stays as it runs: which processes were wanted, ephemeral, port lock.
     """
-    spec = msgspec.convert(running, ClusterSpec)
+    spec = of_running(running)
     planned = _replayed(spec.source, Options(), paths, caller)
     planned = _as_it_is_by_now(planned, spec, Options(), caller, runs=True)
     kept = replace(
@@ -174,19 +173,6 @@ def plan_file(path: str, options: Options, paths: ClusterPaths, caller: Caller) 
         is_profile = path in builtin_profiles()
     named = replace(options, profile=path) if is_profile else replace(options, procfile=path)
     return plan_up(named, paths, caller)
-
-
-def recorded_plan(paths: ClusterPaths) -> ClusterSpec | None:
-    """The plan in the state directory; None when there is none, or none of this version's.
-
-    Raises SandboxError where it may not be read: that is not the same as no plan.
-    """
-    try:
-        return msgspec.json.decode(paths.plan.read_bytes(), type=ClusterSpec)
-    except (FileNotFoundError, msgspec.MsgspecError):
-        return None
-    except OSError as error:
-        raise obstacle(error) or error from error
 
 
 def refuse_foreign_data(spec: ClusterSpec, option: str) -> None:

@@ -146,10 +146,15 @@ def _is_claimed(fd: int) -> bool:
     """Whether the block is that of a cluster that will want it when it comes up again."""
     try:
         mark = json.loads(os.pread(fd, _MARK_BYTES, 0))
-        spec = json.loads(Path(mark["plan"]).read_bytes())
-        return bool(spec["port_lock"] == mark["lock"])
+        plan, lock = Path(mark["plan"]), mark["lock"]
     except (OSError, ValueError, KeyError, TypeError):
         return False
+    try:
+        return bool(json.loads(plan.read_bytes())["port_lock"] == lock)
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+        return False
+    except (OSError, ValueError, KeyError, TypeError):
+        return True  # what cannot be read may name it
 
 
 def _bindable(port: int) -> bool:

@@ -11,6 +11,7 @@ import msgspec
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.etcd.release import choose
 from etcd_sandbox.model.spec import ClusterSpec, ContainerNetwork, EtcdBinary, Runtime
+from etcd_sandbox.plan.recorded import of_running
 
 
 def etcd_meant(to: str, plan: Mapping[str, Any], cwd: Path) -> EtcdBinary:
@@ -23,7 +24,7 @@ def etcd_meant(to: str, plan: Mapping[str, Any], cwd: Path) -> EtcdBinary:
         raise InputError("--to needs a version or a path", hint="--to 3.5, say")
     if "/" in to and ":" not in to:
         to = str(cwd / Path(to).expanduser())
-    spec = msgspec.convert(plan, ClusterSpec)
+    spec = of_running(plan)
     return choose(to) if spec.runtime is Runtime.PROCESS else _image(to, spec)
 
 

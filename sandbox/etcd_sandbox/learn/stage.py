@@ -23,8 +23,9 @@ from etcd_sandbox.host.clusterlock import purge as purge_cluster
 from etcd_sandbox.host.etcdctl import run_etcdctl
 from etcd_sandbox.host.launch import Launched
 from etcd_sandbox.host.leftovers import clear_leftovers
+from etcd_sandbox.host.planfile import recorded_plan
 from etcd_sandbox.host.start import KILLED_WITHIN_S, start_and_wait, stop, stop_at_once
-from etcd_sandbox.inputs.plan import Caller, Options, Planned, plan_up, recorded_plan
+from etcd_sandbox.inputs.plan import Caller, Options, Planned, plan_up
 from etcd_sandbox.inputs.upgradeto import as_json
 from etcd_sandbox.learn.asking import in_turn, peers_of
 from etcd_sandbox.learn.lesson import Lesson, Step
@@ -37,6 +38,7 @@ from etcd_sandbox.model.spec import ClusterSpec, EtcdBinary, Runtime
 from etcd_sandbox.model.state import ClusterStatus, MemberStatus
 from etcd_sandbox.model.verb import Verb
 from etcd_sandbox.paths import cluster_paths
+from etcd_sandbox.plan.recorded import of_running
 
 SETTLES_WITHIN_S = 30.0
 
@@ -75,7 +77,7 @@ class Stage:
     @property
     def spec(self) -> ClusterSpec:
         """The plan that runs."""
-        return msgspec.convert(self.client.plan(), ClusterSpec)
+        return of_running(self.client.plan())
 
     @property
     def binary(self) -> EtcdBinary:

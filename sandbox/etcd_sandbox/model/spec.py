@@ -322,9 +322,13 @@ class PastChange:
     id: str = ""
 
 
+PLAN_SCHEMA = 1
+"""The shape of a plan as JSON. Who changes the shape adds 1, and a step in `plan/recorded.py`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterSpec:
-    """A whole cluster. `wanted` names the processes that `up` starts; empty means all.
+    """A whole cluster. `schema` is the shape of this value as JSON. `wanted` names the processes that `up` starts; empty means all.
 
     `token` is etcd's initial cluster token. `port_lock` is the path of the lock file that
     holds a port block found by `--base-port auto`; empty when the ports were given.
@@ -333,6 +337,7 @@ class ClusterSpec:
     `NAME:PASSWORD` of the user of etcd to ask the members as; empty where the input names none.
     """
 
+    schema: int = PLAN_SCHEMA
     name: str
     source: Source
     processes: tuple[ProcessSpec, ...]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from tests.unit.cli.conftest import Ran
 from tests.unit.conftest import FakeSupervisor, member, plan_answer, status_answer
 
 Begin = Callable[..., FakeSupervisor]
+PLANS = Path(__file__).parents[2] / "fixtures" / "plans"
 
 NOON_US = 1_700_000_000_000_000
 
@@ -167,15 +169,14 @@ def test_ls_tells_of_clusters_by_their_recorded_plans(
 ) -> None:
     fake = supervisor("old")
     fake.paths.supervisor.unlink()
-    plan = plan_answer("infra1", "infra2") | {"source": {"kind": "profile", "path": "/p/two.toml"}}
-    plan["processes"][1]["member"]["etcd"] = {"version": "3.6.16"}
-    fake.paths.plan.write_text(json.dumps(plan))
+    fake.paths.plan.write_bytes((PLANS / "13c6036-profile.json").read_bytes())
     [cluster] = json.loads(cli("ls", "--json").out)["clusters"]
     assert cluster["state"] == "stopped"
-    assert cluster["members"] == ["infra1", "infra2"]
-    assert cluster["ports"] == [12379, 22379]
+    assert cluster["members"] == ["infra1", "infra2", "infra3", "infra4"]
+    assert cluster["ports"] == [15000, 15100, 15200, 15300]
+    ports, made_of = "15000,15100,15200,15300", "/home/ann/work/own.toml"
     out = cli("ls").out.splitlines()
-    assert out[1].split() == ["old", "stopped", "2", "1", "12379,22379", "/p/two.toml", "3.6.16"]
+    assert out[1].split() == ["old", "stopped", "4", "1", ports, made_of, "3.5.1"]
 
 
 def test_ls_without_clusters_names_the_next_step(cli: Callable[..., Ran]) -> None:

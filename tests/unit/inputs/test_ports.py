@@ -64,6 +64,21 @@ def test_a_block_stays_its_clusters_while_that_is_down_and_until_it_has_another(
     assert free.base == held.base
 
 
+@pytest.mark.parametrize("content", ["", '{"port_lo', "[]", '{"schema": 99}'])
+def test_a_block_stays_that_of_a_plan_that_cannot_be_read(tmp_path: Path, content: str) -> None:
+    plan = tmp_path / "cluster.json"
+    held = free_block(1, tmp_path, random.Random(7), plan=plan)
+    held.release()
+    plan.write_text(content)
+    other = free_block(1, tmp_path, random.Random(7))
+    other.release()
+    assert other.base != held.base
+    plan.unlink()
+    free = free_block(1, tmp_path, random.Random(7))
+    free.release()
+    assert free.base == held.base
+
+
 def test_a_block_of_a_cluster_that_is_down_is_better_than_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,89 @@
+"""A plan as JSON, on disk or as a running supervisor answers it: older shapes are read as today's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from etcd_sandbox.errors import SandboxError
+from etcd_sandbox.model.spec import PLAN_SCHEMA, ClusterSpec
+
+Plan = dict[str, Any]
+
+
+class UnreadablePlan(SandboxError):
+    """A plan that is there and cannot be read, which is not the same as no plan."""
+
+
+def encoded(spec: ClusterSpec) -> bytes:
+    """The plan for its file."""
+    return msgspec.json.format(msgspec.json.encode(spec), indent=2)
+
+
+def decoded(content: bytes, name: str, where: str) -> ClusterSpec:
+    """The plan of cluster `name` from its file at `where`; raises UnreadablePlan."""
+    try:
+        return _converted(msgspec.json.decode(content))
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise UnreadablePlan(
+            f"the recorded plan of cluster {name!r} cannot be read ({error})",
+            where,
+            "move that file away and name the input again (-n, -f or -p) to go on with the data; or "
+            f"etcd-sandbox -c {name} down --purge deletes the plan, the data and the logs",
+        ) from error
+
+
+def of_running(plan: Mapping[str, Any]) -> ClusterSpec:
+    """The plan that a supervisor answered with, which may be of another version; raises UnreadablePlan."""
+    try:
+        return _converted(plan)
+    except (msgspec.MsgspecError, ValueError) as error:
+        name = plan.get("name", "default")
+        raise UnreadablePlan(
+            f"the plan of the running cluster {name!r} cannot be read ({error})",
+            hint="use the etcd-sandbox that started it; "
+            f"or etcd-sandbox -c {name} down ends the cluster",
+        ) from error
+
+
+def _converted(plan: object) -> ClusterSpec:
+    if not isinstance(plan, Mapping):
+        raise ValueError("it is no JSON object")
+    number = plan.get("schema", 0)
+    if type(number) is not int or number < 0:
+        raise ValueError(f"its schema number is {number!r}")
+    if number > PLAN_SCHEMA:
+        raise ValueError(
+            f"a newer etcd-sandbox wrote it: its schema is {number}, and this one reads up to {PLAN_SCHEMA}"
+        )
+    today = dict(plan)
+    for step in _STEPS[number:]:
+        today = step(today)
+    return msgspec.convert({**today, "schema": PLAN_SCHEMA}, ClusterSpec)
+
+
+def _with_renamed_package(plan: Plan) -> Plan:
+    """Before plans had a number the package was called `sandbox`, and services are executed out of it."""
+
+    def renamed(word: str, before: str) -> str:
+        ours = before == "-m" and word.startswith("sandbox.")
+        return f"etcd_{word}" if ours else word
+
+    def with_new_name(process: Plan) -> Plan:
+        argv = process["argv"]
+        words = [renamed(word, before) for before, word in zip(["", *argv], argv, strict=False)]
+        return {**process, "argv": words}
+
+    try:
+        processes = [
+            with_new_name(each) if each.get("service") else each for each in plan["processes"]
+        ]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError("its processes are not those of a plan") from error
+    return {**plan, "processes": processes}
+
+
+_STEPS: tuple[Callable[[Plan], Plan], ...] = (_with_renamed_package,)
+"""By the number of the schema that each begins at: what makes a plan one of the next schema."""

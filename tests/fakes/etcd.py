@@ -50,6 +50,7 @@ class FakeEtcd:
         self.id = ""
         self.paused = False
         self.peers_served = False
+        self.led_since_s = 0.0
         self.ended: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._on_lines = on_lines
         self._unread: list[bytes] = []
@@ -75,6 +76,8 @@ class FakeEtcd:
             self._fail(why)
             return
         data = Path(self.member.data_dir) / "member"
+        if not (data / "wal").is_dir():
+            self.machine.disks.pop(self.member.data_dir, None)
         (data / "wal").mkdir(parents=True, exist_ok=True)
         (data / "snap").mkdir(exist_ok=True)
         (data / "snap" / "db").touch()
@@ -262,7 +265,8 @@ class FakeEtcd:
         return self.raft is not None and self.raft.role == "leader"
 
     def send(self, to: str, message: Message) -> None:
-        self.machine.carry(self, to, message)
+        if not self.paused:
+            self.machine.carry(self, to, message)
 
     def receive(self, message: Message) -> None:
         """A peer's message has come."""
@@ -315,6 +319,8 @@ class FakeEtcd:
 
     def say(self, text: str, level: str = "info", **fields: object) -> None:
         """One line in zap's JSON, read by the supervisor a moment later."""
+        if " became leader at term " in text:
+            self.led_since_s = self.machine.clock.now_s
         now = datetime.fromtimestamp(self.machine.clock.time_ns() / 1e9, UTC)
         stamp = now.isoformat(timespec="microseconds").replace("+00:00", "Z")
         line = json.dumps(
@@ -387,6 +393,7 @@ class FakeEtcd:
         try:
             async with asyncio.timeout(self.request_s):
                 while True:
+                    await self.resumed.wait()
                     if self.raft.propose(change):
                         return await waiting
                     await asyncio.sleep(self.beat_s / 4)
@@ -403,6 +410,7 @@ class FakeEtcd:
         try:
             async with asyncio.timeout(self.request_s):
                 while not waiting.done():
+                    await self.resumed.wait()
                     self.raft.read(number)
                     await asyncio.wait({waiting}, timeout=READ_AGAIN_S)
         except TimeoutError:
@@ -422,6 +430,8 @@ class FakeEtcd:
             raise ConnectionRefusedError(111, "Connection refused")
         work = self._spawn(self._answers.answer(method, url, body, token))
         await asyncio.wait({work, self.ended}, return_when=asyncio.FIRST_COMPLETED)
+        going_on: asyncio.Future[Any] = self._spawn(self.resumed.wait())
+        await asyncio.wait({going_on, self.ended}, return_when=asyncio.FIRST_COMPLETED)
         if work.done() and not work.cancelled():
             return work.result()  # type: ignore[no-any-return]
         raise ConnectionResetError(104, "Connection reset by peer")

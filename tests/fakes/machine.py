@@ -21,6 +21,7 @@ from tests.fakes.raft import Disk, Message
 _FIRST_PID = 1 << 23
 """Beyond the pids that Linux gives: no real process is ever meant."""
 
+_CLEAR = Rule()
 _PASSES_S = 0.0005
 _READS_FAIL_S = 5.0
 """After so much silence on a stream a peer counts as away (etcd: rafthttp's read time-out)."""
@@ -114,17 +115,26 @@ class Machine:
         if target is None or not target.peers_served:
             return
         pair = (sender.name, target.name)
-        rule = self.rules.get(pair, Rule())
+        rule = self.rules.get(pair, _CLEAR)
         if rule.cut:
             return
         delay_s = _PASSES_S + rule.delay_s + rule.jitter_s * self._draw.uniform(-1, 1)
         moment = max(self.clock.now_s + delay_s, self._arrives.get(pair, 0.0))
         self._arrives[pair] = moment
-        asyncio.get_running_loop().call_at(moment, self._arrive, pair, target, message)
+        asyncio.get_running_loop().call_at(moment, self._arrive, pair, rule, target, message)
 
-    def _arrive(self, pair: Pair, target: FakeEtcd, message: Message) -> None:
-        if not self.rules.get(pair, Rule()).cut:
+    def _arrive(self, pair: Pair, rule: Rule, target: FakeEtcd, message: Message) -> None:
+        if rule is self.rules.get(pair, _CLEAR):
             target.receive(message)
+
+    def obey(self, rules: Mapping[Pair, Rule]) -> None:
+        """These hold from now on. What is on its way is lost where they change: the links close it."""
+        for pair in rules.keys() | self.rules.keys():
+            if rules.get(pair) != self.rules.get(pair):
+                self._arrives.pop(pair, None)
+        kept = {pair: rule for pair, rule in self.rules.items() if rules.get(pair) == rule}
+        self.rules = {**rules, **kept}
+        self.look_at_links()
 
     def tell_removed(self, by: FakeEtcd, removed: str) -> None:
         """A peer's answer to whoever is on its list no more."""
@@ -249,8 +259,7 @@ class FakeLinks:
 
     async def tell(self, pids: Mapping[str, int], rules: Mapping[Pair, Rule]) -> None:
         await asyncio.sleep(_PASSES_S)
-        self._machine.rules = dict(rules)
-        self._machine.look_at_links()
+        self._machine.obey(rules)
 
     def note_pids(self, pids: Mapping[str, int]) -> None:
         return

@@ -132,7 +132,7 @@ class Raft:
                 self._beat()
         elif self.id in self._host.voters and self._elapsed >= self._timeout:
             self._elapsed = 0
-            self._campaign(forced=False)
+            self.campaign(forced=False)
         self._tell_lead()
 
     def propose(self, change: Change) -> bool:
@@ -221,7 +221,8 @@ class Raft:
 
     # Elections.
 
-    def _campaign(self, *, forced: bool) -> None:
+    def campaign(self, *, forced: bool) -> None:
+        """Stand for leader now; `forced`, without asking first whether it could win."""
         self._host.say(f"{self.id} is starting a new election at term {self.disk.term}")
         if self._pre_vote and not forced:
             self.role, self.lead, self._votes = "pre-candidate", None, {}
@@ -305,7 +306,7 @@ class Raft:
                 f"{self.id} [term {self.disk.term}] received MsgTimeoutNow from {message.sender} "
                 "and starts an election to get leadership."
             )
-            self._campaign(forced=True)
+            self.campaign(forced=True)
 
     # Replication.
 

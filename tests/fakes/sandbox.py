@@ -112,6 +112,21 @@ class Sandbox:
         leader = self.leader
         return [each for each in self.machine.running() if each is not leader]
 
+    @property
+    def term(self) -> int:
+        """The highest term that any of them is in."""
+        rafts = [each.raft for each in self.machine.running()]
+        return max(raft.disk.term for raft in rafts if raft is not None)
+
+    def led_since(self) -> float:
+        """Since when the leader leads, on the virtual clock."""
+        return self.leader.led_since_s
+
+    @property
+    def asked(self) -> set[str]:
+        """The paths that any member was asked for."""
+        return {path for _, path in self.machine.asked}
+
     async def until(self, holds: Callable[[], bool], within_s: float = 30.0) -> None:
         """Wait until it holds, for so many seconds of the virtual clock at most."""
         loop = asyncio.get_running_loop()
@@ -175,10 +190,12 @@ def play(
         with on(machine):
             plan = spec or planned(home, members, version, flags, profile, **options)
             sandbox = Sandbox(plan, home, machine, user)
-            if up:
-                assert (await sandbox.up())["ready"]
-            await history(sandbox)
-            await sandbox.down(kill=True)
+            try:
+                if up:
+                    assert (await sandbox.up())["ready"]
+                await history(sandbox)
+            finally:
+                await sandbox.down(kill=True)
             return sandbox
 
     return run(played)

@@ -71,9 +71,11 @@ def service_of(
     if is_open:
         gaps.append(open_gap)
     since_deed = [each for each in tries if each.served and each.ended > began]
-    wait_s = max((each.took_s for each in _after_the_first(since_deed, tries)), default=0.0)
+    silences = [gap for gap in gaps if _s(gap) > UNNOTICED_S]
+    noticed = _after_the_first(since_deed, tries, silences)
+    wait_s = max((each.took_s for each in noticed), default=0.0)
     failed = [each.ended for each in tries if not each.served]
-    outages = [gap for gap in gaps if _s(gap) > UNNOTICED_S and _failed_in(gap, failed, leaderless)]
+    outages = [gap for gap in silences if _failed_in(gap, failed, leaderless)]
     waiting_s = max((ended - moment for moment in pending), default=0.0)
     if outages and is_open and open_gap in outages:
         return _service(How.FAILING, _s(open_gap), wait_s)
@@ -89,13 +91,27 @@ def service_of(
     return _service(How.WAITED if wait_s > UNNOTICED_S else How.WENT_ON, longest_s, wait_s)
 
 
-def _after_the_first(served: Sequence[Try], tries: Sequence[Try]) -> list[Try]:
-    """Without the first of each member: what has just been started lets its first clients wait."""
+def _after_the_first(
+    served: Sequence[Try], tries: Sequence[Try], silences: Sequence[Span]
+) -> list[Try]:
+    """Without the first of each member: what has just been started lets its first clients wait.
+
+    One that waited while nobody was served anywhere waited for the cluster.
+    """
     firsts: dict[str, Try] = {}
     for each in sorted(tries, key=lambda each: each.ended):
         if each.served:
             firsts.setdefault(each.where, each)
-    return [each for each in served if firsts[each.where] is not each]
+    return [
+        each
+        for each in served
+        if firsts[each.where] is not each or any(_is_within(gap, each) for gap in silences)
+    ]
+
+
+def _is_within(gap: Span, request: Try) -> bool:
+    begin, end = gap
+    return min(end, request.ended) - max(begin, request.began) > UNNOTICED_S
 
 
 def _lately(served: Sequence[Try], calm: float) -> dict[str, float]:

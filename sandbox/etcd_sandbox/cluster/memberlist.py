@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from etcd_sandbox.errors import SandboxError, TimedOut
-from etcd_sandbox.etcd.answers import GIVE_A_USER, Added, Refusal
+from etcd_sandbox.etcd.answers import GIVE_A_USER, NO_ANSWER, Added, Refusal
 from etcd_sandbox.model.detail import Peer
 from etcd_sandbox.model.event import Kind
 from etcd_sandbox.plan.listed import stranger_words
@@ -30,6 +30,7 @@ AWAY_PATIENCE_S = 7.0
 
 _UNHEALTHY = "unhealthy cluster"
 _NOT_FOUND = "member not found"
+_TIMED_OUT = "request timed out"
 _SECOND_USED = "etcd makes a new ID of the peer URL and the second, and this second's is used up"
 """Why etcd answers `member not found` to an addition.
 
@@ -40,15 +41,11 @@ The ID is a hash of peer URL and time in whole seconds (`computeMemberID` in etc
 _WAITS = {
     _UNHEALTHY: "etcd changes its members only when its voters have been connected for 5 s",
     "in sync with leader": "etcd gives a learner its vote only when it has caught up with the leader",
-    "did not answer in time": "the leader does not answer",
-    "request timed out": "the leader did not get it through in time",
+    _TIMED_OUT: "the leader did not get it through in time",
     "leader changed": "the leader has changed",
     "no leader": "no member leads",
 }
 """What ends by itself, by a part of etcd's refusal, and why."""
-
-_OPEN = ("did not answer in time", "request timed out")
-"""Answers after which the leader may have what it was asked in its log, and do it later."""
 
 _MENDS = {
     "too many learner": "etcd has one learner at a time, unless --max-learners (3.6 and later) says "
@@ -263,7 +260,7 @@ class MemberList:
                 raise _may_be_done_yet(error, name, done) if unanswered else error from error
             answer = await ask(url)
             if isinstance(answer, Refusal):
-                unanswered = unanswered or any(part in answer.message for part in _OPEN)
+                unanswered = unanswered or _is_open(answer)
             if not isinstance(answer, Refusal):
                 if why:
                     waited_s = time.monotonic() - began
@@ -298,10 +295,17 @@ def left_of_second(now: float) -> float:
     return 1 - now % 1
 
 
+def _is_open(refusal: Refusal) -> bool:
+    """Whether the leader may have what it was asked in its log, and do it later."""
+    return refusal.code == NO_ANSWER or _TIMED_OUT in refusal.message
+
+
 def _why(refusal: Refusal, also: tuple[str, ...]) -> str:
     """Why it is worth asking again; empty when it is not."""
     if any(part in refusal.message for part in also):
         return _SECOND_USED
+    if refusal.code == NO_ANSWER:
+        return "the leader does not answer"
     return next((why for part, why in _WAITS.items() if part in refusal.message), "")
 
 

@@ -11,6 +11,9 @@ from etcd_sandbox.model.detail import Peer
 GIVE_A_USER = "authentication is on: give a user of etcd with --user NAME:PASSWORD"
 """The mend where etcd refuses a stranger."""
 
+NO_ANSWER = 4
+"""The code where the member answered nothing, or etcd gave up: the change may come yet (gRPC's DEADLINE_EXCEEDED)."""
+
 _UNAUTHENTICATED = 16
 _WANTS_A_TOKEN = ("user name is empty", "invalid auth token", "revision of auth store is old")
 _WANTS_RIGHTS = ("permission denied", "authentication failed", "user name not found")

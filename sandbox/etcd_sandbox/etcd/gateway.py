@@ -14,6 +14,7 @@ from functools import partial
 
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.etcd.answers import (
+    NO_ANSWER,
     Added,
     Refusal,
     StatusAnswer,
@@ -28,13 +29,12 @@ from etcd_sandbox.etcd.exchange import TROUBLE, Exchange
 from etcd_sandbox.etcd.ids import hex_id
 from etcd_sandbox.etcd.login import Login
 from etcd_sandbox.etcd.metrics import Identity, read_identity, read_metrics
-from etcd_sandbox.etcd.troubles import NOT_ETCD, trouble_words
+from etcd_sandbox.etcd.troubles import LATE, NOT_ETCD, trouble_words
 from etcd_sandbox.etcd.version import parse
 from etcd_sandbox.model.credentials import Credentials
 from etcd_sandbox.model.detail import Metrics, Peer
 
 _OK, _NOT_FOUND = 200, 404
-_DEADLINE_EXCEEDED = 4
 _NOT_ALLOWED = (3, 7, 16)
 """With authentication on: no user, one without the right, a token that is none (gRPC's codes).
 
@@ -175,7 +175,7 @@ class Gateway:
         body = f'{{"targetID":"{int(member_id, 16)}"}}'
         answer = await self._answer(leader_url, "maintenance/transfer-leadership", body, timeout_s)
         if answer is None:
-            return "it did not answer in time"
+            return self._no_answer(leader_url).message
         return str(answer.get("message") or answer.get("error")) if "code" in answer else None
 
     async def settle(self, client_url: str, timeout_s: float) -> None:
@@ -251,11 +251,15 @@ class Gateway:
     ) -> dict[str, object] | Refusal:
         answer = await self._answer(client_url, f"cluster/member/{change}", body, timeout_s)
         if answer is None:
-            return Refusal(code=_DEADLINE_EXCEEDED, message="it did not answer in time")
+            return self._no_answer(client_url)
         if "code" in answer:
             # Every etcd has these methods: what is not there is the member.
             return refusal_in(answer, "etcdserver: member not found")
         return answer
+
+    def _no_answer(self, client_url: str) -> Refusal:
+        """What stands for an answer that has not come: why the member gave none."""
+        return Refusal(code=NO_ANSWER, message=f"it {self._troubles.get(client_url, LATE)}")
 
     async def _ask(
         self, client_url: str, method: str, body: str, timeout_s: float

@@ -85,6 +85,13 @@ def steady(began: float, ended: float, took_s: float = 0.001, where: str = "a") 
         (f"{steady(0, 1)} {steady(2, 5)}", [], How.WENT_ON, (1.02, 0.001)),
         # What has just been started lets its first reader wait.
         (f"{steady(0, 5)} b:1-2.5 {steady(2.5, 5, 0.001, 'b')}", [], How.WENT_ON, (0.02, 0.001)),
+        # Each member's first reader waited, and meanwhile nobody was served anywhere.
+        (
+            f"a:0.5-2 b:0.52-2 {steady(2.02, 5)} {steady(2.02, 5, 0.001, 'b')}",
+            [],
+            How.WAITED,
+            (1.5, 1.5),
+        ),
         # A gap that is open at the end counts.
         (f"{steady(0, 1)} a:1!4", [], How.FAILING, (4.019, 0.001)),
         (f"{steady(0, 1)} a:1-", [], How.WAITING, (4.019, 0.001)),

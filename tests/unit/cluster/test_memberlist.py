@@ -16,7 +16,7 @@ from etcd_sandbox.model.detail import Peer
 
 from tests.unit.cluster.test_roster import member
 
-LATE = Refusal(code=4, message="it did not answer in time")
+LATE = Refusal(code=4, message="it does not answer in time")
 NEVER_STARTED = Peer(id="9", name="", peer_urls=("http://c:2",), client_urls=(), is_learner=False)
 
 

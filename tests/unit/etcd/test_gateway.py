@@ -399,7 +399,7 @@ def test_a_member_that_was_added_comes_with_the_whole_list() -> None:
         ((412, '{"message":"etcdserver: too many learner members in cluster","code":9}'), 9, "too many learner members in cluster"),
         ((404, '{"code":5,"message":"etcdserver: member not found"}'), 5, "member not found"),
         ((404, '{"error":"etcdserver: member not found","code":5}'), 5, "member not found"),
-        (NEVER, 4, "it did not answer in time"),
+        (NEVER, 4, "it does not answer in time"),
     ],
 )  # fmt: skip
 def test_a_refusal_to_change_the_members_is_told_in_the_words_of_etcd(

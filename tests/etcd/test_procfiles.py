@@ -135,5 +135,11 @@ def test_a_learner_of_another_procfile_joins_the_cluster_that_runs(
     (learner,) = status(command, "-c", "learner")["members"]
     assert (learner["name"], learner["role"], learner["healthy"]) == ("infra4", "learner", True)
     assert status(command, "-c", "default")["quorum"]["ok"]
+    there = status(command, "-c", "learner")
+    assert (there["leader"], there["quorum"]["voters"], there["quorum"]["ok"]) == (
+        "infra1",
+        1,
+        True,
+    ), "a learner tells clients nothing of the others, and peers all"
     command("-c", "learner", "down")
     command("down")

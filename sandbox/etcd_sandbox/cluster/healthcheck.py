@@ -126,13 +126,15 @@ class HealthCheck:
             if name in self._roster and not answer.is_learner and answer.refusal is None
         }
         if not able and answers:
-            # With a user the list may be told though the status was refused.
+            # A learner tells its peers; with a user the list may be told though the status was refused.
             able = {name: answer for name, answer in answers.items() if name in self._roster}
         if not able:
             return
         best = max(able, key=lambda name: _knowledge(able[name]))
-        url = self._roster.member(best).client_url
-        listed = await self._gateway.members(url, deadline_s)
+        member = self._roster.member(best)
+        listed = await self._gateway.members(member.client_url, deadline_s)
+        if listed is None and (able[best].is_learner or able[best].refusal is not None):
+            listed = await self._gateway.members_told_to_peers(member.peer_port_url, deadline_s)
         if listed:
             self._roster.take_list(listed)
 

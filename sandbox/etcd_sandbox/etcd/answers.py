@@ -135,13 +135,13 @@ def number(answer: dict[str, object], key: str) -> int:
 
 
 def peers_in(answer: dict[str, object]) -> tuple[Peer, ...] | None:
-    """The member list in an answer; None where there is none."""
+    """The member list in an answer; None where there is none. Peers are given the ID as `id`."""
     listed = answer.get("members")
     if not isinstance(listed, list):
         return None
     return tuple(
         Peer(
-            id=hex_id(number(member, "ID")),
+            id=hex_id(number(member, "ID") or number(member, "id")),
             name=str(member.get("name", "")),
             peer_urls=_texts(member, "peerURLs"),
             client_urls=_texts(member, "clientURLs"),

@@ -207,6 +207,21 @@ class Gateway:
         answer = await self._ask(client_url, "cluster/member/list", "{}", timeout_s)
         return None if answer is None else peers_in(answer)
 
+    async def members_told_to_peers(
+        self, peer_url: str, timeout_s: float
+    ) -> tuple[Peer, ...] | None:
+        """The member list as the member has it for its peers; None when it does not answer in time.
+
+        A learner tells clients nothing of it ("rpc not supported for learner"), and nobody needs a user
+        for it (etcd 3.4 to 3.7: `server/etcdserver/api/etcdhttp/peer.go`).
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                status, text = await self._http.send("GET", f"{peer_url}/members", b"")
+                return peers_in({"members": json.loads(text)}) if status == _OK else None
+        except (*TROUBLE, RecursionError):
+            return None
+
     async def add_member(
         self, client_url: str, peer_url: str, timeout_s: float, *, learner: bool
     ) -> Added | Refusal:

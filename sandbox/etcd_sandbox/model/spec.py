@@ -245,6 +245,11 @@ class MemberSpec:
     wal_owned: bool = False
 
     @property
+    def peer_port_url(self) -> str:
+        """Where the member itself serves its peers, behind the relay if there is one."""
+        return self.peer_url if self.link is None else self.link.target_url
+
+    @property
     def foreign_data(self) -> tuple[str, ...]:
         """The directories with data of this member that are not ours to delete."""
         places = ((self.data_dir, self.data_owned), (self.wal_dir, self.wal_owned))

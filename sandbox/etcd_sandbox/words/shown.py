@@ -46,6 +46,8 @@ def word(value: object) -> str:
 
 def quorum(*, voters: int, needed: int, healthy: int, ok: bool, late: int = 0) -> str:
     """What is known of the quorum: `quorum` of `status --json`."""
+    if not voters:
+        return "quorum not known: no member with a vote is known here"
     if ok and healthy < needed:
         return f"quorum: a read was served, though only {healthy} of {voters} answered in time"
     if not ok and late and healthy + late >= needed:

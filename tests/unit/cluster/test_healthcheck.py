@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -12,6 +13,7 @@ from etcd_sandbox.cluster.healthcheck import HealthCheck
 from etcd_sandbox.cluster.voters import Voters
 from etcd_sandbox.etcd.answers import Refusal, StatusAnswer
 from etcd_sandbox.etcd.metrics import Identity
+from etcd_sandbox.model.detail import Peer
 from etcd_sandbox.model.state import ProcessState
 
 NAMES = ("etcd1", "etcd2", "etcd3")
@@ -154,3 +156,39 @@ def test_whoever_is_being_stopped_has_its_vote_until_it_is_gone() -> None:
         "etcd2": True,
         "etcd3": False,
     }
+
+
+def test_where_only_a_learner_runs_the_list_is_asked_for_as_its_peers_ask() -> None:
+    """etcd 3.4 to 3.7 refuse it to a learner's clients: "rpc not supported for learner"."""
+
+    class Learner(Members):
+        listed: tuple[Peer, ...] = ()
+
+        def member(self, name: str) -> Any:
+            return SimpleNamespace(
+                client_url=name, metrics_url=None, peer_port_url=f"peers of {name}"
+            )
+
+        async def members(self, url: str, deadline_s: float) -> tuple[Peer, ...] | None:
+            return None
+
+        async def members_told_to_peers(self, url: str, deadline_s: float) -> tuple[Peer, ...]:
+            assert url == "peers of etcd1"
+            return (
+                Peer(id="8", name="infra1", peer_urls=(), client_urls=(), is_learner=False),
+                Peer(id="1", name="infra4", peer_urls=(), client_urls=(), is_learner=True),
+            )
+
+        def take_list(self, listed: tuple[Peer, ...]) -> None:
+            self.listed = listed
+
+    async def run() -> tuple[Peer, ...]:
+        members = Learner()
+        members.processes["etcd2"].state = ProcessState.PAUSED
+        members.processes["etcd3"].state = ProcessState.PAUSED
+        check = check_of(members)
+        answers = await check.ask()
+        await check.learn_list({"etcd1": replace(answers["etcd1"], is_learner=True)})
+        return members.listed
+
+    assert [peer.name for peer in asyncio.run(run())] == ["infra1", "infra4"]

@@ -48,3 +48,8 @@ def test_an_entry_of_etcds_list_says_whether_it_was_ever_started() -> None:
     assert shown.listed(elsewhere).endswith("; answers, has no vote")
     remnant = {**entry, "name": "infra4", "started": True, "remnant": True}
     assert shown.listed(remnant).endswith("; a member here has its peer URL, so it has no vote")
+
+
+def test_a_quorum_of_voters_that_nobody_told_of_is_not_known() -> None:
+    said = shown.quorum(voters=0, needed=1, healthy=0, ok=False)
+    assert said == "quorum not known: no member with a vote is known here"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 import shutil
 import signal
@@ -14,16 +13,27 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psutil
 import pytest
+from etcd_sandbox.control.client import ControlClient
+from etcd_sandbox.errors import SandboxError
+from etcd_sandbox.paths import ClusterPaths
 
+from tests import distribution
+from tests.commandserver import CommandServer
 from tests.plugin import by_hand
+
+if TYPE_CHECKING:
+    from xdist.remote import Producer
+    from xdist.scheduler import LoadScopeScheduling
 
 pytest_plugins = by_hand()
 
 T = TypeVar("T")
+
+COMMANDS = CommandServer()
 
 COMMAND_TIMEOUT_S = 60
 GONE_WITHIN_S = 60
@@ -36,6 +46,24 @@ for _number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
     # Under nohup or in a shell's background they are ignored, and so they would be by every child.
     if signal.getsignal(_number) is signal.SIG_IGN:
         signal.signal(_number, signal.SIG_DFL)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest comes first."""
+    items.sort(key=lambda item: distribution.rank(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    """One queue for all workers."""
+    return distribution.scheduler(config, log)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _command_server() -> Iterator[None]:
+    yield
+    COMMANDS.close()
 
 
 def command() -> list[str]:
@@ -62,17 +90,21 @@ class SandboxCommand:
         self, *args: str, code: int | None = 0, timeout_s: float = COMMAND_TIMEOUT_S, **env: str
     ) -> subprocess.CompletedProcess[str]:
         """Run to the end; the exit code must be `code` (None: any)."""
-        done = subprocess.run(
-            [*command(), *args],
-            cwd=self.cwd,
-            env=self.env | env,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=timeout_s,
-            check=False,
-        )
+        environment = self.env | env
+        if COMMANDS.can_run(environment):
+            done = COMMANDS.run([*command(), *args], self.cwd, environment, timeout_s)
+        else:
+            done = subprocess.run(
+                [*command(), *args],
+                cwd=self.cwd,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=timeout_s,
+                check=False,
+            )
         if code is not None:
             assert done.returncode == code, (args, done.returncode, done.stdout, done.stderr)
         return done
@@ -89,16 +121,21 @@ class SandboxCommand:
         }
         return subprocess.Popen([*command(), *args], **settings)  # type: ignore[call-overload, no-any-return]
 
+    def supervisor(self, cluster: str = "default") -> ControlClient:
+        """The cluster's supervisor, for questions that are not about the command: no Python has to start for them."""
+        return ControlClient(ClusterPaths(cluster, self.home / cluster))
+
+    def status(self, cluster: str = "default") -> dict[str, Any]:
+        """What `status --json` prints, asked of the supervisor itself."""
+        return self.supervisor(cluster).status()
+
+    def events(self, cluster: str = "default") -> list[dict[str, Any]]:
+        """What `events --json` prints, asked of the supervisor itself."""
+        return list(self.supervisor(cluster).events(follow=False))
+
     def leader(self, cluster: str = "default") -> str:
-        """Who leads, as `status` has it, as soon as anybody does."""
-
-        def leader() -> str | None:
-            answer: dict[str, str | None] = json.loads(
-                self("-c", cluster, "status", "--json").stdout
-            )
-            return answer["leader"]
-
-        return until(leader)
+        """Who leads, as soon as anybody does."""
+        return until(lambda: str(self.status(cluster)["leader"] or ""))
 
     def ours(self) -> list[psutil.Process]:
         """Every live process that was started, directly or not, with this home."""
@@ -187,6 +224,9 @@ def sandbox_command(home: Path, tmp_path: Path) -> Iterator[SandboxCommand]:
     yield made
     try:
         for cluster in sorted(path.name for path in home.iterdir() if path.is_dir()):
+            with contextlib.suppress(SandboxError):
+                made.supervisor(cluster).shutdown(kill=True)
+                continue
             made("-c", cluster, "down", "--kill", code=None)
         made.assert_nothing_left()
     finally:

@@ -9,6 +9,7 @@ import os
 from functools import cache
 from pathlib import Path
 from typing import NoReturn
+from zlib import crc32
 
 import pytest
 from etcd_sandbox.errors import InputError
@@ -20,6 +21,9 @@ from etcd_sandbox.model.spec import EtcdBinary
 from tests.build_etcd import cache_home
 
 SERIES = ("3.4", "3.5", "3.6", "3.7")
+
+CURRENT = ("3.6", "3.7")
+"""What people start with today: each test that is not about a version runs on one of them."""
 
 REQUIRE_ALL = "ETCD_SANDBOX_TESTS_REQUIRE_ALL"
 """With this variable set, a test fails for want of a program instead of being skipped."""
@@ -44,6 +48,17 @@ def find(series: str) -> EtcdBinary | None:
 def here() -> list[str]:
     """The series of which there is an etcd."""
     return [series for series in SERIES if find(series) is not None]
+
+
+def current(test: str) -> str:
+    """Which of the current series this test runs on, always the same: half of the tests on each.
+
+    Where there is none of them, the newest that is here, unless all have to be there.
+    """
+    chosen = CURRENT[crc32(test.encode()) % len(CURRENT)]
+    if os.environ.get(REQUIRE_ALL) or find(chosen) is not None:
+        return chosen
+    return max(here(), default=chosen)
 
 
 def need(*series: str) -> EtcdBinary:

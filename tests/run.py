@@ -61,7 +61,7 @@ def main() -> int:
         for name, *arguments in CHECKS:
             run(str(VENV / "bin" / name), *arguments)
     # Half of the time a test waits for an election or a process: more workers than processors.
-    workers = ("-n", str(max(3, 3 * (os.cpu_count() or 2) // 2)), "--dist", "worksteal")
+    workers = ("-n", str(2 * (os.cpu_count() or 2)))
     return run(str(PYTHON), "-m", "pytest", *workers, *chosen, check=False)
 
 

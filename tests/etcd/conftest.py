@@ -1,4 +1,8 @@
-"""Real etcd for the tests of this directory, each series in its turn, and clusters of it."""
+"""Real etcd for the tests of this directory, and clusters of it.
+
+A test runs on one current series of etcd, and with `@pytest.mark.also_on("3.4")` on those that differ
+in what it is about, too; `-m soak` runs it on all that are left.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,26 @@ if TYPE_CHECKING:
     from etcd_sandbox.pytest_plugin import EtcdClusterFactory
 
 
-@pytest.fixture(params=etcd_versions.SERIES)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Which series each test runs on, unless the test says so itself."""
+    if "etcd_binary" not in metafunc.fixturenames or _chooses_itself(metafunc):
+        return
+    also = [series for mark in metafunc.definition.iter_markers("also_on") for series in mark.args]
+    assert set(also) <= set(etcd_versions.SERIES), also
+    chosen = {etcd_versions.current(metafunc.definition.nodeid), *also}
+    rounds = [
+        pytest.param(series, marks=() if series in chosen else pytest.mark.soak)
+        for series in etcd_versions.SERIES
+    ]
+    metafunc.parametrize("etcd_binary", rounds, indirect=True)
+
+
+def _chooses_itself(metafunc: pytest.Metafunc) -> bool:
+    marks = metafunc.definition.iter_markers("parametrize")
+    return any(mark.args[0] == "etcd_binary" for mark in marks)
+
+
+@pytest.fixture
 def etcd_binary(request: pytest.FixtureRequest) -> EtcdBinary:
     """The etcd of one series; the test is skipped without it, or fails where all are required."""
     return etcd_versions.need(request.param)

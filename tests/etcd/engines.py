@@ -93,10 +93,7 @@ class Contained:
             self._ports |= {port, port + 1, port + 2}
 
     def status(self) -> dict[str, Any]:
-        answer: dict[str, Any] = json.loads(
-            self.command("-c", self.name, "status", "--json").stdout
-        )
-        return answer
+        return self.command.status(self.name)
 
     def member(self, name: str) -> dict[str, Any]:
         return next(entry for entry in self.status()["members"] if entry["name"] == name)

@@ -25,6 +25,7 @@ def one_etcd() -> str:
     return etcd_versions.need().path
 
 
+@pytest.mark.also_on("3.4")
 def test_a_restore_has_exactly_the_keys_of_the_snapshot_and_a_new_cluster_id(
     cluster_of: ClusterMaker, tmp_path: Path
 ) -> None:
@@ -51,14 +52,6 @@ def test_a_restore_has_exactly_the_keys_of_the_snapshot_and_a_new_cluster_id(
     assert client.get(endpoint, "new") is None
 
 
-@pytest.mark.parametrize(
-    "etcd_binary",
-    [
-        pytest.param(series, marks=[] if series in ("3.4", "3.6") else [pytest.mark.soak])
-        for series in etcd_versions.SERIES
-    ],
-    indirect=True,
-)
 def test_what_a_lost_majority_left_is_saved_and_restored(
     cluster_of: ClusterMaker, quick: Path, tmp_path: Path
 ) -> None:

@@ -85,7 +85,8 @@ def has_ended(cluster: Contained, name: str) -> bool:
     return str(cluster.member(name)["state"]) == "exited"
 
 
-def test_members_in_containers_do_what_processes_do_on_every_version(
+@pytest.mark.also_on("3.4")
+def test_members_in_containers_do_what_processes_do(
     contained: Contained, etcd_binary: EtcdBinary, quick: Path
 ) -> None:
     said = contained.up("-p", str(quick), "--etcd", etcd_binary.path, "--image-from-binary")

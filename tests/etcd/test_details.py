@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 import msgspec
+import pytest
 from etcd_sandbox.api.cluster import Cluster
 from etcd_sandbox.control.client import ControlClient
 from etcd_sandbox.etcd.version import parse
@@ -15,6 +16,7 @@ from etcd_sandbox.paths import cluster_paths
 from etcd_sandbox.tui.detailhistory import Figure, History
 from etcd_sandbox.tui.sparkline import latest
 
+from tests import etcd_versions
 from tests.etcd.client import put
 from tests.etcd.views import leader_of
 
@@ -44,6 +46,7 @@ def write(cluster: Cluster, name: str) -> None:
         put(cluster.endpoints[cluster.members.index(name)], "key", str(number))
 
 
+@pytest.mark.also_on(*etcd_versions.SERIES)
 def test_puts_move_the_figures(cluster_of: MakeCluster, etcd_binary: EtcdBinary) -> None:
     cluster = cluster_of(profile="fast")
     leader = leader_of(cluster)

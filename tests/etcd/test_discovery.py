@@ -1,4 +1,4 @@
-"""Members that a discovery service introduces, on real etcd of each series: the whole life of a cluster,
+"""Members that a discovery service introduces, on real etcd: the whole life of a cluster,
 services that are not ours, tokens that are too small, and the mistakes that are made with them."""
 
 from __future__ import annotations
@@ -54,22 +54,13 @@ def up(command: SandboxCommand, *args: str, code: int = 0) -> subprocess.Complet
     return command("up", "-d", "-p", profile, "--base-port", "auto", *args, code=code)
 
 
-def status(command: SandboxCommand) -> dict[str, Any]:
-    answer: dict[str, Any] = json.loads(command("status", "--json").stdout)
-    return answer
-
-
 def bootstrap(command: SandboxCommand) -> dict[str, Any]:
-    told: dict[str, Any] = status(command)["bootstrap"]
+    told: dict[str, Any] = command.status()["bootstrap"]
     return told
 
 
 def registered(command: SandboxCommand) -> list[str]:
     return sorted(each["member"] for each in bootstrap(command)["registered"] or [])
-
-
-def events(command: SandboxCommand) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in command("events", "--json").stdout.splitlines()]
 
 
 def healthy_endpoints(command: SandboxCommand) -> int:
@@ -85,6 +76,7 @@ def started_members(command: SandboxCommand) -> list[str]:
 THREE = ["infra1", "infra2", "infra3"]
 
 
+@pytest.mark.also_on("3.4")  # which speaks the v2 protocol, as 3.5 does
 def test_a_cluster_is_introduced_by_our_own_service_and_needs_it_no_more(
     etcd_sandbox: SandboxCommand, etcd_binary: EtcdBinary
 ) -> None:
@@ -93,13 +85,13 @@ def test_a_cluster_is_introduced_by_our_own_service_and_needs_it_no_more(
     assert healthy_endpoints(etcd_sandbox) == 3
 
     until(lambda: registered(etcd_sandbox) == THREE)
-    shown = status(etcd_sandbox)
+    shown = etcd_sandbox.status()
     told, ids = shown["bootstrap"], {each["name"]: each["id"] for each in shown["members"]}
     assert told["way"] == "discovery"
     assert told["process"] == "discovery"
     assert told["protocol"] == ("v2" if speaks_v2_only(etcd_binary) else "v3")
     assert {each["member"]: each["id"] for each in told["registered"]} == ids
-    seen = [event for event in events(etcd_sandbox) if event["kind"].startswith("discovery.")]
+    seen = [event for event in etcd_sandbox.events() if event["kind"].startswith("discovery.")]
     assert [event["kind"].partition(".")[2] for event in seen] == [
         "token_registered",
         *["member_registered"] * 3,
@@ -127,14 +119,15 @@ def test_a_cluster_is_introduced_by_our_own_service_and_needs_it_no_more(
     assert healthy_endpoints(etcd_sandbox) == 3
     again = bootstrap(etcd_sandbox)
     assert (again["token"], again["registered"]) == (told["token"], None)
-    assert not any(event["kind"].startswith("discovery.") for event in events(etcd_sandbox))
+    assert not any(event["kind"].startswith("discovery.") for event in etcd_sandbox.events())
 
 
+@pytest.mark.also_on("3.5")
 def test_one_member_more_than_the_size_is_what_its_etcd_makes_of_it(
     etcd_sandbox: SandboxCommand, etcd_binary: EtcdBinary
 ) -> None:
     done = up(etcd_sandbox, "-n", "4", "--discovery-size", "3")
-    shown = status(etcd_sandbox)
+    shown = etcd_sandbox.status()
     fourth = shown["members"][3]
     assert started_members(etcd_sandbox) == THREE
     assert healthy_endpoints(etcd_sandbox) == 3
@@ -152,7 +145,7 @@ def test_one_member_more_than_the_size_is_what_its_etcd_makes_of_it(
     assert (fourth["id"], fourth["term"]) == (None, None)
     # etcd itself refuses to start a proxy a second time beside the database that it left.
     etcd_sandbox("restart", "infra4")
-    again = status(etcd_sandbox)["members"][3]
+    again = etcd_sandbox.status()["members"][3]
     assert (again["role"], again["pid"] != fourth["pid"]) == ("proxy", True)
     stopped = json.loads(etcd_sandbox("stop", "infra4", "--json").stdout)
     assert stopped["quorum"] == {"voters": 3, "needed": 2, "healthy": 3, "ok": True, "late": 0}
@@ -173,7 +166,7 @@ def test_a_service_elsewhere_is_asked_once_and_may_go(
     until(lambda: registered(etcd_sandbox) == THREE)
     first = bootstrap(etcd_sandbox)
     assert (first["service"], first["process"]) == (service.url, None)
-    assert status(etcd_sandbox)["processes"] == []
+    assert etcd_sandbox.status()["processes"] == []
     etcd_sandbox("down")
 
     service.stop()
@@ -223,7 +216,7 @@ def test_two_clusters_make_one_with_one_token(
         "hint: the discovery token is for 3 members, and 2 have registered: start 1 more with "
         "--discovery " in waits.stderr
     )
-    told = json.loads(etcd_sandbox("-c", "two", "status", "--json").stdout)["bootstrap"]
+    told = etcd_sandbox.status("two")["bootstrap"]
     token = [] if by_hand else ["--discovery-token", told["token"]]
     same = up(etcd_sandbox, "-n", "1", *asked, *token, code=2)
     assert "members of the same name have registered with the token: infra1 at " in same.stderr
@@ -247,7 +240,7 @@ def test_a_member_that_lost_its_data_is_told_that_a_token_introduces_it_once(
     etcd_sandbox("ctl", "put", "a", "b")
     # To a leader that stays, it is one that it has sent everything to already.
     lost = next(
-        each["name"] for each in status(etcd_sandbox)["members"] if each["role"] != "leader"
+        each["name"] for each in etcd_sandbox.status()["members"] if each["role"] != "leader"
     )
     etcd_sandbox("kill", lost, "--no-wait")
     shutil.rmtree(etcd_sandbox.home / "default" / "data" / lost)

@@ -66,6 +66,7 @@ def up(sandbox_command: SandboxCommand, quick: Path) -> Up:
     return run
 
 
+@pytest.mark.also_on("3.4")
 def test_members_find_each_other_by_srv_records(
     sandbox_command: SandboxCommand, up: Up, etcd_binary: EtcdBinary
 ) -> None:
@@ -75,7 +76,7 @@ def test_members_find_each_other_by_srv_records(
     plan = json.loads((sandbox_command.home / "default" / "cluster.json").read_text())
     _records_are_served(came.stdout, plan)
 
-    members = _status(sandbox_command)["members"]
+    members = sandbox_command.status()["members"]
     scheme = "https" if tls else "http"
     planned = {p["name"]: p["member"]["id"] for p in plan["processes"] if p["member"]}
     listed = {
@@ -95,12 +96,12 @@ def test_members_find_each_other_by_srv_records(
     killed = json.loads(sandbox_command("kill", "leader", "--json").stdout)
     assert killed["leader_after"] not in (None, killed["leader_before"])
     sandbox_command("start", killed["targets"][0])
-    until(lambda: all(m["healthy"] for m in _status(sandbox_command)["members"]))
+    until(lambda: all(m["healthy"] for m in sandbox_command.status()["members"]))
     cut = json.loads(sandbox_command("partition", "leader", "--json").stdout)
     assert cut["leader_after"] not in (None, cut["leader_before"])
     sandbox_command("heal")
 
-    pids = [m["pid"] for m in _status(sandbox_command)["members"]]
+    pids = [m["pid"] for m in sandbox_command.status()["members"]]
     sandbox_command("down")
     sandbox_command.assert_nothing_left()
     assert not any(psutil.pid_exists(pid) for pid in pids)
@@ -137,7 +138,7 @@ def test_without_dnsmasq_our_own_server_serves_as_well(
     assert listed.count("started") == 3
     sandbox_command("restart", "dns")
     sandbox_command("restart", "followers")
-    assert all(member["healthy"] for member in _status(sandbox_command)["members"])
+    assert all(member["healthy"] for member in sandbox_command.status()["members"])
 
 
 def test_a_server_stopped_in_the_middle_is_missed_by_members_that_start_only(
@@ -360,13 +361,8 @@ def _is_for_everybody(path: str) -> bool:
     return all(each.stat().st_mode & 0o001 for each in (real, *real.parents))
 
 
-def _status(sandbox_command: SandboxCommand) -> dict[str, list[dict[str, Any]]]:
-    return json.loads(sandbox_command("status", "--json").stdout)  # type: ignore[no-any-return]
-
-
 def _state(sandbox_command: SandboxCommand, name: str) -> dict[str, Any]:
-    (member,) = [m for m in _status(sandbox_command)["members"] if m["name"] == name]
-    return member
+    return next(m for m in sandbox_command.status()["members"] if m["name"] == name)
 
 
 def _port(url: str) -> int:

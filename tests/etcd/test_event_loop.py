@@ -27,7 +27,6 @@ from etcd_sandbox.supervise.ledger import Ledger
 from etcd_sandbox.supervise.logbook import Logbook
 
 from tests.etcd.conftest import QUICK
-from tests.etcd_versions import SERIES
 
 LONGEST_S = 0.05
 
@@ -139,14 +138,6 @@ async def break_and_mend(cluster: Cluster) -> list[Verdict]:
     return verdicts
 
 
-@pytest.mark.parametrize(
-    "etcd_binary",
-    [
-        pytest.param(series, marks=[] if series == "3.6" else [pytest.mark.soak])
-        for series in SERIES
-    ],
-    indirect=True,
-)
 def test_no_verb_holds_the_event_loop_up(
     home: Path, tmp_path: Path, etcd_binary: EtcdBinary, monkeypatch: pytest.MonkeyPatch
 ) -> None:

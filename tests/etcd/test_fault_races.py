@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -94,11 +93,6 @@ def held_up(
     start.ended()
 
 
-def shown(command: SandboxCommand) -> dict[str, Any]:
-    answer: dict[str, Any] = json.loads(command("status", "--json").stdout)
-    return answer
-
-
 def whole(cluster: Cluster) -> bool:
     status = cluster.status()
     return (
@@ -145,7 +139,7 @@ def test_a_member_that_serves_and_is_killed_while_another_one_starts_ends_the_st
 ) -> None:
     # The first answer: whoever asks before finds no supervisor.
     held_up.at_once("status", "--json")
-    until(lambda: shown(on_etcd)["quorum"]["healthy"] == 2, 30)
+    until(lambda: on_etcd.status()["quorum"]["healthy"] == 2, 30)
 
     on_etcd("kill", "infra2", "--no-wait", code=None)
 
@@ -159,15 +153,15 @@ def test_a_member_that_is_cut_off_or_paused_while_the_cluster_starts_joins_when_
     on_etcd: SandboxCommand, held_up: HeldUpStart, fault: str
 ) -> None:
     assert held_up.at_once(fault, "infra1", "--no-wait").returncode == 0
-    assert [entry["kind"] for entry in shown(on_etcd)["faults"]] == [fault]
+    assert [entry["kind"] for entry in on_etcd.status()["faults"]] == [fault]
     held_up.go_on()
-    until(lambda: shown(on_etcd)["quorum"]["healthy"] == 2, 30)
+    until(lambda: on_etcd.status()["quorum"]["healthy"] == 2, 30)
 
     on_etcd("heal")
 
     assert held_up.ended()[0] == 0
-    until(lambda: all(member["healthy"] for member in shown(on_etcd)["members"]), 20)
-    assert shown(on_etcd)["faults"] == []
+    until(lambda: all(member["healthy"] for member in on_etcd.status()["members"]), 20)
+    assert on_etcd.status()["faults"] == []
 
 
 def test_the_second_time_there_is_nothing_to_do_and_it_is_said(

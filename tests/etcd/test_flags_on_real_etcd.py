@@ -6,11 +6,16 @@ import subprocess
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from etcd_sandbox.etcd.flags import unknown_flags
 from etcd_sandbox.etcd.flagtable import flag_table, takes_value
 from etcd_sandbox.etcd.release import undefined_flags
 from etcd_sandbox.etcd.version import parse
 from etcd_sandbox.model.spec import EtcdBinary
+
+from tests import etcd_versions
+
+pytestmark = pytest.mark.also_on(*etcd_versions.SERIES)
 
 
 def said_of_a_bad_value(binary: EtcdBinary, flags: Iterable[str]) -> dict[str, str]:

@@ -10,12 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from etcd_sandbox.etcd.answers import StatusAnswer
 from etcd_sandbox.etcd.gateway import Gateway
 from etcd_sandbox.etcd.ids import member_id
 from etcd_sandbox.etcd.version import parse
 from etcd_sandbox.model.spec import EtcdBinary
 
+from tests import etcd_versions
 from tests.etcd.ports import free_ports
 
 DEADLINE_S = 30.0
@@ -59,6 +61,7 @@ async def serving(gateway: Gateway, client: str) -> StatusAnswer:
             await asyncio.sleep(0.02)
 
 
+@pytest.mark.also_on(*etcd_versions.SERIES)
 def test_a_member_answers_all_questions(etcd_binary: EtcdBinary, tmp_path: Path) -> None:
     async def ask(client: str, peer: str) -> None:
         gateway = Gateway()
@@ -108,6 +111,7 @@ def test_a_paused_member_is_given_up_and_answers_again_when_it_goes_on(
         asyncio.run(ask(client, process))
 
 
+@pytest.mark.also_on(*etcd_versions.SERIES)
 def test_members_of_one_version_with_the_same_keys_have_the_same_hash(
     etcd_binary: EtcdBinary, tmp_path: Path
 ) -> None:
@@ -131,6 +135,7 @@ def test_members_of_one_version_with_the_same_keys_have_the_same_hash(
         assert hashes[0] == hashes[1]
 
 
+@pytest.mark.also_on(*etcd_versions.SERIES)
 def test_a_member_with_a_certificate_of_its_own_is_asked(
     etcd_binary: EtcdBinary, tmp_path: Path
 ) -> None:

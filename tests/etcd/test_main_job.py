@@ -1,4 +1,4 @@
-"""The main job on real etcd, each version: bring up, look, break, bring back, take down."""
+"""The main job on real etcd: bring up, look, break, bring back, take down."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +17,9 @@ import psutil
 import pytest
 from etcd_sandbox.model.spec import EtcdBinary
 
+from tests import etcd_versions
 from tests.conftest import SandboxCommand, until
 from tests.etcd.ports import free_ports
-
-WELL_KNOWN = {
-    "infra1": ("8211f1d0f64f3269", 12379),
-    "infra2": ("91bc3c398fb3c146", 22379),
-    "infra3": ("fd422379fda50e48", 32379),
-}
-EXAMPLE = Path(__file__).parents[2] / "Procfile.example"
 
 
 @pytest.fixture
@@ -39,13 +32,8 @@ def on_etcd(sandbox_command: SandboxCommand, etcd_binary: EtcdBinary) -> Sandbox
     return sandbox_command
 
 
-def status(command: SandboxCommand, *more: str) -> dict[str, Any]:
-    answer: dict[str, Any] = json.loads(command("status", "--json", *more).stdout)
-    return answer
-
-
 def member(command: SandboxCommand, name: str) -> dict[str, Any]:
-    return next(entry for entry in status(command)["members"] if entry["name"] == name)
+    return next(entry for entry in command.status()["members"] if entry["name"] == name)
 
 
 def put(command: SandboxCommand, key: str, value: str, *on: str) -> None:
@@ -56,41 +44,7 @@ def get(command: SandboxCommand, key: str, *on: str) -> str:
     return command("ctl", *on, "get", key, "--print-value-only").stdout.strip()
 
 
-def bring_up_members(command: SandboxCommand) -> None:
-    command("up", "-n", "3", "-d")
-
-
-def bring_up_procfile(command: SandboxCommand) -> None:
-    shutil.copy(EXAMPLE, command.cwd / "Procfile")
-    command("up", "-d")
-
-
-@pytest.mark.parametrize("bring_up", [bring_up_members, bring_up_procfile])
-def test_the_well_known_cluster_comes_up(
-    on_etcd: SandboxCommand,
-    etcd_binary: EtcdBinary,
-    well_known_ports: None,
-    bring_up: Callable[[SandboxCommand], None],
-) -> None:
-    bring_up(on_etcd)
-    listed = on_etcd("ctl", "member", "list").stdout.splitlines()
-    assert sorted(line.split(", ")[:3] for line in listed) == [
-        [id_, "started", name] for name, (id_, _) in WELL_KNOWN.items()
-    ]
-    health = on_etcd("ctl", "endpoint", "health")
-    lines = (health.stdout + health.stderr).splitlines()
-    assert len([line for line in lines if "is healthy" in line]) == 3
-    shown = status(on_etcd)
-    assert {entry["name"]: entry["id"] for entry in shown["members"]} == {
-        name: id_ for name, (id_, _) in WELL_KNOWN.items()
-    }
-    assert {entry["version"] for entry in shown["members"]} == {etcd_binary.version}
-    on_etcd("down")
-    for _, port in WELL_KNOWN.values():
-        with pytest.raises(OSError, match="refused"):
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/version", timeout=5)
-
-
+@pytest.mark.also_on(*etcd_versions.SERIES)
 def test_a_killed_member_stays_dead_and_comes_back_with_its_data(on_etcd: SandboxCommand) -> None:
     on_etcd("up", "-n", "3", "-d", "--base-port", "auto")
     put(on_etcd, "before", "1")
@@ -104,10 +58,10 @@ def test_a_killed_member_stays_dead_and_comes_back_with_its_data(on_etcd: Sandbo
     assert not psutil.pid_exists(pid)
     dead = member(on_etcd, "infra2")
     assert (dead["state"], dead["exit"]["signal"], dead["pid"]) == ("exited", "SIGKILL", None)
-    until(lambda: status(on_etcd)["leader"], 20)
+    until(lambda: on_etcd.status()["leader"], 20)
     put(on_etcd, "while dead", "2", "--on", "infra1")
     two_of_three = {"voters": 3, "needed": 2, "healthy": 2, "ok": True, "late": 0}
-    until(lambda: status(on_etcd)["quorum"] == two_of_three, 20)
+    until(lambda: on_etcd.status()["quorum"] == two_of_three, 20)
 
     on_etcd("start", "infra2")
 
@@ -115,17 +69,17 @@ def test_a_killed_member_stays_dead_and_comes_back_with_its_data(on_etcd: Sandbo
     back = member(on_etcd, "infra2")
     assert (back["state"], back["restarts"]) == ("running", 1)
     assert get(on_etcd, "while dead", "--on", "infra2") == "2"
-    until(lambda: len({entry["raft_index"] for entry in status(on_etcd)["members"]}) == 1, 20)
+    until(lambda: len({entry["raft_index"] for entry in on_etcd.status()["members"]}) == 1, 20)
 
 
 def test_the_leader_can_be_killed_by_its_role_and_another_follows(on_etcd: SandboxCommand) -> None:
     on_etcd("up", "-n", "3", "-d", "--base-port", "auto")
-    before = status(on_etcd)
+    before = on_etcd.status()
     answer = json.loads(on_etcd("kill", "leader", "--json").stdout)
     assert answer["targets"] == [before["leader"]]
     assert answer["processes"][0]["was_leader"] is True
-    until(lambda: status(on_etcd)["leader"] not in (None, before["leader"]), 20)
-    assert status(on_etcd)["term"] > before["term"]
+    until(lambda: on_etcd.status()["leader"] not in (None, before["leader"]), 20)
+    assert on_etcd.status()["term"] > before["term"]
     kinds = [json.loads(line)["kind"] for line in on_etcd("events", "--json").stdout.splitlines()]
     told = [kind for kind in kinds if kind.startswith(("raft.leader", "process.exited"))]
     # A cluster may elect more than once while it starts.
@@ -139,7 +93,7 @@ def test_the_leader_can_be_killed_by_its_role_and_another_follows(on_etcd: Sandb
 
 def test_followers_members_and_ids_select(on_etcd: SandboxCommand) -> None:
     on_etcd("up", "-n", "3", "-d", "--base-port", "auto")
-    shown = status(on_etcd)
+    shown = on_etcd.status()
     followers = [entry["name"] for entry in shown["members"] if entry["role"] == "follower"]
 
     def targets(*args: str) -> list[str]:
@@ -161,7 +115,7 @@ def test_a_paused_member_does_not_answer_and_goes_on_after_it(on_etcd: SandboxCo
     on_etcd("pause", "infra3")
     paused = member(on_etcd, "infra3")
     assert (paused["state"], paused["role"], paused["healthy"]) == ("paused", None, False)
-    assert status(on_etcd)["faults"] == [{"kind": "pause", "process": "etcd3", "member": "infra3"}]
+    assert on_etcd.status()["faults"] == [{"kind": "pause", "process": "etcd3", "member": "infra3"}]
     on_etcd("resume", "infra3")
     until(lambda: member(on_etcd, "infra3")["healthy"], 20)
 
@@ -169,16 +123,15 @@ def test_a_paused_member_does_not_answer_and_goes_on_after_it(on_etcd: SandboxCo
 def test_lost_and_regained_quorum_is_told(on_etcd: SandboxCommand) -> None:
     on_etcd("up", "-n", "3", "-d", "--base-port", "auto")
     on_etcd("kill", "infra1", "infra2")
-    until(lambda: not status(on_etcd)["quorum"]["ok"], 20)
+    until(lambda: not on_etcd.status()["quorum"]["ok"], 20)
 
     def kinds() -> list[str]:
-        lines = on_etcd("events", "--json").stdout.splitlines()
-        return [json.loads(line)["kind"] for line in lines]
+        return [event["kind"] for event in on_etcd.events()]
 
     until(lambda: "cluster.quorum_lost" in kinds(), 20)
     on_etcd("start", "all")
     until(lambda: "cluster.quorum_regained" in kinds(), 20)
-    until(lambda: status(on_etcd)["quorum"]["healthy"] == 3, 20)
+    until(lambda: on_etcd.status()["quorum"]["healthy"] == 3, 20)
 
 
 def test_the_plan_is_continued_with_its_data_and_another_is_refused(
@@ -212,11 +165,12 @@ def test_the_plan_is_continued_with_its_data_and_another_is_refused(
     assert not (on_etcd.home / "default").exists()
 
 
+@pytest.mark.also_on(*etcd_versions.SERIES)
 def test_the_status_has_the_promised_shape(
     on_etcd: SandboxCommand, etcd_binary: EtcdBinary
 ) -> None:
     on_etcd("up", "-n", "1", "-d", "--base-port", "auto")
-    shown = status(on_etcd, "--hash")
+    shown = json.loads(on_etcd("status", "--json", "--hash").stdout)
     assert list(shown) == [
         "schema", "cluster", "supervisor", "leader", "term", "quorum", "members", "processes", "faults", "logs",
         "log_loss", "bootstrap", "alarms", "elsewhere", "notes", "authentication",
@@ -248,9 +202,9 @@ def test_five_members_and_a_process_beside_them(on_etcd: SandboxCommand, tmp_pat
     )
     on_etcd("up", "-p", str(profile), "-d", "--base-port", "auto")
     all_five = {"voters": 5, "needed": 3, "healthy": 5, "ok": True, "late": 0}
-    until(lambda: status(on_etcd)["quorum"] == all_five, 20)
-    until(lambda: status(on_etcd)["processes"][0]["state"] == "running", 10)
-    lines = [json.loads(line) for line in on_etcd("events", "--json").stdout.splitlines()]
+    until(lambda: on_etcd.status()["quorum"] == all_five, 20)
+    until(lambda: on_etcd.status()["processes"][0]["state"] == "running", 10)
+    lines = on_etcd.events()
     elected = next(n for n, event in enumerate(lines) if event["kind"] == "raft.leader_elected")
     app = next(n for n, event in enumerate(lines) if event.get("process") == "app")
     assert elected < app
@@ -309,7 +263,7 @@ def test_a_member_that_ends_during_the_start_shows_its_last_lines(
 
 def test_ports_that_are_taken_are_named_with_their_holder(on_etcd: SandboxCommand) -> None:
     on_etcd("-c", "one", "up", "-n", "1", "-d", "--base-port", "auto")
-    url = json.loads(on_etcd("-c", "one", "status", "--json").stdout)["members"][0]
+    url = on_etcd.status("one")["members"][0]
     port = url["client_url"].rpartition(":")[2]
     done = on_etcd("-c", "two", "up", "-n", "1", "-d", "--base-port", port, code=1)
     assert f"port {port} of infra1 is taken by etcd (pid {url['pid']})" in done.stderr
@@ -318,7 +272,7 @@ def test_ports_that_are_taken_are_named_with_their_holder(on_etcd: SandboxComman
 
 def test_a_graceful_down_takes_followers_first(on_etcd: SandboxCommand) -> None:
     on_etcd("up", "-n", "3", "-d", "--base-port", "auto")
-    leader = status(on_etcd)["leader"]
+    leader = on_etcd.status()["leader"]
     events = on_etcd.home / "default" / "events.jsonl"
     on_etcd("down")
     told = [json.loads(line) for line in events.read_text().splitlines()]

@@ -61,14 +61,7 @@ def listed(cluster: Cluster) -> dict[str, tuple[str, str, bool]]:
     }
 
 
-@pytest.mark.parametrize(
-    "etcd_binary",
-    [
-        pytest.param(series, marks=[] if series in ("3.4", "3.6") else [pytest.mark.soak])
-        for series in etcd_versions.SERIES
-    ],
-    indirect=True,
-)
+@pytest.mark.also_on("3.4")
 def test_members_come_and_go_under_a_writer_and_nothing_acknowledged_is_lost(
     cluster_of: ClusterMaker, etcd_binary: EtcdBinary, patient: Path
 ) -> None:
@@ -273,8 +266,7 @@ def at_home(sandbox_command: SandboxCommand, some_etcd: EtcdBinary) -> SandboxCo
 
 
 def status(command: SandboxCommand) -> dict[str, dict[str, Any]]:
-    answer = json.loads(command("status", "--json").stdout)
-    return {member["name"]: member for member in answer["members"]}
+    return {member["name"]: member for member in command.status()["members"]}
 
 
 def until_healthy(command: SandboxCommand, *names: str) -> dict[str, dict[str, Any]]:
@@ -559,7 +551,7 @@ def test_the_profile_with_a_learner_adds_it_once_and_starts_it_from_then_on(
     now = until_healthy(at_home, "infra1", "infra2", "infra3", "infra4")
     assert [member["role"] for member in now.values()].count("learner") == 1
     assert now["infra4"]["role"] == "learner"
-    assert json.loads(at_home("status", "--json").stdout)["quorum"]["voters"] == 3
+    assert at_home.status()["quorum"]["voters"] == 3
     assert now["infra4"]["client_url"] not in at_home("env").stdout
     at_home("promote", "infra4")
-    assert json.loads(at_home("status", "--json").stdout)["quorum"]["voters"] == 4
+    assert at_home.status()["quorum"]["voters"] == 4

@@ -37,6 +37,7 @@ def assert_whole_again(cluster: Cluster) -> None:
     assert cluster.status().faults == ()
 
 
+@pytest.mark.also_on("3.4")  # an etcd without PreVote
 def test_a_leader_that_is_cut_off_steps_down_and_the_others_go_on_without_it(
     cluster_of: ClusterMaker,
 ) -> None:

@@ -7,7 +7,6 @@ import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -22,11 +21,6 @@ def on(command: SandboxCommand, *series: str) -> SandboxCommand:
     command.series = binary.version
     command.env["PATH"] = os.pathsep.join([str(Path(binary.path).parent), command.env["PATH"]])
     return command
-
-
-def status(command: SandboxCommand, *cluster: str) -> dict[str, Any]:
-    answer: dict[str, Any] = json.loads(command(*cluster, "status", "--json").stdout)
-    return answer
 
 
 def members(
@@ -78,7 +72,7 @@ def test_members_are_asked_and_talked_to_however_they_serve_clients(
         certificate(command.cwd / "tls")
     members(command, 3, lambda port: (listen.format(port), advertise.format(port)), more)
     command("up", "-d")
-    shown = status(command)
+    shown = command.status()
     assert [member["healthy"] for member in shown["members"]] == [True] * 3
     begin = reached.format(cwd=command.cwd)
     assert all(member["client_url"].startswith(begin) for member in shown["members"])
@@ -105,7 +99,7 @@ def test_a_v2_proxy_is_told_as_such_and_is_no_endpoint(sandbox_command: SandboxC
     )
     begun = command("up", "-d")
     assert "using Procfile (1 member: infra1; 1 proxy: proxy1)" in begun.stderr
-    shown = status(command)
+    shown = command.status()
     assert [(m["name"], m["role"], m["healthy"]) for m in shown["members"]] == [
         ("infra1", "leader", True),
         ("proxy1", "proxy", True),
@@ -132,10 +126,10 @@ def test_a_learner_of_another_procfile_joins_the_cluster_that_runs(
     command("up", "-d")
     command("ctl", "member", "add", "infra4", f"--peer-urls={peer}", "--learner=true")
     command("-c", "learner", "up", "-d", "-f", "Procfile.learner")
-    (learner,) = status(command, "-c", "learner")["members"]
+    (learner,) = command.status("learner")["members"]
     assert (learner["name"], learner["role"], learner["healthy"]) == ("infra4", "learner", True)
-    assert status(command, "-c", "default")["quorum"]["ok"]
-    there = status(command, "-c", "learner")
+    assert command.status()["quorum"]["ok"]
+    there = command.status("learner")
     assert (there["leader"], there["quorum"]["voters"], there["quorum"]["ok"]) == (
         "infra1",
         1,

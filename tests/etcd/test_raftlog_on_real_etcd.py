@@ -287,6 +287,7 @@ def test_a_damaged_database_is_told_as_the_cause(series: str, logger: str, tmp_p
         assert member.saw(SignKind.FATAL) is not None
 
 
+@pytest.mark.also_on(*etcd_versions.SERIES)
 def test_etcd_says_itself_which_flag_it_does_not_know(etcd_binary: EtcdBinary) -> None:
     done = subprocess.run([etcd_binary.path, "--no-such-flag=1"], capture_output=True, check=False)
     assert done.returncode == 2

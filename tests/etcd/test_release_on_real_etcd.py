@@ -19,12 +19,14 @@ from tests import etcd_versions
 HEAVY = ("httpx", "psutil", "asyncio", "textual", "starlette", "uvicorn")
 
 
+@pytest.mark.also_on(*etcd_versions.SERIES)
 def test_a_real_etcd_is_taken_by_its_path(etcd_binary: EtcdBinary) -> None:
     taken = choose(etcd_binary.path)
     assert (taken.path, taken.version) == (etcd_binary.path, etcd_binary.version)
     assert len(parse(taken.version)) == 3
 
 
+@pytest.mark.also_on(*etcd_versions.SERIES)
 def test_its_etcdctl_is_found(etcd_binary: EtcdBinary) -> None:
     etcdctl = etcdctl_for(etcd_binary.path)
     assert etcdctl is not None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import statistics
 from pathlib import Path
 
@@ -16,8 +15,6 @@ from tests.conftest import SandboxCommand, until
 from tests.etcd.client import puts_s
 from tests.etcd.conftest import ClusterMaker
 from tests.etcd.views import leader_of
-
-EXAMPLE = Path(__file__).parents[2] / "Procfile.example"
 
 DELAY_S, JITTER_S = 0.05, 0.04
 PUTS = 15
@@ -105,32 +102,3 @@ def test_direct_members_cannot_be_cut_apart_and_the_mend_is_named(on_etcd: Sandb
     # What takes no links works.
     assert "nothing" in on_etcd("heal").stdout.lower()
     assert json.loads(on_etcd("kill", "leader", "--json").stdout)["leader_after"]
-
-
-@WHEEL_ONLY
-def test_a_procfiles_members_are_cut_apart_once_it_is_started_with_links(
-    on_etcd: SandboxCommand, well_known_ports: None
-) -> None:
-    shutil.copy(EXAMPLE, on_etcd.cwd / "Procfile")
-    on_etcd("up", "-d")
-    refused = on_etcd("partition", "leader", code=1)
-    assert "members reach each other directly" in refused.stderr
-    assert "up --links" in refused.stderr
-    on_etcd("down")
-
-    on_etcd("up", "-d", "--links")
-    verdict = json.loads(on_etcd("partition", "leader", "--json").stdout)
-
-    assert verdict["leader_before"] is not None
-    assert verdict["leader_after"] not in (None, verdict["leader_before"])
-    assert verdict["term_after"] > verdict["term_before"]
-    on_etcd("heal")
-
-    def members() -> list[dict[str, object]]:
-        found: list[dict[str, object]] = json.loads(on_etcd("status", "--json").stdout)["members"]
-        return found
-
-    until(lambda: all(member["healthy"] for member in members()), 20, members)
-    assert [member["peer_url"] for member in members()] == [
-        f"http://127.0.0.1:{port}" for port in (12380, 22380, 32380)
-    ]

@@ -1,4 +1,4 @@
-"""What a verdict says is what happened: who leads, in which term, after how long, on each version."""
+"""What a verdict says is what happened: who leads, in which term, after how long."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from tests.etcd.client import get, put
 from tests.etcd.conftest import ClusterMaker
 from tests.etcd.reader import IndependentReader
 from tests.etcd.views import leader_and_followers, leader_of, views
-from tests.etcd_versions import SERIES
 
 LEAST_ELECTION_S, LONGEST_ELECTION_S = 0.3, 10.0
 """Around an election with etcd's own timers: 0.84 to 3.1 s were measured."""
@@ -155,14 +154,6 @@ def test_a_paused_leader_finds_the_new_term_when_it_goes_on(
     assert status.faults == ()
 
 
-@pytest.mark.parametrize(
-    "etcd_binary",
-    [
-        pytest.param(series, marks=[] if series == "3.6" else [pytest.mark.soak])
-        for series in SERIES
-    ],
-    indirect=True,
-)
 def test_the_read_gap_is_what_an_independent_client_sees(cluster_of: ClusterMaker) -> None:
     cluster = cluster_of()
     differences = []

@@ -1,4 +1,4 @@
-"""Twenty thousand odd inputs for each parser: only our own errors come out.
+"""Thousands of odd inputs for each parser: only our own errors come out.
 
 Four inputs are made of each of Hypothesis's examples, whose own cost is many times a parser's.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
+import pytest
 from etcd_sandbox.config.procfile import parse_procfile
 from etcd_sandbox.config.profile import parse_profile
 from etcd_sandbox.errors import InputError
@@ -16,11 +17,14 @@ from hypothesis import strategies as st
 
 Parsed = TypeVar("Parsed")
 
-MANY = settings(
-    max_examples=5_000,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
+EXAMPLES = [1_000, pytest.param(20_000, marks=pytest.mark.soak)]
+
+
+def fuzzed(examples: int, check: Callable[[bytes], None]) -> None:
+    """Run `check` on so many examples of bytes."""
+    many = settings(max_examples=examples, database=None, suppress_health_check=list(HealthCheck))
+    many(given(st.binary(max_size=40))(check))()
+
 
 PROCFILE_PIECES = (
     "web: python app.py", "etcd1: etcd --name infra1", "# comment: x", ":", "a", " ", "\n", "\n",
@@ -87,23 +91,27 @@ def outcome(parse: Callable[[bytes, str], Parsed], data: bytes) -> Parsed | Inpu
         return error
 
 
-@MANY
-@given(st.binary(max_size=40))
-def test_a_procfile_is_read_or_refused(data: bytes) -> None:
-    for text in inputs(data, PROCFILE_PIECES, VALID_PROCFILE):
-        found = outcome(parse_procfile, text)
-        if isinstance(found, InputError):
-            assert found.where.startswith("FILE")
-        else:
-            assert all(entry.name and entry.command for entry in found.entries)
+@pytest.mark.parametrize("examples", EXAMPLES)
+def test_a_procfile_is_read_or_refused(examples: int) -> None:
+    def check(data: bytes) -> None:
+        for text in inputs(data, PROCFILE_PIECES, VALID_PROCFILE):
+            read = outcome(parse_procfile, text)
+            if isinstance(read, InputError):
+                assert read.where.startswith("FILE")
+            else:
+                assert all(entry.name and entry.command for entry in read.entries)
+
+    fuzzed(examples, check)
 
 
-@MANY
-@given(st.binary(max_size=40))
-def test_a_profile_is_read_or_refused(data: bytes) -> None:
-    for text in inputs(data, PROFILE_PIECES, VALID_PROFILE):
-        found = outcome(parse_profile, text)
-        if isinstance(found, InputError):
-            assert found.where.startswith("FILE")
-        else:
-            assert 1 <= len(found.member_names) <= 25
+@pytest.mark.parametrize("examples", EXAMPLES)
+def test_a_profile_is_read_or_refused(examples: int) -> None:
+    def check(data: bytes) -> None:
+        for text in inputs(data, PROFILE_PIECES, VALID_PROFILE):
+            read = outcome(parse_profile, text)
+            if isinstance(read, InputError):
+                assert read.where.startswith("FILE")
+            else:
+                assert 1 <= len(read.member_names) <= 25
+
+    fuzzed(examples, check)

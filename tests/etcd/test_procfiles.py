@@ -110,6 +110,23 @@ def test_a_v2_proxy_is_told_as_such_and_is_no_endpoint(sandbox_command: SandboxC
     command("down")
 
 
+def test_who_is_not_up_in_time_is_named_with_what_its_log_says(
+    sandbox_command: SandboxCommand,
+) -> None:
+    command = on(sandbox_command)
+    members(command, 3, lambda port: (f"http://127.0.0.1:{port}",) * 2)
+    procfile = command.cwd / "Procfile"
+    first, second, third = procfile.read_text().splitlines()
+    procfile.write_text("\n".join((first, second, f"{third} --initial-cluster-token other\n")))
+    late = "infra3, which belongs to another cluster than its peers (cluster ID mismatch)"
+    begun = command("up", "-d", "--timeout", "10s", code=4)
+    assert f"not ready within 10 s: {late}" in begun.stderr
+    again = command("start", "all", "--timeout", "3s", code=4)
+    assert f"start did not finish within 3 s: {late}" in again.stderr
+    assert "hint: etcd-sandbox status and etcd-sandbox logs show" in again.stderr
+    command("down", "--kill")
+
+
 def test_a_learner_of_another_procfile_joins_the_cluster_that_runs(
     sandbox_command: SandboxCommand,
 ) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from etcd_sandbox.cluster.voters import RUNS
 from etcd_sandbox.etcd.answers import is_about_users
-from etcd_sandbox.etcd.troubles import LATE, USUAL_AT_START, log_trouble
+from etcd_sandbox.etcd.troubles import LATE, LINES_OF_LOG, USUAL_AT_START, log_trouble
 from etcd_sandbox.model.state import WANTS_USER, ProcessState
 
 if TYPE_CHECKING:
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from etcd_sandbox.etcd.answers import StatusAnswer
     from etcd_sandbox.etcd.gateway import Gateway
     from etcd_sandbox.supervise.supervisor import Supervisor
-
-LINES_OF_LOG = 40
-"""How far back a member's log is searched: what is in the way is written again every few seconds."""
 
 NOT_LISTED = "is not on etcd's list of members"
 

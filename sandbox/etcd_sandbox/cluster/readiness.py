@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from etcd_sandbox.cluster.quorum import is_healthy
 from etcd_sandbox.cluster.roster import Roster
-from etcd_sandbox.cluster.startfailure import explain
+from etcd_sandbox.cluster.startfailure import explain, late_words
 from etcd_sandbox.errors import SandboxError, TimedOut
 from etcd_sandbox.etcd.raftlog import fatal_cause
 from etcd_sandbox.host.obstacle import STARVED, no_more_processes
@@ -152,7 +152,7 @@ class ClusterReadiness:
         try:
             return await asyncio.wait_for(asyncio.shield(self._outcome), timeout_s)
         except TimeoutError:
-            late = ", ".join(sorted(self._waiting))
+            late = late_words(self._supervisor, sorted(self._waiting))
             raise TimedOut(
                 f"not ready within {timeout_s:g} s: {late}",
                 hint=self._lack()

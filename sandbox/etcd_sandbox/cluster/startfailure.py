@@ -1,12 +1,14 @@
-"""Why a member did not come up, where its way of bootstrap explains it, and the mend."""
+"""Why a member did not come up, by its way of bootstrap or its last lines, and the mend."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from etcd_sandbox.etcd.discoveryfailures import explain_discovery
 from etcd_sandbox.etcd.dnsfailures import explain_dns
+from etcd_sandbox.etcd.troubles import LINES_OF_LOG, log_trouble
 from etcd_sandbox.model.spec import Bootstrap, ClusterSpec
+from etcd_sandbox.supervise.supervisor import Supervisor
 
 
 def explain(spec: ClusterSpec, process: str, lines: Sequence[bytes]) -> str | None:
@@ -21,3 +23,16 @@ def explain(spec: ClusterSpec, process: str, lines: Sequence[bytes]) -> str | No
             return explain_dns(spec.dns, lines)
         case _:
             return None
+
+
+def late_words(supervisor: Supervisor, late: Iterable[str]) -> str:
+    """Who of these processes is not up, and what keeps each from its peers where its last lines say so.
+
+    `infra2; infra3, which belongs to another cluster than its peers …`.
+    """
+    words = []
+    for name in late:
+        member = supervisor.processes[name].spec.member
+        why = log_trouble(supervisor.logbook.last_lines(name, LINES_OF_LOG))
+        words.append((name if member is None else member.name) + (f", which {why}" if why else ""))
+    return ("; " if any(", " in each for each in words) else ", ").join(words)

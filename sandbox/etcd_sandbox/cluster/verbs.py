@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from etcd_sandbox.cluster import ordering, preflight
 from etcd_sandbox.cluster.introduction import Introduction
 from etcd_sandbox.cluster.roster import Roster
+from etcd_sandbox.cluster.startfailure import late_words
 from etcd_sandbox.errors import SandboxError, TimedOut
 from etcd_sandbox.etcd.raftlog import fatal_cause
 from etcd_sandbox.model.state import ProcessState
@@ -19,6 +20,8 @@ from etcd_sandbox.model.verdict import Target
 from etcd_sandbox.supervise.supervisor import TAIL_OF_EXIT, Supervised, Supervisor
 
 SEE_LINES = "its last lines, above, say why"
+
+_UNDER_WAY = (ProcessState.STARTING, ProcessState.STOPPING)
 
 _LOOK_AGAIN_S = 0.5
 _PATIENCE_S = 2.0
@@ -69,8 +72,9 @@ class Verbs:
                 await self._do(order.verb, processes, order.signal)
         except TimeoutError:
             raise TimedOut(
-                f"{order.verb} {', '.join(names)} did not finish within {order.timeout_s:g} s",
-                hint=self._why_late(processes),
+                f"{order.verb} did not finish within {order.timeout_s:g} s: {late_words(self._supervisor, _late(processes))}",
+                hint=self._why_late(processes)
+                or "etcd-sandbox status and etcd-sandbox logs show what it does",
             ) from None
         targets = []
         for process, (state, pid, starts, strays) in zip(processes, before, strict=True):
@@ -204,3 +208,9 @@ def target_of(
         done=done,
         exit=None if process.exit is None or process.state.alive else str(process.exit),
     )
+
+
+def _late(processes: list[Supervised]) -> list[str]:
+    """Those that have not come to rest; all where none is seen on its way."""
+    on_the_way = [process for process in processes if process.state in _UNDER_WAY]
+    return [process.name for process in on_the_way or processes]

@@ -46,6 +46,10 @@ _IN_THE_LOG = (
 )
 
 
+LINES_OF_LOG = 40
+"""How far back a member's log is searched: what is in the way is written again every few seconds."""
+
+
 def log_trouble(lines: Sequence[bytes]) -> str | None:
     """Why a member that runs has no place among its peers, by the last lines of its log; None if unsaid.
 

@@ -183,42 +183,50 @@ async def _tidy_up(spec: ClusterSpec, paths: ClusterPaths, guard: Guard) -> None
         await asyncio.to_thread(_clear_containers_of, spec, paths)
 
 
-def clear_leftovers(paths: ClusterPaths) -> list[str]:
-    """End what a supervisor that died left running; the names of what was ended.
+def clear_leftovers(paths: ClusterPaths) -> tuple[list[str], list[str]]:
+    """End what a supervisor that died left running; names of that, and clauses on what could not be removed.
 
     To be called by whoever holds the cluster's lock.
     """
-    names = _clear_containers_of_the_dead(paths) if is_there(paths.supervisor) else []
-    return list(dict.fromkeys([*names, *ledger.sweep(paths.supervisor)]))
+    if not is_there(paths.supervisor):
+        return [], []
+    # The engine's clients first: one of them may be about to make a container.
+    ended = ledger.sweep(paths.supervisor)
+    contained, left = _clear_containers_of_the_dead(paths)
+    if not left:  # otherwise the next command tries again
+        paths.supervisor.unlink(missing_ok=True)
+    return list(dict.fromkeys([*ended, *contained])), left
 
 
-def _clear_containers_of_the_dead(paths: ClusterPaths) -> list[str]:
+def _clear_containers_of_the_dead(paths: ClusterPaths) -> tuple[list[str], list[str]]:
     try:
         recorded = recorded_plan(paths)
     except UnreadablePlan:
         # Nobody knows whether it had containers: each engine of this machine is asked.
         engines = [program for word in Runtime if (program := shutil.which(word.value))]
-        return _clear_containers(engines, (), paths)
-    return [] if recorded is None else _clear_containers_of(recorded, paths)
+        return _clear_containers(engines, (), paths)[0], []
+    return ([], []) if recorded is None else _clear_containers_of(recorded, paths)
 
 
-def _clear_containers_of(spec: ClusterSpec, paths: ClusterPaths) -> list[str]:
-    """Remove the containers and networks of a plan; the names of the processes that ran in them."""
+def _clear_containers_of(spec: ClusterSpec, paths: ClusterPaths) -> tuple[list[str], list[str]]:
+    """Remove the containers and networks of a plan; the processes that ran in them, and what is left."""
     engines = {each.engine for each in containers_of(spec.processes)}
     return _clear_containers(engines, spec.processes, paths)
 
 
 def _clear_containers(
     engines: Iterable[str], processes: Iterable[ProcessSpec], paths: ClusterPaths
-) -> list[str]:
+) -> tuple[list[str], list[str]]:
     contained = {each.container.name: each.name for each in processes if each.container}
-    found = []
+    removed: list[str] = []
+    left: list[str] = []
     for engine in engines:
         try:
-            found += leftcontainers.clear(engine, paths.root)
+            removed += leftcontainers.clear(engine, paths.root)
         except SandboxError as error:
             _log.error("%s", error)
-    return [contained.get(name, name) for name in found]
+            left.append(error.what)
+    return [contained.get(name, name) for name in removed], left
 
 
 async def _end_without_guard(
@@ -260,17 +268,18 @@ def _say(fd: int, word: dict[str, object]) -> None:
 
 
 def _sweep(options: Options) -> int:
-    """Clear up after a dead supervisor, under the cluster's lock; prints the names as JSON."""
+    """Clear up after a dead supervisor, under the cluster's lock; prints what came of it as JSON."""
     paths = ClusterPaths(options.name, Path(options.root))
-    names: list[str] = []
+    ended: list[str] = []
+    left: list[str] = []
     lock = None
     with contextlib.suppress(FileNotFoundError):  # it was purged meanwhile
         lock = take_lock(paths)
     if lock is not None:
-        names = clear_leftovers(paths)
+        ended, left = clear_leftovers(paths)
         paths.remove_socket()
         os.close(lock)
-    sys.stdout.write(json.dumps(names))
+    json.dump({"ended": ended, "left": left}, sys.stdout)
     return 0
 
 

@@ -20,7 +20,9 @@ from urllib.parse import urlsplit
 
 import psutil
 import pytest
+from etcd_sandbox.host.enginecommand import Answer, ask_engine
 from etcd_sandbox.model.spec import EtcdBinary
+from etcd_sandbox.supervise import leftcontainers
 
 from tests import etcd_versions
 from tests.conftest import SandboxCommand, until
@@ -227,6 +229,26 @@ def test_what_guard_and_supervisor_leave_when_both_are_killed_the_next_command_c
     contained.assert_nothing_left()
     contained("up", "-d")
     assert_all_serve(contained)
+
+
+def test_a_container_that_goes_by_itself_meanwhile_keeps_none_of_the_others(
+    contained: Contained, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contained.up("--image-from-binary")
+    goes = f"{contained.prefix}infra3"
+
+    def asked(program: str, *arguments: str) -> Answer:
+        answer = ask_engine(program, *arguments)
+        if arguments[0] == "ps" and goes in answer.out:
+            contained.engine("rm", "--force", "--time=0", goes)
+        return answer
+
+    monkeypatch.setattr(leftcontainers, "ask_engine", asked)
+
+    removed = leftcontainers.clear(contained.engine.program, contained.root)
+
+    assert removed == [f"{contained.prefix}infra{number}" for number in (1, 2, 3)]
+    assert contained.engine.containers(contained.prefix) == []
 
 
 def test_two_clusters_of_containers_stand_side_by_side(

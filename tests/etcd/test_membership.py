@@ -377,6 +377,7 @@ def test_a_peer_url_whose_id_was_removed_this_second_is_added_in_the_next(
 
     def is_refused() -> bool:
         """Whether the ID that was added and removed is refused: so it is while its second lasts."""
+        until_the_next_second()
         gone = ask(endpoint, "cluster/member/add", **wanted)["member"]["ID"]
         ask(endpoint, "cluster/member/remove", ID=gone)
         used_up.append(int(gone))

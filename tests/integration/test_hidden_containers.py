@@ -26,6 +26,8 @@ run)
     while [ ! -e ended ]; do sleep 0.02; done
     exit "$(cat ended)" ;;
 inspect) [ -e runs ] && echo 1 ;;
+container) [ -e runs ] && echo "/c of-nobody" ;;
+rm) rm -f runs ;;
 kill) echo 137 > draft; mv draft ended ;;
 esac
 """
@@ -128,7 +130,8 @@ def test_a_container_whose_client_was_killed_is_removed(engine: Path) -> None:
         await child.group_gone()
 
     run(engine, "works", work)
-    assert asked(engine)[-1] == "rm --force --volumes c"
+    assert "rm --force --volumes c" in asked(engine)
+    assert not (engine.parent / "runs").exists()
 
 
 def test_what_the_engine_could_not_run_tells_why(engine: Path) -> None:
@@ -150,4 +153,5 @@ def test_an_engine_that_does_not_come_to_a_start_is_given_up(
 
     with pytest.raises(SandboxError, match="did not start the container within"):
         run(engine, "hangs", work)
-    assert asked(engine)[-1] == "rm --force --volumes c"
+    assert "rm --force --volumes c" in asked(engine)
+    assert not (engine.parent / "runs").exists()

@@ -244,9 +244,7 @@ class _Foreground:
 
     def _outcome(self) -> int:
         if self._launched.guard.returncode != 0:
-            with contextlib.suppress(SandboxError):
-                sweep(self._paths)
-            self._complain(SandboxError("the guard was killed; everything was stopped"))
+            self._complain(SandboxError(f"the guard was killed; {self._swept()}"))
             return EXIT_FAILED
         if self._asked:
             return EXIT_INTERRUPTED
@@ -256,16 +254,21 @@ class _Foreground:
             ended = int(last.get("exit_code") or 0)
             self._tell_failure(last)
         if ended is None:
-            with contextlib.suppress(SandboxError):
-                sweep(self._paths)
             self._complain(
                 SandboxError(
-                    "the supervisor ended unexpectedly; everything was stopped",
+                    f"the supervisor ended unexpectedly; {self._swept()}",
                     hint=f"its log is {self._paths.supervisor_log}",
                 )
             )
             return EXIT_FAILED
         return ended
+
+    def _swept(self) -> str:
+        """Clear up after a supervisor that died; a clause that says what is left."""
+        try:
+            return "; ".join(sweep(self._paths).left) or "everything was stopped"
+        except SandboxError as error:
+            return error.what
 
     def _tell_failure(self, stopped: dict[str, Any]) -> None:
         if why := stopped.get("why"):

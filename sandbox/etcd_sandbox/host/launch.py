@@ -33,6 +33,14 @@ _GUARD = Path(__file__).parents[1] / "supervise" / "guard.py"
 _DAEMON = (sys.executable, "-P", "-m", "etcd_sandbox.daemon")
 
 
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What a sweep did: names of what it ended, and what it could not remove, in clauses."""
+
+    ended: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+
+
 @dataclass(slots=True)
 class Launched:
     """A supervisor that serves its socket, and its guard.
@@ -171,20 +179,20 @@ def left_behind(paths: ClusterPaths) -> bool:
     return is_there(paths.supervisor) and not is_running(paths)
 
 
-def sweep(paths: ClusterPaths) -> list[str]:
-    """End what a dead supervisor left running; the names of the processes that were ended."""
+def sweep(paths: ClusterPaths) -> Swept:
+    """End what a dead supervisor left running. Raises SandboxError where that cannot be done."""
     word = {"root": str(paths.root), "name": paths.name, "sweep": True}
     done = subprocess.run(
         [*_DAEMON, json.dumps(word)],
         capture_output=True,
         check=False,
-        text=True,
     )
     if done.returncode != 0:
+        complaint = done.stderr.decode(errors="replace").strip()
         raise SandboxError(
-            f"cannot clear what cluster {paths.name!r} left behind", hint=done.stderr.strip()[-500:]
+            f"cannot clear what cluster {paths.name!r} left behind", hint=complaint[-500:]
         )
-    return [str(name) for name in json.loads(done.stdout)]
+    return msgspec.json.decode(done.stdout, type=Swept)
 
 
 def _force(launched: Launched, grace_s: float) -> None:

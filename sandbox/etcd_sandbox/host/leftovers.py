@@ -28,8 +28,10 @@ def clear_leftovers(paths: ClusterPaths) -> str:
     """End what a dead supervisor of this cluster left running; a line that says so, if there was one."""
     if not left_behind(paths):
         return ""
-    ended = sweep(paths)
-    what = f"ended {', '.join(ended)}" if ended else "nothing of it was running any more"
+    swept = sweep(paths)
+    clauses = [f"ended {', '.join(swept.ended)}"] if swept.ended else []
+    clauses += [f"{left} (the next command tries again)" for left in swept.left]
+    what = "; ".join(clauses) or "nothing of it was running any more"
     return f"the supervisor of cluster {paths.name!r} had died: {what}"
 
 

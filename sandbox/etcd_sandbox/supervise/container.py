@@ -20,7 +20,7 @@ from etcd_sandbox.errors import SandboxError
 from etcd_sandbox.host.enginecommand import said
 from etcd_sandbox.model.spec import ContainerSpec, ProcessSpec
 from etcd_sandbox.supervise import process
-from etcd_sandbox.supervise.leftcontainers import removal
+from etcd_sandbox.supervise.leftcontainers import removal, remove
 from etcd_sandbox.supervise.process import Child, Executed
 
 START_TIMEOUT_S = 60.0
@@ -79,7 +79,8 @@ class ContainerChild:
             await asyncio.wait(self._telling, timeout=TOLD_WITHIN_S)
         if self._ended.result() < 0:
             # The client was killed before it could clear up after its container.
-            await _run(self._container, *removal(self._container.engine, self._container.name))
+            with contextlib.suppress(SandboxError):
+                await asyncio.to_thread(remove, self._container.engine, [self._container.name])
         _forget_pid(self._container)
 
     def signal(self, number: int) -> bool:

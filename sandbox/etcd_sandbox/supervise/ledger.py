@@ -88,7 +88,7 @@ class Ledger:
 def sweep(path: Path) -> list[str]:
     """End what the supervisor that wrote `path` left running; the names of what was ended.
 
-    To be called by whoever holds the cluster's lock. The file is removed.
+    To be called by whoever holds the cluster's lock.
     """
     try:
         content = json.loads(path.read_text())
@@ -101,7 +101,6 @@ def sweep(path: Path) -> list[str]:
         return []
     except (ValueError, KeyError, TypeError, AttributeError, OSError):
         # Cut off by a full disk: nothing can be learnt from it.
-        path.unlink(missing_ok=True)
         return []
     # What follows a slash tells the parts of one process apart.
     names = {entry.pid: name.partition("/")[0] for name, entry in held.items()}
@@ -123,7 +122,6 @@ def sweep(path: Path) -> list[str]:
         if time.monotonic() > deadline:
             break
         time.sleep(0.01)
-    path.unlink(missing_ok=True)
     return list(dict.fromkeys(ended))
 
 

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from etcd_sandbox.errors import InputError, SandboxError
 from etcd_sandbox.host.enginecommand import ask_engine
 from etcd_sandbox.model.spec import CLUSTER_LABEL, ContainerSpec, ProcessSpec, Runtime
 
-_ATTEMPTS = 5
-_ATTEMPT_PAUSE_S = 0.2
+REMOVED_WITHIN_S = 15.0
+"""How long an engine may take to be rid of what it is to remove."""
+
+_PAUSE_S = 0.1
 
 
 def containers_of(processes: Iterable[ProcessSpec]) -> list[ContainerSpec]:
@@ -32,16 +34,29 @@ def command_for(engine: str, root: Path) -> list[str]:
 def clear(engine: str, root: Path) -> list[str]:
     """Remove every container and network of that cluster; the names of the containers.
 
-    Raises SandboxError when the engine does not do it.
+    Raises SandboxError when the engine still lists one of them in the end.
     """
     ours = f"--filter=label={CLUSTER_LABEL}={root}"
-    listed = ask_engine(engine, "ps", "--all", ours, "--format={{.Names}}")
-    names = sorted(listed.require("list containers").split())
-    _remove(engine, names)
-    networks = ask_engine(engine, "network", "ls", "--quiet", ours)
-    for network in networks.require("list networks").split():
-        ask_engine(engine, "network", "rm", network).require(f"remove the network {network}")
-    return names
+
+    def containers() -> list[str]:
+        listed = ask_engine(engine, "ps", "--all", ours, "--format={{.Names}}")
+        return listed.require("list containers").split()
+
+    def networks() -> list[str]:
+        listed = ask_engine(engine, "network", "ls", "--quiet", ours)
+        return listed.require("list networks").split()
+
+    gone = _remove_all(engine, containers, lambda names: removal(engine, *names))
+    _remove_all(engine, networks, lambda names: ("network", "rm", *names))
+    return sorted(gone)
+
+
+def remove(engine: str, names: Sequence[str]) -> None:
+    """Have the engine be without these containers. Raises SandboxError when it has one in the end."""
+    if names:
+        _remove_all(
+            engine, lambda: list(_owners(engine, names)), lambda left: removal(engine, *left)
+        )
 
 
 def make_room(containers: Iterable[ContainerSpec], root: Path) -> None:
@@ -56,7 +71,7 @@ def make_room(containers: Iterable[ContainerSpec], root: Path) -> None:
         for name, owner in taken.items():
             if owner != str(root):
                 raise _foreign(named[name], owner)
-        _remove(engine, list(taken))
+        remove(engine, list(taken))
     for container in named.values():
         if container.network:
             _make_network(container.engine, container.network, root)
@@ -70,7 +85,7 @@ def removal(engine: str, *names: str) -> tuple[str, ...]:
     return ("rm", "--force", "--volumes", *at_once, *names)
 
 
-def _owners(engine: str, names: list[str]) -> dict[str, str]:
+def _owners(engine: str, names: Sequence[str]) -> dict[str, str]:
     """Those of the names that a container has, with the state directory that it belongs to."""
     shown = f'{{{{.Name}}}} {{{{index .Config.Labels "{CLUSTER_LABEL}"}}}}'
     # It fails when one of them is not there, and shows the others.
@@ -89,15 +104,34 @@ def _foreign(container: ContainerSpec, owner: str) -> InputError:
     )
 
 
-def _remove(engine: str, names: list[str]) -> None:
-    if not names:
-        return
-    # Of a container whose own monitor was killed, podman finds out by failing to remove it.
-    for _ in range(_ATTEMPTS - 1):
-        if ask_engine(engine, *removal(engine, *names)).code == 0:
-            return
-        time.sleep(_ATTEMPT_PAUSE_S)
-    ask_engine(engine, *removal(engine, *names)).require(f"remove {', '.join(names)}")
+def _remove_all(
+    engine: str,
+    listed: Callable[[], list[str]],
+    removal_of: Callable[[Sequence[str]], Sequence[str]],
+) -> set[str]:
+    """Remove what the engine lists until it lists none of it; all that was removed.
+
+    The list alone tells: `podman rm --force` removes nothing and ends with 0 where one of its names has gone
+    meanwhile (`removeContainers` in podman 4.3.1's cmd/podman/containers/rm.go), since the clean-up that a
+    container's monitor starts at its end (`podman container cleanup --rm`) was quicker. And of a container whose
+    monitor was killed podman finds out by failing to remove it.
+    """
+    deadline = time.monotonic() + REMOVED_WITHIN_S
+    names = listed()
+    seen = set(names)
+    while names:
+        answer = ask_engine(engine, *removal_of(names))
+        names = listed()
+        seen |= set(names)
+        if names and time.monotonic() >= deadline:
+            reason = answer.reason if answer.code else f"{answer.name} lists it after all"
+            raise SandboxError(
+                f"{answer.name} cannot remove {', '.join(names)}: {reason}",
+                hint=f"{answer.name} {' '.join(removal_of(names))} tries it once more",
+            )
+        if names:
+            time.sleep(_PAUSE_S)
+    return seen
 
 
 def _make_network(engine: str, network: str, root: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from etcd_sandbox.errors import SandboxError
 from etcd_sandbox.host import leftovers
+from etcd_sandbox.host.launch import Swept
 from etcd_sandbox.host.leftovers import clear_abandoned, clear_leftovers, passing_cluster
 from etcd_sandbox.paths import ClusterPaths, cluster_paths
 
@@ -29,11 +30,36 @@ def test_what_a_killed_process_left_is_removed(home: Path, kind: str) -> None:
 def test_a_dead_supervisor_of_an_abandoned_cluster_is_swept_and_told(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leftovers, "sweep", lambda paths: ["etcd1"])
+    monkeypatch.setattr(leftovers, "sweep", lambda paths: Swept(("etcd1",)))
     paths = of_a_dead_process("py")
     paths.root.mkdir(parents=True)
     paths.supervisor.write_text("{}")
     assert clear_abandoned() == [f"the supervisor of cluster {paths.name!r} had died: ended etcd1"]
+
+
+@pytest.mark.parametrize(
+    ("swept", "said"),
+    [
+        (Swept(("etcd1", "etcd2")), "ended etcd1, etcd2"),
+        (Swept(), "nothing of it was running any more"),
+        (
+            Swept(("etcd1",), ("podman cannot remove c-infra2: no",)),
+            "ended etcd1; podman cannot remove c-infra2: no (the next command tries again)",
+        ),
+        (
+            Swept((), ("podman cannot be executed",)),
+            "podman cannot be executed (the next command tries again)",
+        ),
+    ],
+)
+def test_what_a_dead_supervisor_left_is_told_with_what_could_not_be_removed(
+    home: Path, monkeypatch: pytest.MonkeyPatch, swept: Swept, said: str
+) -> None:
+    monkeypatch.setattr(leftovers, "sweep", lambda paths: swept)
+    paths = cluster_paths("default")
+    paths.root.mkdir(parents=True)
+    paths.supervisor.write_text("{}")
+    assert clear_leftovers(paths) == f"the supervisor of cluster 'default' had died: {said}"
 
 
 def test_passing_clusters_of_live_processes_and_others_clusters_are_left_alone(home: Path) -> None:

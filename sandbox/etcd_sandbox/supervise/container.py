@@ -77,7 +77,8 @@ class ContainerChild:
         await self._client.group_gone()
         if self._telling:
             await asyncio.wait(self._telling, timeout=TOLD_WITHIN_S)
-        if self._ended.result() < 0:
+        # That its group is gone may be seen before its end is.
+        if await asyncio.shield(self._ended) < 0:
             # The client was killed before it could clear up after its container.
             with contextlib.suppress(SandboxError):
                 await asyncio.to_thread(remove, self._container.engine, [self._container.name])

@@ -183,7 +183,7 @@ def test_the_status_has_the_promised_shape(
         "name", "process", "id", "pid", "state", "role", "healthy", "term", "revision", "raft_index",
         "raft_applied_index", "db_size_bytes", "hash", "version", "client_url", "peer_url", "metrics_url",
         "data_dir", "cpu_percent", "rss_bytes", "restarts", "uptime_s", "exit", "follows", "alarms",
-        "why",
+        "why", "own_cluster",
     ]  # fmt: skip
     assert (only["name"], only["process"], only["state"]) == ("infra1", "etcd1", "running")
     assert (only["role"], only["healthy"], only["exit"]) == ("leader", True, None)

@@ -276,3 +276,24 @@ def test_a_writer_that_never_ends_holds_nobody_up_when_its_parent_ends() -> None
         return taken
 
     assert asyncio.run(story()) == 2000
+
+
+def test_what_is_caught_up_with_is_whole_lines_however_many_there_are() -> None:
+    async def story() -> tuple[bytes, bytes]:
+        read_end, write_end = os.pipe()
+        taken = bytearray()
+        output = Output(read_end, taken.extend)
+        for _ in range(6):
+            os.write(write_end, b"a line\n" * 1000)
+        os.write(write_end, b"and no")
+        output.catch_up()
+        caught_up = bytes(taken)
+        os.write(write_end, b" end")
+        os.close(write_end)
+        output.drain()
+        output.close()
+        return caught_up, bytes(taken)
+
+    caught_up, taken = asyncio.run(story())
+    assert caught_up == b"a line\n" * 6000
+    assert taken == caught_up + b"and no end\n"

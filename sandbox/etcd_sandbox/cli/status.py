@@ -12,6 +12,7 @@ from etcd_sandbox.cli.output import BAD, FAINT, GOOD, ODD, Cell, Painted
 from etcd_sandbox.cli.settings import common, settings
 from etcd_sandbox.control.client import ControlClient
 from etcd_sandbox.model.state import WANTS_USER
+from etcd_sandbox.model.verdict import still_believes
 from etcd_sandbox.words import shown, story
 
 WATCH_EVERY_S = 1.0
@@ -124,7 +125,7 @@ def headline(answer: dict[str, Any]) -> str:
     parts = [f"cluster {answer['cluster']}"]
     if answer["members"]:
         leader, term = answer["leader"], answer["term"]
-        parts.append(f"leader {leader} (term {term})" if leader else "no leader")
+        parts.append(f"leader {leader}{shown.in_term(term)}" if leader else "no leader")
         parts.append(shown.quorum(**quorum))
         parts += shown.alarms((up["alarm"], up["member"]) for up in answer.get("alarms", ()))
     parts.append(f"up for {shown.span(answer['supervisor']['uptime_s'])}")
@@ -189,14 +190,10 @@ def _fault(fault: dict[str, Any]) -> str:
 
 def _two_leaders(answer: dict[str, Any]) -> list[str]:
     """A word on those who believe to lead and do not: a leader that was cut off finds out late."""
-    told = " ".join(answer.get("notes", ()))
-    claims = [
-        member
-        for member in answer["members"]
-        if member["role"] == "leader" and f"{member['name']} leads a cluster of its own" not in told
-    ]
     return [
-        f"{member['name']} still believes that it leads (term {member['term']})"
-        for member in claims
-        if member["name"] != answer["leader"]
+        still_believes(member["name"], member["term"])
+        for member in answer["members"]
+        if member["role"] == "leader"
+        and member["name"] != answer["leader"]
+        and not member.get("own_cluster")
     ]

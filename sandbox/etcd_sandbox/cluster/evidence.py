@@ -30,9 +30,9 @@ class Evidence:
     def take(self, voters: Sequence[Voter], asked: float, now: float) -> None:
         """One more round, asked at the moment `asked`."""
         for voter in voters:
-            if voter.term is not None and asked >= self._since:
+            if voter.answered and asked >= self._since:
                 self._answers[voter.process] = (asked, voter)
-            if voter.term is not None or not voter.running:
+            if voter.answered or not voter.running:
                 self._silent_since.pop(voter.process, None)
             else:
                 self._silent_since.setdefault(voter.process, asked)
@@ -53,9 +53,9 @@ class Evidence:
     def _known(self, voter: Voter, now: float) -> Voter:
         """The voter with what it last said, where it is late; a process that has ended says nothing."""
         asked, answer = self._answers.get(voter.process, (0.0, voter))
-        if voter.term is not None or not voter.running or now - asked > FRESH_S:
+        if voter.answered or not voter.running or now - asked > FRESH_S:
             return voter
-        return replace(voter, follows=answer.follows, term=answer.term)
+        return replace(answer, running=voter.running)
 
 
 def highest_term(voters: Sequence[Voter]) -> int | None:

@@ -155,30 +155,25 @@ class HealthCheck:
         self, urls: Mapping[str, str], deadline_s: float, *, figures: bool = False
     ) -> dict[str, StatusAnswer]:
         async def told_by(key: str, url: str) -> StatusAnswer | None:
-            told = await self._gateway.status(url, deadline_s)
-            if isinstance(told, Refusal):
-                return await self._proved(key, told, figures=figures)
-            return told
+            said = await self._gateway.status(url, deadline_s)
+            if key in self._roster and said is not None:
+                # What the member wrote before it answered may wait in its pipe: an election, perhaps.
+                self._supervisor.processes[key].catch_up()
+            if isinstance(said, Refusal):
+                said = await self._proved(key, said, figures=figures)
+            if said is None:
+                return None
+            term = self._raft.term_of(key, said.leader, said.term, leads=said.leads)
+            return replace(said, term=term)
 
         answers = await asyncio.gather(*(told_by(key, url) for key, url in urls.items()))
-        found = {}
-        for key, answer in zip(urls, answers, strict=True):
-            if answer is None:
-                continue
+        found = {
+            key: answer for key, answer in zip(urls, answers, strict=True) if answer is not None
+        }
+        for key, answer in found.items():
             if answer.refusal is None and key in self._roster:
                 self._roster.learn(key, answer.member_id, is_learner=answer.is_learner)
-            found[key] = replace(answer, term=self._term(key, answer))
         return found
-
-    def _term(self, key: str, answer: StatusAnswer) -> int | None:
-        """The term in which the member answered: its log has the true one, while both tell of one leader.
-
-        An answer has the term of the last entry that was applied; a log may be a moment ahead of it.
-        """
-        view = self._raft.view(key)
-        if view is not None and view.leader != answer.leader:
-            return answer.term
-        return self._raft.term_of(key, answer.term)
 
     async def _proved(self, key: str, refusal: Refusal, *, figures: bool = False) -> StatusAnswer:
         """What is proved of a member that refuses to tell: by its log, else by its metrics."""

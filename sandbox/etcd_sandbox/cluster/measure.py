@@ -165,16 +165,15 @@ class Measured:
                 and (leader is not None or healthy >= judgement.needed),
             ),
             leaders=tuple(
-                Claim(member=self._name(voter) or "", term=voter.term or 0)
-                for voter in judgement.claims
+                Claim(member=self._name(voter) or "", term=voter.term) for voter in judgement.claims
             ),
             leaderless=tuple(
                 self._name(voter) or ""
                 for voter in voters
-                if voter.running and voter.term is not None and voter.follows is None
+                if voter.running and voter.answered and voter.follows is None
             ),
             silent=tuple(
-                self._name(voter) or "" for voter in voters if voter.running and voter.term is None
+                self._name(voter) or "" for voter in voters if voter.running and not voter.answered
             ),
             up=sum(voter.running for voter in voters),
             reach=judgement.reach,
@@ -233,7 +232,9 @@ class Measured:
         raft = self._raft
         if raft.leader is None or not self._voters.could_lead(raft.leader):
             return None
-        return Voter(process=raft.leader, running=True, follows=raft.leader, term=raft.term)
+        return Voter(
+            process=raft.leader, running=True, answered=True, follows=raft.leader, term=raft.term
+        )
 
     async def _served_after(self, ended: float, deadline: float) -> None:
         """Wait until both kinds of requests are served again; for as long as etcd, if none is answered."""

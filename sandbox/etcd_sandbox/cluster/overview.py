@@ -13,6 +13,8 @@ from etcd_sandbox.cluster.healthcheck import ANSWER_DEADLINE_S, HealthCheck
 from etcd_sandbox.cluster.memberhealth import MemberHealth
 from etcd_sandbox.cluster.meters import Meters, is_alone
 from etcd_sandbox.cluster.quorum import (
+    claimant,
+    claimants,
     differing,
     is_healthy,
     proven_leader,
@@ -33,7 +35,6 @@ from etcd_sandbox.model.state import (
     MemberStatus,
     ProcessStatus,
     Quorum,
-    Role,
     SupervisorStatus,
 )
 from etcd_sandbox.plan.listed import moved_words
@@ -105,24 +106,19 @@ class Overview:
             # 3.4 and older 3.5 tell anybody of themselves: only keys are for users.
             await self._check.read_is_served(list(answers), ANSWER_DEADLINE_S)
         hashes = await self._hashes(answers) if with_hash else {}
+        leads = claimant(answers)
+        term = term_of_cluster(answers, leads)
+        if leads is None and (leads := self._unheard_leader(answers, quorum)) is not None:
+            term = self._raft.term
+        elsewhere = self._elsewhere(answers)
+        apart = await self._other_clusters(answers, leads)
         members = tuple(
-            self._member(process, member, answers, hashes.get(process), process in proxies)
+            replace(
+                self._member(process, member, answers, hashes.get(process), process in proxies),
+                own_cluster=process in apart,
+            )
             for process, member in self._roster.items()
         )
-        claims = [member for member in members if member.role is Role.LEADER]
-        leader = max(claims, key=lambda claim: claim.term or 0, default=None)
-        elsewhere = self._elsewhere(answers)
-        leads_elsewhere = next(
-            (key for key in elsewhere if key in answers and answers[key].leads), None
-        )
-        led_elsewhere = self._roster.title(leads_elsewhere) if leads_elsewhere else None
-        terms = [answer.term for answer in answers.values() if answer.term is not None]
-        unheard = None if claims or led_elsewhere else self._unheard_leader(answers, quorum)
-        led_in = leader.term if leader is not None else None
-        if leads_elsewhere is not None and leader is None:
-            led_in = answers[leads_elsewhere].term
-        elif unheard is not None:
-            led_in = self._raft.term
         return ClusterStatus(
             schema=1,
             cluster=cluster,
@@ -131,8 +127,8 @@ class Overview:
                 version=__version__,
                 uptime_s=round(time.monotonic() - self._began, 3),
             ),
-            leader=leader.name if leader is not None else led_elsewhere or unheard,
-            term=term_of_cluster(led_in, terms),
+            leader=None if leads is None else self._roster.title(leads),
+            term=term,
             quorum=quorum,
             members=members,
             processes=tuple(
@@ -148,7 +144,7 @@ class Overview:
             authentication=self._gateway.authentication,
             notes=(
                 *await self._differences(answers),
-                *await self._other_clusters(claims, leader),
+                *apart.values(),
                 *(
                     moved_words(self._roster.member(process), urls)
                     for process, urls in self._roster.moved.items()
@@ -181,8 +177,7 @@ class Overview:
         logged = self._raft.leader
         if logged is None or not self._voters.could_lead(logged):
             return None
-        proven = proven_leader(logged, self._voters.seen(answers), quorum)
-        return None if proven is None else self._roster.title(proven)
+        return proven_leader(logged, self._voters.seen(answers), quorum)
 
     async def _differences(self, answers: dict[str, StatusAnswer]) -> list[str]:
         if not differing(answers):
@@ -197,19 +192,21 @@ class Overview:
         ]
 
     async def _other_clusters(
-        self, claims: list[MemberStatus], leader: MemberStatus | None
-    ) -> list[str]:
-        """Members that lead by a list of members of their own: a new cluster was made of their data."""
-        if len(claims) < 2 or leader is None:
-            return []
-        sizes = await asyncio.gather(*(self._check.list_of(claim.process) for claim in claims))
-        known = dict(zip([claim.name for claim in claims], sizes, strict=True))
-        return [
-            f"{name} leads a cluster of its own: {size} {'is' if size == 1 else 'are'} on its list of "
-            f"members, {known[leader.name]} on that of {leader.name}"
-            for name, size in known.items()
-            if size is not None and size != known[leader.name]
-        ]
+        self, answers: dict[str, StatusAnswer], leads: str | None
+    ) -> dict[str, str]:
+        """Who leads by a list of members of its own, in words: a new cluster was made of its data."""
+        claims = [key for key in claimants(answers) if key in self._roster]
+        if len(claims) < 2 or leads not in claims:
+            return {}
+        sizes = await asyncio.gather(*(self._check.list_of(claim) for claim in claims))
+        known = dict(zip(claims, sizes, strict=True))
+        most = known[leads]
+        return {
+            key: f"{self._roster.title(key)} leads a cluster of its own: {size} {'is' if size == 1 else 'are'} "
+            f"on its list of members, {most} on that of {self._roster.title(leads)}"
+            for key, size in known.items()
+            if None not in (size, most) and size != most
+        }
 
     def _elsewhere(self, answers: dict[str, StatusAnswer]) -> dict[str, ListedMember]:
         return {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from etcd_sandbox.cluster.settling import Voter
@@ -17,7 +17,7 @@ def role_of(answer: StatusAnswer) -> Role | None:
     if answer.is_learner:
         return Role.LEARNER
     if answer.leader is None:
-        return Role.CANDIDATE if answer.refusal is None or answer.term is not None else None
+        return Role.CANDIDATE if answer.tells_whom_it_follows else None
     return Role.LEADER if answer.leads else Role.FOLLOWER
 
 
@@ -59,12 +59,28 @@ def proven_leader(logged: str | None, voters: Sequence[Voter], quorum: Quorum) -
     return logged if quorum.ok and agreed else None
 
 
-def term_of_cluster(led_in: int | None, terms: Iterable[int]) -> int | None:
-    """The term of who leads; where nobody does, the highest that a member is in.
+def claimants(answers: Mapping[str, StatusAnswer]) -> list[str]:
+    """Who leads by its own word."""
+    return [key for key, answer in answers.items() if role_of(answer) is Role.LEADER]
 
-    A candidate that nobody hears may be far ahead of the leader.
+
+def claimant(answers: Mapping[str, StatusAnswer]) -> str | None:
+    """Of those who lead by their own word the one in the highest term."""
+    return max(claimants(answers), key=lambda key: answers[key].term or 0, default=None)
+
+
+def term_of_cluster(answers: Mapping[str, StatusAnswer], leads: str | None) -> int | None:
+    """The term of who leads: its own, else that of those who follow it; None where neither is known.
+
+    Where nobody leads, the highest that a member is in: a candidate that nobody hears may be far ahead.
     """
-    return led_in if led_in is not None else max(terms, default=None)
+    counted = list(answers.values())
+    if leads is not None:
+        leader = answers[leads]
+        if leader.term is not None:
+            return leader.term
+        counted = [answer for answer in counted if answer.leader == leader.member_id]
+    return max((answer.term for answer in counted if answer.term is not None), default=None)
 
 
 def differing(answers: Mapping[str, StatusAnswer]) -> frozenset[tuple[str, str]]:

@@ -64,10 +64,23 @@ class RaftWatch:
         finally:
             self._watchers.remove(watcher)
 
-    def term_of(self, process: str, said: int | None = None) -> int | None:
-        """The term that the member is in: its answer has that of the last entry it applied, its log the true one."""
+    def term_of(
+        self, process: str, leader: str | None, said: int | None, *, leads: bool = False
+    ) -> int | None:
+        """The term in which a member said that `leader` leads; None while that is not known.
+
+        An answer has the term of the last entry that was applied (`said`), and lags behind an election; the log
+        has the true one, where both name one leader. A member whose log tells no terms has that of its answer.
+        """
         self.flush()
-        return max(said or 0, self._terms.get(process, 0)) or None
+        if process not in self._terms:
+            return said or None
+        view = self._views.get(process)
+        if leader != (view.leader if view is not None else None):
+            return None
+        if leads and view is not None:
+            return view.term if (view.term or 0) >= (said or 0) else None
+        return max(said or 0, self._terms[process]) or None
 
     def hear(self, process: str, sign: Sign) -> None:
         """A sign was read in the log of `process`: it is noted in a moment, after earlier ones of others."""
@@ -83,7 +96,7 @@ class RaftWatch:
         self._gone.discard(process)
         self._note_view(process, sign)
         term = sign.term or 0
-        if term and not sign.pre_vote:
+        if sign.term is not None and not sign.pre_vote:
             self._terms[process] = max(term, self._terms.get(process, 0))
         match sign.kind:
             case SignKind.BECAME_CANDIDATE:

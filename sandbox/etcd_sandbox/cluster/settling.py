@@ -10,10 +10,11 @@ from etcd_sandbox.model.fault import Pair, Rule, are_linked
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Voter:
-    """A voter as it was seen: who it says leads, and in which term; None when it did not answer."""
+    """A voter as it was seen: whether it answered, whom it follows, and its term, None where not known."""
 
     process: str
     running: bool
+    answered: bool = False
     follows: str | None = None
     term: int | None = None
 
@@ -63,9 +64,7 @@ def judge(
     leader = next(iter(claims), None)
     if leader is not None:
         reached = reached_by(leader.process, voters, rules)
-        asked = [
-            voter for voter in reached if voter.term is not None or voter.process not in excused
-        ]
+        asked = [voter for voter in reached if voter.answered or voter.process not in excused]
         agreed = all(
             voter.follows == leader.process and voter.term == leader.term for voter in asked
         )
@@ -83,14 +82,14 @@ def judge(
 
 def _may_lead(proven: Voter, running: Sequence[Voter], excused: Collection[str]) -> bool:
     """Whether only the silence of some keeps the answers from saying the same."""
-    silent = [voter for voter in running if voter.term is None]
+    silent = [voter for voter in running if not voter.answered]
     term = proven.term or 0
     return (
         bool(silent)
         and all(voter.process in excused for voter in silent)
         and all(
-            (voter.term or 0) < term
-            or (voter.term == term and voter.follows in (None, proven.process))
+            (voter.term is not None and voter.term < term)
+            or (voter.term in (None, term) and voter.follows in (None, proven.process))
             for voter in running
         )
     )

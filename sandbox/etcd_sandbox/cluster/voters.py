@@ -44,6 +44,7 @@ class Voters:
                 Voter(
                     process=name,
                     running=self.runs(name),
+                    answered=answer is not None and answer.tells_whom_it_follows,
                     follows=None if leader is None else self._roster.process_of(leader) or leader,
                     term=answer.term if answer is not None else None,
                 )

@@ -63,6 +63,11 @@ class StatusAnswer:
         return self.leader is not None and self.leader == self.member_id
 
     @property
+    def tells_whom_it_follows(self) -> bool:
+        """It says, or other proof says, whom it follows, or that it follows nobody."""
+        return self.refusal is None or self.leader is not None or self.term is not None
+
+    @property
     def alarms(self) -> frozenset[Alarm]:
         """The alarms that are up anywhere in the cluster."""
         found = filter(None, map(_ALARM.match, self.errors))

@@ -6,7 +6,7 @@ import statistics
 
 from etcd_sandbox.learn.condition import Condition, breaking, mending, nothing
 from etcd_sandbox.learn.record import Happening, What
-from etcd_sandbox.learn.sentences import election_words, happening_words
+from etcd_sandbox.learn.sentences import election_words, happening_words, leader_words
 from etcd_sandbox.learn.view import View, is_whole
 from etcd_sandbox.words.shown import size
 
@@ -82,7 +82,7 @@ def elections(text: str, count: str) -> Condition:
         if len(found) < int(count) or not is_whole(view.status, view.record.hanging):
             return None
         gaps = [each.after_s for each in found if each.after_s is not None]
-        words = f"{len(found)} elections, now in term {view.status.term}"
+        words = f"{len(found)} elections; {leader_words(view.status)}"
         if not gaps:
             return words
         middle = statistics.median(gaps)
@@ -106,7 +106,7 @@ def quorum(text: str, how: str) -> Condition:
             return None
         return (
             f"there is a quorum: {quorum.healthy} of {quorum.voters} members are healthy, "
-            f"{view.status.leader} leads in term {view.status.term}"
+            f"{leader_words(view.status)}"
         )
 
     return Condition(text=text, met=met, foresees=breaking if lost else mending)
@@ -136,7 +136,7 @@ def term_risen(text: str, name: str) -> Condition:
     """A member stands for election in a higher term than there was."""
 
     def met(view: View) -> str | None:
-        stood, before = view.record.stood.get(name), view.began.term
+        stood, before = view.record.stood.get(name), view.began.term or view.began.logs.term
         if stood is None or before is None or stood <= before:
             return None
         return f"{name} stands for election in term {stood}, while the term was {before}"

@@ -6,7 +6,7 @@ from etcd_sandbox.learn.record import Election, Happening, What
 from etcd_sandbox.learn.view import is_contained
 from etcd_sandbox.model.event import Kind
 from etcd_sandbox.model.spec import Bootstrap
-from etcd_sandbox.model.state import BootstrapStatus
+from etcd_sandbox.model.state import BootstrapStatus, ClusterStatus
 from etcd_sandbox.words import story
 
 
@@ -65,6 +65,12 @@ def made_of(bootstrap: BootstrapStatus) -> str:
     """What the members are."""
     what = f"container of {bootstrap.runtime}" if is_contained(bootstrap) else "process"
     return f"each member is a {what}"
+
+
+def leader_words(status: ClusterStatus) -> str:
+    """Who leads now: `infra3 leads in term 4`; without the term where that is not known."""
+    leads = f"{status.leader} leads"
+    return leads if status.term is None else f"{leads} in term {status.term}"
 
 
 def election_words(election: Election) -> str:

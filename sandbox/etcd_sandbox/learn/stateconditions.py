@@ -5,6 +5,7 @@ from __future__ import annotations
 from etcd_sandbox.etcd.version import series
 from etcd_sandbox.learn.condition import Asks, Condition, breaking, mending, nothing
 from etcd_sandbox.learn.record import What
+from etcd_sandbox.learn.sentences import leader_words
 from etcd_sandbox.learn.view import View, is_whole, members_of
 from etcd_sandbox.words.shown import size
 
@@ -22,8 +23,8 @@ def healthy(text: str) -> Condition:
             return None
         quorum = view.status.quorum
         return (
-            f"all {len(members_of(view.status))} members are healthy and {view.status.leader} leads "
-            f"in term {view.status.term}"
+            f"all {len(members_of(view.status))} members are healthy and "
+            f"{leader_words(view.status)}"
             if quorum.voters > 1
             else f"{view.status.leader} is healthy"
         )
@@ -48,7 +49,7 @@ def leader_is(text: str, name: str) -> Condition:
 
     def met(view: View) -> str | None:
         leads = view.status.leader == name
-        return f"{name} leads in term {view.status.term}" if leads else None
+        return leader_words(view.status) if leads else None
 
     return Condition(text=text, met=met, foresees=nothing)
 

@@ -90,9 +90,11 @@ class MemberStatus:
 
     What a member says (role, health, term, revision, sizes, version) is None when it did
     not answer in time; nothing of it is remembered from earlier answers. `follows` is whom it
-    takes for the leader (a leader follows itself): members that are cut apart differ. `healthy`: it
+    takes for the leader (a leader follows itself): members that are cut apart differ. `term` is None also
+    where its answer and its log name different leaders. `healthy`: it
     answered, and knows a leader. `alarms` are those that it has raised (`NOSPACE`, `CORRUPT`). `why`
     is what else is to be said of it: why it does not answer, or answers no more than that it is there.
+    `own_cluster`: it leads by a list of members of its own, and not against the cluster's leader.
     `metrics_url` with `/metrics` behind it is the page for Prometheus.
     """
 
@@ -122,6 +124,7 @@ class MemberStatus:
     follows: str | None = None
     alarms: tuple[str, ...] = ()
     why: str | None = None
+    own_cluster: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,7 +233,8 @@ class BootstrapStatus:
 class ClusterStatus:
     """`status --json`, schema 1. `leader` is the member name of the claimant with the highest term.
 
-    That, as all that is told of members, is what they answer now; `logs` is ahead of it when
+    `term` is that in which it leads, None while that is not known; without a leader it is the highest that a
+    member is in. All that is told of members is what they answer now; `logs` is ahead of it when
     a leader was just lost, and behind it for members whose logs go elsewhere. `alarms` are all that
     are up, `elsewhere` the members on etcd's list that are no process of this cluster, `notes` what
     else a reader must know: two members whose data differ, a leader of a cluster of its own.

@@ -42,10 +42,10 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A member that says that it leads, and in which term."""
+    """A member that says that it leads, and in which term; None where that is not known."""
 
     member: str
-    term: int
+    term: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +155,8 @@ def _who(verdict: Verdict) -> str:
 
 def _was_lost(verdict: Verdict) -> bool:
     """Whether the leader lost its leadership in between."""
-    return bool(verdict.leader_gap_s) or verdict.term_before not in (None, verdict.term_after)
+    before, after = verdict.term_before, verdict.term_after
+    return bool(verdict.leader_gap_s) or (None not in (before, after) and before != after)
 
 
 def _term(verdict: Verdict) -> Iterable[str]:
@@ -174,4 +175,9 @@ def _gap(verdict: Verdict) -> Iterable[str]:
 
 def _believers(claims: Iterable[Claim]) -> Iterable[str]:
     for claim in claims:
-        yield f"{claim.member} still believes that it leads (term {claim.term})"
+        yield still_believes(claim.member, claim.term)
+
+
+def still_believes(member: str, term: int | None) -> str:
+    """What is said of a member that says that it leads, while another one does."""
+    return f"{member} still believes that it leads{'' if term is None else f' (term {term})'}"

@@ -56,6 +56,7 @@ class ContainerChild:
     ) -> None:
         self._container = container
         self._client = client
+        self.output = client.output
         self._ended = ended
         self._inner = inner
         # The engine takes its time before the process in the container is executed.

@@ -88,14 +88,18 @@ class Output:
             self._make_room()
         return taken
 
-    def drain(self) -> None:
-        """Take everything that is there now, the unfinished last line included.
+    def catch_up(self) -> None:
+        """Take the whole lines that are there now.
 
         Not what comes meanwhile: a grandchild that writes without end would hold everybody up.
         """
         left = 0 if self.closed else _bytes_in(self._fd)
         while left > 0 and (taken := self.read()):
             left -= taken
+
+    def drain(self) -> None:
+        """Take everything that is there now, the unfinished last line included."""
+        self.catch_up()
         self._flush()
 
     def close(self) -> None:

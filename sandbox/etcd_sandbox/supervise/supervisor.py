@@ -110,6 +110,11 @@ class Supervised:
         self.spec = spec
         self.life = replace(self.life, restart=spec.restart, ready_at_start=spec.member is None)
 
+    def catch_up(self) -> None:
+        """Take what it has written so far, where that is not read yet."""
+        if self._child is not None:
+            self._child.output.catch_up()
+
     async def wait_for(self, condition: Callable[[Life], bool]) -> None:
         """Return once `condition` holds of its life."""
         async with self._changed:

@@ -17,7 +17,9 @@ def headline(store: Store) -> str:
         return f"{store.cluster} · {store.trouble or 'connecting'}"
     parts = [store.cluster]
     if status.members:
-        parts.append(f"★ {status.leader} (term {status.term})" if status.leader else "no leader")
+        parts.append(
+            f"★ {status.leader}{shown.in_term(status.term)}" if status.leader else "no leader"
+        )
         parts.append(_quorum(status.quorum))
         parts += shown.alarms((up.alarm, up.member) for up in status.alarms)
         if any(member.why == WANTS_USER for member in status.members):

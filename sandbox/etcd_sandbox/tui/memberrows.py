@@ -90,7 +90,8 @@ def lines(status: ClusterStatus, width: int, *, old: bool = False) -> list[Table
 
 def is_stale(member: MemberStatus, status: ClusterStatus) -> bool:
     """Whether it believes to lead while another one does, in a later term."""
-    return member.role is Role.LEADER and member.name != status.leader
+    leads = member.role is Role.LEADER and not member.own_cluster
+    return leads and member.name != status.leader
 
 
 def role_words(member: MemberStatus, status: ClusterStatus) -> str:

@@ -44,6 +44,11 @@ def word(value: object) -> str:
     return NOTHING if value is None else str(value)
 
 
+def in_term(term: int | None) -> str:
+    """What follows who leads: ` (term 3)`; nothing where the term is not known."""
+    return "" if term is None else f" (term {term})"
+
+
 def quorum(*, voters: int, needed: int, healthy: int, ok: bool, late: int = 0) -> str:
     """What is known of the quorum: `quorum` of `status --json`."""
     if not voters:

@@ -58,6 +58,28 @@ def test_status_without_leader_or_quorum_says_so() -> None:
     assert "no leader · no quorum: 1 of 3 healthy, 2 needed" in shown[0]
 
 
+def test_a_leader_whose_term_is_not_known_is_shown_without_one() -> None:
+    answer = status_answer(member(role="leader", term=None), leader="infra1", term=None)
+    assert "· leader infra1 · quorum:" in lines(answer)[0]
+
+
+@pytest.mark.parametrize(
+    ("says", "told"),
+    [
+        ({}, ["infra2 still believes that it leads (term 2)"]),
+        ({"term": None}, ["infra2 still believes that it leads"]),
+        ({"own_cluster": True}, []),
+    ],
+)
+def test_of_two_leaders_the_one_that_leads_no_cluster_of_its_own_is_said_to_be_wrong(
+    says: dict[str, object], told: list[str]
+) -> None:
+    answer = status_answer(
+        member("infra1", role="leader"), member("infra2", role="leader", **says), leader="infra1"
+    )
+    assert [line for line in lines(answer) if "still believes" in line] == told
+
+
 def test_status_of_processes_alone_has_no_members() -> None:
     process = {
         "name": "web",

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from etcd_sandbox.cluster.quorum import (
+    claimant,
     differing,
     is_healthy,
     proven_leader,
@@ -131,16 +132,23 @@ def test_a_leader_that_does_not_answer_leads_where_all_follow_whom_the_logs_name
 
 
 @pytest.mark.parametrize(
-    ("led_in", "terms", "told"),
+    ("says", "leads", "term"),
     [
         # A candidate that is cut off is far ahead of the leader.
-        (2, [2, 2, 7], 2),
-        (None, [2, 2, 7], 7),
-        (3, [], 3),
-        (None, [], None),
+        ({"1": ("1", 2), "2": ("1", 2), "3": (None, 7)}, "1", 2),
+        ({"1": (None, 2), "2": (None, 2), "3": (None, 7)}, None, 7),
+        ({}, None, None),
+        # A leader that was cut off does not know better.
+        ({"1": ("1", 2), "2": ("2", 3), "3": ("2", 3)}, "2", 3),
+        # Its own log does not say yet that it leads: those who follow it know in which term.
+        ({"1": ("1", None), "2": ("1", 4), "3": ("2", 3)}, "1", 4),
+        ({"1": ("1", None), "2": ("2", 3)}, "2", 3),
+        ({"1": ("1", None), "2": (None, 3), "3": (None, 5)}, "1", None),
     ],
 )
-def test_the_term_of_a_cluster_is_that_of_its_leader(
-    led_in: int | None, terms: list[int], told: int | None
+def test_who_leads_and_in_which_term(
+    says: dict[str, tuple[str | None, int | None]], leads: str | None, term: int | None
 ) -> None:
-    assert term_of_cluster(led_in, terms) == told
+    answers = {key: answer(key, leader=leader, term=said) for key, (leader, said) in says.items()}
+    assert claimant(answers) == leads
+    assert term_of_cluster(answers, leads) == term

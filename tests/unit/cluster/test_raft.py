@@ -36,6 +36,12 @@ def elects(number: int, leader: int, term: int) -> tuple[str, Sign]:
     return f"etcd{number}", sign
 
 
+def follows(number: int, term: int) -> tuple[str, Sign]:
+    """The first line of a run: nobody is known to lead yet."""
+    sign = Sign(kind=SignKind.BECAME_FOLLOWER, text="", member_id=f"{number}a", term=term)
+    return f"etcd{number}", sign
+
+
 def hands_over(number: int, taker: int) -> tuple[str, Sign]:
     sign = Sign(
         kind=SignKind.TRANSFER_STARTED, text="", member_id=f"{number}a", leader_id=f"{taker}a"
@@ -189,14 +195,27 @@ def test_a_leader_that_stepped_down_is_not_revived_by_what_a_follower_still_hear
 
 def test_a_member_is_in_the_term_that_its_own_log_says(tmp_path: Path) -> None:
     watch, _ = told_by(tmp_path, LEADS, stands(3, 7), stands(3, 9, pre_vote=True))
-    assert (watch.term_of("etcd3"), watch.term_of("etcd2"), watch.term_of("etcd1")) == (
-        7,
-        2,
-        None,
-    )
+    assert watch.term_of("etcd3", None, 2) == 7
+    assert watch.term_of("etcd2", "1a", 1) == 2
+    assert watch.term_of("etcd1", None, None) is None
     watch.gone("etcd3")
-    assert watch.term_of("etcd3", 5) == 5
-    assert watch.term_of("etcd3") is None
+    assert watch.term_of("etcd3", "1a", 5) == 5  # this run's log has said nothing
+
+
+def test_the_term_of_an_answer_is_not_known_where_the_log_names_another_leader(
+    tmp_path: Path,
+) -> None:
+    watch, _ = told_by(tmp_path, LEADS, follows(1, 3))
+    # Its answer is ahead: it leads, in a later term than that of the last entry that it has applied.
+    assert watch.term_of("etcd1", "1a", 3, leads=True) is None
+    watch.take(*elects(1, 1, 4))
+    assert watch.term_of("etcd1", "1a", 3, leads=True) == 4
+    # It has heard of a later term, and answers from before that.
+    watch.take(*follows(1, 5))
+    assert watch.term_of("etcd1", "1a", 4, leads=True) == 4
+    # Its log is ahead: it has lost its leader.
+    watch.take(*loses(2, 1, 5))
+    assert watch.term_of("etcd2", "1a", 4) is None
 
 
 def test_an_event_bears_the_time_at_which_the_line_was_written(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from etcd_sandbox.model.fault import LinkFault, LinkFaultKind, Pair, Rule, rules
 
 
 def voters(text: str) -> list[Voter]:
-    """`a:a@3 b:a@3 c:- d:x` – who follows whom in which term; `-`: no answer, `x`: not running."""
+    """`a:a@3 b:a@3 c:- d:x` – who follows whom in which term; `-`: no answer, `x`: not running, `@?`: term not known."""
     found = []
     for entry in text.split():
         name, _, says = entry.partition(":")
@@ -16,7 +16,15 @@ def voters(text: str) -> list[Voter]:
             found.append(Voter(process=name, running=says == "-"))
         else:
             follows, _, term = says.partition("@")
-            found.append(Voter(process=name, running=True, follows=follows or None, term=int(term)))
+            found.append(
+                Voter(
+                    process=name,
+                    running=True,
+                    answered=True,
+                    follows=follows or None,
+                    term=None if term == "?" else int(term),
+                )
+            )
     return found
 
 
@@ -40,6 +48,9 @@ def cut(*sides: str) -> dict[Pair, Rule]:
         ("a:a@2 b:a@2 c:@2", (), None),
         ("a:a@2 b:a@2 c:b@2", (), None),
         ("a:a@3 b:a@3 c:a@2", (), None),
+        # Nor is it known yet that they mean the same term.
+        ("a:a@? b:a@3 c:a@3", (), None),
+        ("a:a@3 b:a@3 c:a@?", (), None),
         # The one that they follow is down, or does not claim it.
         ("a:x b:a@2 c:a@2", (), None),
         ("a:@3 b:a@2 c:a@2", (), None),
@@ -134,6 +145,9 @@ def test_who_hangs_does_not_keep_a_quorum_from_agreeing(
         # An answer that speaks of another leader, or of a later term, is not overruled.
         ("a:a@3 b:- c:-", "bc", None),
         ("a:@4 b:- c:-", "bc", None),
+        # Whoever may lead in a later term refutes it; an unknown term of one that follows does not.
+        ("a:a@? b:- c:-", "bc", None),
+        ("a:b@? b:- c:-", "bc", "b"),
         # All answer, and do not agree: that is no matter of time.
         ("a:a@2 b:@2 c:@2", "", None),
     ],
@@ -141,7 +155,7 @@ def test_who_hangs_does_not_keep_a_quorum_from_agreeing(
 def test_what_is_proven_is_not_overruled_by_late_answers(
     says: str, excused: str, leader: str | None
 ) -> None:
-    proven = Voter(process="b", running=True, follows="b", term=3)
+    proven = Voter(process="b", running=True, answered=True, follows="b", term=3)
     found = judge(voters(says), {}, excused=excused, proven=proven)
     assert (found.leader.process if found.leader else None) == leader
     assert leader is None or found.claims[0] == proven

@@ -219,7 +219,7 @@ def test_elections_are_counted_with_their_median() -> None:
             at + gap, "infra2" if number % 2 == 0 else "infra1", 3 + number
         )
     assert seen("elections 3", story) == (
-        "3 elections, now in term 2; 2.00 s without a leader in the median"
+        "3 elections; infra1 leads in term 2; 2.00 s without a leader in the median"
     )
     assert seen("elections 4", story) is None
 

@@ -159,10 +159,11 @@ class Measured:
             lost_writes=lost,
             quorum=Quorum(
                 voters=len(voters),
-                needed=judgement.needed,
+                needed=judgement.needed if voters else 0,
                 healthy=healthy,
-                ok=not judgement.quorum_lost
-                and (leader is not None or healthy >= judgement.needed),
+                ok=not judgement.quorum_lost and (leader is not None or healthy >= judgement.needed)
+                if voters
+                else None,
             ),
             leaders=tuple(
                 Claim(member=self._name(voter) or "", term=voter.term) for voter in judgement.claims

@@ -149,7 +149,10 @@ class Monitor:
             self._notice_alarms(answers.values())
         if judgement.leader is not None:
             self._raft.leads_on(judgement.leader.process, asked)
-        has_quorum = bool(voters) and (served or not judgement.quorum_lost)
+        if not voters:
+            self._had_quorum = None
+            return
+        has_quorum = served or not judgement.quorum_lost
         if self._had_quorum is not None and has_quorum is not self._had_quorum:
             kind = Kind.QUORUM_REGAINED if has_quorum else Kind.QUORUM_LOST
             self._bus.publish(

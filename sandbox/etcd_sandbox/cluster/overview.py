@@ -170,7 +170,7 @@ class Overview:
             self._check.read_is_served(running, STATUS_PATIENCE_S),
         )
         quorum = quorum_of(self._voters.seen(more), more)
-        return more, replace(quorum, ok=quorum.ok or served)
+        return more, replace(quorum, ok=served) if served else quorum
 
     def _unheard_leader(self, answers: dict[str, StatusAnswer], quorum: Quorum) -> str | None:
         """Who leads by the logs and by those who follow, and does not answer itself: late, or being stopped."""

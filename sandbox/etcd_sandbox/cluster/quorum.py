@@ -36,13 +36,13 @@ def quorum_of(voters: Sequence[Voter], answers: Mapping[str, StatusAnswer]) -> Q
 
     Terms are not compared: a member's own lags until it has applied the new leader's first entry.
     """
-    needed = len(voters) // 2 + 1
+    needed = len(voters) // 2 + 1 if voters else 0
     agreed = agreement(voters)
     return Quorum(
         voters=len(voters),
         needed=needed,
         healthy=sum(voter.follows is not None for voter in voters),
-        ok=bool(voters) and agreed >= needed,
+        ok=agreed >= needed if voters else None,
         late=sum(voter.running and voter.process not in answers for voter in voters),
     )
 

@@ -101,7 +101,7 @@ def quorum(text: str, how: str) -> Condition:
         quorum = view.status.quorum
         found = next((e for e in reversed(view.record.happenings) if e.what is what), None)
         if lost:
-            return happening_words(found) if found is not None and not quorum.ok else None
+            return happening_words(found) if found is not None and quorum.ok is False else None
         if not quorum.ok or (found is None and not view.began.quorum.ok):
             return None
         return (

@@ -131,14 +131,14 @@ class MemberStatus:
 class Quorum:
     """How many voters etcd's member list has, how many of them are needed, how many are healthy.
 
-    `ok`: enough of them follow one leader, or a read that needs a quorum was just served. `late` is
-    how many run and did not answer in time: of them nothing is known.
+    `ok`: enough of them follow one leader, or a read that needs a quorum was just served; None where no
+    voter is known. `late` is how many run and did not answer in time: of them nothing is known.
     """
 
     voters: int
     needed: int
     healthy: int
-    ok: bool
+    ok: bool | None
     late: int = 0
 
 

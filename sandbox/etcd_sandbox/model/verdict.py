@@ -123,6 +123,8 @@ def sentence(verdict: Verdict) -> str:
 
 
 def _without_leader(verdict: Verdict, quorum: Quorum) -> str:
+    if not quorum.voters:
+        return "no member with a vote is known here"
     up, reach = verdict.up or 0, verdict.reach or 0
     end = "reads and writes fail until"
     if up < quorum.needed:

@@ -49,7 +49,7 @@ def in_term(term: int | None) -> str:
     return "" if term is None else f" (term {term})"
 
 
-def quorum(*, voters: int, needed: int, healthy: int, ok: bool, late: int = 0) -> str:
+def quorum(*, voters: int, needed: int, healthy: int, ok: bool | None, late: int = 0) -> str:
     """What is known of the quorum: `quorum` of `status --json`."""
     if not voters:
         return "quorum not known: no member with a vote is known here"

@@ -17,7 +17,7 @@ from etcd_sandbox.cluster.quorum import (
 )
 from etcd_sandbox.cluster.settling import Voter
 from etcd_sandbox.etcd.answers import StatusAnswer
-from etcd_sandbox.model.state import Role
+from etcd_sandbox.model.state import Quorum, Role
 
 
 def answer(
@@ -85,6 +85,10 @@ def test_a_quorum_is_proved_by_those_that_follow_one_leader(
     quorum = quorum_of(seen, answers)
     assert (quorum.voters, quorum.needed) == (len(follows), len(follows) // 2 + 1)
     assert (quorum.healthy, quorum.ok, quorum.late) == (healthy, ok, late)
+
+
+def test_where_nobody_has_a_vote_no_quorum_is_lost() -> None:
+    assert quorum_of((), {}) == Quorum(voters=0, needed=0, healthy=0, ok=None, late=0)
 
 
 def test_an_alarm_makes_no_member_unhealthy() -> None:

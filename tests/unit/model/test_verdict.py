@@ -52,6 +52,11 @@ LEADERLESS = replace(
             {"leader_after": "infra1", "term_after": 2, "leader_gap_s": 0.0, "reads": ON},
             "infra1 still leads · term 2 · reads went on",
         ),
+        # In which term it leads is not known.
+        (
+            {"leader_after": "infra1", "term_after": None, "leader_gap_s": 0.0, "reads": ON},
+            "infra1 still leads · reads went on",
+        ),
         (
             {"leader_after": "infra1", "term_after": 5, "leader_gap_s": 0.5, "reads": failed(0.6)},
             "infra1 leads again · term 2 → 5 · 0.50 s without a leader · reads failed for 0.60 s",

@@ -141,6 +141,10 @@ def test_a_learner_of_another_procfile_joins_the_cluster_that_runs(
         f"--initial-cluster infra4={peer},{founder} --initial-cluster-state existing\n"
     )
     command("up", "-d")
+    early = command("-c", "learner", "up", "-d", "-f", "Procfile.learner", code=1).stderr
+    mend = early.partition("hint: ")[2]
+    assert mend.startswith("error validating peerURLs: member count is unequal: ")
+    assert "etcd-sandbox ctl member add" in mend
     command("ctl", "member", "add", "infra4", f"--peer-urls={peer}", "--learner=true")
     command("-c", "learner", "up", "-d", "-f", "Procfile.learner")
     (learner,) = command.status("learner")["members"]

@@ -9,7 +9,7 @@ import signal
 from etcd_sandbox.cluster.readiness import how_it_ended
 from etcd_sandbox.cluster.startfailure import explain
 from etcd_sandbox.errors import ProcessFailed
-from etcd_sandbox.etcd.raftlog import fatal_cause
+from etcd_sandbox.etcd.lastwords import cause_and_mend
 from etcd_sandbox.model.event import Event
 from etcd_sandbox.model.spec import ClusterSpec, Restart
 from etcd_sandbox.supervise.supervisor import TAIL_OF_EXIT, Supervisor
@@ -47,7 +47,7 @@ class LastWords:
         self.failure = ProcessFailed(
             f"{event.member or process} failed ({how_it_ended(event)})",
             hint=explain(self._spec, process, lines)
-            or fatal_cause(lines)
+            or cause_and_mend(lines)
             or "everything was stopped, as --exit-on-error asks",
             detail=b"\n".join(lines).decode(errors="replace"),
             status=code if isinstance(code, int) else status,

@@ -12,7 +12,7 @@ from etcd_sandbox.cluster.quorum import is_healthy
 from etcd_sandbox.cluster.roster import Roster
 from etcd_sandbox.cluster.startfailure import explain, late_words
 from etcd_sandbox.errors import SandboxError, TimedOut
-from etcd_sandbox.etcd.raftlog import fatal_cause
+from etcd_sandbox.etcd.lastwords import cause_and_mend
 from etcd_sandbox.host.obstacle import STARVED, no_more_processes
 from etcd_sandbox.model.event import Event, Kind
 from etcd_sandbox.model.spec import ClusterSpec, ProcessSpec
@@ -211,7 +211,7 @@ class ClusterReadiness:
         if self._outcome.done() or event.fields.get("expected"):
             return
         lines = self._supervisor.logbook.last_lines(process, TAIL_OF_EXIT)
-        why = explain(self._spec, process, lines) or fatal_cause(lines) or self._starved(process)
+        why = explain(self._spec, process, lines) or cause_and_mend(lines) or self._starved(process)
         if process in self._late:
             self._warnings.append(
                 f"{event.member} ended at its start ({how_it_ended(event)})"

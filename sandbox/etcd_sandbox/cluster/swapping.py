@@ -11,8 +11,8 @@ from etcd_sandbox.cluster.quorum import applied, is_healthy
 from etcd_sandbox.cluster.verbs import SEE_LINES, target_of
 from etcd_sandbox.errors import InputError, SandboxError, TimedOut
 from etcd_sandbox.etcd.datadir import has_data
+from etcd_sandbox.etcd.lastwords import cause_and_mend
 from etcd_sandbox.etcd.oldlog import old_requests
-from etcd_sandbox.etcd.raftlog import fatal_cause
 from etcd_sandbox.model.event import Kind
 from etcd_sandbox.model.spec import ProcessSpec
 from etcd_sandbox.model.state import ProcessState
@@ -243,7 +243,7 @@ class Swapping:
         """Why it did not come up: in a clause, the cause or where to look, and its last lines."""
         # A panic's stack is long: its first line may be above the last ones.
         lines = self._supervisor.logbook.last_lines(name, STACK_LINES)
-        hint = error.hint if error.hint != SEE_LINES else fatal_cause(lines) or SEE_LINES
+        hint = error.hint if error.hint != SEE_LINES else cause_and_mend(lines) or SEE_LINES
         return error.what, hint, error.detail
 
     async def _hand_over(

@@ -13,7 +13,7 @@ from etcd_sandbox.cluster.introduction import Introduction
 from etcd_sandbox.cluster.roster import Roster
 from etcd_sandbox.cluster.startfailure import late_words
 from etcd_sandbox.errors import SandboxError, TimedOut
-from etcd_sandbox.etcd.raftlog import fatal_cause
+from etcd_sandbox.etcd.lastwords import cause_and_mend
 from etcd_sandbox.model.state import ProcessState
 from etcd_sandbox.model.verb import Order, Verb
 from etcd_sandbox.model.verdict import Target
@@ -157,7 +157,7 @@ class Verbs:
                 return
             raise SandboxError(
                 f"{process.name} ended at its start ({process.exit})",
-                hint=(self._explain(process.name, lines) or fatal_cause(lines) or SEE_LINES)
+                hint=(self._explain(process.name, lines) or cause_and_mend(lines) or SEE_LINES)
                 if lines
                 else "",
                 detail=b"\n".join(lines).decode(errors="replace"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from etcd_sandbox.etcd.logline import LogLine, read_line
@@ -21,6 +22,37 @@ _USAGE_ERRORS = (
     b"flag needs an argument",
     b"bad flag syntax",
 )
+
+
+_WHOLE_CLUSTER = re.compile(r" \{ClusterID:.*RemovedMemberIDs:\[[^\]]*\]\}")
+"""etcd prints its whole list of members, as Go has it, in the middle of a cause."""
+
+_MENDS = {
+    "member count is unequal": "--initial-cluster names more or fewer members than etcd's list has; a new member "
+    "is put on the list first (etcd-sandbox ctl member add), and --initial-cluster names all of them",
+    "unmatched member while checking PeerURLs": "--initial-cluster has other peer URLs than etcd's list "
+    "of members, which etcd-sandbox ctl member list shows",
+    "cannot fetch cluster info from peer urls": "no other member that --initial-cluster names answers; "
+    "start those first",
+    "has already been bootstrapped": "the other members know it, and its data are gone; etcd-sandbox replace "
+    "brings a new member in its place",
+    "found data inconsistency with peers": "its data differ from those of the other members; etcd-sandbox "
+    "replace brings a new member with theirs",
+    "couldn't find local name": "--initial-cluster must name the member itself, as --name does",
+    "has been permanently removed": "etcd-sandbox add brings a new member",
+}
+"""What helps, by a part of etcd's cause (3.4 to 3.7: `etcdserver/bootstrap.go`, `corrupt.go`,
+`api/membership/cluster.go`)."""
+
+
+def cause_and_mend(lines: Sequence[bytes]) -> str | None:
+    """Why etcd ended, as `fatal_cause` has it, and what to do where that is known."""
+    cause = fatal_cause(lines)
+    if cause is None:
+        return None
+    cause = _WHOLE_CLUSTER.sub("", cause)
+    mend = next((mend for part, mend in _MENDS.items() if part in cause), "")
+    return f"{cause}: {mend}" if mend else cause
 
 
 def fatal_cause(lines: Sequence[bytes]) -> str | None:

@@ -1,7 +1,8 @@
 """The supervisor's process: wires everything together, and clears up after a dead one (`sweep`).
 
-Executed by the guard as `python -P -m etcd_sandbox.daemon OPTIONS-AS-JSON GUARD-FD` with the
-ClusterSpec as JSON on stdin.
+Executed by the guard as `python -P -m etcd_sandbox.daemon --for LAUNCHER GUARD-FD`, before it is known
+what is to run; the options come by a socket, its stdin, and with them the pipe of the ClusterSpec
+as JSON (see `guard.main`). `python -P -m etcd_sandbox.daemon OPTIONS-AS-JSON` sweeps.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import os
 import select
 import shutil
 import signal
+import socket
 import sys
 import uuid
 from collections.abc import Iterable
@@ -32,16 +34,21 @@ from etcd_sandbox.host.ground import LOOKED_AT_EVERY_S, Ground
 from etcd_sandbox.host.obstacle import obstacle
 from etcd_sandbox.host.planfile import record_plan, recorded_plan
 from etcd_sandbox.model.credentials import USER_VARIABLE, Credentials
+from etcd_sandbox.model.event import Kind
 from etcd_sandbox.model.spec import ClusterSpec, ProcessSpec, Runtime
 from etcd_sandbox.paths import ClusterPaths, is_there
 from etcd_sandbox.plan.recorded import UnreadablePlan
 from etcd_sandbox.supervise import ledger, leftcontainers, openfiles
 from etcd_sandbox.supervise.bus import Bus
+from etcd_sandbox.supervise.guard import LONGEST_MESSAGE, MOST_DESCRIPTORS
 from etcd_sandbox.supervise.leftcontainers import containers_of, make_room
 from etcd_sandbox.supervise.logbook import Logbook
 
 EXECUTED_WITHIN_S = 0.5
 """How long the control API is held back for the members' execution."""
+
+_EXECUTED = (Kind.PROCESS_STARTED, Kind.PROCESS_EXITED)
+"""What is said when a process was executed, or could not be."""
 
 if TYPE_CHECKING:
     from etcd_sandbox.etcd.gateway import Gateway
@@ -138,9 +145,16 @@ async def run(options: Options, spec: ClusterSpec, guard: Guard, user: str = "")
         loop.add_signal_handler(number, cluster.shutdown)
     released = asyncio.Event()
     loop.add_signal_handler(signal.SIGUSR1, released.set)
+    executed = asyncio.Event()
+    bus.listen(lambda event: executed.set() if event.kind in _EXECUTED else None)
     starting = cluster.begin()
-    # What only questions and answers need is imported while the members work. The larger part
-    # waits until they are executed: before, they need the processors; then they await an election.
+    # What only questions and answers need is imported while the members work, none of it before
+    # the first is executed: an importing thread would keep the loop from that.
+    first = asyncio.ensure_future(executed.wait())
+    await asyncio.wait(
+        {starting, first}, timeout=EXECUTED_WITHIN_S, return_when=asyncio.FIRST_COMPLETED
+    )
+    first.cancel()
     gateway = await asyncio.to_thread(_load_gateway, spec, user)
     cluster.attach(gateway)
     await asyncio.wait({starting}, timeout=EXECUTED_WITHIN_S)
@@ -285,9 +299,8 @@ def _sweep(options: Options) -> int:
 
 def main() -> int:
     """Run the supervisor, or the sweep."""
-    options = msgspec.json.decode(sys.argv[1], type=Options)
-    if options.sweep:
-        return _sweep(options)
+    if len(sys.argv) == 2:
+        return _sweep(msgspec.json.decode(sys.argv[1], type=Options))
     keep_freed_memory()
     openfiles.take_all()
     logging.basicConfig(
@@ -295,8 +308,20 @@ def main() -> int:
     )
     for noisy in ("uvicorn", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    os.set_inheritable(options.status_fd, False)
-    guard = Guard(int(sys.argv[2]))
+    guard = Guard(int(sys.argv[-1]))
+    with socket.socket(fileno=0) as orders:
+        message, fds, _, _ = socket.recv_fds(orders, LONGEST_MESSAGE, MOST_DESCRIPTORS)
+        if not message:
+            return 0  # there is nothing to run
+        for fd in fds:
+            os.set_inheritable(fd, False)
+        log, status_fd, plan, *_ = fds  # what is behind is kept open: the locks
+        orders.detach()
+    for fd, place in ((plan, 0), (log, 1), (log, 2)):
+        os.dup2(fd, place)
+    os.close(plan)
+    options = msgspec.json.decode(message, type=Options)
+    options.status_fd = status_fd
     content = sys.stdin.buffer.read()
     # Not for the children: a password is nobody's business, and etcd warns of the variable's name.
     user = os.environ.pop(USER_VARIABLE, "")

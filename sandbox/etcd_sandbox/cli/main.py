@@ -17,10 +17,17 @@ def main() -> NoReturn:
         sys.stderr.write("etcd-sandbox runs on Linux and macOS; on Windows, run it inside WSL.\n")
         sys.exit(1)
     _open_missing_streams()
-    from etcd_sandbox.cli import output
+    from etcd_sandbox.host import standby
 
-    output.own_stdout()
-    sys.exit(run(sys.argv[1:]))
+    standby.begin(sys.argv[1:])
+    try:
+        from etcd_sandbox.cli import output
+
+        output.own_stdout()
+        code = run(sys.argv[1:])
+    finally:
+        standby.end()
+    sys.exit(code)
 
 
 def run(args: list[str]) -> int:

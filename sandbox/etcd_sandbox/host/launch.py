@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ import msgspec
 
 from etcd_sandbox.control.wire import error_from_wire
 from etcd_sandbox.errors import SandboxError, TimedOut
-from etcd_sandbox.host import mute
+from etcd_sandbox.host import mute, standby
 from etcd_sandbox.host.clusterlock import is_running, lock_to_start
 from etcd_sandbox.host.obstacle import obstacle
 from etcd_sandbox.model.spec import ClusterSpec
@@ -28,9 +27,8 @@ START_TIMEOUT_S = 30.0
 
 _FORCE_AGAIN_S = 0.5
 _GUARD_LOOKED_AT_EVERY_S = 0.2
-
-_GUARD = Path(__file__).parents[1] / "supervise" / "guard.py"
-_DAEMON = (sys.executable, "-P", "-m", "etcd_sandbox.daemon")
+_GUARD_ENDS_WITHIN_S = 1.0
+_GUARD_KILLED = "the guard was killed while the cluster started; everything was stopped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,36 +93,21 @@ def launch(
     word = {
         "root": str(paths.root),
         "name": paths.name,
-        "status_fd": status_write,
         "owned": owned,
         "fresh": fresh,
         "restored": str(restored or ""),
     }
-    supervisor = [*_DAEMON, json.dumps(word)]
     grace_s = max((process.stop_timeout_s for process in spec.processes), default=10.0) + 5.0
-    options = {
-        "status_fd": status_write,
-        "owner_fd": owner_read,
-        "grace_s": grace_s,
-    }
-    command = [sys.executable, "-I", "-S", str(_GUARD), json.dumps(options), *supervisor]
-    # The lock is theirs from now on: whoever of them lives holds it.
-    passed = [lock, status_write, *inherited_fds, *([owner_read] if owned else [])]
+    message = f"{json.dumps([owned, grace_s])}\n{json.dumps(word)}".encode()
+    passed = [status_write, spec_read, lock, *inherited_fds, *([owner_read] if owned else [])]
     try:
+        # The lock is theirs from now on: whoever of them lives holds it.
         with paths.supervisor_log.open("ab") as log:
-            guard = subprocess.Popen(
-                command,
-                stdin=spec_read,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                pass_fds=passed,
-            )
-    except BaseException:
-        os.close(lock)
-        raise
-    for fd in (lock, status_write, spec_read, *([owner_read] if owned else [])):
-        os.close(fd)
+            begun = standby.ordered(message, [log.fileno(), *passed])
+    finally:
+        for fd in (lock, status_write, spec_read, *([owner_read] if owned else [])):
+            os.close(fd)
+    guard = begun.guard
     launched = Launched(guard, owner_write if owned else None)
     try:
         _hand_over(spec_write, msgspec.json.encode(spec))
@@ -138,6 +121,7 @@ def launch(
         _force(launched, grace_s)
         if guard.returncode is not None and guard.returncode < 0:
             # It was killed, so nobody clears up after the supervisor, which may be stopped.
+            begun.end_supervisor()
             with contextlib.suppress(TimedOut):
                 mute.end(paths)
         with contextlib.suppress(OSError, SandboxError):
@@ -183,7 +167,7 @@ def sweep(paths: ClusterPaths) -> Swept:
     """End what a dead supervisor left running. Raises SandboxError where that cannot be done."""
     word = {"root": str(paths.root), "name": paths.name, "sweep": True}
     done = subprocess.run(
-        [*_DAEMON, json.dumps(word)],
+        [*standby.DAEMON, json.dumps(word)],
         capture_output=True,
         check=False,
     )
@@ -230,6 +214,12 @@ def _hand_over(fd: int, content: bytes) -> None:
         pipe.write(content)
 
 
+def _was_killed(guard: subprocess.Popen[bytes], within_s: float) -> bool:
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        guard.wait(within_s)
+    return (guard.returncode or 0) < 0
+
+
 def _await_word(fd: int, paths: ClusterPaths, guard: subprocess.Popen[bytes]) -> None:
     import select
 
@@ -245,12 +235,12 @@ def _await_word(fd: int, paths: ClusterPaths, guard: subprocess.Popen[bytes]) ->
                 hint=f"its log is {paths.supervisor_log}",
             )
         if not news.poll(min(remaining, _GUARD_LOOKED_AT_EVERY_S) * 1000):
-            if (guard.poll() or 0) < 0:
-                raise SandboxError(
-                    "the guard was killed while the cluster started; everything was stopped"
-                )
+            if _was_killed(guard, 0.0):
+                raise SandboxError(_GUARD_KILLED)
             continue
         chunk = os.read(fd, 65536)
+        if not chunk and _was_killed(guard, _GUARD_ENDS_WITHIN_S):
+            raise SandboxError(_GUARD_KILLED)
         if not chunk:
             raise SandboxError(
                 "the supervisor ended before it served its socket",

@@ -1,16 +1,20 @@
-"""A cluster whose lock is held by processes that do not answer: found by their command lines, and ended."""
+"""A cluster whose lock is held by processes that do not answer: found by the lock's file, and ended."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import time
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from etcd_sandbox.errors import TimedOut
 from etcd_sandbox.host.clusterlock import is_running
 from etcd_sandbox.paths import ClusterPaths
+
+if TYPE_CHECKING:
+    import psutil
 
 GONE_WITHIN_S = 10.0
 
@@ -25,8 +29,7 @@ def processes_of(paths: ClusterPaths) -> list[int]:
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
-            words = process.cmdline()
-            if _DAEMONS & set(words) and any(_names(word, paths) for word in words):
+            if _DAEMONS & set(process.cmdline()) and _holds(process, paths.lock):
                 found.append(process.pid)
     return found
 
@@ -58,14 +61,5 @@ def silent(paths: ClusterPaths) -> TimedOut:
     )
 
 
-def _names(word: str, paths: ClusterPaths) -> bool:
-    """Whether it is the options of that cluster's supervisor."""
-    try:
-        options = json.loads(word)
-    except ValueError:
-        return False
-    return (
-        isinstance(options, dict)
-        and options.get("root") == str(paths.root)
-        and not options.get("sweep")
-    )
+def _holds(process: psutil.Process, file: Path) -> bool:
+    return any(held.path == os.path.realpath(file) for held in process.open_files())

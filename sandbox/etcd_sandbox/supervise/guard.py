@@ -1,27 +1,34 @@
 """The guard: a tiny parent of the supervisor that leaves nothing behind, whoever dies.
 
 It is executed by path with `python -I -S` (no site-packages, no imports of this project), so
-that it starts in 15 ms and stays small. It is given the cluster's lock, starts the supervisor,
-and waits. When the supervisor has ended, in whatever way, it kills every process group that
+that it starts in 15 ms and stays small. It starts the supervisor, which imports while it is not
+known yet what it is to run, and waits for what is to be run: with that come the cluster's lock and
+what else is to stay open. Whoever goes before that takes the other two along. When the supervisor has ended, in whatever way, it kills every process group that
 the supervisor reported and, on Linux, where orphans come to it as a child subreaper, every
-descendant that is left; then it runs the commands that the supervisor left with it for this case. When the pipe from an owning `up` closes, it asks the supervisor to
-stop, and ends it after the grace period; SIGTERM, SIGINT and SIGHUP ask for the same, SIGQUIT
+descendant that is left; then it runs the commands that the supervisor left with it for this
+case. When the pipe from an owning `up` closes, it asks the supervisor to stop, and ends it after the grace period; SIGTERM, SIGINT and SIGHUP ask for the same, SIGQUIT
 ends everything at once. The lock is free only when nothing is left.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
 import select
 import signal
+import socket
 import sys
 import time
 
 PR_SET_CHILD_SUBREAPER = 36
 ASKING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 COMMANDS_TIMEOUT_S = 30.0
+
+LONGEST_MESSAGE = 65536
+MOST_DESCRIPTORS = 250
+"""The kernel passes on 253 at once."""
 
 KILL_TIMEOUT_S = 5.0
 """How long the end of a killed process is waited for: only one in an uninterruptible sleep takes longer."""
@@ -179,17 +186,20 @@ class Watch:
             self._note(content)
 
 
-def start_supervisor(command: list[str], reports_write: int, passed: list[int]) -> int:
-    """Execute the supervisor in a session of its own, with the pipe's number as last argument; its pid."""
+def start_supervisor(command: list[str], orders: int, reports: int, said: int) -> int:
+    """Execute the supervisor in a session of its own, with the pipe's number as last argument; its pid.
+
+    Its orders come by its stdin; what it says before it has its log goes to `said`.
+    """
     pid = os.fork()
     if pid:
         return pid
     try:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {*ASKING, signal.SIGQUIT})
         os.setsid()
-        for fd in (reports_write, *passed):
-            os.set_inheritable(fd, True)
-        os.execv(command[0], [*command, str(reports_write)])
+        for fd, place in ((orders, 0), (said, 1), (said, 2)):
+            os.dup2(fd, place)
+        os.set_inheritable(reports, True)
+        os.execv(command[0], [*command, str(reports)])
     finally:
         os._exit(127)
 
@@ -201,35 +211,70 @@ def refuse(status_fd: int, error: OSError) -> int:
     return 1
 
 
+def give_up(supervisor: int) -> int:
+    """Whoever launched the guard has gone, or has nothing to run: so do these two."""
+    if supervisor:
+        send(supervisor, signal.SIGKILL)
+        os.waitpid(supervisor, 0)
+    return 0
+
+
+def pass_on(said: int) -> None:
+    """Put into the log what the supervisor said before it had the log."""
+    while readable([said], 0) and (content := os.read(said, 65536)):
+        os.write(2, content)
+
+
 def main() -> int:
-    """Run the guard: `guard.py OPTIONS-AS-JSON SUPERVISOR-COMMAND…`; it was given the cluster's lock, open."""
-    options, command = json.loads(sys.argv[1]), sys.argv[2:]
-    status_fd, owner_fd = options["status_fd"], options["owner_fd"]
-    if owner_fd >= 0:
-        os.set_inheritable(owner_fd, False)
+    """Run the guard: `guard.py SUPERVISOR-COMMAND…`; its stdin is a socket to whoever launched it.
+
+    One message says what there is to do: whether it is owned and the grace period in the first line,
+    the supervisor's options behind it. With it come descriptors: the log, the status pipe, the plan,
+    what is to stay open, among that the cluster's lock, and last the owner's pipe, if it is owned.
+    """
+    reports, reports_write = os.pipe()
+    said, said_write = os.pipe()
+    ours, theirs = socket.socketpair()
+    refused, supervisor = None, 0
+    try:
+        supervisor = start_supervisor(sys.argv[1:], theirs.fileno(), reports_write, said_write)
+    except OSError as error:
+        refused = error
+    for fd in (reports_write, said_write, theirs.detach()):
+        os.close(fd)
     become_subreaper()
+    launcher = socket.socket(fileno=0)
+    message, fds, _, _ = socket.recv_fds(launcher, LONGEST_MESSAGE, MOST_DESCRIPTORS)
+    if not message:
+        return give_up(supervisor)
+    own, _, orders = message.partition(b"\n")
+    owned, grace_s = json.loads(own)
+    for fd in fds:
+        os.set_inheritable(fd, False)
+    log, status_fd, plan, *kept = fds
+    owner_fd = kept.pop() if owned else -1
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    if refused is not None:
+        return refuse(status_fd, refused)
     wakeup, wakeup_write = os.pipe()
     os.set_blocking(wakeup_write, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(wakeup_write, warn_on_full_buffer=False)
-    reports, reports_write = os.pipe()
-    # Until it is known whom to pass them on to: a guard that dies now would leave a supervisor.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {*ASKING, signal.SIGQUIT})
-    try:
-        supervisor = start_supervisor(command, reports_write, [status_fd])
-    except OSError as error:
-        return refuse(status_fd, error)
-    os.close(reports_write)
-    os.close(status_fd)
-    nowhere = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nowhere, 0)
-    os.close(nowhere)
-    watch = Watch(supervisor, reports, owner_fd, options["grace_s"])
+    watch = Watch(supervisor, reports, owner_fd, grace_s)
     for number in ASKING:
         signal.signal(number, lambda *_: watch.ask())
     signal.signal(signal.SIGQUIT, lambda *_: watch.force())
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {*ASKING, signal.SIGQUIT})
+    with contextlib.suppress(OSError):  # it has ended
+        socket.send_fds(ours, [orders], [log, status_fd, plan, *kept])
+    ours.close()
+    for fd in (log, status_fd, plan):
+        os.close(fd)
+    nowhere = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nowhere, launcher.detach())
+    os.close(nowhere)
     watch.until_supervisor_ends(wakeup)
+    pass_on(said)
     kill_everything(watch.groups)
     run_commands(watch.commands)
     return 0

@@ -16,9 +16,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """The installed product, the tools it is compared with, which etcd, and how often."""
+    """The installed product, an earlier one, the tools they are compared with, which etcd, and how often."""
 
     product: Product
+    before: Product | None
     tools: list[Tool]
     etcd: str
     place: Path

@@ -21,7 +21,7 @@ def clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
 
 
-def install(place: Path) -> Path:
+def install(place: Path, checkout: Path = CHECKOUT) -> Path:
     """Build the wheel and install it with real etcd and honcho below `place`; the new Python.
 
     pip compiles everything to byte code, as on a user's machine. Raises BuildFailed.
@@ -31,7 +31,7 @@ def install(place: Path) -> Path:
     _run(sys.executable, "-m", "venv", str(environment))
     python = environment / "bin" / "python"
     pip = (str(python), "-m", "pip", "--quiet", "--disable-pip-version-check")
-    _run(*pip, "wheel", "--no-deps", "--wheel-dir", str(wheels), str(CHECKOUT))
+    _run(*pip, "wheel", "--no-deps", "--wheel-dir", str(wheels), str(checkout))
     wheel = next(wheels.glob("*.whl"))
     _run(*pip, "install", f"{wheel}[etcd,bench]")
     return python

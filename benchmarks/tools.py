@@ -65,10 +65,15 @@ def compared(product: Product, place: Path) -> list[Tool]:
     goreman = compiled(GOREMAN, place)
     honcho = shutil.which("honcho", path=str(product.bin))
     return [
-        Tool(PRODUCT, (product.command, "up", "--plain", "-f")),
+        started_by(product),
         Tool("goreman", (goreman, "-f") if goreman else (), ("start",)),
         Tool("honcho", (honcho, "start", "-f") if honcho else (), (), signal.SIGTERM),
     ]
+
+
+def started_by(product: Product) -> Tool:
+    """The product as one that runs a Procfile in the foreground."""
+    return Tool(PRODUCT, (product.command, "up", "--plain", "-f"))
 
 
 def version(tool: Tool) -> str:

@@ -143,6 +143,7 @@ def test_one_member_more_than_the_size_is_what_its_etcd_makes_of_it(
 
     assert (fourth["state"], fourth["role"], fourth["healthy"]) == ("running", "proxy", True)
     assert (fourth["id"], fourth["term"]) == (None, None)
+    assert fourth["client_url"] not in etcd_sandbox("env").stdout
     # etcd itself refuses to start a proxy a second time beside the database that it left.
     etcd_sandbox("restart", "infra4")
     again = etcd_sandbox.status()["members"][3]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +12,7 @@ import msgspec
 from etcd_sandbox.api.failover import How
 from etcd_sandbox.control.wire import Frame, LinesFrame
 from etcd_sandbox.errors import InputError, TimedOut
+from etcd_sandbox.etcd.datadir import is_of_proxy
 from etcd_sandbox.model.spec import ClusterSpec
 from etcd_sandbox.model.state import ClusterStatus
 from etcd_sandbox.model.verdict import NotSettled, Verdict
@@ -79,8 +80,13 @@ def members_in(spec: ClusterSpec) -> tuple[str, ...]:
 
 
 def endpoints_in(spec: ClusterSpec) -> list[str]:
-    """The members' client URLs, in the order of the plan."""
-    return list(spec.client_urls)
+    """Where clients are served, in the order of the plan: not by a member that has become a proxy."""
+    served = tuple(
+        each
+        for each in spec.processes
+        if each.member is None or not is_of_proxy(each.member.data_dir)
+    )
+    return list(replace(spec, processes=served).client_urls)
 
 
 def members_told(spec: ClusterSpec) -> tuple[object, ...]:

@@ -22,6 +22,7 @@ from etcd_sandbox.control.client import ControlClient
 from etcd_sandbox.errors import InputError, SandboxError
 from etcd_sandbox.etcd import snapshotfile
 from etcd_sandbox.etcd.gateway import Gateway
+from etcd_sandbox.host.etcdctl import by_hand
 from etcd_sandbox.model.credentials import Credentials
 from etcd_sandbox.model.selector import candidates_of, resolve
 from etcd_sandbox.model.state import Role
@@ -41,7 +42,7 @@ class Snapshot:
 
     `keys` is None where the member did not say. `version` is that of the etcd of `member`, whose
     `endpoint` it was taken from. `quorum`: the member was up to date with a quorum when it began;
-    without, what only others had written is missing.
+    without, what only others had written is missing. `by_hand` is the command of etcdctl that does the same.
     """
 
     path: str
@@ -54,6 +55,7 @@ class Snapshot:
     role: str | None
     endpoint: str
     quorum: bool
+    by_hand: str
 
 
 def save(
@@ -71,7 +73,7 @@ def save(
     already or cannot be, and when `on` selects several; SandboxError when no member answers, and
     TimedOut.
     """
-    path = path.absolute()
+    typed, path = path, path.absolute()
     _refuse(path, overwrite)
     plan, status = client.plan(), client.status()
     chosen = _chosen(status["members"], on)
@@ -80,8 +82,8 @@ def save(
         for process in plan["processes"]
         if process.get("member") and process["name"] == chosen["process"]
     )
+    user = client.user or plan.get("user") or ""
     with _Draft(path, overwrite=overwrite) as draft:
-        user = client.user or plan.get("user")
         quorum, keys, facts = asyncio.run(_taken(member, draft, timeout_s, user))
     return Snapshot(
         path=str(path),
@@ -94,6 +96,9 @@ def save(
         role=chosen["role"],
         endpoint=member.get("endpoint") or member["client_url"],
         quorum=quorum,
+        by_hand=by_hand(
+            member, user if status.get("authentication") else "", ["snapshot", "save", str(typed)]
+        ),
     )
 
 

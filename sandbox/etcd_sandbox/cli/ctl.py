@@ -37,7 +37,7 @@ def ctl(on: tuple[str, ...], args: tuple[str, ...]) -> None:
     from etcd_sandbox.host.etcdctl import (
         command_line,
         inherited,
-        members_now,
+        members_of,
         misleading,
         misleading_words,
         overlooks_records,
@@ -45,7 +45,7 @@ def ctl(on: tuple[str, ...], args: tuple[str, ...]) -> None:
 
     client = running()
     plan = client.plan()
-    members = members_now(plan, lambda: client.status()["members"])
+    members = members_of(plan)
     if not members:
         raise SandboxError(f"cluster {client.paths.name!r} has no etcd member to talk to")
     chosen = _selected(client, members, on) if on else members

@@ -28,10 +28,10 @@ def env(shell: str | None) -> None:
     Variables of yours that are meant for another cluster, such as ETCDCTL_CACERT, are unset by it.
     """
     from etcd_sandbox.cli.choice import running
-    from etcd_sandbox.host.etcdctl import etcdctl_variables, members_now, misleading
+    from etcd_sandbox.host.etcdctl import etcdctl_variables, members_of, misleading
 
     client = running()
-    members = members_now(client.plan(), lambda: client.status()["members"])
+    members = members_of(client.plan())
     if not members:
         raise SandboxError(f"cluster {client.paths.name!r} has no etcd member")
     # For the etcdctl of a shell, which may be an old one.

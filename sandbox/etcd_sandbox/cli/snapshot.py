@@ -58,7 +58,7 @@ def snapshot(file: Path, on: tuple[str, ...], force: bool, timeout_s: float) -> 
     output.line(_saved_line(saved, file))
     output.line(f"  sha256 {saved.sha256[:SHOWN_OF_SHA256]}…, checked")
     name = shlex.quote(str(file))
-    output.line(f"  by hand: etcdctl --endpoints={saved.endpoint} snapshot save {name}")
+    output.line(f"  by hand: {saved.by_hand}")
     if not settings().quiet:
         # The default name, and ports beside those of the cluster that runs.
         output.line(f"next: etcd-sandbox restore {name} --base-port auto")

@@ -13,7 +13,7 @@ def has_data(data_dir: str) -> bool:
 
 def is_of_proxy(data_dir: str) -> bool:
     """Whether an etcd 3.4 or 3.5 found its discovery token full there, and became a proxy."""
-    return (Path(data_dir) / "proxy").is_dir()
+    return bool(data_dir) and (Path(data_dir) / "proxy").is_dir()
 
 
 def clear_for_proxy(data_dir: str) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from etcd_sandbox.errors import SandboxError, TimedOut
+from etcd_sandbox.etcd.datadir import is_of_proxy
 from etcd_sandbox.model.address import SECURE_SCHEMES, SOCKET_SCHEMES
-from etcd_sandbox.model.spec import After, Bootstrap
-from etcd_sandbox.model.state import Role
+from etcd_sandbox.model.spec import After
 from etcd_sandbox.paths import SOCKET_PATH_LIMIT
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def members_of(plan: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The members of a plan as JSON, each with its `process`, in the order of the cluster.
 
     `surplus`: clients are not served by it: the discovery token had no place for it, or it is a learner
-    or a proxy.
+    or a proxy, as a member of 3.4 or 3.5 becomes one that finds the token full.
     """
     return [
         {
@@ -32,27 +32,12 @@ def members_of(plan: Mapping[str, Any]) -> list[dict[str, Any]]:
             "process": process["name"],
             "surplus": process.get("after") == After.READY
             or process["member"].get("learner")
-            or process["member"].get("proxy"),
+            or process["member"].get("proxy")
+            or is_of_proxy(process["member"].get("data_dir") or ""),
         }
         for process in plan["processes"]
         if process.get("member")
     ]
-
-
-def members_now(
-    plan: Mapping[str, Any], ask: Callable[[], Iterable[Mapping[str, Any]]]
-) -> list[dict[str, Any]]:
-    """The members of a running cluster as `members_of` gives them, with what only it knows.
-
-    Who found the discovery token full is a proxy since, and so surplus. `ask` gives the members of `status`;
-    it is asked only where there may be such.
-    """
-    members = members_of(plan)
-    if plan.get("bootstrap") == Bootstrap.DISCOVERY:
-        proxies = {member["process"] for member in ask() if member["role"] == Role.PROXY}
-        for member in members:
-            member["surplus"] = member["surplus"] or member["process"] in proxies
-    return members
 
 
 def etcdctl_variables(members: Iterable[Mapping[str, Any]]) -> dict[str, str]:
@@ -72,6 +57,19 @@ def etcdctl_variables(members: Iterable[Mapping[str, Any]]) -> dict[str, str]:
             variables["ETCDCTL_CERT"] = secured["client_cert"]
             variables["ETCDCTL_KEY"] = secured["client_key"]
     return variables
+
+
+def by_hand(member: Mapping[str, Any], user: str, args: Sequence[str]) -> str:
+    """The command that asks this member with a plain etcdctl, as a shell reads it.
+
+    With a `user`, NAME:PASSWORD, it names the user, and etcdctl asks for the password.
+    """
+    flags = [
+        f"--{name.removeprefix('ETCDCTL_').lower().replace('_', '-')}={value}"
+        for name, value in etcdctl_variables([member]).items()
+    ]
+    named = [f"--user={user.partition(':')[0]}"] if user else []
+    return shlex.join(["etcdctl", *flags, *named, *args])
 
 
 def program_variables(plan: Mapping[str, Any], paths: ClusterPaths) -> dict[str, str]:

@@ -136,6 +136,7 @@ def test_the_file_is_what_the_member_streamed(fake_member: FakeMember, tmp_path:
         role="leader",
         endpoint=fake_member.url,
         quorum=True,
+        by_hand=f"etcdctl --endpoints={saved.endpoint} snapshot save {saved.path}",
     )
     assert fake_member.counted_at == "7"
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from etcd_sandbox.etcd import release
 from etcd_sandbox.host.etcdctl import (
+    by_hand,
     command_line,
     etcdctl_variables,
     inherited,
-    members_now,
     members_of,
     misleading,
     misleading_words,
@@ -119,14 +119,25 @@ def test_where_grpc_and_http_are_apart_etcdctl_is_given_the_address_of_grpc() ->
     }
 
 
-def test_a_member_that_became_a_proxy_since_is_no_endpoint() -> None:
-    plan = {
-        "bootstrap": "discovery",
-        "processes": [member("a", "http://a:1"), member("b", "http://b:1")],
+def test_a_member_that_became_a_proxy_since_is_no_endpoint(tmp_path: Path) -> None:
+    (tmp_path / "b" / "proxy").mkdir(parents=True)
+    members = [
+        member(name, f"http://{name}:1", data_dir=str(tmp_path / name)) for name in ("a", "b")
+    ]
+    assert etcdctl_variables(members_of({"processes": members})) == {
+        "ETCDCTL_ENDPOINTS": "http://a:1"
     }
-    shown = [{"process": "a", "role": "leader"}, {"process": "b", "role": "proxy"}]
-    members = members_now(plan, lambda: shown)
-    assert etcdctl_variables(members) == {"ETCDCTL_ENDPOINTS": "http://a:1"}
+
+
+def test_what_is_done_by_hand_has_what_tls_and_users_need() -> None:
+    secure = {"client_url": "https://a:1", "client_cert": "/c d", "client_key": "/k"}
+    assert by_hand({"client_url": "http://a:1"}, "", ["snapshot", "save", "a b"]) == (
+        "etcdctl --endpoints=http://a:1 snapshot save 'a b'"
+    )
+    assert by_hand(secure, "root:secret", ["snapshot", "save", "b"]) == (
+        "etcdctl --endpoints=https://a:1 --insecure-skip-tls-verify=true '--cert=/c d' --key=/k "
+        "--user=root snapshot save b"
+    )
 
 
 def test_a_socket_is_an_endpoint_by_its_path_and_by_a_short_one_where_that_is_too_long(

@@ -20,7 +20,7 @@ NOTICED_WITHIN_S = 10.0
 
 
 def sleeper(sandbox: SandboxCommand) -> None:
-    (sandbox.cwd / "Procfile").write_text("sleeper: exec sleep 1000\n")
+    (sandbox.cwd / "Procfile").write_text("sleeper: echo begins; exec sleep 1000\n")
 
 
 @pytest.mark.parametrize(
@@ -42,11 +42,14 @@ def test_a_supervisor_that_nobody_could_reach_any_more_says_so_and_ends_what_it_
     until((directory / "control.sock").exists)
     follower = sandbox_command.popen("events", "-f")
     until(lambda: follower.stdout is not None and follower.stdout.readline())
+    reader = sandbox_command.popen("logs", "-f")
+    until(lambda: reader.stdout is not None and reader.stdout.readline())
     take(directory)
     out, _ = up.communicate(timeout=NOTICED_WITHIN_S)
     assert up.returncode == 1
     told, _ = follower.communicate(timeout=NOTICED_WITHIN_S)
-    for shown in (out, told):
+    _, warned = reader.communicate(timeout=NOTICED_WITHIN_S)
+    for shown in (out, told, warned):
         assert b"cluster stopped: the " in shown
         assert b" is gone: " in shown
     sandbox_command.assert_nothing_left(NOTICED_WITHIN_S)

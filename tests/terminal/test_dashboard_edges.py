@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import sys
 import time
@@ -139,7 +140,10 @@ def test_up_leaves_the_terminal_as_it_found_it_however_its_dashboard_ends(
     assert terminal.settings == terminal.settings_before
 
 
-@pytest.mark.parametrize("way", ["down", "SIGTERM to up", "SIGKILL to the supervisor"])
+@pytest.mark.parametrize(
+    "way",
+    ["down", "SIGTERM to up", "SIGKILL to the supervisor", "the state directory is gone"],
+)
 def test_up_leaves_the_terminal_as_it_found_it_when_the_cluster_is_ended_from_elsewhere(
     way: str, sandbox_command: SandboxCommand, terminal_of: OpensTerminal
 ) -> None:
@@ -150,12 +154,18 @@ def test_up_leaves_the_terminal_as_it_found_it_when_the_cluster_is_ended_from_el
         sandbox_command("down")
     elif way == "SIGTERM to up":
         terminal.process.terminate()
+    elif way == "the state directory is gone":
+        shutil.rmtree(paths(sandbox_command).root)
     else:
         supervisor = json.loads(paths(sandbox_command).supervisor.read_bytes())
         os.kill(supervisor["pid"], signal.SIGKILL)
     terminal.wait()
     assert leftovers(terminal.painted) == []
     assert terminal.settings == terminal.settings_before
+    if way == "the state directory is gone":
+        # Nothing but this tells why the dashboard went.
+        assert b"the state directory is gone: " in terminal.painted
+        assert b"; everything was stopped" in terminal.painted
     sandbox_command.assert_nothing_left()
 
 

@@ -36,6 +36,7 @@ from etcd_sandbox.errors import (
     SandboxError,
     TimedOut,
 )
+from etcd_sandbox.host.ground import Ground
 from etcd_sandbox.host.launch import Launched, launch, sweep, wait_until_gone
 from etcd_sandbox.inputs.plan import Caller, Planned
 from etcd_sandbox.model.event import Kind
@@ -92,6 +93,7 @@ def own(planned: Planned, paths: ClusterPaths, caller: Caller, wishes: Wishes) -
         inherited_fds=planned.held,
     )
     signals.raising = False
+    ground = Ground(paths)
     asked = False
     notices = _Notices()
     _watch_edits(planned, paths, caller, wishes, notices)
@@ -111,7 +113,7 @@ def own(planned: Planned, paths: ClusterPaths, caller: Caller, wishes: Wishes) -
             began_us = max(began_us, now_us - SHOWN_AGAIN_US)
         else:
             asked, began_us = left is Left.STOP, now_us
-    foreground = _Foreground(planned, paths, wishes, launched, signals, began_us)
+    foreground = _Foreground(planned, paths, ground, wishes, launched, signals, began_us)
     notices.tell(foreground.say)
     if not asked:
         return foreground.run()
@@ -164,12 +166,14 @@ class _Foreground:
         self,
         planned: Planned,
         paths: ClusterPaths,
+        ground: Ground,
         wishes: Wishes,
         launched: Launched,
         signals: EndSignals,
         began_us: int,
     ) -> None:
         self._paths = paths
+        self._ground = ground
         self._wishes = wishes
         self._launched = launched
         self._signals = signals
@@ -253,6 +257,10 @@ class _Foreground:
             # Nobody was shown how it ended: the dashboard had the terminal, or the streams came too late.
             ended = int(last.get("exit_code") or 0)
             self._tell_failure(last)
+        if ended is None and (loss := self._ground.loss()) and not loss.has_directory:
+            # So the last event is in no file; the supervisor ended of it.
+            self._complain(SandboxError(f"{loss.what}; everything was stopped"))
+            return EXIT_FAILED
         if ended is None:
             self._complain(
                 SandboxError(

@@ -11,7 +11,7 @@ import click
 from etcd_sandbox.cli import diagnostics, output
 from etcd_sandbox.cli.params import MOMENT, WholeRange, raw, selectors
 from etcd_sandbox.cli.settings import common
-from etcd_sandbox.control.wire import Frame, LinesFrame, LostFrame, NowFrame
+from etcd_sandbox.control.wire import EndedFrame, Frame, LinesFrame, LostFrame, NowFrame
 from etcd_sandbox.words import shown
 
 Keep = Callable[[bytes], bool]
@@ -69,7 +69,9 @@ def logs(
         select, follow=follow, tail=tail if keep is None else None, since_us=since_us
     )
     for frame in frames if keep is None else matching(frames, keep, tail):
-        if isinstance(frame, LostFrame):
+        if isinstance(frame, EndedFrame):
+            diagnostics.warn(f"cluster stopped: {frame.why}")
+        elif isinstance(frame, LostFrame):
             diagnostics.warn(shown.log_loss(frame.lines, frame.losing, frame.why))
         for piece in merger.frame(frame):
             output.raw(piece)

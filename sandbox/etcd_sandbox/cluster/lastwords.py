@@ -33,6 +33,11 @@ class LastWords:
         self.failure: ProcessFailed | None = None
         self.fields: dict[str, object] = {}
 
+    @property
+    def why(self) -> str:
+        """Why everything is ended though nobody asked for it; empty where that is not so."""
+        return str(self.fields.get("why", ""))
+
     def of(self, event: Event) -> ProcessFailed | None:
         """The failure that this end of a process is; None for one that ends nothing."""
         process, code = str(event.fields["process"]), event.fields.get("code")

@@ -220,8 +220,8 @@ class Routes:
                 reader,
                 self._streams,
                 lost,
+                self._cluster.last_words,
                 follow=_flag(request, "follow"),
-                began=lambda: self._cluster.last_words.follows("logs"),
             ),
             media_type="application/octet-stream",
         )

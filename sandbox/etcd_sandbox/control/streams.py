@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
-from etcd_sandbox.control.wire import NOW_FRAME, lines_header, skipped_frame
+from etcd_sandbox.cluster.lastwords import LastWords
+from etcd_sandbox.control.wire import NOW_FRAME, ended_frame, lines_header, skipped_frame
 from etcd_sandbox.supervise.logbook import Chunk, Gap, Reader
 
 LAST_WORDS_WITHIN_S = 5.0
@@ -39,16 +40,16 @@ class Streams:
 
 
 async def frames(
-    reader: Reader, streams: Streams, first: bytes, *, follow: bool, began: Callable[[], None]
+    reader: Reader, streams: Streams, first: bytes, last_words: LastWords, *, follow: bool
 ) -> AsyncIterator[bytes]:
     """What the reader comes to, in frames (`control.wire`); with `follow` also what comes later.
 
-    `first` is a frame that goes before them. `began` is called when somebody follows.
+    `first` is a frame that goes before them. Whoever follows is told by `last_words` why it ended.
     """
     caught_up = False
     streams.open += 1
     if follow:
-        began()
+        last_words.follows("logs")
     try:
         while True:
             last = reader.at_end or not follow
@@ -64,6 +65,8 @@ async def frames(
             if not caught_up:
                 caught_up = True
                 gathered.append(NOW_FRAME)
+            if last and follow and last_words.why:
+                gathered.append(ended_frame(last_words.why))
             if gathered:
                 streams.sent += 1
                 yield b"".join(gathered)

@@ -6,6 +6,7 @@ A log stream is a sequence of frames. Each begins with one line of ASCII:
     S <lines>                             so many lines were rotated away before they were read
     N                                     the reader has caught up; what follows is new
     X <lines> <0|1> <why>                 so many lines could not be kept so far; whether that goes on
+    E <why>                               the last: why everything was ended, where nobody asked for it
 
 An upgrade is a stream of JSON objects, one a line: `{"plan": …}` (UpgradePlan), `{"member": …}`
 (MemberUpgrade) for each one that is done, and last `{"verdict": …}` or `{"error": …}`.
@@ -51,7 +52,13 @@ class LostFrame(NamedTuple):
     why: str
 
 
-Frame = LinesFrame | SkippedFrame | NowFrame | LostFrame
+class EndedFrame(NamedTuple):
+    """Everything was ended, though nobody asked for it, and why."""
+
+    why: str
+
+
+Frame = LinesFrame | SkippedFrame | NowFrame | LostFrame | EndedFrame
 
 
 def lines_header(seq: int, time_us: int, size: int, process: str) -> bytes:
@@ -67,6 +74,11 @@ def skipped_frame(lines: int) -> bytes:
 def lost_frame(lines: int, losing: bool, why: str) -> bytes:
     """A whole frame that tells of lines that could not be kept."""
     return b"X %d %d %s\n" % (lines, losing, why.encode())
+
+
+def ended_frame(why: str) -> bytes:
+    """A whole frame that tells why everything was ended."""
+    return b"E %s\n" % why.encode(errors="backslashreplace")
 
 
 NOW_FRAME = b"N\n"
@@ -89,6 +101,8 @@ def read_frames(stream: BinaryIO) -> Iterator[Frame]:
                 yield NowFrame()
             case [b"X", lines, losing, *why]:
                 yield LostFrame(int(lines), losing == b"1", b" ".join(why).decode())
+            case [b"E", *_]:
+                yield EndedFrame(header[2:-1].decode())
 
 
 def error_to_wire(error: SandboxError) -> dict[str, object]:

@@ -7,9 +7,11 @@ import io
 import pytest
 from etcd_sandbox.control.wire import (
     NOW_FRAME,
+    EndedFrame,
     LinesFrame,
     NowFrame,
     SkippedFrame,
+    ended_frame,
     error_from_wire,
     error_to_wire,
     lines_header,
@@ -22,10 +24,12 @@ from etcd_sandbox.errors import InputError, NotRunning, ProcessFailed, SandboxEr
 def test_frames_come_out_as_they_went_in() -> None:
     lines = b"one\n\nN\nL 1 2 3 x\n\xff\n"
     sent = lines_header(7, 1_700_000, len(lines), "wéb") + lines + skipped_frame(12) + NOW_FRAME
+    sent += ended_frame("the lock  is gone: /a b")
     assert list(read_frames(io.BytesIO(sent))) == [
         LinesFrame(7, 1_700_000, "wéb", lines),
         SkippedFrame(12),
         NowFrame(),
+        EndedFrame("the lock  is gone: /a b"),
     ]
 
 

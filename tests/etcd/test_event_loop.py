@@ -17,7 +17,9 @@ import pytest
 from etcd_sandbox.cluster.cluster import Cluster
 from etcd_sandbox.etcd.gateway import Gateway
 from etcd_sandbox.host.planfile import record_plan
-from etcd_sandbox.inputs.plan import Caller, Options, Planned, plan_up
+from etcd_sandbox.inputs.caller import Caller, Planned
+from etcd_sandbox.inputs.options import Options
+from etcd_sandbox.inputs.plan import plan_up
 from etcd_sandbox.model.spec import EtcdBinary
 from etcd_sandbox.model.verb import Order, Verb
 from etcd_sandbox.model.verdict import Verdict

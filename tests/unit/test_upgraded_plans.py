@@ -8,7 +8,9 @@ from pathlib import Path
 import msgspec
 import pytest
 from etcd_sandbox.errors import InputError
-from etcd_sandbox.inputs.plan import Caller, Options, plan_again, plan_up
+from etcd_sandbox.inputs.caller import Caller
+from etcd_sandbox.inputs.options import Options
+from etcd_sandbox.inputs.plan import plan_again, plan_up
 from etcd_sandbox.model.spec import ClusterSpec, EtcdBinary, PastKind
 from etcd_sandbox.paths import ClusterPaths
 from etcd_sandbox.plan.membership import with_past

@@ -20,7 +20,7 @@ class ClusterArguments(TypedDict, total=False):
     discovery: str | None
     runtime: str | None
     image: str | None
-    image_from_binary: bool
+    image_from_binary: bool | None
     restore: str | Path | None
     timeout_s: float
     keep_data: bool

@@ -7,25 +7,27 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from etcd_sandbox.errors import InputError
+from etcd_sandbox.inputs.options import DECLARED, Kind
 from etcd_sandbox.model.signals import signal_name
 
 LONGEST_S = 1e6
 """Eleven days: longer than anything that is waited for, shorter than what a socket takes."""
 
+_PYTHON: dict[Kind, tuple[type, ...]] = {
+    Kind.WHOLE: (int,),
+    Kind.PORT_OR_AUTO: (int, str),
+    Kind.TEXT: (str,),
+    Kind.PATH_OR_NAME: (str, Path),
+    Kind.SWITCH: (bool,),
+}
+
 _KINDS: dict[str, tuple[tuple[type, ...], str]] = {
-    "members": ((int,), "a whole number"),
-    "profile": ((str, Path), "a name or a path"),
-    "procfile": ((str, Path), "a path"),
-    "etcd": ((str, Path), "a version or a path, both as text"),
-    "base_port": ((int, str), "a port or 'auto'"),
+    name: (_PYTHON[option.kind], option.python)
+    for name, option in DECLARED.items()
+    if option.python
+} | {
     "name": ((str,), "text"),
-    "links": ((bool,), "True or False"),
-    "bootstrap": ((str,), "text"),
-    "discovery": ((str,), "text"),
-    "runtime": ((str,), "text"),
-    "image": ((str,), "text"),
     "user": ((str,), "text"),
-    "image_from_binary": ((bool,), "True or False"),
     "restore": ((str, Path), "a path"),
     "keep_data": ((bool,), "True or False"),
 }

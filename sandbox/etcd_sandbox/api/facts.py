@@ -35,7 +35,7 @@ class ClusterFacts:
         discovery: str | None = None,
         runtime: str | None = None,
         image: str | None = None,
-        image_from_binary: bool = False,
+        image_from_binary: bool | None = None,
         restore: str | Path | None = None,
         timeout_s: float = 30.0,
         keep_data: bool = False,
@@ -64,24 +64,9 @@ class ClusterFacts:
 
         Raises InputError for arguments that contradict each other.
         """
-        self._wishes = Wishes(
-            members=members,
-            profile=profile,
-            procfile=procfile,
-            etcd=etcd,
-            base_port=base_port,
-            name=name,
-            links=links,
-            bootstrap=bootstrap,
-            discovery=discovery,
-            runtime=runtime,
-            image=image,
-            image_from_binary=image_from_binary,
-            restore=restore,
-            timeout_s=timeout_s,
-            keep_data=keep_data,
-            user=user,
-        )
+        given = dict(locals())
+        del given["self"]
+        self._wishes = Wishes(**given)
         self._life: Life | None = None
         self._attached: ClusterPaths | None = None
 

@@ -6,7 +6,7 @@ import logging
 import os
 import subprocess
 from contextlib import nullcontext, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from etcd_sandbox.api.checks import check_arguments
@@ -20,16 +20,12 @@ from etcd_sandbox.host.launch import Launched, launch, left_behind, sweep
 from etcd_sandbox.host.leftovers import clear_abandoned, clear_leftovers, passing_cluster
 from etcd_sandbox.host.planfile import recorded_plan
 from etcd_sandbox.host.start import KILLED_WITHIN_S, stop, stop_at_once
-from etcd_sandbox.inputs.plan import (
-    DEFAULT_MEMBERS,
-    Caller,
-    Options,
-    Planned,
-    plan_up,
-    refuse_foreign_data,
-)
+from etcd_sandbox.inputs.caller import Caller, Planned
+from etcd_sandbox.inputs.olddata import refuse_foreign_data
+from etcd_sandbox.inputs.options import DECLARED, DEFAULT_MEMBERS, Options, check_together
+from etcd_sandbox.inputs.plan import plan_up
 from etcd_sandbox.model.credentials import Credentials
-from etcd_sandbox.model.spec import Bootstrap, Runtime, SourceKind
+from etcd_sandbox.model.spec import Bootstrap, SourceKind
 from etcd_sandbox.paths import ClusterPaths, cluster_paths, working_directory
 
 _log = logging.getLogger("etcd_sandbox")
@@ -53,7 +49,7 @@ class Wishes:
     discovery: str | None = None
     runtime: str | None = None
     image: str | None = None
-    image_from_binary: bool = False
+    image_from_binary: bool | None = None
     restore: str | Path | None = None
     timeout_s: float = 30.0
     keep_data: bool = False
@@ -61,15 +57,7 @@ class Wishes:
 
     def __post_init__(self) -> None:
         check_arguments(asdict(self))
-        if self.profile is not None and self.procfile is not None:
-            raise InputError(
-                "profile and procfile contradict each other", hint="leave out one of them"
-            )
-        if self.members is not None and self.procfile is not None:
-            raise InputError(
-                "members and procfile contradict each other: a Procfile lists its members itself",
-                hint="leave out one of them",
-            )
+        check_together(self._given(), lambda option: option.name)
         if self.keep_data and self.name is None:
             raise InputError(
                 "data can only be kept for a cluster with a name",
@@ -90,10 +78,12 @@ class Wishes:
                 "members that are restored from a snapshot know each other",
                 hint="leave out bootstrap",
             )
-        for name, words in (("bootstrap", Bootstrap), ("runtime", Runtime)):
-            if (word := getattr(self, name)) is not None and word not in list(words):
+        for option in DECLARED.values():
+            word = getattr(self, option.name, None)
+            if option.words and word is not None and word not in option.words:
                 raise InputError(
-                    f"{name!r} cannot be {word!r}", hint=f"choose one of: {', '.join(words)}"
+                    f"{option.name!r} cannot be {word!r}",
+                    hint=f"choose one of: {', '.join(option.words)}",
                 )
 
     @property
@@ -103,25 +93,16 @@ class Wishes:
 
     def options(self) -> Options:
         """As the inputs take them."""
-        members = self.members
-        nothing = self.profile is None and self.procfile is None and self.restore is None
-        if members is None and nothing:
-            members = DEFAULT_MEMBERS
-        return Options(
-            members=members,
-            profile=_text(self.profile),
-            procfile=_text(self.procfile),
-            etcd=_text(self.etcd),
-            base_port=self.base_port,
-            links=self.links,
-            bootstrap=self.bootstrap,
-            discovery=self.discovery,
-            runtime=self.runtime,
-            image=self.image,
-            image_from_binary=self.image_from_binary,
-            fresh=self.ephemeral,
-            ephemeral=self.ephemeral,
-        )
+        options = replace(self._given(), fresh=self.ephemeral, ephemeral=self.ephemeral)
+        sources = (self.members, self.profile, self.procfile, self.restore)
+        if all(source is None for source in sources):
+            return replace(options, members=DEFAULT_MEMBERS)
+        return options
+
+    def _given(self) -> Options:
+        values = {name: getattr(self, name) for name, option in DECLARED.items() if option.python}
+        texts = {name: str(value) for name, value in values.items() if isinstance(value, Path)}
+        return Options(**(values | texts))
 
 
 class Life:
@@ -265,10 +246,6 @@ def _refuse_kept_data(paths: ClusterPaths) -> None:
             str(paths.root),
             "keep_data=True continues it; another name, or none, makes another cluster",
         )
-
-
-def _text(value: str | Path | None) -> str | None:
-    return None if value is None else str(value)
 
 
 def _let_go_in_fork() -> None:

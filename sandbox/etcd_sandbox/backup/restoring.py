@@ -16,13 +16,10 @@ from etcd_sandbox.etcd.snapshotfile import SnapshotFacts
 from etcd_sandbox.etcd.version import parse, series
 from etcd_sandbox.host.clusterlock import is_running
 from etcd_sandbox.host.planfile import recorded_plan
-from etcd_sandbox.inputs.plan import (
-    Caller,
-    Options,
-    Planned,
-    plan_up,
-    refuse_foreign_data,
-)
+from etcd_sandbox.inputs.caller import Caller, Planned
+from etcd_sandbox.inputs.olddata import refuse_foreign_data
+from etcd_sandbox.inputs.options import Options
+from etcd_sandbox.inputs.plan import plan_up
 from etcd_sandbox.model.spec import Bootstrap, ClusterSpec, EtcdBinary, MemberSpec, PastKind
 from etcd_sandbox.paths import ClusterPaths
 from etcd_sandbox.plan.generated import default_token

@@ -64,7 +64,7 @@ def _purge(kill: bool) -> None:
     from etcd_sandbox.cli import choice
     from etcd_sandbox.host.clusterlock import purge
     from etcd_sandbox.host.planfile import recorded_plan
-    from etcd_sandbox.inputs.plan import refuse_foreign_data
+    from etcd_sandbox.inputs.olddata import refuse_foreign_data
     from etcd_sandbox.paths import cluster_paths
     from etcd_sandbox.plan.recorded import UnreadablePlan
 
@@ -97,7 +97,7 @@ def _purge(kill: bool) -> None:
 
 def _end(client: ControlClient, *, kill: bool) -> None:
     from etcd_sandbox.host.launch import run_of, wait_until_gone
-    from etcd_sandbox.inputs.plan import refuse_foreign_data
+    from etcd_sandbox.inputs.olddata import refuse_foreign_data
     from etcd_sandbox.plan.recorded import of_running
 
     run = run_of(client.paths)

@@ -10,7 +10,8 @@ from pathlib import Path
 from etcd_sandbox.cli.diagnostics import one_line
 from etcd_sandbox.control.client import ControlClient
 from etcd_sandbox.errors import NotRunning, SandboxError
-from etcd_sandbox.inputs.plan import Caller, plan_again
+from etcd_sandbox.inputs.caller import Caller
+from etcd_sandbox.inputs.plan import plan_again
 
 DEBOUNCE_MS = 200
 """An editor's several writes within this time are one edit."""

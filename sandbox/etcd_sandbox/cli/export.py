@@ -17,7 +17,7 @@ from etcd_sandbox.export.exported import Kind
 
 if TYPE_CHECKING:
     from etcd_sandbox.export.exported import Exported
-    from etcd_sandbox.inputs.plan import Options
+    from etcd_sandbox.inputs.options import Options
     from etcd_sandbox.model.spec import ClusterSpec, EtcdBinary
 
 _RUN_WITH = {
@@ -69,7 +69,8 @@ def export(kind: str, file: str | None, force: bool, **given: Any) -> None:
 def _meant(options: Options) -> tuple[ClusterSpec, str]:
     """The cluster to export, and the line that says which it is."""
     from etcd_sandbox.cli.choice import paths_to_start, running
-    from etcd_sandbox.inputs.plan import Options, plan_up
+    from etcd_sandbox.inputs.options import Options
+    from etcd_sandbox.inputs.plan import plan_up
 
     if options == Options():
         from etcd_sandbox.host.planfile import recorded_plan

@@ -38,7 +38,7 @@ from etcd_sandbox.errors import (
 )
 from etcd_sandbox.host.ground import Ground
 from etcd_sandbox.host.launch import Launched, launch, sweep, wait_until_gone
-from etcd_sandbox.inputs.plan import Caller, Planned
+from etcd_sandbox.inputs.caller import Caller, Planned
 from etcd_sandbox.model.event import Kind
 from etcd_sandbox.paths import ClusterPaths
 

@@ -19,7 +19,7 @@ from etcd_sandbox.cli.settings import common
 from etcd_sandbox.errors import InputError, SandboxError
 
 if TYPE_CHECKING:
-    from etcd_sandbox.inputs.plan import Planned
+    from etcd_sandbox.inputs.caller import Planned
     from etcd_sandbox.paths import ClusterPaths
 
 EXIT_NOT_EXECUTABLE = 126
@@ -52,7 +52,9 @@ def run(timeout_s: float, command: tuple[str, ...], **given: Any) -> int:
     """
     from etcd_sandbox.cli.interrupts import interruptible
     from etcd_sandbox.host.leftovers import clear_abandoned, passing_cluster
-    from etcd_sandbox.inputs.plan import DEFAULT_MEMBERS, plan_up, refuse_foreign_data
+    from etcd_sandbox.inputs.olddata import refuse_foreign_data
+    from etcd_sandbox.inputs.options import DEFAULT_MEMBERS
+    from etcd_sandbox.inputs.plan import plan_up
     from etcd_sandbox.model.spec import SourceKind
 
     if given["procfile"] is not None:

@@ -12,7 +12,7 @@ from etcd_sandbox.cli.params import raw, timeout
 from etcd_sandbox.cli.settings import common, settings
 
 if TYPE_CHECKING:
-    from etcd_sandbox.inputs.plan import Planned
+    from etcd_sandbox.inputs.caller import Planned
     from etcd_sandbox.paths import ClusterPaths
 
 
@@ -60,8 +60,8 @@ def up(
     from etcd_sandbox.cli import preview
     from etcd_sandbox.cli.choice import clear_leftovers, paths_to_start
     from etcd_sandbox.host.planfile import recorded_plan
-    from etcd_sandbox.inputs.olddata import going_on
-    from etcd_sandbox.inputs.plan import plan_up, refuse_foreign_data
+    from etcd_sandbox.inputs.olddata import going_on, refuse_foreign_data
+    from etcd_sandbox.inputs.plan import plan_up
 
     options = collect(
         wanted=wanted, ephemeral=ephemeral, exit_on_error=exit_on_error, fresh=fresh, **given

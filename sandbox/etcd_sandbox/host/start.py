@@ -15,7 +15,7 @@ from etcd_sandbox.model.event import Kind
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from etcd_sandbox.inputs.plan import Planned
+    from etcd_sandbox.inputs.caller import Planned
     from etcd_sandbox.paths import ClusterPaths
 
 KILLED_WITHIN_S = 15.0

@@ -1,4 +1,4 @@
-"""What `up` says of the data that members have already: nobody is to meet old keys unawares."""
+"""What is said of the data that members have already: nobody meets old keys unawares, or loses data of their own."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from etcd_sandbox.errors import InputError
 from etcd_sandbox.etcd.datadir import has_data
 from etcd_sandbox.model.leftoff import LeftOff
+from etcd_sandbox.model.spec import SourceKind
 from etcd_sandbox.plan.identity import mismatch
 
 if TYPE_CHECKING:
@@ -63,3 +65,17 @@ def _figures(paths: ClusterPaths) -> str:
     except (OSError, msgspec.MsgspecError):
         return ""
     return f" (term {left.term}, revision {left.revision})"
+
+
+def refuse_foreign_data(spec: ClusterSpec, option: str) -> None:
+    """Raises InputError where `option` would delete data directories that are not ours."""
+    foreign = [place for each in spec.members if each.member for place in each.member.foreign_data]
+    if foreign:
+        kept = "that the Procfile's own commands keep"
+        if spec.source.kind is not SourceKind.PROCFILE:
+            kept = "that members keep outside the cluster's state directory"
+        raise InputError(
+            f"{option} would delete data {kept}",
+            spec.source.path,
+            f"delete it yourself if you mean it: {', '.join(foreign)}",
+        )

@@ -9,13 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from etcd_sandbox.config.inputfile import decode_input, read_input
 from etcd_sandbox.config.profile import Profile
 from etcd_sandbox.config.profileshape import ClusterTable
-from etcd_sandbox.errors import InputError
 from etcd_sandbox.etcd.datadir import has_data
+from etcd_sandbox.inputs.options import DECLARED, Option, Options, check_way
 from etcd_sandbox.model.spec import Bootstrap, ClusterSpec, ContainerNetwork, DiscoverySpec, Runtime
 from etcd_sandbox.plan.contained import Engine
 from etcd_sandbox.plan.discovered import Newcomers
@@ -23,7 +23,7 @@ from etcd_sandbox.plan.named import private_mount
 from etcd_sandbox.plan.ways import Means
 
 if TYPE_CHECKING:
-    from etcd_sandbox.inputs.plan import ChooseEtcd, Options
+    from etcd_sandbox.inputs.caller import ChooseEtcd
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,52 +46,24 @@ class AskedWay:
         """Raises InputError for options that contradict each other."""
         bootstrap = _bootstrap(options, profile)
         runtime = Runtime(options.runtime) if options.runtime else profile.cluster.runtime
-        _check(options, bootstrap, runtime)
-        # What a profile says for another way than the one that the options choose is passed over.
-        nothing = ClusterTable()
-        way = profile.cluster if profile.cluster.bootstrap is bootstrap else nothing
-        contained = profile.cluster if runtime is not Runtime.PROCESS else nothing
-        return cls(
-            bootstrap=bootstrap,
-            discovery=options.discovery or way.discovery,
-            discovery_token=options.discovery_token or way.discovery_token,
-            discovery_size=options.discovery_size or way.discovery_size,
-            dns_records=options.dns_records or way.dns_records,
-            runtime=runtime,
-            image=options.image or contained.image,
-            image_from_binary=options.image_from_binary or contained.image_from_binary,
-            container_network=(
-                ContainerNetwork(options.container_network)
-                if options.container_network
-                else contained.container_network
-            ),
-            fresh=options.fresh,
-        )
+        check_way(options, bootstrap, runtime)
+        given = options.given()
 
+        def meant(option: Option) -> Any:
+            # What a profile says for another way than the one that the options choose is passed over.
+            same = profile.cluster.bootstrap is bootstrap
+            heeded = runtime is not Runtime.PROCESS if option.contained else same
+            table = profile.cluster if heeded else ClusterTable()
+            return given.get(option.name, getattr(table, option.name))
 
-def _check(options: Options, bootstrap: Bootstrap, runtime: Runtime) -> None:
-    for given, option, meant in (
-        (options.discovery, "--discovery", Bootstrap.DISCOVERY),
-        (options.discovery_token, "--discovery-token", Bootstrap.DISCOVERY),
-        (options.discovery_size, "--discovery-size", Bootstrap.DISCOVERY),
-        (options.dns_records, "--dns-records", Bootstrap.DNS),
-    ):
-        if given and bootstrap is not meant:
-            raise InputError(
-                f"{option} says nothing to members whose bootstrap is {bootstrap.value!r}",
-                hint=f"leave it out, or use --bootstrap {meant.value}",
-            )
-    for given, option in (
-        (options.image, "--image"),
-        (options.image_from_binary, "--image-from-binary"),
-        (options.container_network, "--container-network"),
-    ):
-        if not given or runtime is not Runtime.PROCESS:
-            continue
-        raise InputError(
-            f"{option} is for containers, and the members are processes",
-            hint="add --runtime podman or --runtime docker",
-        )
+        asked = {
+            name: meant(option)
+            for name, option in DECLARED.items()
+            if option.bootstrap is not None or option.contained
+        }
+        if network := asked["container_network"]:
+            asked["container_network"] = ContainerNetwork(network)
+        return cls(bootstrap=bootstrap, runtime=runtime, fresh=options.fresh, **asked)
 
 
 def _bootstrap(options: Options, profile: Profile) -> Bootstrap:
@@ -100,9 +72,8 @@ def _bootstrap(options: Options, profile: Profile) -> Bootstrap:
         return Bootstrap(options.bootstrap)
     if profile.cluster.bootstrap is not Bootstrap.STATIC:
         return profile.cluster.bootstrap
-    if options.discovery or options.discovery_token or options.discovery_size:
-        return Bootstrap.DISCOVERY
-    return Bootstrap.DNS if options.dns_records else Bootstrap.STATIC
+    ways = (DECLARED[name].bootstrap for name in options.given())
+    return next((way for way in ways if way is not None), Bootstrap.STATIC)
 
 
 def means_for(

@@ -25,7 +25,9 @@ from etcd_sandbox.host.launch import Launched
 from etcd_sandbox.host.leftovers import clear_leftovers
 from etcd_sandbox.host.planfile import recorded_plan
 from etcd_sandbox.host.start import KILLED_WITHIN_S, start_and_wait, stop, stop_at_once
-from etcd_sandbox.inputs.plan import Caller, Options, Planned, plan_up
+from etcd_sandbox.inputs.caller import Caller, Planned
+from etcd_sandbox.inputs.options import Options
+from etcd_sandbox.inputs.plan import plan_up
 from etcd_sandbox.inputs.upgradeto import as_json
 from etcd_sandbox.learn.asking import in_turn, peers_of
 from etcd_sandbox.learn.lesson import Lesson, Step

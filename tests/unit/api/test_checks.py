@@ -29,7 +29,7 @@ from tests.unit.conftest import FakeSupervisor
         ({"timeout_s": math.nan}, "timeout_s is .* not nan"),
         ({"timeout_s": math.inf}, "timeout_s is .* not inf"),
         ({"timeout_s": "30s"}, "timeout_s is .* not '30s'"),
-        ({"profile": "three", "procfile": "p"}, "profile and procfile contradict each other"),
+        ({"profile": "three", "procfile": "p"}, "procfile and profile contradict each other"),
         ({"members": 3, "procfile": Path("p")}, "members and procfile contradict each other"),
     ],
 )

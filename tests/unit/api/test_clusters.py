@@ -21,7 +21,9 @@ from etcd_sandbox.api.arguments import ClusterArguments
 from etcd_sandbox.api.facts import ClusterFacts
 from etcd_sandbox.api.words import LogLine
 from etcd_sandbox.control.wire import lines_header, skipped_frame
-from etcd_sandbox.inputs.plan import Caller, Options, plan_up
+from etcd_sandbox.inputs.caller import Caller
+from etcd_sandbox.inputs.options import Options
+from etcd_sandbox.inputs.plan import plan_up
 from etcd_sandbox.model.event import Kind
 from etcd_sandbox.model.spec import EtcdBinary
 from etcd_sandbox.model.state import Quorum, Role

@@ -13,7 +13,9 @@ from etcd_sandbox.backup.restoring import plan_restore
 from etcd_sandbox.errors import InputError, SandboxError
 from etcd_sandbox.etcd import release
 from etcd_sandbox.etcd.version import parse
-from etcd_sandbox.inputs.plan import Caller, Options, plan_up
+from etcd_sandbox.inputs.caller import Caller
+from etcd_sandbox.inputs.options import Options
+from etcd_sandbox.inputs.plan import plan_up
 from etcd_sandbox.model.spec import Bootstrap, EtcdBinary
 from etcd_sandbox.paths import ClusterPaths, cluster_paths
 

@@ -9,7 +9,9 @@ import msgspec
 import pytest
 from etcd_sandbox.cli.edits import EditWatch, places_of
 from etcd_sandbox.control.client import ControlClient
-from etcd_sandbox.inputs.plan import Caller, Options, plan_up
+from etcd_sandbox.inputs.caller import Caller
+from etcd_sandbox.inputs.options import Options
+from etcd_sandbox.inputs.plan import plan_up
 from etcd_sandbox.model.spec import EtcdBinary
 
 from tests.unit.conftest import FakeSupervisor

@@ -11,7 +11,7 @@ import pytest
 from etcd_sandbox.cli.status import lines
 from etcd_sandbox.cli.up import show_begun
 from etcd_sandbox.control.wire import NOW_FRAME, lines_header, skipped_frame
-from etcd_sandbox.inputs.plan import Planned
+from etcd_sandbox.inputs.caller import Planned
 from etcd_sandbox.model.spec import ClusterSpec, Source, SourceKind
 
 from tests.unit.cli.conftest import Ran

@@ -17,7 +17,9 @@ from etcd_sandbox.cluster import record
 from etcd_sandbox.daemon import clear_leftovers
 from etcd_sandbox.errors import SandboxError
 from etcd_sandbox.host.planfile import record_plan, recorded_plan
-from etcd_sandbox.inputs.plan import Caller, Options, plan_again, plan_up
+from etcd_sandbox.inputs.caller import Caller
+from etcd_sandbox.inputs.options import Options
+from etcd_sandbox.inputs.plan import plan_again, plan_up
 from etcd_sandbox.model.spec import PLAN_SCHEMA, ClusterSpec, EtcdBinary
 from etcd_sandbox.paths import ClusterPaths, cluster_paths
 from etcd_sandbox.plan.recorded import UnreadablePlan, of_running

@@ -14,7 +14,7 @@ import pytest
 from etcd_sandbox.config.profile import Profile
 from etcd_sandbox.errors import InputError, SandboxError
 from etcd_sandbox.inputs.discoverytoken import Address, existing_token, is_of, read_address
-from etcd_sandbox.inputs.plan import Options
+from etcd_sandbox.inputs.options import Options
 from etcd_sandbox.inputs.ways import AskedWay, means_for
 from etcd_sandbox.model.spec import (
     Bootstrap,

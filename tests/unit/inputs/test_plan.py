@@ -10,15 +10,10 @@ import msgspec
 import pytest
 from etcd_sandbox.cluster.record import wipe
 from etcd_sandbox.errors import InputError
-from etcd_sandbox.inputs.plan import (
-    Caller,
-    Options,
-    Planned,
-    plan_again,
-    plan_file,
-    plan_up,
-    refuse_foreign_data,
-)
+from etcd_sandbox.inputs.caller import Caller, Planned
+from etcd_sandbox.inputs.olddata import refuse_foreign_data
+from etcd_sandbox.inputs.options import Options
+from etcd_sandbox.inputs.plan import plan_again, plan_file, plan_up
 from etcd_sandbox.model.spec import ClusterSpec, EtcdBinary, SourceKind, Stdin
 from etcd_sandbox.paths import ClusterPaths, cluster_paths
 

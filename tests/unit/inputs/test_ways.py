@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from etcd_sandbox.config.profile import Profile, parse_profile
 from etcd_sandbox.errors import InputError
-from etcd_sandbox.inputs.plan import Options
+from etcd_sandbox.inputs.options import Options
 from etcd_sandbox.inputs.ways import AskedWay
 from etcd_sandbox.model.spec import Bootstrap, Runtime
 

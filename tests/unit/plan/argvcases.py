@@ -19,7 +19,9 @@ from unittest.mock import patch
 
 from etcd_sandbox import containers
 from etcd_sandbox.errors import InputError
-from etcd_sandbox.inputs.plan import Caller, Options, plan_up
+from etcd_sandbox.inputs.caller import Caller
+from etcd_sandbox.inputs.options import Options
+from etcd_sandbox.inputs.plan import plan_up
 from etcd_sandbox.model.spec import (
     ClusterSpec,
     ContainerNetwork,

@@ -1,0 +1,169 @@
+"""The plan of a Procfile, of a profile, or of so many members, as the options want it."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+from etcd_sandbox.config.inputfile import decode_input, read_input
+from etcd_sandbox.config.procfile import parse_procfile
+from etcd_sandbox.config.profile import Profile, find_profile, parse_profile
+from etcd_sandbox.host.planfile import recorded_plan
+from etcd_sandbox.inputs import planwords, ports
+from etcd_sandbox.inputs.caller import Caller, Planned
+from etcd_sandbox.inputs.options import DEFAULT_PORT_BASE, Options, check_fits
+from etcd_sandbox.model.spec import ClusterSpec, EtcdBinary, Source, SourceKind, Stdin
+from etcd_sandbox.paths import ClusterPaths, private_runtime_dir
+
+
+def planned_from(
+    kind: SourceKind, options: Options, paths: ClusterPaths, caller: Caller
+) -> Planned:
+    """The plan of that kind of input. Raises InputError for options that say nothing to it."""
+    check_fits(options, kind)
+    if kind is SourceKind.PROCFILE:
+        return _from_procfile(options, paths, caller)
+    return _from_profile(kind, options, paths, caller)
+
+
+def _from_procfile(options: Options, paths: ClusterPaths, caller: Caller) -> Planned:
+    from etcd_sandbox.plan.from_procfile import plan_procfile
+
+    path = caller.find(str(options.procfile), options)
+    shown = caller.shown(path)
+    choose = caller.chooser(options.etcd)
+
+    def which(program: str) -> str | None:
+        return shutil.which(program, path=caller.env.get("PATH"))
+
+    def choose_etcd(wish: str) -> EtcdBinary:
+        found = choose(wish)
+        if wish in ("", options.etcd):
+            return found
+        # The path is not an option's but that of the Procfile's command.
+        return replace(found, origin="on PATH" if wish == which("etcd") else f"as {shown} says")
+
+    procfile = parse_procfile(caller.read(path, "Procfile"), shown)
+    overlay = caller.env_overlay(options)
+    spec = plan_procfile(
+        paths.name,
+        _source(SourceKind.PROCFILE, str(path), options, caller),
+        procfile,
+        choose_etcd=choose_etcd,
+        cwd=str(caller.root(options)),
+        caller_env=caller.env,
+        env_overlay=overlay,
+        which=which,
+        read_file=_read_config_file,
+        etcd=options.etcd or "",
+        set_ports=options.set_ports is not False,
+        port_base=DEFAULT_PORT_BASE if options.port_base is None else options.port_base,
+        wanted=options.wanted,
+        exit_on_error=options.exit_on_error,
+        links=options.links is True,
+        stdin=Stdin(options.stdin or Stdin.NULL),
+    )
+    spec = replace(spec, ephemeral=options.ephemeral)
+    says = f"using {shown} ({planwords.contents(spec)}){planwords.etcd_words(spec)}"
+    return Planned(spec, says + planwords.port_words(spec, overlay, caller))
+
+
+def _from_profile(
+    kind: SourceKind, options: Options, paths: ClusterPaths, caller: Caller
+) -> Planned:
+    from etcd_sandbox.inputs.ways import AskedWay, engine_of, etcd_chooser, means_for
+    from etcd_sandbox.plan.generated import plan_members
+
+    if kind is SourceKind.PROFILE:
+        path, shown, profile = _read_profile(str(options.profile), options, caller)
+        says = f"using profile {shown}"
+    else:
+        path, profile = "", Profile()
+        says = f"using -n {options.members}"
+    overlay = caller.env_overlay(options)
+    recorded = recorded_plan(paths)
+    options, block = _with_ports(options, profile, paths, recorded)
+
+    def find(name: str) -> tuple[Path, str]:
+        found = caller.find(name, options)
+        return found, caller.shown(found)
+
+    try:
+        asked = AskedWay.of(options, profile)
+        engine = engine_of(asked)
+        spec = plan_members(
+            paths.name,
+            _source(kind, path, options, caller),
+            profile,
+            choose_etcd=etcd_chooser(asked, engine, caller.chooser(options.etcd)),
+            data_root=paths.data,
+            cwd=str(caller.root(options)),
+            caller_env=caller.env,
+            members=options.members,
+            base_port=None if options.base_port is None else int(options.base_port),
+            port_step=options.port_step,
+            etcd=options.etcd,
+            env_overlay=overlay,
+            wanted=options.wanted,
+            ephemeral=options.ephemeral,
+            exit_on_error=options.exit_on_error,
+            port_lock=block.lock if block is not None else "",
+            direct=options.links is False,
+            token=options.token,
+            means=means_for(asked, recorded, find),
+            engine=engine,
+        )
+    except BaseException:
+        if block is not None:
+            block.release()
+        raise
+    held = block.fds if block is not None else ()
+    return Planned(spec, f"{says} ({planwords.contents(spec)}){planwords.etcd_words(spec)}", held)
+
+
+def _with_ports(
+    options: Options, profile: Profile, paths: ClusterPaths, recorded: ClusterSpec | None
+) -> tuple[Options, ports.Block | None]:
+    members = options.members if options.members is not None else len(profile.member_names)
+    if not 1 <= members <= 25:  # refused with its reason by the plan
+        auto = options.base_port == "auto"
+        return (replace(options, base_port=None) if auto else options), None
+    if options.base_port == "auto":
+        block = ports.free_block(members, private_runtime_dir(), plan=paths.plan)
+        return replace(options, base_port=block.base, port_step=ports.PORT_STEP), block
+    if isinstance(options.base_port, int) and _was_found(options.base_port, recorded):
+        # Who has it meanwhile is told when the ports are looked at.
+        return options, ports.taken_again(
+            options.base_port, members, private_runtime_dir(), plan=paths.plan
+        )
+    return options, None
+
+
+def _was_found(base_port: int, recorded: ClusterSpec | None) -> bool:
+    """Whether the recorded plan has its ports from there on by a search, and not by a wish."""
+    return (
+        recorded is not None
+        and recorded.port_lock != ""
+        and recorded.source.options.get("base_port") == base_port
+    )
+
+
+def _read_profile(name: str, options: Options, caller: Caller) -> tuple[str, str, Profile]:
+    found = find_profile(name)
+    path = found if found.is_absolute() else caller.find(str(found), options)
+    shown = name if "/" not in name and not name.endswith(".toml") else caller.shown(path)
+    return str(path), shown, parse_profile(caller.read(path, "profile"), caller.shown(path))
+
+
+def _source(kind: SourceKind, path: str, options: Options, caller: Caller) -> Source:
+    return Source(
+        kind=kind,
+        path=path,
+        options={**options.to_record(), "cwd": str(caller.cwd)},
+        texts=dict(caller.texts),
+    )
+
+
+def _read_config_file(path: str) -> str:
+    return decode_input(read_input(Path(path), "config file of etcd"), path, "config file of etcd")

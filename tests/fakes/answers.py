@@ -81,7 +81,7 @@ class Answers:
             "kv/put": self._put,
             "kv/txn": self._write,
             "lease/grant": self._grant,
-            "lease/revoke": self._write,
+            "lease/revoke": self._revoke,
             "auth/authenticate": self._authenticate,
         }[method]
         stranger = self._etcd.store.authentication and token not in self._etcd.machine.tokens
@@ -171,8 +171,12 @@ class Answers:
     async def _grant(self, asked: dict[str, Any]) -> dict[str, Any]:
         return {**await self._written(self._etcd.change("nothing")), "ID": "77", "TTL": "5"}
 
+    async def _revoke(self, asked: dict[str, Any]) -> dict[str, Any]:
+        await self._etcd.propose(self._etcd.change("nothing"))
+        return {"header": self._header()}
+
     async def _written(self, change: Change) -> dict[str, Any]:
-        if any(kind == "NOSPACE" for _, kind in self._etcd.store.alarms) and change.kind == "put":
+        if any(kind == "NOSPACE" for _, kind in self._etcd.store.alarms):
             raise Refused(8, "mvcc: database space exceeded")
         await self._etcd.propose(change)
         return {"header": self._header()}

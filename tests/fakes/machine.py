@@ -31,7 +31,7 @@ class Machine:
     """Everything that is drawn by lot comes from `seed`.
 
     What tests may set: `broken` (why an etcd of that version ends at its start), `read_late_s` (by process:
-    how late its lines are read), `answer_late_s` (by process), `lost_answers` (by process and the end
+    how late its lines are read), `unexecutable` (process names), `answer_late_s` (by process), `lost_answers` (by process and the end
     of the path: how many questions are obeyed and never answered), `users` (by name: the password).
     """
 
@@ -43,6 +43,7 @@ class Machine:
         self.ids: dict[str, str] = {}
         self.rules: Mapping[Pair, Rule] = {}
         self.broken: dict[str, str] = {}
+        self.unexecutable: set[str] = set()
         self.read_late_s: dict[str, float] = {}
         self.answer_late_s: dict[str, float] = {}
         self.lost_answers: dict[tuple[str, str], int] = {}
@@ -68,6 +69,8 @@ class Machine:
         on_lines: Callable[[memoryview], None],
     ) -> FakeChild:
         """As `supervise.process.execute`."""
+        if spec.name in self.unexecutable:
+            raise FileNotFoundError(2, "no such etcd")
         etcd = FakeEtcd(self, spec, next(self._pids), on_lines)
         self.etcds[spec.name] = etcd
         etcd.begin()
@@ -174,6 +177,17 @@ class Machine:
             self._since.pop(pair, None)
 
 
+class FakeOutput:
+    """As `supervise.process.Output`: the lines that have not been read yet."""
+
+    def __init__(self, etcd: FakeEtcd) -> None:
+        self._etcd = etcd
+
+    def catch_up(self) -> None:
+        """Read them now, however late they would be read."""
+        self._etcd.read_lines()
+
+
 class FakeChild:
     """As `supervise.process.Child`."""
 
@@ -182,6 +196,7 @@ class FakeChild:
         self.pid = etcd.pid
         self.pids = {"": etcd.pid}
         self.executed = Executed.now()
+        self.output = FakeOutput(etcd)
 
     async def main_ended(self) -> int:
         return await asyncio.shield(self._etcd.ended)

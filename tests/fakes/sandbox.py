@@ -94,6 +94,13 @@ class Sandbox:
         """What `status` shows."""
         return await self.cluster.status()
 
+    async def apply(self, kind: str, id_: str = "", **fields: str) -> None:
+        """Have every member apply a change that the product itself never asks for."""
+        leader = self.leader
+        change = leader.change(kind, id_, **fields)
+        await leader.propose(change)
+        await asyncio.sleep(0.2)
+
     def told(self, *kinds: Kind) -> list[Event]:
         """The events of these kinds."""
         return [event for event in self.events if event.kind in kinds]

@@ -123,7 +123,7 @@ def _forbidden(path: Path) -> SandboxError:
     return SandboxError(
         f"this belongs to {owner_name(owner)}, and you ({owner_name(me)}) may not use it",
         str(place),
-        f"sudo chown -R {owner_name(me)} {_to_give(place)} makes it yours" + _or_elsewhere(place),
+        _mend_of_foreign(place, owner, me),
     )
 
 
@@ -148,12 +148,22 @@ def _decisive(path: Path) -> tuple[Path, int | None]:
     return path, found.st_uid
 
 
-def _to_give(place: Path) -> Path:
-    """What is to be made ours: a cluster's whole directory, where the place is in one."""
+def _mend_of_foreign(place: Path, owner: int, me: int) -> str:
+    """What helps where the place is another user's: only what etcd-sandbox made is taken with `sudo`."""
     home = state_home()
-    if home not in place.parents:
-        return place
-    return home / place.relative_to(home).parts[0] if home.stat().st_uid == os.geteuid() else home
+    if place in home.parents:
+        return _OWN_HOME
+    if place != home and home not in place.parents:
+        return f"use one that is yours, or have {owner_name(owner)} allow it"
+    if home.stat().st_uid == me:
+        ours = home / place.relative_to(home).parts[0]
+    elif home.name == "etcd-sandbox":
+        ours = home
+    else:
+        # ETCD_SANDBOX_HOME may be any directory, one of the system's as well.
+        return _OWN_HOME
+    name = owner_name(me).removeprefix("uid ")
+    return f"sudo chown -R {name} {ours} makes it yours; or {_OWN_HOME}"
 
 
 def _or_elsewhere(place: Path) -> str:

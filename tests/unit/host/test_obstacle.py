@@ -85,6 +85,38 @@ def test_a_file_of_somebody_else_is_named_with_its_owner_and_what_makes_it_ours(
     assert f"sudo chown -R root {paths.root} makes it yours" in told.hint
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to others")
+@pytest.mark.parametrize("where", ["", "made/home", "other/profile.toml"])
+def test_a_directory_that_etcd_sandbox_did_not_make_is_never_to_be_taken_with_sudo(
+    where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the state directory, above it, and beside it: /etc is somebody else's, and stays so."""
+    foreign = tmp_path / "etc"
+    foreign.mkdir()
+    os.chown(foreign, 65534, 65534)
+    monkeypatch.setenv("ETCD_SANDBOX_HOME", str(foreign / where.replace("other/profile.toml", "")))
+    if where.startswith("other"):
+        monkeypatch.setenv("ETCD_SANDBOX_HOME", str(tmp_path / "home"))
+    told = obstacle(PermissionError(errno.EACCES, "", str(foreign / where)))
+    assert told is not None
+    assert "belongs to nobody" in str(told)
+    assert "chown" not in told.hint
+    assert told.hint
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files to others")
+def test_a_user_without_a_name_is_a_number_for_chown(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = cluster_paths("default")
+    paths.root.mkdir(parents=True)
+    os.chown(home, 12345, -1)
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    told = obstacle(PermissionError(errno.EACCES, "", str(paths.root)))
+    assert told is not None
+    assert f"sudo chown -R 12345 {paths.root} makes" in told.hint
+
+
 def test_a_file_of_ours_that_we_may_not_use_is_made_usable_again(home: Path) -> None:
     home.mkdir(exist_ok=True)
     told = obstacle(PermissionError(errno.EACCES, "", str(home)))

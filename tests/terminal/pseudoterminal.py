@@ -31,7 +31,7 @@ _ASKED = {b"\x1b[?2026$p": b"\x1b[?2026;2$y", b"\x1b[?2048$p": b"\x1b[?2048;2$y"
 
 
 class PseudoTerminal:
-    """The command is its only program; `bytes_per_s` is how fast it takes what is painted."""
+    """The command is its only program, `typed` was typed before it began; it takes what is painted at `bytes_per_s`."""
 
     def __init__(
         self,
@@ -39,11 +39,13 @@ class PseudoTerminal:
         *args: str,
         argv: Sequence[str] | None = None,
         bytes_per_s: int | None = None,
+        typed: bytes = b"",
         **env: str,
     ) -> None:
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
         self.settings_before = self.settings
+        self.type(typed)
         self.painted = bytearray()
         self._bytes_per_s = bytes_per_s
         self._open = True

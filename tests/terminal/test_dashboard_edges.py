@@ -253,6 +253,23 @@ def test_text_that_comes_in_one_burst_acts_on_nothing(
     assert (talker["state"], talker["pid"]) == ("running", pid)
 
 
+@pytest.mark.parametrize("text", [b"kill\r", b"/kill", b"etcdctl get k\r"])
+def test_what_was_typed_before_the_dashboard_was_shown_does_nothing_and_is_repeated(
+    text: bytes, sandbox_command: SandboxCommand, terminal_of: OpensTerminal
+) -> None:
+    procfile(sandbox_command, talker="while :; do echo hello; sleep 0.2; done")
+    sandbox_command("up", "-d")
+    pid = status(sandbox_command)["processes"][0]["pid"]
+    terminal = terminal_of("dashboard", typed=text)
+    terminal.until_painted("hello", "typed too early, not heeded: " + text.decode().strip())
+    terminal.type(b"q")
+    assert terminal.wait() == 0
+    assert leftovers(terminal.painted) == []
+    assert terminal.settings == terminal.settings_before
+    talker = status(sandbox_command)["processes"][0]
+    assert (talker["state"], talker["pid"]) == ("running", pid)
+
+
 IDLE_S = 4.0
 IDLE_BYTES_PER_S = 6000
 """Measured: 2,650 at 120×40, three pictures a second with rows of about 300 bytes that changed."""

@@ -148,6 +148,7 @@ class Dashboard(App[Leave]):
         self._news = True
         self._standstill = Standstill()
         self._typed_ahead = TypedAhead(self)
+        self._blind = False
         self._newest_us = 0
         self._headline = ""
         self._calm_of = (0, 0)
@@ -194,9 +195,9 @@ class Dashboard(App[Leave]):
         for panel, title in ((Ring, "Links"), (EventLine, "Events"), (LogPanel, "Logs")):
             self.query_one(panel).border_title = title
         self.set_interval(PAINTED_EVERY_S, self._paint)
-        self.run_worker(self._typed_ahead.go(), group="typed")
         self.query_one(MembersTable).focus()
         self._paint()
+        self._blind = True
         # What is known comes first on the screen, and then the questions.
         self.call_after_refresh(self._feed.start)
         if self._tutor is not None:
@@ -218,6 +219,17 @@ class Dashboard(App[Leave]):
         await self._feed.stop()
 
     # What is typed.
+
+    def post_display_hook(self) -> None:
+        """Heed keys from the first picture on, and none that waits behind others since before it."""
+        if self._blind:
+            self._blind = False
+            self.call_later(self._heed_keys)
+
+    def _heed_keys(self) -> None:
+        if dropped := self._typed_ahead.drop(getattr(self._driver, "typed_before", "")):
+            self.notify(dropped, severity="warning", timeout=NOTICE_SHOWN_S, markup=False)
+        self.run_worker(self._typed_ahead.go(), group="typed")
 
     async def on_event(self, event: events.Event) -> None:
         """What is typed is dealt with in turn, so that text never acts as keys."""

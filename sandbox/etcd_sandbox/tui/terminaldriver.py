@@ -6,6 +6,8 @@ import codecs
 import os
 import select
 import signal
+import termios
+import tty
 from collections.abc import Callable
 from functools import partial
 
@@ -67,11 +69,33 @@ def _lenient(encoding: str) -> Callable[[], codecs.IncrementalDecoder]:
     return partial(codecs.getincrementaldecoder(encoding), errors="replace")
 
 
+def _typed_before(fd: int) -> str:
+    """Take what lies in the terminal's queue, lines that are not ended included."""
+    typed = b""
+    try:
+        before = termios.tcgetattr(fd)
+        at_once = termios.tcgetattr(fd)
+        at_once[tty.LFLAG] &= ~termios.ICANON
+        at_once[tty.CC][termios.VMIN] = at_once[tty.CC][termios.VTIME] = 0
+        termios.tcsetattr(fd, termios.TCSANOW, at_once)
+        while piece := os.read(fd, 4096):
+            typed += piece
+        termios.tcsetattr(fd, termios.TCSANOW, before)
+    except (termios.error, OSError):
+        pass  # the terminal is gone, which Textual's own calls will meet
+    return typed.decode(errors="replace")
+
+
 class TerminalDriver(linux_driver.LinuxDriver):
     """LinuxDriver with that writer and that decoder, which it takes from its module by name."""
 
+    typed_before = ""
+    """What was typed before the terminal was the dashboard's."""
+
     def start_application_mode(self) -> None:
         """Take the terminal."""
+        if self._writer_thread is None and self.input_tty:
+            self.typed_before = _typed_before(self.fileno)
         vars(linux_driver).update(WriterThread=Painter, getincrementaldecoder=_lenient)
         super().start_application_mode()  # type: ignore[no-untyped-call]
 

@@ -2,11 +2,14 @@
 
 Textual sends a key to whatever has the focus when the key comes. A box that is about to open has no
 focus yet, so `/kill` in one burst would be a search that nobody typed into, and a kill.
+
+What was typed before the first picture was typed blind, perhaps for the shell: it does nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 from textual import events
@@ -14,7 +17,18 @@ from textual.app import App
 from textual.message import Message
 from textual.message_pump import MessagePump
 
+from etcd_sandbox.tui.pieces import printable
+
+_SEQUENCE = re.compile(r"\x1b(\[[0-?]*[ -/]*.|O.|.)?", re.DOTALL)
+"""A key that is no text, or the terminal's answer to another program."""
+
 Typed = events.Key | events.Paste
+
+INTERRUPT = "ctrl+c"
+"""Ends a dashboard that nobody has seen yet, as any other program."""
+
+SHOWN_CHARACTERS = 40
+"""So much of what was typed blind is repeated."""
 
 LOST_AFTER_S = 1.0
 """A widget that goes away may take the word with it that it has dealt with a key."""
@@ -37,6 +51,23 @@ class TypedAhead:
         self._turn: Typed | None = None
         self._sent = asyncio.Event()
         self._way: MessagePump = app
+
+    def drop(self, before: str) -> str:
+        """Forget what was typed until now, except Ctrl-C; a sentence that says so, or nothing.
+
+        `before` is what was typed even before that.
+        """
+        typed = [self._typed.get_nowait() for _ in range(self._typed.qsize())]
+        for event in typed:
+            if isinstance(event, events.Key) and event.key == INTERRUPT:
+                self._typed.put_nowait(event)
+        text = before + "".join(map(_text_of, typed))
+        text = printable(" ".join(_SEQUENCE.sub("", text).split()))
+        if not text:
+            return ""
+        if len(text) > SHOWN_CHARACTERS:
+            text = f"{text[:SHOWN_CHARACTERS]}…"
+        return f"typed too early, not heeded: {text}"
 
     def waits(self, event: events.Event) -> bool:
         """Whether it has to wait: it comes again as a message of the app when its turn has come."""
@@ -81,3 +112,7 @@ class TypedAhead:
             except TimeoutError:
                 if not (way.is_attached and way.is_running):
                     return
+
+
+def _text_of(event: Typed) -> str:
+    return event.text if isinstance(event, events.Paste) else event.character or ""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import signal
+# Not `signal`: it imports `enum` first, and an interrupt meanwhile is a traceback. What comes before
+# this line is Python's own start and the script that the installer wrote.
+import _signal
 
-if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
     # Until somebody heeds it, Ctrl-C ends this program as it ends any other: without a traceback.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
 
 from etcd_sandbox.cli.main import main
 

@@ -189,16 +189,16 @@ def test_an_output_that_nobody_reads_ends_quietly(capfd: pytest.CaptureFixture[s
 
 
 INTERRUPTED = """
-import os, signal, sys
+import os, _signal, sys
 
 class Interrupt:
     @staticmethod
     def find_spec(name, path=None, target=None):
         if name == MODULE:
             sys.meta_path.remove(Interrupt)
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), _signal.SIGINT)
             if name == "etcd_sandbox.inputs.plan":
-                os.kill(os.getpid(), signal.SIGQUIT)
+                os.kill(os.getpid(), _signal.SIGQUIT)
 
 MODULE = sys.argv[1]
 sys.meta_path.insert(0, Interrupt)
@@ -211,6 +211,7 @@ main()
 @pytest.mark.parametrize(
     "module",
     [
+        "enum",
         "etcd_sandbox.cli.main",
         "click",
         "etcd_sandbox.cli.root",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 # Not `signal`: it imports `enum` first, and an interrupt meanwhile is a traceback. What comes before
 # this line is Python's own start and the script that the installer wrote.
-import _signal
+import _signal  # type: ignore[import-not-found]  # typeshed does not have it
 
 if _signal.getsignal(_signal.SIGINT) is _signal.default_int_handler:
     # Until somebody heeds it, Ctrl-C ends this program as it ends any other: without a traceback.

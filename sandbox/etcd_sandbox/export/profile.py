@@ -101,7 +101,7 @@ def _way(spec: ClusterSpec) -> Table:
             table["discovery"], table["discovery_token"] = discovery.service, discovery.token
         if discovery.size != len(spec.members):
             table["discovery_size"] = discovery.size
-    if spec.dns is not None and (records := spec.source.options.get("dns_records")):
+    if spec.dns is not None and (records := spec.source.records_path):
         table["dns_records"] = records
     return table
 

@@ -30,7 +30,7 @@ def unsaid(spec: ClusterSpec) -> tuple[str, ...]:
         notes.append("a profile cannot leave out the links: start it with up --direct -p FILE")
     if len({(process.restart, process.stop_timeout_s) for process in spec.members}) > 1:
         notes.append("the members get the restart policy of the first one")
-    if spec.dns is not None and not spec.source.options.get("dns_records"):
+    if spec.dns is not None and not spec.source.records_path:
         notes += _unknown_records(spec)
     if spec.source.kind is SourceKind.PROCFILE:
         notes += _other_than_in_the_procfile(spec)

@@ -9,7 +9,7 @@ from pathlib import Path
 from etcd_sandbox.config.inputfile import decode_input, is_readable_once, read_input
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.inputs.options import Options
-from etcd_sandbox.model.spec import ClusterSpec, EtcdBinary
+from etcd_sandbox.model.spec import RECORDS_FILE, VARIABLES_FILE, ClusterSpec, EtcdBinary
 
 DEFAULT_ENV_FILE = ".env"
 
@@ -29,8 +29,7 @@ class Planned:
 class Caller:
     """Where and by whom a plan is asked for. `choose_etcd` None: as SPEC's order says.
 
-    `texts` are the inputs that can be read only once, by their path: those of a recorded plan,
-    and those that are read while a plan is made.
+    `texts` are as in `Source`: those of a recorded plan, and those that are read while a plan is made.
     """
 
     cwd: Path
@@ -55,12 +54,20 @@ class Caller:
 
     def read(self, path: Path, what: str) -> bytes:
         """The content of an input; what can be read only once is kept in `texts`."""
-        if (text := self.texts.get(str(path))) is not None:
+        # Two pipes of two commands may bear the same name.
+        key = f"{what} {path}" if what in (VARIABLES_FILE, RECORDS_FILE) else str(path)
+        if (text := self.texts.get(key)) is not None:
             return text.encode()
         data = read_input(path, what)
         if is_readable_once(path):
-            self.texts[str(path)] = decode_input(data, str(path), what)
+            self.texts[key] = decode_input(data, str(path), what)
         return data
+
+    def records(self, name: str, options: Options) -> tuple[str, str]:
+        """The text of a file of DNS records that an option names, and its path as a reader knows it."""
+        path = self.find(name, options)
+        shown = self.shown(path)
+        return decode_input(self.read(path, RECORDS_FILE), shown, RECORDS_FILE), shown
 
     def shown(self, path: Path) -> str:
         """The path as a reader in this directory knows it."""
@@ -76,9 +83,8 @@ class Caller:
             files = [self.root(options) / DEFAULT_ENV_FILE]
             if not files[0].is_file():
                 return {}
-        what = "file of variables"
-        named = [(self.shown(path), self.read(path, what)) for path in files]
-        texts = [(shown, decode_input(content, shown, what)) for shown, content in named]
+        named = [(self.shown(path), self.read(path, VARIABLES_FILE)) for path in files]
+        texts = [(shown, decode_input(content, shown, VARIABLES_FILE)) for shown, content in named]
         return load_env(texts, self.env)
 
     def chooser(self, etcd: str | None) -> ChooseEtcd:

@@ -12,7 +12,13 @@ from etcd_sandbox.inputs.caller import Caller, Planned
 from etcd_sandbox.inputs.continuing import as_it_is_by_now
 from etcd_sandbox.inputs.options import DEFAULT_MEMBERS, Options, check_together
 from etcd_sandbox.inputs.sources import planned_from
-from etcd_sandbox.model.spec import ClusterSpec, Source, SourceKind
+from etcd_sandbox.model.spec import (
+    RECORDS_FILE,
+    VARIABLES_FILE,
+    ClusterSpec,
+    Source,
+    SourceKind,
+)
 from etcd_sandbox.paths import ClusterPaths
 from etcd_sandbox.plan.recorded import of_running
 
@@ -90,5 +96,8 @@ def _continued(
 def _replayed(source: Source, given: Options, paths: ClusterPaths, caller: Caller) -> Planned:
     """The plan of a recorded source; options that were `given` now win over the recorded ones."""
     cwd = source.options.get("cwd")
-    place = replace(caller, cwd=Path(str(cwd)) if cwd else caller.cwd, texts=dict(source.texts))
+    beside = ((VARIABLES_FILE, given.env_files), (RECORDS_FILE, given.dns_records))
+    given_now = tuple(what for what, value in beside if value is not None)
+    texts = {key: text for key, text in source.texts.items() if not key.startswith(given_now)}
+    place = replace(caller, cwd=Path(str(cwd)) if cwd else caller.cwd, texts=texts)
     return planned_from(source.kind, given.over(source), paths, place)

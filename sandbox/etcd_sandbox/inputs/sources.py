@@ -85,12 +85,9 @@ def _from_profile(
     recorded = recorded_plan(paths)
     options, block = _with_ports(options, profile, paths, recorded)
 
-    def find(name: str) -> tuple[Path, str]:
-        found = caller.find(name, options)
-        return found, caller.shown(found)
-
     try:
         asked = AskedWay.of(options, profile)
+        means = means_for(asked, recorded, lambda name: caller.records(name, options))
         engine = engine_of(asked)
         spec = plan_members(
             paths.name,
@@ -111,7 +108,7 @@ def _from_profile(
             port_lock=block.lock if block is not None else "",
             direct=options.links is False,
             token=options.token,
-            means=means_for(asked, recorded, find),
+            means=means,
             engine=engine,
         )
     except BaseException:

@@ -8,10 +8,8 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from etcd_sandbox.config.inputfile import decode_input, read_input
 from etcd_sandbox.config.profile import Profile
 from etcd_sandbox.config.profileshape import ClusterTable
 from etcd_sandbox.etcd.datadir import has_data
@@ -77,9 +75,9 @@ def _bootstrap(options: Options, profile: Profile) -> Bootstrap:
 
 
 def means_for(
-    way: AskedWay, recorded: ClusterSpec | None, find: Callable[[str], tuple[Path, str]]
+    way: AskedWay, recorded: ClusterSpec | None, records: Callable[[str], tuple[str, str]]
 ) -> Means:
-    """What the plan cannot know. `find` gives the path of a file that an option names, and as a reader knows it.
+    """What the plan cannot know. `records` gives the text of a file of DNS records, and its path as a reader knows it.
 
     A `recorded` cluster that has its token keeps it: its data is bound to that.
     """
@@ -87,16 +85,11 @@ def means_for(
         case Bootstrap.DISCOVERY:
             return _discovery_means(way, None if way.fresh else _kept(recorded))
         case Bootstrap.DNS:
-            records = None
-            if way.dns_records:
-                path, shown = find(way.dns_records)
-                content = read_input(path, "file of records")
-                records = (decode_input(content, shown, "file of records"), shown)
             return Means(
                 bootstrap=Bootstrap.DNS,
                 dnsmasq=shutil.which("dnsmasq"),
                 mount=private_mount(root=os.geteuid() == 0),
-                records=records,
+                records=records(way.dns_records) if way.dns_records else None,
             )
         case Bootstrap.STATIC:
             return Means()

@@ -74,19 +74,29 @@ class SourceKind(StrEnum):
     PROFILE = "profile"
 
 
+VARIABLES_FILE, RECORDS_FILE = "file of variables", "file of records"
+"""The inputs beside a Procfile or profile, as errors and `Source.texts` call them."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """The input that a plan was made from, whole enough to make it again (`apply`).
 
     `path` is absolute and empty for `-n N`. `options` are the options of `up` that
     shaped the plan, by their parameter names. `texts` are the inputs that can be read only once,
-    since they came through a pipe, by their path.
+    since they came through a pipe: the Procfile or profile by its path, others by kind and path.
     """
 
     kind: SourceKind
     path: str = ""
     options: dict[str, str | int | bool | list[str] | None] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def records_path(self) -> str:
+        """The file of DNS records that an option names; empty where there is none, or it was a pipe."""
+        piped = any(key.startswith(RECORDS_FILE) for key in self.texts)
+        return "" if piped else str(self.options.get("dns_records") or "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

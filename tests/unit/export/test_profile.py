@@ -8,7 +8,7 @@ import pytest
 import tomli
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.export.profile import profile
-from etcd_sandbox.model.spec import ClusterSpec, ContainerNetwork, ProcessSpec
+from etcd_sandbox.model.spec import RECORDS_FILE, ClusterSpec, ContainerNetwork, ProcessSpec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -188,6 +188,13 @@ def test_records_that_are_not_the_members_own_are_named_as_missing() -> None:
     assert spec.dns is not None
     other = replace(spec, dns=replace(spec.dns, srv=spec.dns.srv[:3]))
     assert any("dns_records" in note for note in profile(other).notes)
+    pipe = "/dev/fd/63"
+    source = replace(
+        other.source, options={"dns_records": pipe}, texts={f"{RECORDS_FILE} {pipe}": ""}
+    )
+    piped = profile(replace(other, source=source))
+    assert pipe not in piped.text
+    assert any("dns_records" in note for note in piped.notes)
 
 
 @pytest.mark.parametrize("network", list(ContainerNetwork))

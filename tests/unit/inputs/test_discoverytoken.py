@@ -267,7 +267,7 @@ def recorded(data: Path, discovery: DiscoverySpec) -> ClusterSpec:
     )
 
 
-def nowhere(name: str) -> tuple[Path, str]:
+def nowhere(name: str) -> tuple[str, str]:
     raise AssertionError(name)
 
 

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +18,13 @@ from etcd_sandbox.inputs.options import Options
 from etcd_sandbox.inputs.plan import plan_again, plan_file, plan_up
 from etcd_sandbox.model.spec import ClusterSpec, EtcdBinary, SourceKind, Stdin
 from etcd_sandbox.paths import ClusterPaths, cluster_paths
+from etcd_sandbox.plan.named import DOMAIN
 
 MEMBER = "etcd1: etcd --name infra1\n"
+RECORDS = f"""\
+srv-host=_etcd-server._tcp.{DOMAIN},infra1.{DOMAIN},12380,0,1
+host-record=infra1.{DOMAIN},127.0.0.1
+"""
 
 
 def choose(wish: str) -> EtcdBinary:
@@ -179,7 +186,10 @@ def test_what_came_through_a_pipe_is_recorded_with_the_plan(
     first = plan_up(Options(procfile="procfile", env_files=("variables",)), paths, caller)
     for writer in writers:
         writer.join()
-    assert first.spec.source.texts == {str(pipes[name]): texts[name] for name in pipes}
+    assert first.spec.source.texts == {
+        str(pipes["procfile"]): texts["procfile"],
+        f"file of variables {pipes['variables']}": texts["variables"],
+    }
     running = msgspec.to_builtins(first.spec)
     for pipe in pipes.values():
         pipe.unlink()
@@ -191,6 +201,48 @@ def test_what_came_through_a_pipe_is_recorded_with_the_plan(
         "using procfile (1 process: a), as recorded for this cluster: its text, "
         f"since {pipes['procfile']} was a pipe (-f FILE takes another)"
     )
+
+
+@contextlib.contextmanager
+def piped(text: str) -> Iterator[str]:
+    """The path of a pipe that holds the text, as `<(…)` gives it."""
+    read, write = os.pipe()
+    os.write(write, text.encode())
+    os.close(write)
+    # Each command of a shell has its first pipe at the same place.
+    os.dup2(read, 63)
+    os.close(read)
+    yield "/dev/fd/63"
+    os.close(63)
+
+
+def test_dns_records_that_came_through_a_pipe_are_recorded_with_the_plan(
+    paths: ClusterPaths, caller: Caller
+) -> None:
+    with piped(RECORDS) as path:
+        first = plan_up(Options(members=1, dns_records=path), paths, caller)
+    assert first.spec.dns is not None
+    assert first.spec.source.texts == {f"file of records {path}": RECORDS}
+    assert plan_again(msgspec.to_builtins(first.spec), paths, caller).spec == first.spec
+    record(paths, first.spec)
+    assert plan_up(Options(), paths, caller).spec == first.spec
+    with piped(RECORDS.replace(",0,1", ",0,2")) as path:
+        other = plan_up(Options(dns_records=path), paths, caller)
+    assert other.spec.dns is not None
+    assert other.spec.dns != first.spec.dns
+
+
+def test_a_pipe_that_is_given_now_is_not_the_one_of_that_name_that_is_recorded(
+    paths: ClusterPaths, caller: Caller
+) -> None:
+    with piped("a: sleep 1000\n") as path:
+        record(paths, plan_up(Options(procfile=path), paths, caller).spec)
+    for value in ("1", "2"):
+        with piped(f"A={value}\n") as path:
+            planned = plan_up(Options(env_files=(path,)), paths, caller)
+        record(paths, planned.spec)
+        [process] = planned.spec.processes
+        assert process.env["A"] == value
 
 
 def test_a_profile_that_came_through_a_pipe_is_recorded_with_the_plan(

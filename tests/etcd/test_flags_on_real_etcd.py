@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -70,3 +71,43 @@ def test_a_flag_that_the_etcd_lacks_is_found_by_asking_and_by_the_table(
     assert [problem.flag for problem in unknown_flags(flags, etcd_binary.version)] == [
         "no-such-flag"
     ]
+
+
+WRITTEN = {"data-dir", "log-output", "log-outputs", "wal-dir"}
+"""Places that etcd writes to: those that are ours are deleted with the cluster, the others named."""
+
+READ = {
+    *("cert-file", "client-cert-file", "client-crl-file", "client-key-file", "config-file"),
+    *("discovery-cacert", "discovery-cert", "discovery-key", "key-file", "peer-cert-file"),
+    *("peer-client-cert-file", "peer-client-key-file", "peer-crl-file", "peer-key-file"),
+    *("peer-trusted-ca-file", "trusted-ca-file"),
+}
+"""Files that etcd only reads."""
+
+NO_PLACES = {
+    "enable-log-rotation",
+    "log-package-levels",
+    "unsafe-no-fsync",
+    "max-snapshots",
+    "max-wals",
+    "peer-auto-tls",
+}
+NO_PLACES |= {"auto-tls", "watch-progress-notify-interval"}
+"""Flags whose help speaks of files, and that name none."""
+
+_FLAG = re.compile(r"^  --([a-z0-9-]+)(.*?)(?=^  --|\Z)", re.M | re.S)
+_PLACE = re.compile(r"\b(path|files?|director(y|ies)|output targets)\b", re.I)
+
+
+def test_every_flag_that_names_a_place_is_known_to_be_read_or_written(
+    etcd_binary: EtcdBinary,
+) -> None:
+    done = subprocess.run([etcd_binary.path, "--help"], capture_output=True, text=True, check=False)
+    flags = _FLAG.findall(done.stdout + done.stderr)
+    speaking = {name for name, text in flags if _PLACE.search(text)}
+    named = {
+        name for name in flag_table() if name.endswith(("-file", "-dir", "-output", "-outputs"))
+    }
+    assert {"data-dir", "wal-dir"} <= speaking
+    assert speaking | named <= WRITTEN | READ | NO_PLACES
+    assert set(flag_table()) >= WRITTEN | READ | NO_PLACES

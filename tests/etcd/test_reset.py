@@ -162,3 +162,26 @@ def test_an_asynchronous_cluster_is_reset_as_well() -> None:
     assert empty == ""
     assert after != before
     assert members == ("infra1",)
+
+
+@pytest.mark.parametrize("etcd_binary", ["3.4", "3.6"], indirect=True)
+def test_a_file_that_a_member_logs_to_elsewhere_is_named_and_left(
+    sandbox_command: SandboxCommand, etcd_binary: EtcdBinary, tmp_path: Path
+) -> None:
+    log, profile = tmp_path / "elsewhere.log", tmp_path / "logging.toml"
+    profile.write_text(f'[cluster]\nmembers = 1\n[etcd]\nlog-outputs = "stderr,{log}"\n')
+    sandbox_command.env["ETCD_SANDBOX_ETCD"] = etcd_binary.path
+    up = ("up", "-d", "--base-port", "auto", "-p", str(profile))
+    assert "logs to" not in sandbox_command(*up).stderr
+    stays = f"what etcd itself logs to is not ours, and stays: {log}"
+    sandbox_command("down")
+
+    assert stays in sandbox_command(*up, "--fresh").stderr
+    running = sandbox_command("down", "--purge").stdout
+    sandbox_command(*up)
+    sandbox_command("down")
+    stopped = sandbox_command("down", "--purge").stdout
+
+    for purged in (running, stopped):
+        assert f"purged default: no data or plan is left; {stays}" in purged
+    assert log.stat().st_size > 0

@@ -13,6 +13,7 @@ from etcd_sandbox.errors import NotRunning, SandboxError, TimedOut
 
 if TYPE_CHECKING:
     from etcd_sandbox.control.client import ControlClient
+    from etcd_sandbox.model.spec import ClusterSpec
 
 ENDED_BY_OTHERS_WITHIN_S = 30.0
 
@@ -64,10 +65,11 @@ def _purge(kill: bool) -> None:
     from etcd_sandbox.cli import choice
     from etcd_sandbox.host.clusterlock import purge
     from etcd_sandbox.host.planfile import recorded_plan
-    from etcd_sandbox.inputs.olddata import refuse_foreign_data
+    from etcd_sandbox.inputs.olddata import logs_elsewhere, refuse_foreign_data
     from etcd_sandbox.paths import cluster_paths
     from etcd_sandbox.plan.recorded import UnreadablePlan
 
+    spec = None
     try:
         client = choice.running()
     except NotRunning:
@@ -76,8 +78,8 @@ def _purge(kill: bool) -> None:
             raise
         # A plan that cannot be read says of no data elsewhere, and nothing elsewhere is deleted.
         with contextlib.suppress(UnreadablePlan):
-            if (recorded := recorded_plan(paths)) is not None:
-                refuse_foreign_data(recorded, "--purge")
+            if (spec := recorded_plan(paths)) is not None:
+                refuse_foreign_data(spec, "--purge")
     except TimedOut:
         if not kill:
             raise
@@ -85,24 +87,31 @@ def _purge(kill: bool) -> None:
     else:
         paths = client.paths
         try:
-            _end(client, kill=kill)
+            spec = _end(client, kill=kill)
         except TimedOut:
             if not kill:
                 raise
             choice.end_silent()
     purge(paths)
-    output.line(f"purged {paths.name}: no data, logs or plan are left")
+    if spec is not None and (kept := logs_elsewhere(spec, paths.root)):
+        output.line(f"purged {paths.name}: no data or plan is left; {kept}")
+    else:
+        output.line(f"purged {paths.name}: no data, logs or plan are left")
     output.next_step("up")
 
 
-def _end(client: ControlClient, *, kill: bool) -> None:
+def _end(client: ControlClient, *, kill: bool) -> ClusterSpec | None:
+    """End it with its data; its plan, where it told that."""
     from etcd_sandbox.host.launch import run_of, wait_until_gone
     from etcd_sandbox.inputs.olddata import refuse_foreign_data
     from etcd_sandbox.plan.recorded import of_running
 
     run = run_of(client.paths)
+    spec = None
     try:
-        refuse_foreign_data(of_running(client.plan()), "--purge")
+        spec = of_running(client.plan())
+        refuse_foreign_data(spec, "--purge")
         _stop(client, kill=kill, purge=True)
     except NotRunning:  # another command is ending it
         wait_until_gone(client.paths, ENDED_BY_OTHERS_WITHIN_S, run)
+    return spec

@@ -60,7 +60,7 @@ def up(
     from etcd_sandbox.cli import preview
     from etcd_sandbox.cli.choice import clear_leftovers, paths_to_start
     from etcd_sandbox.host.planfile import recorded_plan
-    from etcd_sandbox.inputs.olddata import going_on, refuse_foreign_data
+    from etcd_sandbox.inputs.olddata import going_on, logs_elsewhere, refuse_foreign_data
     from etcd_sandbox.inputs.plan import plan_up
 
     options = collect(
@@ -74,6 +74,8 @@ def up(
     for option, asked in (("--fresh", fresh), ("--ephemeral", ephemeral)):
         if asked:
             refuse_foreign_data(planned.spec, option)
+    if fresh and (kept := logs_elsewhere(planned.spec, paths.root)):
+        diagnostics.note(kept)
     if dry_run:
         preview.show(planned.spec)
         return

@@ -6,7 +6,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from etcd_sandbox.etcd.flagtable import OLDEST, FlagFacts, flag_table
-from etcd_sandbox.etcd.memberflags import Discovery, DiscoveryKind, MemberFlags, read_flags
+from etcd_sandbox.etcd.memberflags import (
+    Discovery,
+    DiscoveryKind,
+    MemberFlags,
+    log_files,
+    read_flags,
+)
 from etcd_sandbox.etcd.version import Version, parse
 from etcd_sandbox.model.suggest import nearest
 
@@ -16,6 +22,7 @@ __all__ = [
     "FlagProblem",
     "MemberFlags",
     "compose",
+    "log_files",
     "read_flags",
     "unknown_flags",
     "value_problems",

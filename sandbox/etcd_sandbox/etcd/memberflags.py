@@ -70,6 +70,20 @@ class MemberFlags:
     problems: tuple[str, ...]
 
 
+_NO_LOG_FILES = ("default", "stderr", "stdout", "systemd/journal")
+"""What `--log-outputs` may say beside paths (`setupLogging` in etcd's server/embed/config_logging.go)."""
+
+
+def log_files(options: Mapping[str, str]) -> tuple[str, ...]:
+    """The files that an etcd with these options logs to, as they are written there.
+
+    They, the data directory and that of the WAL are all that an etcd writes; what its other options name it only reads.
+    """
+    given = ",".join(options.get(name, "") for name in ("log-outputs", "log-output"))
+    places = (place.strip().removeprefix("file://") for place in given.split(","))
+    return tuple(dict.fromkeys(place for place in places if place and place not in _NO_LOG_FILES))
+
+
 def read_flags(
     argv: Sequence[str], env: Mapping[str, str], read_file: Callable[[str], str]
 ) -> MemberFlags:

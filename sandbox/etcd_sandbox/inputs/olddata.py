@@ -77,5 +77,17 @@ def refuse_foreign_data(spec: ClusterSpec, option: str) -> None:
         raise InputError(
             f"{option} would delete data {kept}",
             spec.source.path,
-            f"delete it yourself if you mean it: {', '.join(foreign)}",
+            f"delete it yourself if you mean it: {', '.join([*foreign, *_log_files(spec)])}",
         )
+
+
+def logs_elsewhere(spec: ClusterSpec, root: Path) -> str:
+    """A clause on the files that members log to and that are not in `root`, which is ours; empty without any."""
+    there = [path for path in _log_files(spec) if not Path(path).is_relative_to(root)]
+    return f"what etcd itself logs to is not ours, and stays: {', '.join(there)}" if there else ""
+
+
+def _log_files(spec: ClusterSpec) -> list[str]:
+    """The log files of members that are there, each once."""
+    files = (path for each in spec.members if each.member for path in each.member.log_files)
+    return [path for path in dict.fromkeys(files) if Path(path).exists()]

@@ -222,7 +222,7 @@ class MemberSpec:
     always what it advertises; `peer_url` is the advertised one. `listen_urls` is
     every address that etcd binds (client, peer and metrics), `data_dir` is
     absolute. `data_owned`: the directory is ours to delete. `wal_dir` is where else it keeps data, absolute,
-    and `wal_owned` says the same of that. `link` is None for a member whose
+    and `wal_owned` says the same of that. `log_files` are where etcd itself logs to, absolute. `link` is None for a member whose
     peers reach it directly, and then `no_link` says why. `election_timeout_s` is etcd's own.
     `upgraded_from` are the versions that ran its data before `etcd`, the first one first.
     `learner`: it has no vote. `joined`: it came to a cluster that was there; etcd chose its ID.
@@ -253,6 +253,7 @@ class MemberSpec:
     proxy: bool = False
     wal_dir: str = ""
     wal_owned: bool = False
+    log_files: tuple[str, ...] = ()
 
     @property
     def peer_port_url(self) -> str:

@@ -12,6 +12,7 @@ from etcd_sandbox.errors import InputError
 from etcd_sandbox.etcd.flags import (
     DiscoveryKind,
     MemberFlags,
+    log_files,
     read_flags,
     unknown_flags,
     value_problems,
@@ -261,6 +262,7 @@ class _Plan:
             data_dir=self._absolute(flags.data_dir),
             data_owned=False,
             wal_dir=self._file(flags.raw.get("wal-dir", "")),
+            log_files=tuple(map(self._absolute, log_files(flags.raw))),
             token=flags.token,
             initial_cluster=tuple(f"{member}={url}" for member, url in flags.initial_cluster),
             etcd=binary,

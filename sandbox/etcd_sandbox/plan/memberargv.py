@@ -11,7 +11,7 @@ from etcd_sandbox.config.profileflags import unheeded
 from etcd_sandbox.config.profileshape import Flag, Profile
 from etcd_sandbox.config.tomlplace import Key
 from etcd_sandbox.errors import InputError
-from etcd_sandbox.etcd.flags import compose, read_flags, unknown_flags, value_problems
+from etcd_sandbox.etcd.flags import compose, log_files, read_flags, unknown_flags, value_problems
 from etcd_sandbox.model.spec import EtcdBinary, MemberSpec
 
 ENV_DROP = (
@@ -112,20 +112,24 @@ def election_timeout_s(member: MemberSpec, profile: Profile) -> float:
 
 
 def as_profiled(member: MemberSpec, profile: Profile, cwd: str, root: Path | None) -> MemberSpec:
-    """The member with what the profile's flags say of it: how patient it is, and where it keeps its log.
+    """The member with what the profile's flags say of it: how patient it is, where its WAL is, where it logs to.
 
-    `root` is the directory whose content is ours; None where the log is in the member's container.
+    `root` is the directory whose content is ours; None where both are in the member's container.
     """
     member = replace(member, election_timeout_s=election_timeout_s(member, profile))
-    given = (
-        ""
-        if root is None
-        else str((profile.etcd | profile.own(member.name)[1].flags).get("wal-dir", ""))
-    )
-    if root is None or not given:
+    if root is None:
         return member
-    place = Path(posixpath.normpath(posixpath.join(cwd, given)))
-    return replace(member, wal_dir=str(place), wal_owned=place.is_relative_to(root))
+    given = profile.etcd | profile.own(member.name)[1].flags
+    options = {name: str(value) for name, value in given.items()}
+
+    def place(path: str) -> str:
+        return posixpath.normpath(posixpath.join(cwd, path))
+
+    member = replace(member, log_files=tuple(map(place, log_files(options))))
+    if not options.get("wal-dir"):
+        return member
+    wal = place(options["wal-dir"])
+    return replace(member, wal_dir=wal, wal_owned=Path(wal).is_relative_to(root))
 
 
 def _no_config_file(path: str) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 from etcd_sandbox.errors import InputError
-from etcd_sandbox.etcd.flags import DiscoveryKind, MemberFlags, read_flags
+from etcd_sandbox.etcd.flags import DiscoveryKind, MemberFlags, log_files, read_flags
 from etcd_sandbox.etcd.flagtable import flag_table
 from etcd_sandbox.etcd.goflags import read_uint
 from hypothesis import given
@@ -254,3 +254,18 @@ YAML = st.recursive(
 def test_no_config_file_raises_anything(key: str, value: str) -> None:
     flags = read_flags(["--config-file=x"], {}, lambda _: f"{key}: {value}\n")
     assert isinstance(flags.name, str)
+
+
+@pytest.mark.parametrize(
+    ("options", "files"),
+    [
+        ({}, ()),
+        ({"log-outputs": "default"}, ()),
+        ({"log-outputs": "stderr, stdout,systemd/journal"}, ()),
+        ({"log-outputs": "stderr,a.log, /b.log ,a.log"}, ("a.log", "/b.log")),
+        ({"log-outputs": "file:///b.log"}, ("/b.log",)),
+        ({"log-output": "a.log"}, ("a.log",)),
+    ],
+)
+def test_the_files_that_an_etcd_logs_to(options: dict[str, str], files: tuple[str, ...]) -> None:
+    assert log_files(options) == files

@@ -13,7 +13,7 @@ import pytest
 from etcd_sandbox.cluster.record import wipe
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.inputs.caller import Caller, Planned
-from etcd_sandbox.inputs.olddata import refuse_foreign_data
+from etcd_sandbox.inputs.olddata import logs_elsewhere, refuse_foreign_data
 from etcd_sandbox.inputs.options import Options
 from etcd_sandbox.inputs.plan import plan_again, plan_file, plan_up
 from etcd_sandbox.model.spec import ClusterSpec, EtcdBinary, SourceKind, Stdin
@@ -376,6 +376,40 @@ def test_data_that_a_profile_keeps_elsewhere_is_named_and_never_said_to_be_gone(
         refuse_foreign_data(planned.spec, option)
     assert str(Path.cwd() / "logs" / "wal") in refused.value.hint
     assert str(paths.data) not in refused.value.hint
+
+
+def test_files_that_members_log_to_elsewhere_are_named_once_they_are_there(
+    paths: ClusterPaths, caller: Caller
+) -> None:
+    ours = paths.root / "ours.log"
+    Path("logging.toml").write_text(
+        f'[cluster]\nmembers = 2\n[etcd]\nlog-outputs = "stderr,etcd.log,{ours}"\n'
+    )
+    spec = plan_up(Options(profile="logging.toml"), paths, caller).spec
+    assert logs_elsewhere(spec, paths.root) == ""
+    paths.root.mkdir(parents=True, exist_ok=True)
+    for path in (Path("etcd.log"), ours):
+        path.touch()
+    assert logs_elsewhere(spec, paths.root) == (
+        f"what etcd itself logs to is not ours, and stays: {Path.cwd() / 'etcd.log'}"
+    )
+    # They are no data: nothing is refused for them.
+    refuse_foreign_data(spec, "--purge")
+
+
+@pytest.mark.parametrize(
+    "given", ["--log-outputs=stderr,etcd.log", "--config-file=etcd.yaml", "--log-output etcd.log"]
+)
+def test_files_that_a_procfile_s_members_log_to_are_named_with_their_data(
+    paths: ClusterPaths, caller: Caller, given: str
+) -> None:
+    Path("etcd.yaml").write_text("name: infra1\nlog-outputs: [stderr, etcd.log]\n")
+    Path("Procfile").write_text(MEMBER.replace("etcd ", f"etcd {given} ", 1))
+    Path("etcd.log").touch()
+    spec = plan_up(Options(), paths, caller).spec
+    with pytest.raises(InputError) as refused:
+        refuse_foreign_data(spec, "--purge")
+    assert str(Path.cwd() / "etcd.log") in refused.value.hint
 
 
 def test_logs_of_a_member_that_are_elsewhere_in_our_directory_go_with_its_data(

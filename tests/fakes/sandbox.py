@@ -10,7 +10,7 @@ from typing import Any
 from unittest import mock
 
 from etcd_sandbox.cluster import cluster as cluster_module
-from etcd_sandbox.cluster import preflight
+from etcd_sandbox.cluster import coming, preflight
 from etcd_sandbox.cluster.cluster import Cluster
 from etcd_sandbox.cluster.peerlinks import links_for
 from etcd_sandbox.config.profileshape import Flag, Profile
@@ -220,7 +220,7 @@ def on(machine: Machine) -> ExitStack:
             lambda processes, *others: FakeLinks(machine, links_for(processes)),
         ),
         (preflight, "_check_free", machine.check_free),
-        (preflight, "can_bind", lambda port: True),
+        (coming, "is_free", lambda port: True),
         (preflight, "check_disk", lambda places: None),
     ):
         stack.enter_context(mock.patch.object(owner, name, fake))

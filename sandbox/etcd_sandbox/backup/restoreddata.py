@@ -17,12 +17,10 @@ from typing import IO
 
 from etcd_sandbox.backup.restoring import Restoration
 from etcd_sandbox.errors import SandboxError
+from etcd_sandbox.etcd.datadir import WAL_SEGMENT_BYTES
 from etcd_sandbox.host.clusterlock import is_running, purge
 from etcd_sandbox.model.spec import MemberSpec
 from etcd_sandbox.paths import ClusterPaths
-
-WAL_BYTES = 64_000_000
-"""What a restored member's write-ahead log takes on disk from the beginning: one segment."""
 
 LAST_LINES = 5
 """Of what a tool that failed said."""
@@ -67,7 +65,7 @@ def _check_room(restoration: Restoration, paths: ClusterPaths) -> None:
     while not place.exists():
         place = place.parent
     count = len(restoration.members)
-    needed = count * (restoration.facts.size_bytes + WAL_BYTES)
+    needed = count * (restoration.facts.size_bytes + WAL_SEGMENT_BYTES)
     free = shutil.disk_usage(place).free
     if free < needed:
         raise SandboxError(

@@ -6,7 +6,6 @@ import contextlib
 import os
 import platform
 import shutil
-import socket
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,10 +16,9 @@ from etcd_sandbox.cli import output
 from etcd_sandbox.cli.output import BAD, GOOD, ODD, Painted
 from etcd_sandbox.cli.settings import common, settings
 from etcd_sandbox.errors import EXIT_FAILED, SandboxError
+from etcd_sandbox.etcd.datadir import NEW_MEMBER_BYTES
+from etcd_sandbox.host.addresses import holder_of, is_free
 from etcd_sandbox.host.obstacle import obstacle
-
-MEMBER_BYTES = 123_000_000
-"""What a new member takes at once: etcd preallocates two WAL segments of 64,000,000 bytes."""
 
 OPEN_FILES_WANTED = 1024
 PORTS = tuple(range(12379, 12382)) + tuple(range(22379, 22382)) + tuple(range(32379, 32382))
@@ -103,18 +101,20 @@ def look_at_etcd() -> Iterable[Finding]:
 
 def look_at_ports() -> Iterable[Finding]:
     """The ports of `up -n 3`."""
-    taken = [port for port in PORTS if not _free(port)]
+    taken = [port for port in PORTS if not is_free(port)]
     if not taken:
         yield Finding("ok", "ports", f"those of 'up -n 3' are free ({PORTS[0]} to {PORTS[-1]})")
         return
     ours = _ours()
     for port in taken:
-        holder = _holder(port)
+        holder = holder_of(port)
         if port in ours:
             yield Finding("ok", "ports", f"{port} is held by your cluster {ours[port]!r}")
         else:
             mend = "end it, or start on other ports: etcd-sandbox up --base-port auto"
-            yield Finding("warn", "ports", f"{port} is taken{holder}", mend)
+            yield Finding(
+                "warn", "ports", f"{port} is taken{f' by {holder}' if holder else ''}", mend
+            )
 
 
 def look_at_ephemeral_ports() -> Iterable[Finding]:
@@ -147,10 +147,10 @@ def look_at_state_directory() -> Iterable[Finding]:
         return
     yield Finding("ok", "state", str(home))
     free = shutil.disk_usage(there).free
-    room = f"{free // 10**6} MB free, {3 * MEMBER_BYTES // 10**6} MB needed for three members"
-    if free < 3 * MEMBER_BYTES:
+    room = f"{free // 10**6} MB free, {3 * NEW_MEMBER_BYTES // 10**6} MB needed for three members"
+    if free < 3 * NEW_MEMBER_BYTES:
         yield Finding("fail", "disk", room, mend)
-    elif free < 10 * MEMBER_BYTES:
+    elif free < 10 * NEW_MEMBER_BYTES:
         yield Finding("warn", "disk", room, mend)
     else:
         yield Finding("ok", "disk", room)
@@ -248,16 +248,6 @@ LOOKS: tuple[Callable[[], Iterable[Finding]], ...] = (
 )
 
 
-def _free(port: int) -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
-
-
 def _ours() -> dict[int, str]:
     """Client, peer and metrics ports of running clusters, with the cluster's name."""
     from etcd_sandbox.cli.ls import described
@@ -270,13 +260,3 @@ def _ours() -> dict[int, str]:
             for port in cluster["ports"]:
                 found |= dict.fromkeys(range(port, port + 4), paths.name)
     return found
-
-
-def _holder(port: int) -> str:
-    import psutil
-
-    with contextlib.suppress(psutil.Error, OSError):
-        for connection in psutil.net_connections("tcp"):
-            if connection.laddr and connection.laddr.port == port and connection.pid:
-                return f" by {psutil.Process(connection.pid).name()} (pid {connection.pid})"
-    return ""

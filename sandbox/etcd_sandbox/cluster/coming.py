@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from etcd_sandbox.cluster import preflight
 from etcd_sandbox.cluster.memberlist import Placed, Report
 from etcd_sandbox.cluster.surroundings import (
     ENDS_BY_ITSELF_S,
@@ -19,6 +18,7 @@ from etcd_sandbox.cluster.surroundings import (
 )
 from etcd_sandbox.errors import InputError, SandboxError, TimedOut
 from etcd_sandbox.etcd.reconfiguration import bears_absence, voters_needed
+from etcd_sandbox.host.addresses import is_free
 from etcd_sandbox.model.detail import Peer
 from etcd_sandbox.model.event import Kind
 from etcd_sandbox.model.spec import PastKind, ProcessSpec
@@ -62,7 +62,7 @@ class Coming:
             processes,
             name,
             self._at.data_root,
-            preflight.can_bind,
+            is_free,
             learner=learner,
         )
         if any(spec.name in _names(each) for each in processes):

@@ -6,19 +6,16 @@ import errno
 import fcntl
 import os
 import shutil
-import socket
 from collections.abc import Iterable
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import psutil
 
 from etcd_sandbox.errors import InputError, SandboxError
-from etcd_sandbox.etcd.datadir import has_data
+from etcd_sandbox.etcd.datadir import NEW_MEMBER_BYTES, has_data
+from etcd_sandbox.host.addresses import bind_error, holder_of
+from etcd_sandbox.model.address import address_of
 from etcd_sandbox.model.spec import ClusterSpec, ProcessSpec, Runtime
-
-WAL_BYTES = 130_000_000
-"""What a new member takes on disk: two preallocated WAL segments of 64,000,000 bytes, and some."""
 
 
 def check(wanted: Iterable[ProcessSpec]) -> None:
@@ -80,29 +77,13 @@ def _check_free(member: str, urls: Iterable[str]) -> None:
         if address is None:
             continue
         host, port = address
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host, port))
-                probe.listen(1)
-            except OSError as error:
-                if error.errno == errno.EADDRINUSE:
-                    raise _taken(host, port, member) from error
-                raise InputError(
-                    f"{member} cannot listen on {host}:{port} ({error.strerror})"
-                ) from error
-
-
-def can_bind(port: int) -> bool:
-    """Whether nobody has this port of the loopback address."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
+        error = bind_error(host, port)
+        if error is not None and error.errno == errno.EADDRINUSE:
+            raise _taken(host, port, member) from error
+        if error is not None:
+            raise InputError(
+                f"{member} cannot listen on {host}:{port} ({error.strerror})"
+            ) from error
 
 
 def check_data_directory(process: ProcessSpec) -> None:
@@ -141,7 +122,7 @@ def check_disk(data_dirs: list[str]) -> None:
             )
         by_device.setdefault(existing.stat().st_dev, []).append(str(existing))
     for places in by_device.values():
-        needed, free = WAL_BYTES * len(places), shutil.disk_usage(places[0]).free
+        needed, free = NEW_MEMBER_BYTES * len(places), shutil.disk_usage(places[0]).free
         if free < needed:
             raise SandboxError(
                 f"not enough room for {len(places)} members: {free // 10**6} MB free, "
@@ -157,42 +138,16 @@ def _existing_parent(path: Path) -> Path:
     return path
 
 
-def address_of(url: str) -> tuple[str, int] | None:
-    """Host and port of a URL that a member listens on; None for what is no TCP address."""
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        return None
-    if parts.scheme not in ("http", "https") or host is None or port is None:
-        return None
-    return ("127.0.0.1" if host == "localhost" else host), port
-
-
 def _taken(host: str, port: int, member: str) -> SandboxError:
-    holder = _holder(port)
-    by = f" by {holder[0]} (pid {holder[1]})" if holder else ""
+    holder = holder_of(port)
+    by = f" by {holder}" if holder else ""
     # From 32768 up Linux gives ports to outgoing connections, whose ends linger without a holder.
-    mend = f"end it with: kill {holder[1]}; or" if holder else "try again in a minute, or"
+    mend = f"end it with: kill {holder.pid}; or" if holder else "try again in a minute, or"
     return SandboxError(
         f"port {port} of {member} is taken{by}",
         f"{host}:{port}",
         f"{mend} start on other ports with --base-port auto",
     )
-
-
-def _holder(port: int) -> tuple[str, int] | None:
-    try:
-        connections = psutil.net_connections("tcp")
-    except psutil.Error:
-        return None
-    for connection in sorted(connections, key=lambda entry: entry.status != psutil.CONN_LISTEN):
-        if connection.laddr and connection.laddr.port == port and connection.pid:
-            try:
-                return psutil.Process(connection.pid).name(), connection.pid
-            except psutil.Error:
-                return None
-    return None
 
 
 def _who_uses(path: Path) -> str:

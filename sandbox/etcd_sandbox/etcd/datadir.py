@@ -5,6 +5,12 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+WAL_SEGMENT_BYTES = 64_000_000
+"""What a segment of the write-ahead log takes on disk from the beginning (etcd's `SegmentSizeBytes`)."""
+
+NEW_MEMBER_BYTES = 2 * WAL_SEGMENT_BYTES + 2_000_000
+"""What a new member takes at once: etcd preallocates two segments."""
+
 
 def has_data(data_dir: str) -> bool:
     """Whether an etcd has begun to keep its data there."""

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import json
 import os
 import random
-import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from etcd_sandbox.errors import SandboxError
+from etcd_sandbox.host.addresses import is_free
 
 FIRST_PORT = 20000
 END_PORT = 32768
@@ -74,7 +73,7 @@ def free_block(
         block = _lock(base, members, directory)
         if block is None:
             continue
-        if not (unclaimed and any(map(_is_claimed, block.fds))) and all(map(_bindable, ports)):
+        if not (unclaimed and any(map(_is_claimed, block.fds))) and all(map(is_free, ports)):
             _mark(block, plan)
             return block
         block.release()
@@ -155,15 +154,3 @@ def _is_claimed(fd: int) -> bool:
         return False
     except (OSError, ValueError, KeyError, TypeError):
         return True  # what cannot be read may name it
-
-
-def _bindable(port: int) -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
-            if error.errno in (errno.EADDRINUSE, errno.EACCES):
-                return False
-            raise
-    return True

@@ -9,6 +9,7 @@ import pytest
 from etcd_sandbox.cli import choice
 from etcd_sandbox.host import leftovers
 from etcd_sandbox.host.clusterlock import take_lock
+from etcd_sandbox.host.launch import Swept
 from etcd_sandbox.paths import ClusterPaths, cluster_paths
 
 from tests.unit.cli.conftest import Ran
@@ -81,9 +82,9 @@ def test_what_a_dead_supervisor_left_is_cleared_and_told(
     paths.supervisor.write_text('{"pid": 1}')
     swept: list[ClusterPaths] = []
 
-    def sweep(dead: ClusterPaths) -> list[str]:
+    def sweep(dead: ClusterPaths) -> Swept:
         swept.append(dead)
-        return ["etcd1", "web"]
+        return Swept(("etcd1", "web"))
 
     monkeypatch.setattr(leftovers, "sweep", sweep)
     ran = cli("status")

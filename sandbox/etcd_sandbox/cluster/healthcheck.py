@@ -13,8 +13,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from etcd_sandbox.cluster.quorum import role_of
 from etcd_sandbox.cluster.voters import VOTES
 from etcd_sandbox.etcd.answers import Refusal, StatusAnswer
+from etcd_sandbox.model.state import Role
 
 if TYPE_CHECKING:
     from etcd_sandbox.cluster.raft import RaftWatch
@@ -137,6 +139,11 @@ class HealthCheck:
             listed = await self._gateway.members_told_to_peers(member.peer_port_url, deadline_s)
         if listed:
             self._roster.take_list(listed)
+        if role_of(able[best]) is Role.LEADER and self._roster.unproven:
+            # After the list: Raft takes a member in before the list has it.
+            known = await self._gateway.raft_members(member.client_url, deadline_s)
+            if known is not None:
+                self._roster.take_raft(known)
 
     async def list_of(self, process: str, deadline_s: float = ANSWER_DEADLINE_S) -> int | None:
         """How many members are on the list of that member; None when it does not tell."""

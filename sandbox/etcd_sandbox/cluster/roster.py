@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import replace
 
 from etcd_sandbox.model.detail import Peer
@@ -26,6 +26,7 @@ class Roster:
         self._outsiders: set[str] = set()
         self._proxies: set[str] = set()
         self._listed: tuple[Peer, ...] | None = None
+        self._in_raft: dict[str, bool] = {}
         for process in processes:
             self.add(process)
 
@@ -118,6 +119,17 @@ class Roster:
     def take_list(self, listed: Sequence[Peer]) -> None:
         """This is etcd's own list of members now."""
         self._listed = tuple(listed)
+        there = {peer.id for peer in listed}
+        self._in_raft = {id_: known for id_, known in self._in_raft.items() if id_ in there}
+
+    def take_raft(self, ids: Container[str]) -> None:
+        """Raft's configuration has these members: entries of the list that was taken before and no others."""
+        self._in_raft = {id_: id_ in ids for id_ in self.elsewhere}
+
+    @property
+    def unproven(self) -> bool:
+        """Whether an entry of the list is no process of this cluster, and may be one that Raft does not know."""
+        return not self.elsewhere.keys() <= self._in_raft.keys()
 
     @property
     def voters(self) -> tuple[str, ...]:
@@ -145,10 +157,10 @@ class Roster:
 
     @property
     def remnants(self) -> frozenset[str]:
-        """The entries of etcd's list, by ID, that nobody is: they have the peer URL of a member of ours.
+        """The entries of etcd's list, by ID, that Raft does not know: they have no vote.
 
-        etcd takes no two members with one peer URL. Such an entry came with a snapshot's database, and
-        etcd 3.6 lists it (issue 20967); Raft knows nothing of it, so it has no vote.
+        etcd 3.6 lists what is in a database that came with a snapshot (issue 20967). Raft's leader tells whom
+        it knows; and etcd takes no two members with one peer URL, so an entry with that of a member of ours is none.
         """
         own = {
             url
@@ -157,7 +169,9 @@ class Roster:
             for url in peer.peer_urls
         }
         return frozenset(
-            key for key, peer in self.elsewhere.items() if not own.isdisjoint(peer.peer_urls)
+            key
+            for key, peer in self.elsewhere.items()
+            if not self._in_raft.get(key, True) or not own.isdisjoint(peer.peer_urls)
         )
 
     @property

@@ -157,6 +157,17 @@ def peers_in(answer: dict[str, object]) -> tuple[Peer, ...] | None:
     )
 
 
+def raft_members_in(variables: object) -> frozenset[str] | None:
+    """The IDs of those whom Raft knows, in a leader's `/debug/vars`: only a leader keeps track of all.
+
+    None in anyone else's. Measured on 3.4.23, 3.5.1, 3.6.16 and 3.7.3.
+    """
+    match variables:
+        case {"raft.status": {"raftState": "StateLeader", "progress": dict(progress)}} if progress:
+            return frozenset(map(str, progress))
+    return None
+
+
 def _texts(answer: dict[str, object], key: str) -> tuple[str, ...]:
     values = answer.get(key)
     return tuple(str(value) for value in values) if isinstance(values, list) else ()

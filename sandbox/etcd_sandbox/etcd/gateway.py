@@ -20,6 +20,7 @@ from etcd_sandbox.etcd.answers import (
     StatusAnswer,
     number,
     peers_in,
+    raft_members_in,
     refusal_in,
     status_in,
     wants_token,
@@ -212,13 +213,19 @@ class Gateway:
     ) -> tuple[Peer, ...] | None:
         """The member list as the member has it for its peers; None when it does not answer in time.
 
-        A learner tells clients nothing of it ("rpc not supported for learner"), and nobody needs a user
-        for it (etcd 3.4 to 3.7: `server/etcdserver/api/etcdhttp/peer.go`).
+        A learner tells clients nothing of it, and nobody needs a user for it (`etcdhttp/peer.go`).
         """
+        return peers_in({"members": await self._got(f"{peer_url}/members", timeout_s)})
+
+    async def raft_members(self, client_url: str, timeout_s: float) -> frozenset[str] | None:
+        """The IDs of those whom Raft knows; None where that member does not lead, or does not answer."""
+        return raft_members_in(await self._got(f"{client_url}/debug/vars", timeout_s))
+
+    async def _got(self, url: str, timeout_s: float) -> object:
         try:
             async with asyncio.timeout(timeout_s):
-                status, text = await self._http.send("GET", f"{peer_url}/members", b"")
-                return peers_in({"members": json.loads(text)}) if status == _OK else None
+                status, text = await self._http.send("GET", url, b"")
+                return json.loads(text) if status == _OK else None
         except (*TROUBLE, RecursionError):
             return None
 

@@ -155,8 +155,8 @@ class ListedMember:
     """An entry of etcd's member list that is no process of this cluster: it counts all the same.
 
     `id` is unpadded hex. `started` is whether it ever joined: etcd knows its client URLs from then on.
-    `answers` is whether it answered at one of them just now. A `remnant` does not count: it came with a
-    snapshot's database, and has the peer URL of a member.
+    `answers` is whether it answered at one of them just now. A `remnant` does not count: Raft does
+    not know it. It was left in a database, and etcd 3.6 lists it (etcd issue 20967).
     """
 
     id: str

@@ -91,10 +91,7 @@ def listed(entry: Mapping[str, Any]) -> str:
     who = ", ".join(filter(None, (entry["id"], *entry["peer_urls"])))
     name = f"{entry['name']} ({who})" if entry["name"] else who
     if entry.get("remnant"):
-        return (
-            f"on etcd's member list, left over from the data of another cluster: {name}; a member here has "
-            "its peer URL, so it has no vote"
-        )
+        return f"on etcd's member list, and unknown to Raft: {name}; it has no vote"
     counts = "has no vote" if entry["learner"] else "counts for the quorum"
     if not entry["started"]:
         return f"on etcd's member list, never started: {name}; {counts}"

@@ -142,3 +142,26 @@ def test_an_entry_with_the_peer_url_of_a_member_is_left_over_and_has_no_vote() -
     known.take_list([*entries[:2], replace(entries[2], peer_urls=("http://c:2",))])
     assert not known.remnants
     assert list(known.voters) == ["etcd1", "etcd2", "9"]
+
+
+def test_an_entry_that_raft_does_not_know_has_no_vote() -> None:
+    known = Roster([member(1), member(2)])
+    entries = [
+        Peer(id=id_, name="", peer_urls=(f"http://{id_}:2",), client_urls=(), is_learner=False)
+        for id_ in ("1a", "2a", "8", "9")
+    ]
+    known.take_list(entries[:2])
+    assert not known.unproven
+    known.take_list(entries)
+    assert known.unproven
+    known.take_raft({"1a", "2a", "8"})
+    assert not known.unproven
+    assert (known.remnants, known.voters) == ({"9"}, ("etcd1", "etcd2", "8"))
+    # What was proved of an entry holds while it is listed, and for no other.
+    known.take_list([*entries, replace(entries[0], id="7", peer_urls=("http://7:2",))])
+    assert known.unproven
+    assert (known.remnants, known.voters) == ({"9"}, ("etcd1", "etcd2", "8", "7"))
+    known.take_list(entries[:3])
+    known.take_list(entries)
+    assert known.unproven
+    assert not known.remnants

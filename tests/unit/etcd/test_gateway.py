@@ -367,6 +367,25 @@ def test_the_member_list_is_read() -> None:
     asking(question, cluster__member__list=(200, MEMBERS))
 
 
+@pytest.mark.parametrize(
+    ("raft", "known"),
+    [
+        (
+            '{"id":"2a","lead":"2a","raftState":"StateLeader","progress":{"2a":{"match":4},"3b":{}}}',
+            {"2a", "3b"},
+        ),
+        ('{"id":"2a","lead":"3b","raftState":"StateFollower","progress":{}}', None),
+        ("null", None),
+    ],
+)
+def test_whom_raft_knows_only_its_leader_says(raft: str, known: set[str] | None) -> None:
+    async def ask(gateway: Gateway, fake: FakeMember) -> None:
+        fake.answers["/debug/vars"] = (200, f'{{"cmdline":[],"raft.status":{raft}}}')
+        assert await gateway.raft_members(fake.url, 5) == known
+
+    asking(ask)
+
+
 def test_a_client_certificate_that_cannot_be_loaded_is_an_error(tmp_path: Path) -> None:
     broken = tmp_path / "c.pem"
     broken.write_text("nothing")

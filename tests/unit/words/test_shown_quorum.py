@@ -47,7 +47,7 @@ def test_an_entry_of_etcds_list_says_whether_it_was_ever_started() -> None:
     elsewhere = {**entry, "name": "infra4", "started": True, "answers": True, "learner": True}
     assert shown.listed(elsewhere).endswith("; answers, has no vote")
     remnant = {**entry, "name": "infra4", "started": True, "remnant": True}
-    assert shown.listed(remnant).endswith("; a member here has its peer URL, so it has no vote")
+    assert shown.listed(remnant).endswith("; it has no vote")
 
 
 def test_a_quorum_of_voters_that_nobody_told_of_is_not_known() -> None:

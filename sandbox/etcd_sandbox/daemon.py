@@ -287,12 +287,16 @@ def _sweep(options: Options) -> int:
     ended: list[str] = []
     left: list[str] = []
     lock = None
-    with contextlib.suppress(FileNotFoundError):  # it was purged meanwhile
-        lock = take_lock(paths)
-    if lock is not None:
-        ended, left = clear_leftovers(paths)
-        paths.remove_socket()
-        os.close(lock)
+    try:
+        with contextlib.suppress(FileNotFoundError):  # it was purged meanwhile
+            lock = take_lock(paths)
+        if lock is not None:
+            ended, left = clear_leftovers(paths)
+            paths.remove_socket()
+            os.close(lock)
+    except OSError as error:
+        json.dump({"refused": {"errno": error.errno, "filename": error.filename}}, sys.stdout)
+        return 0
     json.dump({"ended": ended, "left": left}, sys.stdout)
     return 0
 

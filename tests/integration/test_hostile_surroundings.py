@@ -199,6 +199,27 @@ def test_a_state_directory_that_cannot_be_used_is_named_and_never_called_empty(
         assert "no cluster is running" not in said
 
 
+@pytest.mark.usefixtures("_procfile")
+def test_a_directory_that_lost_its_right_to_be_written_while_the_cluster_ran_is_named(
+    sandbox_command: SandboxCommand, user: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    """What the supervisor left there, since it could not delete it, cannot be cleared either."""
+    assert user("up", "-d").returncode == 0
+    root = sandbox_command.home / "default"
+    root.chmod(0o500)
+    try:
+        assert user("down").returncode == 0
+        for args in (("up", "-d"), ("down", "--purge")):
+            done = user(*args)
+            assert done.returncode == 1, done
+            assert "you may not read or write this" in told(done)
+            assert f"chmod u+rwX {root}" in done.stderr, done
+    finally:
+        root.chmod(0o700)
+    done = user("down", "--purge")
+    assert done.returncode == 0, done
+
+
 @as_root
 @pytest.mark.usefixtures("_procfile")
 def test_a_cluster_of_another_user_is_named_with_its_owner_and_hides_no_other(

@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -176,7 +177,19 @@ def sweep(paths: ClusterPaths) -> Swept:
         raise SandboxError(
             f"cannot clear what cluster {paths.name!r} left behind", hint=complaint[-500:]
         )
-    return msgspec.json.decode(done.stdout, type=Swept)
+    word = json.loads(done.stdout)
+    if "refused" in word:
+        raise _refused(
+            word["refused"], f"cannot clear what cluster {paths.name!r} left behind", paths
+        )
+    return msgspec.convert(word, Swept)
+
+
+def _refused(refused: dict[str, Any], what: str, paths: ClusterPaths) -> SandboxError:
+    """The error for what the machine refused another process of ours: its `errno` and `filename`."""
+    number, path = refused["errno"], refused["filename"]
+    error = OSError(number, os.strerror(number), path)
+    return obstacle(error) or SandboxError(f"{what} ({error.strerror})", path or str(paths.root))
 
 
 def _force(launched: Launched, grace_s: float) -> None:
@@ -251,8 +264,4 @@ def _await_word(fd: int, paths: ClusterPaths, guard: subprocess.Popen[bytes]) ->
     if "error" in word:
         raise error_from_wire(word)
     if "refused" in word:
-        number, path = word["refused"]["errno"], word["refused"]["filename"]
-        error = OSError(number, os.strerror(number), path)
-        raise obstacle(error) or SandboxError(
-            f"the cluster's guard cannot work ({error.strerror})", path or str(paths.root)
-        )
+        raise _refused(word["refused"], "the cluster's guard cannot work", paths)

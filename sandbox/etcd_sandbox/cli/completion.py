@@ -1,4 +1,4 @@
-"""What the shell may complete: clusters, processes and members, profiles. Cheap, and never an error."""
+"""What the shell may complete: processes and members, profiles. Cheap, and never an error."""
 
 from __future__ import annotations
 
@@ -11,17 +11,9 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from etcd_sandbox.cli.settings import settings
 from etcd_sandbox.model.selector import ROLE_WORDS
 from etcd_sandbox.paths import ClusterPaths, cluster_paths, is_there, known_clusters
-
-
-def clusters(
-    context: click.Context, param: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """The names of the clusters that have a state directory."""
-    with contextlib.suppress(Exception):
-        return _matching((paths.name for paths in known_clusters()), incomplete)
-    return []
 
 
 def selectors(
@@ -69,8 +61,6 @@ def lessons(
 
 def _plan(context: click.Context) -> dict[str, Any]:
     # Read from the file, since a supervisor may be slow to answer.
-    from etcd_sandbox.cli.settings import settings
-
     with context.scope(cleanup=False):
         name = settings().cluster or os.environ.get("ETCD_SANDBOX_CLUSTER")
     paths = cluster_paths(name) if name else _likely()

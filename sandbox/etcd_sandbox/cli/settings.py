@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -91,9 +92,14 @@ def _options(data: bool) -> list[Callable[[Any], Any]]:
     def complete(
         context: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        from etcd_sandbox.cli.completion import clusters
+        from click.shell_completion import CompletionItem
 
-        return clusters(context, param, incomplete)
+        from etcd_sandbox.paths import known_clusters
+
+        with contextlib.suppress(Exception):  # what completes is never an error
+            names = [paths.name for paths in known_clusters()]
+            return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+        return []
 
     options = [
         click.option(

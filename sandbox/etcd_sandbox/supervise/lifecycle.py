@@ -9,12 +9,15 @@ from __future__ import annotations
 import signal
 from dataclasses import dataclass, replace
 
-from etcd_sandbox.model.spec import Restart
+from etcd_sandbox.model.spec import ProcessSpec, Restart, Stdin
 from etcd_sandbox.model.state import ProcessState
 
 BACKOFF_FIRST_S = 0.1
 BACKOFF_LAST_S = 30.0
 BACKOFF_RESETS_AFTER_S = 10.0
+
+AT_ONCE_S = 2.0
+"""A process that ends so soon, and well, may not have found what it reads from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -297,3 +300,17 @@ def _come_to_rest(life: Life) -> Step:
         backoff_s=min(life.backoff_s * 2, BACKOFF_LAST_S),
     )
     return waiting, (*quiet, WaitBackoff(life.backoff_s), Tell("restarting"))
+
+
+def new_life(spec: ProcessSpec) -> Life:
+    """The life of a process that was never started."""
+    return Life(restart=spec.restart, ready_at_start=spec.member is None)
+
+
+def note_of_end(spec: ProcessSpec, code: int, uptime_s: float | None) -> str | None:
+    """What a reader may want to know of the end of a process that nobody stopped."""
+    at_once = uptime_s is not None and uptime_s < AT_ONCE_S
+    alone = spec.member is None and spec.service is None
+    if code == 0 and at_once and alone and spec.stdin is Stdin.NULL:
+        return "an empty stdin may be why: see up --stdin"
+    return None

@@ -14,7 +14,7 @@ from dataclasses import replace
 from etcd_sandbox.errors import SandboxError
 from etcd_sandbox.host.obstacle import obstacle
 from etcd_sandbox.model.event import Kind
-from etcd_sandbox.model.spec import ProcessSpec, Restart, Stdin
+from etcd_sandbox.model.spec import ProcessSpec, Restart
 from etcd_sandbox.model.state import Exit, ProcessState
 from etcd_sandbox.supervise import container, lifecycle, strays
 from etcd_sandbox.supervise.bus import Bus, timestamp
@@ -28,8 +28,6 @@ from etcd_sandbox.supervise.strays import PROCESS_MARK
 
 _log = logging.getLogger(__name__)
 
-AT_ONCE_S = 2.0
-"""A process that ends so soon, and well, may not have found what it reads from."""
 
 DAEMON_WITHIN_S = 0.3
 """A child that makes itself a daemon has left the process group by then."""
@@ -46,7 +44,7 @@ class Supervised:
 
     def __init__(self, spec: ProcessSpec, supervisor: Supervisor) -> None:
         self.spec = spec
-        self.life = _new_life(spec)
+        self.life = lifecycle.new_life(spec)
         self.exit: Exit | None = None
         self._supervisor = supervisor
         self._child: Child | ContainerChild | None = None
@@ -203,7 +201,7 @@ class Supervised:
             code=code if code >= 0 else None,
             signal=signal_name(-code) if code < 0 else None,
             ts=timestamp(),
-            note=note_of(self.spec, code, self.uptime_s) if by_itself else None,
+            note=lifecycle.note_of_end(self.spec, code, self.uptime_s) if by_itself else None,
         )
         behind = []
         if by_itself and self._may_leave_something and await self._still_there(child):
@@ -396,16 +394,3 @@ class Supervisor:
     async def stop_all(self, names: Iterable[str], timeout_s: float | None = None) -> None:
         """Stop these in parallel."""
         await asyncio.gather(*(self.processes[name].stop(timeout_s) for name in names))
-
-
-def note_of(spec: ProcessSpec, code: int, uptime_s: float | None) -> str | None:
-    """What a reader may want to know of the end of a process that nobody stopped."""
-    at_once = uptime_s is not None and uptime_s < AT_ONCE_S
-    alone = spec.member is None and spec.service is None
-    if code == 0 and at_once and alone and spec.stdin is Stdin.NULL:
-        return "an empty stdin may be why: see up --stdin"
-    return None
-
-
-def _new_life(spec: ProcessSpec) -> Life:
-    return Life(restart=spec.restart, ready_at_start=spec.member is None)

@@ -118,7 +118,7 @@ class Contained:
         """No container, mount, process, port or network, and no file of the engine."""
         assert self._pids
         assert self.engine.containers(self.prefix) == []
-        until(lambda: not self.clients(), 10, self.clients)
+        until(lambda: not self.clients(), 20, self.clients)
         assert not [pid for pid in self._pids if lives(pid)]
         assert all(can_be_bound(port) for port in self._ports)
         mounts = Path("/proc/self/mountinfo").read_text()

@@ -31,7 +31,7 @@ from etcd_sandbox.pytest_plugin import EtcdClusterFactory
 
 from tests import etcd_versions
 from tests.conftest import SandboxCommand, until
-from tests.etcd.ports import free_ports
+from tests.etcd.ports import free_block
 
 
 @pytest.fixture(autouse=True)
@@ -273,7 +273,7 @@ def test_when_its_program_is_killed_the_cluster_stops_and_the_next_start_clears_
 
 
 def test_data_that_is_kept_is_there_again_under_the_same_name(own_home: Path, etcd: str) -> None:
-    [port] = free_ports(1)
+    port = free_block(1)
 
     def kept() -> Cluster:
         return Cluster(name="mine", keep_data=True, members=1, base_port=port, etcd=etcd)

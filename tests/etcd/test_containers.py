@@ -529,4 +529,4 @@ def test_docker_is_cleared_by_the_next_command_when_guard_and_supervisor_are_kil
 
     assert f"the supervisor of cluster '{of_docker.name}' had died" in said
     assert of_docker.engine.containers(of_docker.prefix) == []
-    until(lambda: not of_docker.clients(), 10, of_docker.clients)
+    until(lambda: not of_docker.clients(), 20, of_docker.clients)

@@ -26,7 +26,7 @@ from tests.etcd.discoveryservices import (
     speaks_v2_only,
     v2_server,
 )
-from tests.etcd.ports import free_ports
+from tests.etcd.ports import free_block, free_ports
 
 
 @pytest.fixture
@@ -91,7 +91,12 @@ def test_a_cluster_is_introduced_by_our_own_service_and_needs_it_no_more(
     assert told["process"] == "discovery"
     assert told["protocol"] == ("v2" if speaks_v2_only(etcd_binary) else "v3")
     assert {each["member"]: each["id"] for each in told["registered"]} == ids
-    seen = [event for event in etcd_sandbox.events() if event["kind"].startswith("discovery.")]
+
+    def told_of() -> list[dict[str, Any]]:
+        return [each for each in etcd_sandbox.events() if each["kind"].startswith("discovery.")]
+
+    until(lambda: told_of()[-1]["kind"] == "discovery.complete", evidence=told_of)
+    seen = told_of()
     assert [event["kind"].partition(".")[2] for event in seen] == [
         "token_registered",
         *["member_registered"] * 3,
@@ -337,10 +342,11 @@ def test_mistakes_of_members_that_need_v3_are_told_before_anything_starts(
 def test_a_port_of_the_service_that_is_taken_is_named_with_its_holder(
     etcd_sandbox: SandboxCommand,
 ) -> None:
-    port = free_ports(1)[0]
+    base = free_block(1)
+    port = base + 4
     with socket.create_server(("127.0.0.1", port)):
         said = etcd_sandbox(
-            "up", "-d", "-n", "1", "--bootstrap", "discovery", "--base-port", str(port - 4), code=1
+            "up", "-d", "-n", "1", "--bootstrap", "discovery", "--base-port", str(base), code=1
         ).stderr
     assert f"port {port} of the discovery service is taken by " in said
     assert f"(pid {os.getpid()})" in said

@@ -287,7 +287,7 @@ def test_links_that_are_killed_come_back_and_keep_their_rules(
         pid = relay_of(cluster)
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
-        until(lambda: relay_of(cluster) not in (None, pid), 10)
+        until(lambda: relay_of(cluster) not in (None, pid), 20)
 
     kill_links()
     # What was on its way to the leader is lost, and etcd does not send it again.

@@ -19,7 +19,7 @@ from etcd_sandbox.model.spec import EtcdBinary
 
 from tests import etcd_versions
 from tests.conftest import SandboxCommand, until
-from tests.etcd.ports import free_ports
+from tests.etcd.ports import free_block
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ def test_lost_and_regained_quorum_is_told(on_etcd: SandboxCommand) -> None:
 def test_the_plan_is_continued_with_its_data_and_another_is_refused(
     on_etcd: SandboxCommand, tmp_path: Path
 ) -> None:
-    base = str(free_ports(1)[0])
+    base = str(free_block(3))
     profile = tmp_path / "close.toml"
     profile.write_text("[cluster]\nmembers = 3\nport_step = 10\n")
     on_etcd("up", "-p", str(profile), "-d", "--base-port", base)
@@ -203,12 +203,12 @@ def test_five_members_and_a_process_beside_them(on_etcd: SandboxCommand, tmp_pat
     on_etcd("up", "-p", str(profile), "-d", "--base-port", "auto")
     all_five = {"voters": 5, "needed": 3, "healthy": 5, "ok": True, "late": 0}
     until(lambda: on_etcd.status()["quorum"] == all_five, 20)
-    until(lambda: on_etcd.status()["processes"][0]["state"] == "running", 10)
+    until(lambda: on_etcd.status()["processes"][0]["state"] == "running", 20)
     lines = on_etcd.events()
     elected = next(n for n, event in enumerate(lines) if event["kind"] == "raft.leader_elected")
     app = next(n for n, event in enumerate(lines) if event.get("process") == "app")
     assert elected < app
-    until(lambda: "started after the leader" in on_etcd("logs", "app").stdout, 10)
+    until(lambda: "started after the leader" in on_etcd("logs", "app").stdout, 20)
 
 
 def test_run_gives_the_command_a_fresh_cluster_and_its_exit_code(

@@ -159,7 +159,7 @@ def test_members_come_and_go_under_a_writer_and_nothing_acknowledged_is_lost(
     }
     for view in views(cluster).values():
         if view.state is ProcessState.RUNNING:
-            until(lambda url=view.client_url: writer.lost(url) == [], 5)  # type: ignore[misc]
+            until(lambda url=view.client_url: writer.lost(url) == [], 20)  # type: ignore[misc]
     assert [event.member for event in cluster.events() if event.kind is Kind.MEMBER_ADDED] == [
         "infra4",
         "infra5",
@@ -194,7 +194,7 @@ def test_an_added_member_can_be_cut_off_and_one_of_one_is_never_without_a_quorum
     assert cut.versus == ("infra1", "infra2")
     assert cut.leader_after == leader
     url = views(cluster)["third"].client_url
-    until(lambda: not answers(url, timeout_s=0.3), 10)
+    until(lambda: not answers(url, timeout_s=0.3), 20)
     with pytest.raises(SandboxError, match="links of third are cut"):
         cluster.replace("third")
     cluster.remove("third")
@@ -442,7 +442,7 @@ def test_a_second_voter_that_etcdctl_added_is_started_though_nobody_leads_any_mo
     cluster.ctl("member", "add", "mine", f"--peer-urls={peer_url_after(cluster)}")
     with pytest.raises(InputError, match="with a vote: it cannot come as a learner"):
         cluster.add(learner=True)
-    until(lambda: cluster.status().leader is None, 10)
+    until(lambda: cluster.status().leader is None, 20)
     (entry,) = cluster.status().elsewhere
     with pytest.raises(SandboxError, match="the quorum is lost") as lost:
         cluster.remove(entry.id)
@@ -455,8 +455,17 @@ def test_a_second_voter_that_etcdctl_added_is_started_though_nobody_leads_any_mo
 
 
 def test_who_orders_a_change_may_go_and_what_a_dead_supervisor_left_is_explained(
-    at_home: SandboxCommand,
+    at_home: SandboxCommand, some_etcd: EtcdBinary
 ) -> None:
+    hold, waits = at_home.cwd / "hold", at_home.cwd / "bin" / "etcd"
+    waits.parent.mkdir()
+    waits.write_text(
+        f'#!/bin/sh\ncase "$*" in *--name=infra4*) while [ -e {hold} ]; do sleep 0.05; done;; esac\n'
+        f'exec {some_etcd.path} "$@"\n'
+    )
+    waits.chmod(0o755)
+    at_home.env["ETCD_SANDBOX_ETCD"] = str(waits)
+
     def told(kind: str) -> bool:
         # A command may take longer than what it is to tell of.
         return f'"{kind}"' in (at_home.home / "default" / "events.jsonl").read_text()
@@ -470,6 +479,8 @@ def test_who_orders_a_change_may_go_and_what_a_dead_supervisor_left_is_explained
     assert b"goes on" in stderr
     until(lambda: status(at_home).get("infra4", {}).get("healthy"), 20)
 
+    # So it is under way when the supervisor is killed, however fast the machine is.
+    hold.touch()
     ordering = at_home.popen("replace", "infra4")
     until(lambda: told("member.removed"))
     supervisor = psutil.Process(
@@ -478,6 +489,7 @@ def test_who_orders_a_change_may_go_and_what_a_dead_supervisor_left_is_explained
     supervisor.kill()
     ordering.communicate(timeout=20)
     at_home.assert_nothing_left()
+    hold.unlink()
 
     up = at_home("up", "-d")
 

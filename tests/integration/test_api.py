@@ -11,7 +11,7 @@ import pytest
 from etcd_sandbox import AsyncCluster, Cluster, InputError, NotRunning, SandboxError
 from etcd_sandbox.model.event import Kind
 
-from tests.conftest import SandboxCommand
+from tests.conftest import SandboxCommand, until
 
 SLEEPERS = "web: echo hello; exec sleep 3600\ndb: exec sleep 3600\n"
 
@@ -33,6 +33,8 @@ def test_a_procfiles_processes_are_up_within_the_block(
     with Cluster(procfile=procfile) as cluster:
         assert [process.state for process in cluster.status().processes] == ["running"] * 2
         assert (cluster.members, cluster.endpoints, cluster.leader()) == ((), [], None)
+        # Its shell may be executed and have got no processor yet.
+        until(lambda: list(cluster.logs("web")))
         verdict = cluster.kill("web")
         assert verdict.targets == ("web",)
         assert verdict.leader_gap_s is None

@@ -85,9 +85,7 @@ def test_a_full_standard_output_counts_what_it_did_not_take(
     with out.open("wb") as shown:
         up = sandbox_command.popen("up", "--plain", stdout=shown)
     assert up.stderr is not None
-    said = b""
-    while b"standard output is full" not in said:
-        said += up.stderr.readline()
+    assert any(b"standard output is full" in line for line in up.stderr)
     small_disk.unlink()
     until(lambda: "not shown: there was no room …" in out.read_text(errors="replace"))
     up.send_signal(signal.SIGINT)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,7 +19,14 @@ from etcd_sandbox.inputs.caller import Caller, Planned
 from etcd_sandbox.inputs.olddata import refuse_foreign_data
 from etcd_sandbox.inputs.options import Options
 from etcd_sandbox.inputs.plan import plan_up
-from etcd_sandbox.model.spec import Bootstrap, ClusterSpec, EtcdBinary, MemberSpec, PastKind
+from etcd_sandbox.model.spec import (
+    Bootstrap,
+    ClusterSpec,
+    EtcdBinary,
+    MemberSpec,
+    PastKind,
+    ProcessSpec,
+)
 from etcd_sandbox.paths import ClusterPaths
 from etcd_sandbox.plan.generated import default_token
 from etcd_sandbox.plan.membership import with_past
@@ -121,7 +127,7 @@ def plan_restore(
         for member in members:
             _refuse_unfit(member, facts, snapshot)
         for process in planned.spec.members:
-            _refuse_strange_places(process.argv, process.member, paths)
+            _refuse_strange_places(process, paths)
         tools = tuple(_tool(member.etcd) for member in members if member.etcd is not None)
     except BaseException:
         for fd in planned.held:
@@ -189,12 +195,11 @@ def _refuse_unfit(member: MemberSpec, facts: SnapshotFacts, snapshot: Path) -> N
         raise InputError(reason, str(snapshot), f"--etcd {facts.series} takes an etcd that can")
 
 
-def _refuse_strange_places(
-    argv: Sequence[str], member: MemberSpec | None, paths: ClusterPaths
-) -> None:
+def _refuse_strange_places(process: ProcessSpec, paths: ClusterPaths) -> None:
     """The data must be where we make it: an etcd that looks elsewhere would begin with nothing."""
-    if any(word.partition("=")[0] == "--wal-dir" for word in argv):
+    if "wal-dir" in process.flags:
         raise InputError("a member with a --wal-dir of its own cannot be restored")
+    member = process.member
     if member is not None and not Path(member.data_dir).is_relative_to(paths.data):
         raise InputError(
             "a member with a --data-dir of its own cannot be restored", member.data_dir

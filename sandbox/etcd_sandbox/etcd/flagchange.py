@@ -1,8 +1,8 @@
-"""A command line of etcd carried over to another version: flags that it calls otherwise, or no longer needs."""
+"""The flags of an etcd carried over to another version: flags that it calls otherwise, or no longer needs."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from etcd_sandbox.etcd.flags import FlagProblem, unknown_flags
@@ -24,14 +24,14 @@ _HEEDED_ONCE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class CarriedOver:
-    """The words as the other version takes them; `problems` are the flags for which there is no way."""
+    """The flags as the other version takes them; `problems` are those for which there is no way."""
 
-    words: tuple[str, ...]
+    flags: dict[str, str]
     problems: tuple[FlagProblem, ...] = ()
 
 
-def carried_over(words: Sequence[str], version: str, *, has_data: bool) -> CarriedOver:
-    """`words` (flags as `--name=value`, without the program) for etcd `version`.
+def carried_over(flags: Mapping[str, str], version: str, *, has_data: bool) -> CarriedOver:
+    """`flags`, by name, for etcd `version`.
 
     A flag that this version calls by another name is written so, one that only had the meaning of
     its absence is left out, as is one that a member with data passes over. All others stay.
@@ -40,8 +40,7 @@ def carried_over(words: Sequence[str], version: str, *, has_data: bool) -> Carri
     kept: dict[str, str] = {}
     gates: list[str] = []
     problems: list[FlagProblem] = []
-    rest = [word for word in words if not _is_flag(word)]
-    for name, value in (_split(word) for word in words if _is_flag(word)):
+    for name, value in flags.items():
         facts = table.get(name)
         if facts is None or facts.in_version(number):
             if name == GATES:
@@ -59,9 +58,7 @@ def carried_over(words: Sequence[str], version: str, *, has_data: bool) -> Carri
                 kept.setdefault(new_name, new_value)
     if gates:
         kept[GATES] = ",".join(gates)
-    return CarriedOver(
-        (*(f"--{name}={value}" for name, value in kept.items()), *rest), tuple(problems)
-    )
+    return CarriedOver(kept, tuple(problems))
 
 
 def _changed(facts: FlagFacts, value: str, version: Version) -> list[tuple[str, str]] | None:
@@ -105,15 +102,6 @@ def _without_gates(value: str, version: Version) -> list[tuple[str, str]] | None
 def _gate(text: str) -> str:
     """`LeaseCheckpoint=true` → `LeaseCheckpoint`."""
     return text.partition("=")[0]
-
-
-def _is_flag(word: str) -> bool:
-    return word.startswith("--") and "=" in word
-
-
-def _split(word: str) -> tuple[str, str]:
-    name, _, value = word.removeprefix("--").partition("=")
-    return name, value
 
 
 def _spelled(on: bool) -> str:

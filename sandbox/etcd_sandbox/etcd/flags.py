@@ -41,7 +41,12 @@ class FlagProblem:
 
 def compose(program: str, flags: Mapping[str, str | int | float | bool]) -> tuple[str, ...]:
     """The argv of `program` with `flags`, in their order, as `--name=value`."""
-    return (program, *(f"--{name}={_spelled(value)}" for name, value in flags.items()))
+    return (program, *(f"--{name}={value}" for name, value in spelled(flags).items()))
+
+
+def spelled(flags: Mapping[str, str | int | float | bool]) -> dict[str, str]:
+    """The values as etcd reads them."""
+    return {name: _spelled(value) for name, value in flags.items()}
 
 
 def unknown_flags(flags: Iterable[str], version: str) -> list[FlagProblem]:

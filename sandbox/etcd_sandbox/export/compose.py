@@ -14,7 +14,6 @@ from etcd_sandbox.errors import InputError
 from etcd_sandbox.export.composeyaml import compose_yaml
 from etcd_sandbox.export.exported import Exported, Kind, heading, require_members
 from etcd_sandbox.export.memberoptions import (
-    composed_options,
     is_built,
     own_options,
     port_of,
@@ -173,7 +172,7 @@ def _discovery(spec: ClusterSpec, discovery: DiscoverySpec) -> Table:
     member = by_etcd[service_binary(discovery.protocol, tuple(reversed(by_etcd)))]
     process = spec.process(discovery.process)
     assert process is not None
-    flags = composed_options(process.argv, process.name)
+    flags = dict(process.flags)
     flags = {name: value for name, value in flags.items() if not name.startswith("initial-")}
     flags |= _listening(Service.DISCOVERY)
     flags["initial-cluster"] = f"{process.name}={flags['initial-advertise-peer-urls']}"

@@ -10,7 +10,6 @@ from etcd_sandbox.model.spec import ClusterSpec, ProcessSpec
 from etcd_sandbox.plan.contained import BUILT_IMAGE
 from etcd_sandbox.plan.memberoptions import (
     command_of,
-    composed_options,
     invocation_of,
     is_composed,
     options,
@@ -20,7 +19,6 @@ from etcd_sandbox.plan.memberoptions import (
 
 __all__ = [
     "command_of",
-    "composed_options",
     "invocation_of",
     "is_built",
     "is_composed",

@@ -15,7 +15,6 @@ from etcd_sandbox.errors import InputError
 from etcd_sandbox.export.exported import Kind
 from etcd_sandbox.export.memberoptions import (
     command_of,
-    composed_options,
     invocation_of,
     is_composed,
     options,
@@ -138,7 +137,7 @@ def _base64(text: str) -> str:
 def _command(spec: ClusterSpec, process: ProcessSpec, on_path: str) -> Command:
     if process.service is Service.DISCOVERY:
         binary = next(_binaries(spec))
-        flags = composed_options(process.argv, process.name)
+        flags = dict(process.flags)
         return Command(name=process.name, words=_words(spec, binary, on_path, flags), service=True)
     if process.member is None:
         return Command(
@@ -173,7 +172,7 @@ def _composed(spec: ClusterSpec, process: ProcessSpec, on_path: str) -> Command:
 def _on_this_machine(spec: ClusterSpec, flags: dict[str, str]) -> dict[str, str]:
     """The options of a member whose container had a network of its own, where names are hosts."""
     hosts = [p.container.name for p in spec.members if p.container and p.container.network]
-    for host in ("0.0.0.0", *hosts) if hosts else ():
+    for host in hosts:
         flags = {name: value.replace(f"//{host}:", "//127.0.0.1:") for name, value in flags.items()}
     return flags
 

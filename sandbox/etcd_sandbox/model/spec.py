@@ -275,13 +275,17 @@ class ProcessSpec:
     over the supervisor's environment after the variables that match a pattern of `env_drop`
     (shell globs) were removed. `stop_timeout_s` is the time between SIGTERM and SIGKILL.
     A `service` is no member, but members need it: it starts before them. With a `container`,
-    `argv` runs that container and stays until it ends.
+    `argv` runs that container and stays until it ends. `flags` are what an etcd is told whose command
+    we compose, by name and in order, and `wrapper` the words before that etcd: `argv` is rendered
+    from them (`plan.composed`). Both are empty for any other command.
     """
 
     name: str
     argv: tuple[str, ...]
     shown: str
     cwd: str
+    flags: dict[str, str] = field(default_factory=dict)
+    wrapper: tuple[str, ...] = ()
     env: dict[str, str] = field(default_factory=dict)
     env_drop: tuple[str, ...] = ()
     restart: Restart = Restart.NEVER
@@ -338,7 +342,7 @@ class PastChange:
     id: str = ""
 
 
-PLAN_SCHEMA = 1
+PLAN_SCHEMA = 2
 """The shape of a plan as JSON. Who changes the shape adds 1, and a step in `plan/recorded.py`."""
 
 

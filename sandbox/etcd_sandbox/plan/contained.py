@@ -15,10 +15,9 @@ from etcd_sandbox.model.spec import (
     ProcessSpec,
     Runtime,
 )
+from etcd_sandbox.plan.composed import composed
 
 _NAME = re.compile(r"[A-Za-z0-9_.-]+\Z")
-_LOOPBACK, _ANYWHERE = "//127.0.0.1:", "//0.0.0.0:"
-_LISTEN = ("--listen-client-urls=", "--listen-peer-urls=", "--listen-metrics-urls=")
 
 
 OFFICIAL_IMAGE = "gcr.io/etcd-development/etcd"
@@ -75,7 +74,7 @@ def in_container(
     data, root = data_root / own, data_root.parent
     _check(own, data)
     pid_file = root / "containers" / f"{own}.pid" if engine.tells_pid else None
-    program, *arguments = process.argv
+    program = process.argv[0]
     container = ContainerSpec(
         runtime=engine.runtime,
         engine=engine.program,
@@ -86,7 +85,7 @@ def in_container(
         pid_file=str(pid_file or ""),
         network=network_name(cluster) if engine.is_apart else "",
     )
-    argv = (
+    wrapper = (
         engine.program,
         "run",
         "--rm",
@@ -101,10 +100,8 @@ def in_container(
         *((f"--volume={resolv_conf}:/etc/resolv.conf:ro",) if resolv_conf else ()),
         *(f"--env={key}={value}" for key, value in process.env.items()),
         f"--entrypoint={program}",
-        binary.image,
-        *(map(listening_anywhere, arguments) if engine.is_apart else arguments),
     )
-    return replace(process, argv=argv, container=container)
+    return composed(replace(process, wrapper=wrapper, container=container), program, process.flags)
 
 
 def _check(name: str, data: Path) -> None:
@@ -127,8 +124,3 @@ def _ports(process: ProcessSpec) -> tuple[int, ...]:
         return ()
     urls = (process.member.client_url, process.member.metrics_url or "")
     return tuple(int(url.rpartition(":")[2]) for url in urls if url)
-
-
-def listening_anywhere(word: str) -> str:
-    # Ports are published to the container's own address, not to its loopback.
-    return word.replace(_LOOPBACK, _ANYWHERE) if word.startswith(_LISTEN) else word

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from etcd_sandbox.errors import InputError
-from etcd_sandbox.etcd.flags import compose
+from etcd_sandbox.etcd.flags import spelled
 from etcd_sandbox.etcd.version import parse
 from etcd_sandbox.model.spec import (
     DiscoveryProtocol,
@@ -18,6 +17,7 @@ from etcd_sandbox.model.spec import (
     ProcessSpec,
     Service,
 )
+from etcd_sandbox.plan.composed import composed
 from etcd_sandbox.plan.ports import PORT_LIMIT, PORTS_PER_MEMBER, ports_from
 
 V2_PATH = "/v2/keys/discovery"
@@ -128,15 +128,10 @@ def service_process(
     }
     if is_v2:
         flags["enable-v2"] = True
-    argv = compose(binary.path, flags)
-    return ProcessSpec(
-        name=name,
-        argv=argv,
-        shown=shlex.join(argv),
-        cwd=cwd,
-        env_drop=env_drop,
-        service=Service.DISCOVERY,
+    process = ProcessSpec(
+        name=name, argv=(), shown="", cwd=cwd, env_drop=env_drop, service=Service.DISCOVERY
     )
+    return composed(process, binary.path, spelled(flags))
 
 
 def discovery_flags(discovery: DiscoverySpec) -> dict[str, str | int | float | bool]:

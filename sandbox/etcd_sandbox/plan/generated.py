@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,6 +23,7 @@ from etcd_sandbox.model.spec import (
     Source,
 )
 from etcd_sandbox.plan import ways
+from etcd_sandbox.plan.composed import composed
 from etcd_sandbox.plan.contained import Engine, container_name, in_container
 from etcd_sandbox.plan.discovered import (
     Newcomers,
@@ -37,7 +37,7 @@ from etcd_sandbox.plan.discovered import (
 from etcd_sandbox.plan.dnsrecords import with_records
 from etcd_sandbox.plan.joining import joining
 from etcd_sandbox.plan.linked import APART, DIRECT
-from etcd_sandbox.plan.memberargv import ENV_DROP, as_profiled, check_contained, member_argv
+from etcd_sandbox.plan.memberargv import ENV_DROP, as_profiled, check_contained, member_flags
 from etcd_sandbox.plan.named import (
     needs_tls,
     own_records,
@@ -281,20 +281,21 @@ def _member(
         link=link,
         no_link="" if link else no_link,
     )
-    argv = member_argv(member, asked.profile, way.flags(initial_cluster))
+    flags = member_flags(member, asked.profile, way.flags(initial_cluster))
     root = asked.data_root.parent if asked.engine is None else None
     member = as_profiled(member, asked.profile, asked.cwd, root)
     supervise = asked.profile.supervise
     process = ProcessSpec(
         name=process_name(name),
-        argv=argv,
-        shown=shlex.join(argv),
+        argv=(),
+        shown="",
         cwd=asked.cwd,
         env_drop=ENV_DROP,
         restart=supervise.restart,
         stop_timeout_s=supervise.stop_timeout_s,
         member=member,
     )
+    process = composed(process, asked.binary(name).path, flags)
     if way.dns is not None:
         process = seeing(process, way.dns, contained=asked.engine is not None)
     if asked.engine is not None:

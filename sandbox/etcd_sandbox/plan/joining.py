@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import re
-import shlex
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -13,7 +12,6 @@ from urllib.parse import urlsplit
 
 from etcd_sandbox.config.names import check_name, process_name
 from etcd_sandbox.errors import InputError
-from etcd_sandbox.etcd.flags import compose
 from etcd_sandbox.model.spec import (
     After,
     ClusterSpec,
@@ -22,7 +20,7 @@ from etcd_sandbox.model.spec import (
     PeerLink,
     ProcessSpec,
 )
-from etcd_sandbox.plan.contained import listening_anywhere
+from etcd_sandbox.plan.composed import composed
 from etcd_sandbox.plan.memberargv import ENV_DROP
 from etcd_sandbox.plan.memberoptions import is_composed, options
 from etcd_sandbox.plan.ports import PORT_LIMIT, PORTS_PER_MEMBER
@@ -127,28 +125,20 @@ def joining(
         "initial-cluster-state": "existing",
     }
     shared = own_flags(pattern) if flags is None else flags
-    command = compose(like.etcd.path, own | dict(shared))
     process = replace(
         pattern,
         name=process_name(member.name) if member.name != like.name else pattern.name,
-        argv=command,
-        shown=shlex.join(command),
         after=After.START,
         member=member,
     )
     if not is_composed(pattern):
-        return replace(process, env={}, env_drop=ENV_DROP)
-    before = pattern.argv[: pattern.argv.index(like.etcd.image or like.etcd.path)]
-    if pattern.container is None:
-        return replace(process, argv=(*before, *command))
-    container = _container(pattern.container, like, member)
-    renamed = _renamed(pattern.container, container, like, member)
-    arguments = map(listening_anywhere, command[1:]) if container.network else command[1:]
-    return replace(
-        process,
-        argv=(*(renamed.get(word, word) for word in before), container.image, *arguments),
-        container=container,
-    )
+        process = replace(process, env={}, env_drop=ENV_DROP)
+    if pattern.container is not None:
+        container = _container(pattern.container, like, member)
+        renamed = _renamed(pattern.container, container, like, member)
+        wrapper = tuple(renamed.get(word, word) for word in pattern.wrapper)
+        process = replace(process, wrapper=wrapper, container=container)
+    return composed(process, like.etcd.path, own | dict(shared))
 
 
 def own_flags(process: ProcessSpec) -> dict[str, str]:

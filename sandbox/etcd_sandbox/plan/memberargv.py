@@ -1,4 +1,4 @@
-"""The command line of a member that is ours, and the flags that its etcd would not take."""
+"""The flags of a member that is ours, and the flags that its etcd would not take."""
 
 from __future__ import annotations
 
@@ -11,7 +11,14 @@ from etcd_sandbox.config.profileflags import unheeded
 from etcd_sandbox.config.profileshape import Flag, Profile
 from etcd_sandbox.config.tomlplace import Key
 from etcd_sandbox.errors import InputError
-from etcd_sandbox.etcd.flags import compose, log_files, read_flags, unknown_flags, value_problems
+from etcd_sandbox.etcd.flags import (
+    compose,
+    log_files,
+    read_flags,
+    spelled,
+    unknown_flags,
+    value_problems,
+)
 from etcd_sandbox.model.spec import EtcdBinary, MemberSpec
 
 ENV_DROP = (
@@ -30,10 +37,10 @@ ENV_DROP = (
 _TIMERS = ("election-timeout", "heartbeat-interval")
 
 
-def member_argv(
+def member_flags(
     member: MemberSpec, profile: Profile, bootstrap: Mapping[str, Flag]
-) -> tuple[str, ...]:
-    """What is executed for `member`: the flags that make the cluster, then those of `profile`.
+) -> dict[str, str]:
+    """What the etcd of `member` is told: the flags that make the cluster, then those of `profile`.
 
     `bootstrap` are those that tell it of the other members.
     Raises InputError, placed in the profile, for a flag that the member's etcd does not know
@@ -55,9 +62,9 @@ def member_argv(
         "logger": "zap",
         "log-outputs": "stderr",
     }
-    argv = compose(member.etcd.path, flags | profile.etcd | own)
-    _check_values(member, argv, profile)
-    return argv
+    told = spelled(flags | profile.etcd | own)
+    _check_values(member, told, profile)
+    return told
 
 
 def _keys(profile: Profile, member: str, flag: str) -> list[Key]:
@@ -95,8 +102,8 @@ def check_contained(member: MemberSpec, profile: Profile) -> None:
         )
 
 
-def _check_values(member: MemberSpec, argv: tuple[str, ...], profile: Profile) -> None:
-    read = read_flags(argv[1:], {}, _no_config_file)
+def _check_values(member: MemberSpec, flags: Mapping[str, str], profile: Profile) -> None:
+    read = read_flags(compose("", flags)[1:], {}, _no_config_file)
     keys = [key for flag in _TIMERS for key in _keys(profile, member.name, flag)]
     place = profile.place(*keys[0]) if keys else profile.where
     for problem in value_problems(read):

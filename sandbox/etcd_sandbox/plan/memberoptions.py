@@ -33,21 +33,6 @@ def is_composed(process: ProcessSpec) -> bool:
     return the_member(process).data_owned
 
 
-def composed_options(argv: tuple[str, ...], name: str) -> dict[str, str]:
-    """The options of an etcd whose command the sandbox composed, whatever it is wrapped in.
-
-    A wrapper (a container engine, a private mount) may have options of its own, `--name` too:
-    etcd's begin where its name is followed by its data directory.
-    """
-    begin = next(
-        index
-        for index, word in enumerate(argv)
-        if word == f"--name={name}" and argv[index + 1].startswith("--data-dir=")
-    )
-    pairs = (word.removeprefix("--").partition("=") for word in argv[begin:])
-    return {option: value for option, _, value in pairs}
-
-
 def command_of(process: ProcessSpec) -> str:
     """The command of a Procfile's entry as it is written there, without our link."""
     member = process.member
@@ -66,9 +51,8 @@ def options(process: ProcessSpec) -> dict[str, str]:
 
     Raises InputError for one that has them in a file of its own.
     """
-    member = the_member(process)
     if is_composed(process):
-        return composed_options(process.argv, member.name)
+        return dict(process.flags)
     invocation = invocation_of(process)
     if invocation is None:
         raise InputError(

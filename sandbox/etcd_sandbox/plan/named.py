@@ -194,5 +194,6 @@ def seeing(process: ProcessSpec, dns: DnsSpec, *, contained: bool) -> ProcessSpe
     A mount of its own puts `resolv_conf` in the place of `/etc/resolv.conf`; a container gets
     it from its engine. Go must not ask the system's resolver plug-ins, which look elsewhere.
     """
-    argv = process.argv if contained else (*dns.mount, dns.resolv_conf, *process.argv)
-    return replace(process, argv=argv, env=process.env | {"GODEBUG": NO_PLUGINS})
+    wrapper = () if contained else (*dns.mount, dns.resolv_conf)
+    env = process.env | {"GODEBUG": NO_PLUGINS}
+    return replace(process, argv=(*wrapper, *process.argv), wrapper=wrapper, env=env)

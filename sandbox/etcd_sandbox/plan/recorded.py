@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+import shlex
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
 from etcd_sandbox.errors import SandboxError
-from etcd_sandbox.model.spec import PLAN_SCHEMA, ClusterSpec
+from etcd_sandbox.model.spec import PLAN_SCHEMA, RECORDS_FILE, VARIABLES_FILE, ClusterSpec, Service
 
 Plan = dict[str, Any]
 
@@ -59,8 +61,13 @@ def _converted(plan: object) -> ClusterSpec:
             f"a newer etcd-sandbox wrote it: its schema is {number}, and this one reads up to {PLAN_SCHEMA}"
         )
     today = dict(plan)
-    for step in _STEPS[number:]:
-        today = step(today)
+    try:
+        for step in _STEPS[number:]:
+            today = step(today)
+    except KeyError as error:
+        raise ValueError(f"{error} is missing") from error
+    except (TypeError, AttributeError) as error:
+        raise ValueError("its processes or its source are not those of a plan") from error
     return msgspec.convert({**today, "schema": PLAN_SCHEMA}, ClusterSpec)
 
 
@@ -76,14 +83,54 @@ def _with_renamed_package(plan: Plan) -> Plan:
         words = [renamed(word, before) for before, word in zip(["", *argv], argv, strict=False)]
         return {**process, "argv": words}
 
-    try:
-        processes = [
-            with_new_name(each) if each.get("service") else each for each in plan["processes"]
-        ]
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError("its processes are not those of a plan") from error
+    processes = [with_new_name(each) if each.get("service") else each for each in plan["processes"]]
     return {**plan, "processes": processes}
 
 
-_STEPS: tuple[Callable[[Plan], Plan], ...] = (_with_renamed_package,)
+def _with_flags(plan: Plan) -> Plan:
+    """Schema 1 had what is executed only as text: the flags of a composed etcd are read out of that.
+
+    Its wrapper (a container engine, a private mount) may have options of its own, `--name` too: etcd's
+    begin where its name is followed by its data directory.
+    """
+
+    def with_flags(process: Plan) -> Plan:
+        member, argv = process.get("member") or {}, process["argv"]
+        ours = member.get("data_owned") or process.get("service") == Service.DISCOVERY
+        begin = next(
+            (
+                index
+                for index, (word, after) in enumerate(itertools.pairwise(argv))
+                if word.startswith("--name=") and after.startswith("--data-dir=")
+            ),
+            0,
+        )
+        if not ours or not begin:
+            return process
+        # In a container that has a network of its own etcd listens elsewhere than is shown.
+        pairs = (
+            word.removeprefix("--").partition("=") for word in shlex.split(process["shown"])[1:]
+        )
+        flags = {name: value for name, _, value in pairs}
+        return {**process, "flags": flags, "wrapper": argv[: begin - 1]}
+
+    return {**plan, "processes": [with_flags(each) for each in plan["processes"]]}
+
+
+def _with_kinds_of_texts(plan: Plan) -> Plan:
+    """Plans of before had the text of a file of variables that came through a pipe by its path alone."""
+    source = plan["source"]
+
+    def key(path: str) -> str:
+        known = path == source.get("path") or path.startswith((VARIABLES_FILE, RECORDS_FILE))
+        return path if known else f"{VARIABLES_FILE} {path}"
+
+    texts = {key(path): text for path, text in source.get("texts", {}).items()}
+    return {**plan, "source": {**source, "texts": texts}}
+
+
+_STEPS: tuple[Callable[[Plan], Plan], ...] = (
+    _with_renamed_package,
+    lambda plan: _with_kinds_of_texts(_with_flags(plan)),
+)
 """By the number of the schema that each begins at: what makes a plan one of the next schema."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.etcd.flagchange import carried_over
+from etcd_sandbox.etcd.flags import compose
 from etcd_sandbox.etcd.version import Version, parse, series
 from etcd_sandbox.model.spec import ClusterSpec, EtcdBinary, ProcessSpec
+from etcd_sandbox.plan.composed import composed
 
 _CAN_FALL: Version = (3, 6)
 """The first cluster version from which etcd lets it fall again (`etcdctl downgrade`)."""
@@ -90,7 +91,7 @@ def with_etcd(process: ProcessSpec, binary: EtcdBinary, *, has_data: bool) -> Pr
     and nothing like it.
     """
     member = process.member
-    if member is None or member.etcd is None or not _is_composed(process):
+    if member is None or member.etcd is None or not process.flags:
         name = member.name if member is not None else process.name
         raise InputError(
             f"the command of {name} is not ours to change",
@@ -104,45 +105,29 @@ def with_etcd(process: ProcessSpec, binary: EtcdBinary, *, has_data: bool) -> Pr
             hint="bring up a cluster of the other kind: --runtime",
         )
     old = member.etcd
-    at = process.argv.index(old.image or old.path)
-    carried = carried_over(process.argv[at + 1 :], binary.version, has_data=has_data)
+    carried = carried_over(process.flags, binary.version, has_data=has_data)
     for problem in carried.problems:
         raise InputError(
             f"etcd {binary.version} does not know the flag {problem.flag!r} of {member.name}",
             hint=f"{problem.hint}; take it out of the profile, and etcd-sandbox apply before the "
             "upgrade",
         )
-    before = process.argv[:at]
-    container = process.container
+    wrapper, container = process.wrapper, process.container
     if container is not None:
-        before = tuple(
-            f"--entrypoint={binary.path}" if word == f"--entrypoint={container.program}" else word
-            for word in before
-        )
+        old_entry, new_entry = f"--entrypoint={container.program}", f"--entrypoint={binary.path}"
+        wrapper = tuple(new_entry if word == old_entry else word for word in wrapper)
         container = replace(container, image=binary.image, program=binary.path)
-    shown = carried_over(shlex.split(process.shown)[1:], binary.version, has_data=has_data)
-    return replace(
-        process,
-        argv=(*before, binary.image or binary.path, *carried.words),
-        shown=shlex.join((binary.path, *shown.words)),
-        container=container,
-        member=replace(
-            member,
-            etcd=binary,
-            upgraded_from=(
-                member.upgraded_from
-                if old.version == binary.version
-                else (*member.upgraded_from, old.version)
-            ),
-        ),
-    )
+    past = () if old.version == binary.version else (old.version,)
+    member = replace(member, etcd=binary, upgraded_from=(*member.upgraded_from, *past))
+    process = replace(process, wrapper=wrapper, container=container, member=member)
+    return composed(process, binary.path, carried.flags)
 
 
 def changed_flags(
     before: ProcessSpec, after: ProcessSpec
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The flags that go and those that come."""
-    old, new = shlex.split(before.shown)[1:], shlex.split(after.shown)[1:]
+    old, new = compose("", before.flags)[1:], compose("", after.flags)[1:]
     return (
         tuple(word for word in old if word not in new),
         tuple(word for word in new if word not in old),
@@ -204,9 +189,8 @@ def wal_dir(process: ProcessSpec) -> Path:
     """Where the member keeps its log."""
     if process.member is not None and process.member.wal_dir:
         return Path(process.member.wal_dir)
-    asked = (word.partition("=")[2] for word in process.argv if word.startswith("--wal-dir="))
     data_dir = process.member.data_dir if process.member is not None else ""
-    return Path(next(asked, "") or Path(data_dir, "member", "wal"))
+    return Path(process.flags.get("wal-dir") or Path(data_dir, "member", "wal"))
 
 
 def notes_of(spec: ClusterSpec, names: Collection[str], to: str, voters: int) -> tuple[str, ...]:
@@ -231,18 +215,6 @@ def notes_of(spec: ClusterSpec, names: Collection[str], to: str, voters: int) ->
             f"from there by way of 3.5 to {series(to)}; a member that does not come up goes back"
         )
     return tuple(found)
-
-
-def _is_composed(process: ProcessSpec) -> bool:
-    """Its command is a list of words of ours, etcd's own flags behind its program or image."""
-    member = process.member
-    if member is None or member.etcd is None:
-        return False
-    word = member.etcd.image if process.container is not None else member.etcd.path
-    if word not in process.argv:
-        return False
-    flags = process.argv[process.argv.index(word) + 1 :]
-    return all(flag.startswith("--") and "=" in flag for flag in flags)
 
 
 def _way_down(now: Version, wanted: Version) -> str:

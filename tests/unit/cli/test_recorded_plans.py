@@ -7,6 +7,7 @@ recorded of real clusters after `add`, `replace` and `remove`; none of them had 
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,9 @@ from etcd_sandbox.host.planfile import record_plan, recorded_plan
 from etcd_sandbox.inputs.caller import Caller
 from etcd_sandbox.inputs.options import Options
 from etcd_sandbox.inputs.plan import plan_again, plan_up
-from etcd_sandbox.model.spec import PLAN_SCHEMA, ClusterSpec, EtcdBinary
+from etcd_sandbox.model.spec import PLAN_SCHEMA, ClusterSpec, EtcdBinary, Service
 from etcd_sandbox.paths import ClusterPaths, cluster_paths
+from etcd_sandbox.plan.composed import composed
 from etcd_sandbox.plan.recorded import UnreadablePlan, of_running
 
 from tests.unit.cli.conftest import Ran
@@ -89,6 +91,37 @@ def test_a_plan_without_a_schema_number_is_read_and_recorded_with_one(
         assert new["argv"] == [
             word.replace("sandbox.dns", "etcd_sandbox.dns") for word in old["argv"]
         ]
+
+
+@pytest.mark.parametrize("stem", RECORDED)
+def test_the_flags_of_a_composed_etcd_are_read_out_of_what_older_plans_executed(
+    home: Path, stem: str
+) -> None:
+    etcds = 0
+    for process in read(put(stem, home)).processes:
+        ours = process.member.data_owned if process.member is not None else process.service
+        if not ours or process.service is Service.DNS:
+            assert (process.flags, process.wrapper) == ({}, ())
+            continue
+        etcds += 1
+        program = shlex.split(process.shown)[0]
+        assert composed(process, program, process.flags) == process
+        assert list(process.flags)[:2] == ["name", "data-dir"]
+    assert (etcds == 0) == stem.endswith("procfile")
+
+
+def test_variables_that_an_older_version_had_through_a_pipe_are_those_of_the_plan(
+    home: Path,
+) -> None:
+    paths = put("1fa2d97-procfile", home)
+    plan = json.loads(paths.plan.read_bytes())
+    procfile = plan["source"]["path"]
+    plan["source"]["options"]["env_files"] = ["/dev/fd/63"]
+    plan["source"]["texts"] = {procfile: "web: sleep 1\n", "/dev/fd/63": "COLOUR=blue\n"}
+    paths.plan.write_text(json.dumps(plan))
+    caller = Caller(cwd=Path.cwd(), env={}, choose_etcd=choose)
+    (web,) = plan_up(Options(), paths, caller).spec.processes
+    assert web.env["COLOUR"] == "blue"
 
 
 def test_a_service_of_the_package_is_executed_under_its_name_of_today(home: Path) -> None:

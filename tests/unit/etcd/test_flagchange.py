@@ -6,6 +6,11 @@ import pytest
 from etcd_sandbox.etcd.flagchange import carried_over
 
 
+def by_name(words: str) -> dict[str, str]:
+    pairs = (word.removeprefix("--").partition("=") for word in words.split())
+    return {name: value for name, _, value in pairs}
+
+
 @pytest.mark.parametrize(
     ("words", "version", "after"),
     [
@@ -48,9 +53,9 @@ from etcd_sandbox.etcd.flagchange import carried_over
     ],
 )
 def test_what_means_the_same_is_carried_over(words: str, version: str, after: str) -> None:
-    carried = carried_over(words.split(), version, has_data=True)
+    carried = carried_over(by_name(words), version, has_data=True)
     assert carried.problems == ()
-    assert " ".join(carried.words) == after
+    assert list(carried.flags.items()) == list(by_name(after).items())
 
 
 @pytest.mark.parametrize(
@@ -64,9 +69,11 @@ def test_what_means_the_same_is_carried_over(words: str, version: str, after: st
     ],
 )
 def test_what_has_no_like_is_a_problem(word: str, version: str, flag: str) -> None:
-    assert [each.flag for each in carried_over([word], version, has_data=True).problems] == [flag]
+    assert [each.flag for each in carried_over(by_name(word), version, has_data=True).problems] == [
+        flag
+    ]
 
 
 def test_without_data_a_member_needs_its_discovery() -> None:
-    carried = carried_over(["--discovery=http://127.0.0.1:1/x"], "3.7.3", has_data=False)
+    carried = carried_over({"discovery": "http://127.0.0.1:1/x"}, "3.7.3", has_data=False)
     assert [problem.flag for problem in carried.problems] == ["discovery"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,17 +18,18 @@ from etcd_sandbox.model.spec import (
     SourceKind,
 )
 from etcd_sandbox.plan import upgrades
+from etcd_sandbox.plan.composed import composed
 
 OLD = EtcdBinary(path="/old/etcd", version="3.5.1", origin="as given")
 NEW = EtcdBinary(path="/new/etcd", version="3.6.16", origin="as given")
 
 
 def process(*flags: str, name: str = "infra1", etcd: EtcdBinary = OLD) -> ProcessSpec:
-    argv = (etcd.path, f"--name={name}", *flags)
-    return ProcessSpec(
+    pairs = (word.removeprefix("--").partition("=") for word in (f"--name={name}", *flags))
+    plain = ProcessSpec(
         name=name.replace("infra", "etcd"),
-        argv=argv,
-        shown=shlex.join(argv),
+        argv=(),
+        shown="",
         cwd="/",
         member=MemberSpec(
             name=name,
@@ -42,6 +42,7 @@ def process(*flags: str, name: str = "infra1", etcd: EtcdBinary = OLD) -> Proces
             etcd=etcd,
         ),
     )
+    return composed(plain, etcd.path, {flag: value for flag, _, value in pairs})
 
 
 def plan(*processes: ProcessSpec) -> ClusterSpec:
@@ -175,7 +176,7 @@ def test_a_member_is_executed_with_the_new_etcd_and_remembers_the_old_one() -> N
 
 def test_what_stands_before_the_program_stays() -> None:
     plain = process("--pre-vote=true")
-    wrapped = replace(plain, argv=("sh", "-c", "mount …", "/resolv.conf", *plain.argv))
+    wrapped = replace(plain, wrapper=("sh", "-c", "mount …", "/resolv.conf"))
     new = upgrades.with_etcd(wrapped, NEW, has_data=True)
     assert new.argv[:5] == ("sh", "-c", "mount …", "/resolv.conf", "/new/etcd")
     assert new.argv[5:] == plain.argv[1:]
@@ -204,14 +205,14 @@ def test_a_flag_that_the_new_etcd_has_not_is_refused() -> None:
 )
 def test_a_command_of_the_users_own_is_not_changed(argv: tuple[str, ...]) -> None:
     with pytest.raises(InputError, match="the command of infra1 is not ours to change") as refused:
-        upgrades.with_etcd(replace(process(), argv=argv), NEW, has_data=True)
+        upgrades.with_etcd(replace(process(), argv=argv, flags={}), NEW, has_data=True)
     assert "'etcd1' in its file" in refused.value.hint
 
 
 def contained() -> ProcessSpec:
     binary = EtcdBinary(path="/usr/local/bin/etcd", version="3.5.1", origin="image", image="etcd:1")
     plain = process(etcd=binary)
-    argv = ("podman", "run", "--name=x", "--entrypoint=/usr/local/bin/etcd", "etcd:1")
+    wrapper = ("podman", "run", "--name=x", "--entrypoint=/usr/local/bin/etcd")
     container = ContainerSpec(
         runtime=Runtime.PODMAN,
         engine="podman",
@@ -220,7 +221,9 @@ def contained() -> ProcessSpec:
         program="/usr/local/bin/etcd",
         data_dir="/d",
     )
-    return replace(plain, argv=(*argv, "--name=infra1"), container=container)
+    return composed(
+        replace(plain, wrapper=wrapper, container=container), binary.path, {"name": "infra1"}
+    )
 
 
 def test_a_container_gets_another_image() -> None:

@@ -52,7 +52,7 @@ class FakeCluster:
         self.past: deque[Event] = deque()
         self.buckets = [bucket(tenth / 10) for tenth in range(20)]
         self.lines: list[LinesFrame] = []
-        self.closed = False
+        self.followed = 0
         self.away = asyncio.Event()
         self.hold = asyncio.Event()
         self.hold.set()
@@ -140,10 +140,6 @@ class FakeCluster:
             raise self.refuse
         return cast(dict[str, Any], msgspec.to_builtins(await self._done(asked)))
 
-    async def aclose(self) -> None:
-        """Remember that it was closed."""
-        self.closed = True
-
     # What a test does to it.
 
     async def go(self) -> None:
@@ -166,8 +162,12 @@ class FakeCluster:
         return len(self.past) > told
 
     async def _something(self, there_is: Callable[[], bool]) -> None:
-        async with self._news:
-            await self._news.wait_for(lambda: self.away.is_set() or there_is())
+        self.followed += 1
+        try:
+            async with self._news:
+                await self._news.wait_for(lambda: self.away.is_set() or there_is())
+        finally:
+            self.followed -= 1
         self._be_there()
 
     async def _happen(self, kind: Kind, who: str | None, **fields: object) -> None:

@@ -271,7 +271,7 @@ def test_leaving_a_cluster_that_is_not_ours_asks_nothing(key: str) -> None:
         await pilot.press(key)
 
     assert playing(fake, scene).return_value is Leave.RUNNING
-    assert fake.closed
+    assert not fake.followed
 
 
 @pytest.mark.parametrize(("key", "left"), [("s", Leave.STOP), ("l", Leave.RUNNING)])

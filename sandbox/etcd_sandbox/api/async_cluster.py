@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Coroutine, Iterable
 from contextlib import aclosing
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from etcd_sandbox.api import checks, failover, words
-from etcd_sandbox.api.facts import ClusterFacts
 from etcd_sandbox.api.failover import Round
 from etcd_sandbox.api.lifetime import Life, begin
 from etcd_sandbox.api.resetting import reset
+from etcd_sandbox.api.verbs import Verbs
 from etcd_sandbox.api.words import LogLine
 from etcd_sandbox.backup.snapshot import Snapshot, save
 from etcd_sandbox.control.async_client import AsyncControlClient
@@ -30,7 +30,7 @@ from etcd_sandbox.model.verdict import Verdict
 from etcd_sandbox.paths import working_directory
 
 
-class AsyncCluster(ClusterFacts):
+class AsyncCluster(Verbs[Coroutine[Any, Any, Verdict]]):
     """A real etcd cluster on this machine, for asynchronous code.
 
         async with AsyncCluster(members=3) as cluster:
@@ -40,8 +40,6 @@ class AsyncCluster(ClusterFacts):
     `logs` that is left before its end is closed with `contextlib.aclosing`. Cancelling a verb
     does not undo it; cancelling `up` does.
     """
-
-    _open: AsyncControlClient | None = None
 
     async def __aenter__(self) -> Self:
         return self if self._attached is not None else await self.up()
@@ -73,7 +71,6 @@ class AsyncCluster(ClusterFacts):
         """Stop everything. Of a cluster that is ours nothing is left, unless `keep_data` says so."""
         paths, life = self._paths, self._life
         self._life = self._attached = None
-        await self._hang_up()
         # A thread goes on when nobody awaits it any more: the cluster is stopped in any case.
         await asyncio.to_thread(life.end if life is not None else lambda: stop(paths))
 
@@ -82,7 +79,6 @@ class AsyncCluster(ClusterFacts):
         if self._life is not None:
             await self.down()
         self._attached = None
-        await self._hang_up()
 
     async def status(self, *, with_hash: bool = False) -> ClusterStatus:
         """The cluster as it is now; every member is asked anew. `with_hash` adds the KV hashes."""
@@ -104,118 +100,7 @@ class AsyncCluster(ClusterFacts):
 
     async def reset(self, *, timeout_s: float = 30.0) -> None:
         """Make the cluster what it was when it began; see `Cluster.reset`. Cancelled, it is done all the same."""
-        await self._hang_up()  # the supervisor may be another one afterwards
         await asyncio.to_thread(reset, self._paths, self._life, self._wishes.user, timeout_s)
-
-    async def start(
-        self, *select: str, seed: int | None = None, wait: bool = True, timeout_s: float = 30.0
-    ) -> Verdict:
-        """Start processes that do not run, with the data that they had."""
-        return await self._act(Verb.START, select, seed=seed, wait=wait, timeout_s=timeout_s)
-
-    async def stop(
-        self, *select: str, seed: int | None = None, wait: bool = True, timeout_s: float = 30.0
-    ) -> Verdict:
-        """Stop processes gracefully: SIGTERM, and SIGKILL to those that do not go."""
-        return await self._act(Verb.STOP, select, seed=seed, wait=wait, timeout_s=timeout_s)
-
-    async def restart(
-        self, *select: str, seed: int | None = None, wait: bool = True, timeout_s: float = 30.0
-    ) -> Verdict:
-        """Stop processes gracefully and start them again, with the data that they had."""
-        return await self._act(Verb.RESTART, select, seed=seed, wait=wait, timeout_s=timeout_s)
-
-    async def kill(
-        self,
-        *select: str,
-        signal: str | int = "SIGKILL",
-        seed: int | None = None,
-        wait: bool = True,
-        timeout_s: float = 30.0,
-    ) -> Verdict:
-        """Crash processes: no goodbye, as when a machine fails. `signal` is a name or a number."""
-        return await self._act(
-            Verb.KILL,
-            select,
-            signal=checks.signal_meant(signal),
-            seed=seed,
-            wait=wait,
-            timeout_s=timeout_s,
-        )
-
-    async def pause(
-        self, *select: str, seed: int | None = None, wait: bool = True, timeout_s: float = 30.0
-    ) -> Verdict:
-        """Let processes hang (SIGSTOP): they keep their ports and answer nobody."""
-        return await self._act(Verb.PAUSE, select, seed=seed, wait=wait, timeout_s=timeout_s)
-
-    async def resume(
-        self, *select: str, seed: int | None = None, wait: bool = True, timeout_s: float = 30.0
-    ) -> Verdict:
-        """Let paused processes go on (SIGCONT)."""
-        return await self._act(Verb.RESUME, select, seed=seed, wait=wait, timeout_s=timeout_s)
-
-    async def partition(
-        self,
-        *select: str,
-        versus: str | Iterable[str] = (),
-        seed: int | None = None,
-        wait: bool = True,
-        timeout_s: float = 30.0,
-    ) -> Verdict:
-        """Cut all peer traffic between the selected members and `versus`; everyone else by default."""
-        return await self._act(
-            Verb.PARTITION, select, versus=versus, seed=seed, wait=wait, timeout_s=timeout_s
-        )
-
-    async def cut(
-        self,
-        one: str,
-        other: str,
-        *,
-        seed: int | None = None,
-        wait: bool = True,
-        timeout_s: float = 30.0,
-    ) -> Verdict:
-        """Cut the one link between two members."""
-        return await self._act(
-            Verb.CUT, (one,), versus=other, seed=seed, wait=wait, timeout_s=timeout_s
-        )
-
-    async def slow(
-        self,
-        *select: str,
-        delay_s: float,
-        jitter_s: float = 0.0,
-        versus: str | Iterable[str] = (),
-        seed: int | None = None,
-        wait: bool = True,
-        timeout_s: float = 30.0,
-    ) -> Verdict:
-        """Delay the peer traffic between the selected members and `versus` (default: everybody).
-
-        Each way takes `delay_s` seconds longer, give or take up to `jitter_s`.
-        """
-        return await self._act(
-            Verb.SLOW,
-            select,
-            versus=versus,
-            delay_s=delay_s,
-            jitter_s=jitter_s,
-            seed=seed,
-            wait=wait,
-            timeout_s=timeout_s,
-        )
-
-    async def heal(self, *, wait: bool = True, timeout_s: float = 30.0) -> Verdict:
-        """Undo every fault: cut and slow links, pauses. What was killed is started with `start`."""
-        return await self._act(Verb.HEAL, (), wait=wait, timeout_s=timeout_s)
-
-    async def move_leader(
-        self, to: str, *, seed: int | None = None, wait: bool = True, timeout_s: float = 30.0
-    ) -> Verdict:
-        """Have the leader hand leadership over to this member."""
-        return await self._act(Verb.MOVE_LEADER, (to,), seed=seed, wait=wait, timeout_s=timeout_s)
 
     async def upgrade(
         self,
@@ -243,52 +128,6 @@ class AsyncCluster(ClusterFacts):
         )
         async with aclosing(going):
             return words.settled([news async for news in going][-1]["verdict"], timeout_s)
-
-    async def add(
-        self,
-        name: str | None = None,
-        *,
-        learner: bool = False,
-        wait: bool = True,
-        timeout_s: float = 30.0,
-    ) -> Verdict:
-        """Add a member (by default `infraN` with the next number), and start it. A `learner` has no vote.
-
-        If it does not come up it is taken out again, and the error says so. One that is on etcd's list
-        with its peer URL, and never started, is started as it is, and stays on the list.
-        """
-        return await self._act(
-            Verb.ADD, (), name=name, learner=learner, wait=wait, timeout_s=timeout_s
-        )
-
-    async def promote(
-        self, *select: str, seed: int | None = None, wait: bool = True, timeout_s: float = 30.0
-    ) -> Verdict:
-        """Give learners their vote, as soon as they have caught up with the leader."""
-        return await self._act(Verb.PROMOTE, select, seed=seed, wait=wait, timeout_s=timeout_s)
-
-    async def remove(
-        self,
-        *select: str,
-        force: bool = False,
-        seed: int | None = None,
-        wait: bool = True,
-        timeout_s: float = 30.0,
-    ) -> Verdict:
-        """Take members out of the cluster, and delete their data; a leader hands over first.
-
-        An ID of a member on etcd's list that is no process of ours takes it off the list. Raises
-        SandboxError for what would break the quorum; with `force` etcd itself is asked.
-        """
-        return await self._act(
-            Verb.REMOVE, select, force=force, seed=seed, wait=wait, timeout_s=timeout_s
-        )
-
-    async def replace(
-        self, *select: str, seed: int | None = None, wait: bool = True, timeout_s: float = 30.0
-    ) -> Verdict:
-        """Put new members in the place of these, dead or alive: same name and URLs, new ID, no old data."""
-        return await self._act(Verb.REPLACE, select, seed=seed, wait=wait, timeout_s=timeout_s)
 
     async def failover(
         self, rounds: int = 5, *, how: str = "kill", timeout_s: float = 30.0
@@ -363,24 +202,16 @@ class AsyncCluster(ClusterFacts):
         )
 
     async def _ready(self, life: Life) -> Life:
-        async with AsyncControlClient(life.paths) as client:
-            try:
-                await client.ready(self._wishes.timeout_s)
-            except TimedOut as error:
-                raise await asyncio.to_thread(too_late, error, life.paths) from None
+        try:
+            await AsyncControlClient(life.paths).ready(self._wishes.timeout_s)
+        except TimedOut as error:
+            raise await asyncio.to_thread(too_late, error, life.paths) from None
         life.ready()
         return life
 
     @property
     def _client(self) -> AsyncControlClient:
-        if self._open is None:
-            self._open = AsyncControlClient(self._paths, self._wishes.user)
-        return self._open
-
-    async def _hang_up(self) -> None:
-        client, self._open = self._open, None
-        if client is not None:
-            await client.aclose()
+        return AsyncControlClient(self._paths, self._wishes.user)
 
     async def _act(
         self, verb: Verb, select: Iterable[str], *, versus: str | Iterable[str] = (), **how: Any

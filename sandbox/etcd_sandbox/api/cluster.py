@@ -10,10 +10,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from etcd_sandbox.api import checks, failover, words
-from etcd_sandbox.api.facts import ClusterFacts
 from etcd_sandbox.api.failover import Round
 from etcd_sandbox.api.lifetime import begin
 from etcd_sandbox.api.resetting import reset
+from etcd_sandbox.api.verbs import Verbs
 from etcd_sandbox.api.words import LogLine
 from etcd_sandbox.backup.snapshot import Snapshot, save
 from etcd_sandbox.control.client import ControlClient
@@ -28,7 +28,7 @@ from etcd_sandbox.model.verdict import Verdict
 from etcd_sandbox.paths import working_directory
 
 
-class Cluster(ClusterFacts):
+class Cluster(Verbs[Verdict]):
     """A real etcd cluster on this machine.
 
         with Cluster(members=3) as cluster:
@@ -120,114 +120,6 @@ class Cluster(ClusterFacts):
         """
         reset(self._paths, self._life, self._wishes.user, timeout_s)
 
-    def start(
-        self, *select: str, seed: int | None = None, wait: bool = True, timeout_s: float = 30.0
-    ) -> Verdict:
-        """Start processes that do not run, with the data that they had."""
-        return self._act(Verb.START, select, seed=seed, wait=wait, timeout_s=timeout_s)
-
-    def stop(
-        self, *select: str, seed: int | None = None, wait: bool = True, timeout_s: float = 30.0
-    ) -> Verdict:
-        """Stop processes gracefully: SIGTERM, and SIGKILL to those that do not go."""
-        return self._act(Verb.STOP, select, seed=seed, wait=wait, timeout_s=timeout_s)
-
-    def restart(
-        self, *select: str, seed: int | None = None, wait: bool = True, timeout_s: float = 30.0
-    ) -> Verdict:
-        """Stop processes gracefully and start them again, with the data that they had."""
-        return self._act(Verb.RESTART, select, seed=seed, wait=wait, timeout_s=timeout_s)
-
-    def kill(
-        self,
-        *select: str,
-        signal: str | int = "SIGKILL",
-        seed: int | None = None,
-        wait: bool = True,
-        timeout_s: float = 30.0,
-    ) -> Verdict:
-        """Crash processes: no goodbye, as when a machine fails. `signal` is a name or a number."""
-        return self._act(
-            Verb.KILL,
-            select,
-            signal=checks.signal_meant(signal),
-            seed=seed,
-            wait=wait,
-            timeout_s=timeout_s,
-        )
-
-    def pause(
-        self, *select: str, seed: int | None = None, wait: bool = True, timeout_s: float = 30.0
-    ) -> Verdict:
-        """Let processes hang (SIGSTOP): they keep their ports and answer nobody."""
-        return self._act(Verb.PAUSE, select, seed=seed, wait=wait, timeout_s=timeout_s)
-
-    def resume(
-        self, *select: str, seed: int | None = None, wait: bool = True, timeout_s: float = 30.0
-    ) -> Verdict:
-        """Let paused processes go on (SIGCONT)."""
-        return self._act(Verb.RESUME, select, seed=seed, wait=wait, timeout_s=timeout_s)
-
-    def partition(
-        self,
-        *select: str,
-        versus: str | Iterable[str] = (),
-        seed: int | None = None,
-        wait: bool = True,
-        timeout_s: float = 30.0,
-    ) -> Verdict:
-        """Cut all peer traffic between the selected members and `versus`; everyone else by default."""
-        return self._act(
-            Verb.PARTITION, select, versus=versus, seed=seed, wait=wait, timeout_s=timeout_s
-        )
-
-    def cut(
-        self,
-        one: str,
-        other: str,
-        *,
-        seed: int | None = None,
-        wait: bool = True,
-        timeout_s: float = 30.0,
-    ) -> Verdict:
-        """Cut the one link between two members."""
-        return self._act(Verb.CUT, (one,), versus=other, seed=seed, wait=wait, timeout_s=timeout_s)
-
-    def slow(
-        self,
-        *select: str,
-        delay_s: float,
-        jitter_s: float = 0.0,
-        versus: str | Iterable[str] = (),
-        seed: int | None = None,
-        wait: bool = True,
-        timeout_s: float = 30.0,
-    ) -> Verdict:
-        """Delay the peer traffic between the selected members and `versus` (default: everybody).
-
-        Each way takes `delay_s` seconds longer, give or take up to `jitter_s`.
-        """
-        return self._act(
-            Verb.SLOW,
-            select,
-            versus=versus,
-            delay_s=delay_s,
-            jitter_s=jitter_s,
-            seed=seed,
-            wait=wait,
-            timeout_s=timeout_s,
-        )
-
-    def heal(self, *, wait: bool = True, timeout_s: float = 30.0) -> Verdict:
-        """Undo every fault: cut and slow links, pauses. What was killed is started with `start`."""
-        return self._act(Verb.HEAL, (), wait=wait, timeout_s=timeout_s)
-
-    def move_leader(
-        self, to: str, *, seed: int | None = None, wait: bool = True, timeout_s: float = 30.0
-    ) -> Verdict:
-        """Have the leader hand leadership over to this member."""
-        return self._act(Verb.MOVE_LEADER, (to,), seed=seed, wait=wait, timeout_s=timeout_s)
-
     def upgrade(
         self,
         *select: str,
@@ -253,50 +145,6 @@ class Cluster(ClusterFacts):
         )
         with closing(going):
             return words.settled(list(going)[-1]["verdict"], timeout_s)
-
-    def add(
-        self,
-        name: str | None = None,
-        *,
-        learner: bool = False,
-        wait: bool = True,
-        timeout_s: float = 30.0,
-    ) -> Verdict:
-        """Add a member (by default `infraN` with the next number), and start it. A `learner` has no vote.
-
-        If it does not come up it is taken out again, and the error says so. One that is on etcd's list
-        with its peer URL, and never started, is started as it is, and stays on the list.
-        """
-        return self._act(Verb.ADD, (), name=name, learner=learner, wait=wait, timeout_s=timeout_s)
-
-    def promote(
-        self, *select: str, seed: int | None = None, wait: bool = True, timeout_s: float = 30.0
-    ) -> Verdict:
-        """Give learners their vote, as soon as they have caught up with the leader."""
-        return self._act(Verb.PROMOTE, select, seed=seed, wait=wait, timeout_s=timeout_s)
-
-    def remove(
-        self,
-        *select: str,
-        force: bool = False,
-        seed: int | None = None,
-        wait: bool = True,
-        timeout_s: float = 30.0,
-    ) -> Verdict:
-        """Take members out of the cluster, and delete their data; a leader hands over first.
-
-        An ID of a member on etcd's list that is no process of ours takes it off the list. Raises
-        SandboxError for what would break the quorum; with `force` etcd itself is asked.
-        """
-        return self._act(
-            Verb.REMOVE, select, force=force, seed=seed, wait=wait, timeout_s=timeout_s
-        )
-
-    def replace(
-        self, *select: str, seed: int | None = None, wait: bool = True, timeout_s: float = 30.0
-    ) -> Verdict:
-        """Put new members in the place of these, dead or alive: same name and URLs, new ID, no old data."""
-        return self._act(Verb.REPLACE, select, seed=seed, wait=wait, timeout_s=timeout_s)
 
     def failover(
         self, rounds: int = 5, *, how: str = "kill", timeout_s: float = 30.0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from etcd_sandbox.control.wire import error_from_wire
@@ -25,6 +27,29 @@ def checked(status: int, content: bytes) -> object:
     if status >= 400:
         raise error_from_wire(answer)
     return answer
+
+
+def status_in(first_line: bytes) -> int:
+    """The status that an answer begins with. Raises ConnectionResetError where there is no answer."""
+    words = first_line.split(None, 2)
+    if len(words) < 2 or not words[1].isdigit():
+        raise ConnectionResetError("the connection ended before the answer")
+    return int(words[1])
+
+
+@contextmanager
+def connection_errors(paths: ClusterPaths) -> Iterator[None]:
+    """What goes wrong with the connection, as an error of ours."""
+    try:
+        yield
+    except (FileNotFoundError, ConnectionRefusedError) as error:
+        raise not_running(paths.name) from error
+    except TimeoutError as error:
+        raise silent(paths) from error
+    except PermissionError as error:
+        raise not_ours(paths) from error
+    except OSError as error:
+        raise gone(paths) from error
 
 
 def checked_news(news: dict[str, Any]) -> dict[str, Any]:

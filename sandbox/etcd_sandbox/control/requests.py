@@ -47,10 +47,14 @@ class Request:
         """The path with its query."""
         return f"{self.path}?{urlencode(self.query)}" if self.query else self.path
 
-    @property
-    def content(self) -> bytes:
-        """The body as it is sent."""
-        return b"" if self.body is None else json.dumps(self.body).encode()
+    def encoded(self, user: str | None) -> bytes:
+        """What is sent: HTTP/1.0, so that the answer ends where the connection ends."""
+        content = b"" if self.body is None else json.dumps(self.body).encode()
+        named = "".join(f"{name}: {value}\r\n" for name, value in user_header(user).items())
+        return (
+            f"{self.method} {self.target} HTTP/1.0\r\nHost: sandbox\r\n{named}"
+            f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
+        ).encode() + content
 
     @property
     def timeout_s(self) -> float | None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import ssl
 
+import httpx
+
 from etcd_sandbox.errors import SandboxError
-from etcd_sandbox.etcd.exchange import FORM, JSON, TROUBLE, Exchange
 from etcd_sandbox.etcd.registry import (
     SIZE_KEY,
     NotUnderstood,
@@ -26,6 +26,9 @@ ANSWER_WITHIN_S = 5.0
 
 _OK, _CREATED, _EXISTS = 200, 201, 412
 
+_HERE = ("localhost", "127.0.0.1", "[::1]")
+"""What is asked without a proxy."""
+
 
 class NoService(SandboxError):
     """It does not answer, or is no discovery service."""
@@ -36,12 +39,12 @@ class DiscoveryClient:
 
     def __init__(self, timeout_s: float = ANSWER_WITHIN_S) -> None:
         self._timeout_s = timeout_s
-        # A public service is not on this machine: its certificate counts.
-        self._http = Exchange(ssl.create_default_context)
+        self._http: httpx.AsyncClient | None = None
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._http.aclose()
+        if self._http is not None:
+            await self._http.aclose()
 
     async def state(self, discovery: DiscoverySpec) -> TokenState | None:
         """The token now; None when it is not registered."""
@@ -67,7 +70,7 @@ class DiscoveryClient:
                 return b'"succeeded"' in text
         else:
             url = f"{discovery.token_url}/{SIZE_KEY}?prevExist=false"
-            status, text = await self._send("PUT", url, f"value={discovery.size}".encode(), FORM)
+            status, text = await self._send("PUT", url, data={"value": str(discovery.size)})
             if status in (_CREATED, _EXISTS):
                 return status == _CREATED
         raise no_service(discovery.service, f"it answers with status {status}")
@@ -98,17 +101,30 @@ class DiscoveryClient:
         )
 
     async def _send(
-        self, method: str, url: str, body: bytes = b"", content_type: str = JSON
+        self, method: str, url: str, body: bytes = b"", data: dict[str, str] | None = None
     ) -> tuple[int, bytes]:
+        if self._http is None:
+            self._http = client_of_the_world(self._timeout_s)
         try:
-            async with asyncio.timeout(self._timeout_s):
-                return await self._http.send(method, url, body, content_type)
-        except TROUBLE as error:
+            headers = {"Content-Type": "application/json"} if body else None
+            answer = await self._http.request(
+                method, url, content=body or None, data=data, headers=headers
+            )
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise NoService(
                 f"the discovery service does not answer ({_reason(error, self._timeout_s)})",
                 url,
                 "start it, or check its URL",
             ) from error
+        return answer.status_code, answer.content
+
+
+def client_of_the_world(timeout_s: float) -> httpx.AsyncClient:
+    """A client for services on this machine and on others, these through the proxies of the environment."""
+    here: dict[str, httpx.AsyncBaseTransport | None] = {f"all://{host}": None for host in _HERE}
+    # A public service is not on this machine: its certificate counts, by the system's authorities.
+    verify = ssl.create_default_context()
+    return httpx.AsyncClient(timeout=timeout_s, verify=verify, mounts=here)
 
 
 def no_service(url: str, why: str) -> NoService:
@@ -121,13 +137,16 @@ def no_service(url: str, why: str) -> NoService:
     )
 
 
-def _reason(error: Exception, timeout_s: float) -> str:
-    if isinstance(error, TimeoutError):
+def _reason(error: BaseException, timeout_s: float) -> str:
+    if isinstance(error, httpx.TimeoutException):
         return f"within {timeout_s:g} s"
+    # The system's own reason is at the end: httpx wraps httpcore's error, which wraps anyio's.
+    while (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
+    if isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
     if isinstance(error, ssl.SSLCertVerificationError):
         return error.verify_message
     if isinstance(error, OSError) and error.errno and error.errno > 0:
         return os.strerror(error.errno)
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
     return str(error) or type(error).__name__

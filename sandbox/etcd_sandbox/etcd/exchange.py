@@ -24,7 +24,6 @@ from etcd_sandbox.model.address import SECURE_SCHEMES, SOCKET_SCHEMES
 from etcd_sandbox.paths import SOCKET_PATH_LIMIT
 
 JSON = "application/json"
-FORM = "application/x-www-form-urlencoded"
 
 TROUBLE = (TimeoutError, OSError, ValueError, h11.ProtocolError, asyncio.IncompleteReadError)
 """What a question may end with instead of an answer."""

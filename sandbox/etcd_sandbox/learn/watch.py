@@ -28,10 +28,7 @@ _KINDS = frozenset(Kind)
 
 
 class Watch:
-    """One cluster, watched for one guide. `start` it, `begin` each step, `look` again and again.
-
-    It closes `client`, one of its own where none is given.
-    """
+    """One cluster, watched for one guide. `start` it, `begin` each step, `look` again and again."""
 
     def __init__(
         self, paths: ClusterPaths, guide: Guide, client: AsyncControlClient | None = None
@@ -49,14 +46,13 @@ class Watch:
         self._task = asyncio.create_task(self._listen())
 
     async def stop(self) -> None:
-        """End, and give the connections back."""
+        """End."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
         await self._keys.aclose()
         await self._asking.aclose()
-        await self._client.aclose()
 
     async def begin(self) -> None:
         """The guide's step begins: all events so far belong to what was before. Raises NotRunning."""

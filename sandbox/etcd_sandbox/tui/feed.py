@@ -73,12 +73,11 @@ class Feed:
         self._buckets = asyncio.create_task(self._again_and_again(watch))
 
     async def stop(self) -> None:
-        """End, and give the connections back."""
+        """End."""
         tasks = [*self._tasks, *([self._buckets] if self._buckets else [])]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._client.aclose()
 
     async def _again_and_again(self, stream: Callable[[], Coroutine[Any, Any, None]]) -> None:
         while True:

@@ -22,7 +22,7 @@ from etcd_sandbox.control.wire import (
     lines_header,
     skipped_frame,
 )
-from etcd_sandbox.errors import BY_EXIT_CODE, InputError, NotRunning, SandboxError, TimedOut
+from etcd_sandbox.errors import BY_EXIT_CODE, NotRunning, SandboxError, TimedOut
 from etcd_sandbox.model.verb import Verb
 from etcd_sandbox.paths import ClusterPaths, cluster_paths
 
@@ -45,9 +45,8 @@ class Awaited:
     def __getattr__(self, name: str) -> Callable[..., Any]:
         def ask(*args: Any, **how: Any) -> Any:
             async def go() -> Any:
-                async with AsyncControlClient(self._paths) as client:
-                    told = getattr(client, name)(*args, **how)
-                    return await listed(told) if hasattr(told, "__aiter__") else await told
+                told = getattr(AsyncControlClient(self._paths), name)(*args, **how)
+                return await listed(told) if hasattr(told, "__aiter__") else await told
 
             return asyncio.run(go())
 
@@ -184,21 +183,13 @@ def test_a_question_without_an_answer_leaves_no_descriptor(
 
 
 def test_frames_may_come_in_pieces_of_any_size() -> None:
-    from etcd_sandbox.control.async_client import _Pieces
+    from etcd_sandbox.control.async_client import WholeFrames
 
     for size in range(1, len(LOG)):
-        pieces = _Pieces()
+        pieces = WholeFrames()
         found = [
             frame
             for start in range(0, len(LOG), size)
-            for frame in pieces.frames(LOG[start : start + size])
+            for frame in pieces.of(LOG[start : start + size])
         ]
         assert found == FRAMES
-
-
-def test_both_clients_have_the_same_questions() -> None:
-    asynchronous = {name for name in vars(AsyncControlClient) if not name.startswith("_")}
-    assert asynchronous - {"aclose"} == {
-        name for name in vars(ControlClient) if not name.startswith("_")
-    }
-    assert InputError in BY_EXIT_CODE.values()

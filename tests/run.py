@@ -60,8 +60,8 @@ def main() -> int:
     if not chosen:
         for name, *arguments in CHECKS:
             run(str(VENV / "bin" / name), *arguments)
-    # Half of the time a test waits for an election or a process: more workers than processors.
-    workers = ("-n", str(2 * (os.cpu_count() or 2)))
+    # Most of its time a test of real etcd waits, for an election or a process: more workers than processors.
+    workers = ("-n", str(max(6, 2 * (os.cpu_count() or 2))))
     return run(str(PYTHON), "-m", "pytest", *workers, *chosen, check=False)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,9 @@ from tests.conftest import SandboxCommand, command, until
 
 ERROR = "etcd-sandbox: error:"
 """What an error begins with, on stderr; what was noted before it is not shown."""
+
+SHELL_SYNTAX = set("|&;<>()$`\\*?[#~{}!\n")
+"""A line with one of these takes a shell: it may mean more than words."""
 
 Steps = list[tuple[str, list[str]]]
 """Commands with the lines that they are shown to print."""
@@ -48,15 +52,7 @@ def run_console(sandbox: SandboxCommand, steps: Steps) -> None:
         if " ctl put " in line or "get greeting" in line:
             # A reader takes longer to type than a machine does: the election must be over.
             until(lambda: "no leader" not in sandbox("status").stdout, 20)
-        done = subprocess.run(
-            ["sh", "-c", line],
-            cwd=sandbox.cwd,
-            env=env,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = _run(sandbox, line, env)
         if any(text.startswith(ERROR) for text in shown):
             assert done.returncode != 0, (line, done.stdout)
             begins = done.stderr.find(ERROR)
@@ -75,6 +71,24 @@ def run_console(sandbox: SandboxCommand, steps: Steps) -> None:
             # Whom chance drew led already: there is nothing that could be shown.
             continue
         assert told == wanted, (line, done.stdout)
+
+
+def _run(
+    sandbox: SandboxCommand, line: str, env: dict[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """The line as a shell runs it; one that is nothing but our command needs no shell."""
+    program, *words = [line] if set(line) & SHELL_SYNTAX else shlex.split(line)
+    if program == "etcd-sandbox":
+        return sandbox(*words, code=None, PATH=env["PATH"])
+    return subprocess.run(
+        ["sh", "-c", line],
+        cwd=sandbox.cwd,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
 
 
 def _without_verdict(shapes: Sequence[str]) -> list[str]:

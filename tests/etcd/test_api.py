@@ -101,7 +101,7 @@ def test_a_cluster_answers_at_every_endpoint_and_tells_what_a_crash_did(
 
 
 def test_faults_are_made_and_healed(etcd_cluster_factory: EtcdClusterFactory, etcd: str) -> None:
-    cluster = etcd_cluster_factory(etcd=etcd)
+    cluster = etcd_cluster_factory(etcd=etcd, profile="fast")
     paused = cluster.pause("followers", wait=False)
     assert len(paused.targets) == 2
     assert paused.leader_gap_s is None

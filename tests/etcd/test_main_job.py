@@ -72,8 +72,10 @@ def test_a_killed_member_stays_dead_and_comes_back_with_its_data(on_etcd: Sandbo
     until(lambda: len({entry["raft_index"] for entry in on_etcd.status()["members"]}) == 1, 20)
 
 
-def test_the_leader_can_be_killed_by_its_role_and_another_follows(on_etcd: SandboxCommand) -> None:
-    on_etcd("up", "-n", "3", "-d", "--base-port", "auto")
+def test_the_leader_can_be_killed_by_its_role_and_another_follows(
+    on_etcd: SandboxCommand, quick: Path
+) -> None:
+    on_etcd("up", "-p", str(quick), "-d", "--base-port", "auto")
     before = on_etcd.status()
     answer = json.loads(on_etcd("kill", "leader", "--json").stdout)
     assert answer["targets"] == [before["leader"]]
@@ -91,8 +93,8 @@ def test_the_leader_can_be_killed_by_its_role_and_another_follows(on_etcd: Sandb
     ]
 
 
-def test_followers_members_and_ids_select(on_etcd: SandboxCommand) -> None:
-    on_etcd("up", "-n", "3", "-d", "--base-port", "auto")
+def test_followers_members_and_ids_select(on_etcd: SandboxCommand, quick: Path) -> None:
+    on_etcd("up", "-p", str(quick), "-d", "--base-port", "auto")
     shown = on_etcd.status()
     followers = [entry["name"] for entry in shown["members"] if entry["role"] == "follower"]
 
@@ -110,8 +112,10 @@ def test_followers_members_and_ids_select(on_etcd: SandboxCommand) -> None:
     assert "infra1 (etcd1)" in wrong.stderr
 
 
-def test_a_paused_member_does_not_answer_and_goes_on_after_it(on_etcd: SandboxCommand) -> None:
-    on_etcd("up", "-n", "3", "-d", "--base-port", "auto")
+def test_a_paused_member_does_not_answer_and_goes_on_after_it(
+    on_etcd: SandboxCommand, quick: Path
+) -> None:
+    on_etcd("up", "-p", str(quick), "-d", "--base-port", "auto")
     on_etcd("pause", "infra3")
     paused = member(on_etcd, "infra3")
     assert (paused["state"], paused["role"], paused["healthy"]) == ("paused", None, False)
@@ -120,8 +124,8 @@ def test_a_paused_member_does_not_answer_and_goes_on_after_it(on_etcd: SandboxCo
     until(lambda: member(on_etcd, "infra3")["healthy"], 20)
 
 
-def test_lost_and_regained_quorum_is_told(on_etcd: SandboxCommand) -> None:
-    on_etcd("up", "-n", "3", "-d", "--base-port", "auto")
+def test_lost_and_regained_quorum_is_told(on_etcd: SandboxCommand, quick: Path) -> None:
+    on_etcd("up", "-p", str(quick), "-d", "--base-port", "auto")
     on_etcd("kill", "infra1", "infra2")
     until(lambda: not on_etcd.status()["quorum"]["ok"], 20)
 

@@ -19,7 +19,7 @@ from etcd_sandbox.learn.lesson import parse_lesson
 from etcd_sandbox.learn.library import names, read
 
 from tests import etcd_versions
-from tests.conftest import SandboxCommand, until
+from tests.conftest import SandboxCommand, until, until_gone
 from tests.etcd.engines import UsedEngine, images_of_tests
 from tests.programs import only
 from tests.unit.learn.samples import PAGE
@@ -187,7 +187,7 @@ def test_a_check_that_is_ended_in_the_middle_leaves_nothing_behind(
         checking.send_signal(number)
         out, _ = checking.communicate(timeout=30)
         assert checking.returncode == (-9 if number is signal.SIGKILL else 130), out
-        until(lambda: not [each for each in left if each.is_running()], 30, lambda: left)
+        until_gone((each.pid for each in left), 30)
         if number is not signal.SIGKILL:
             assert [
                 each.name

@@ -187,8 +187,9 @@ def shown_on(screen: Screen) -> Headline:
 
 @contextmanager
 def busy(wanted: bool) -> Iterator[None]:
-    """All processors have something to do meanwhile."""
-    count = (os.cpu_count() or 2) if wanted else 0
+    """All processors have something to do meanwhile: what other tests leave of them."""
+    left = (os.cpu_count() or 2) - int(os.getloadavg()[0])
+    count = max(0, left) if wanted else 0
     spinning = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(count)]
     try:
         yield

@@ -283,6 +283,9 @@ class FakeEtcd:
         change = entry.change
         if change is None:
             return
+        if change.kind == "remove" and self.machine.panics(self, change.id):
+            self.say("failed to find member", "panic")
+            self.end(2)
         refusal = self.store.apply(change)
         waiting = self._waiting.pop(change.number, None)
         if waiting is not None and not waiting.done():
@@ -321,6 +324,7 @@ class FakeEtcd:
         """One line in zap's JSON, read by the supervisor a moment later."""
         if " became leader at term " in text:
             self.led_since_s = self.machine.clock.now_s
+            self.machine.elections.append((int(text.rpartition(" ")[2]), self.member.name))
         now = datetime.fromtimestamp(self.machine.clock.time_ns() / 1e9, UTC)
         stamp = now.isoformat(timespec="microseconds").replace("+00:00", "Z")
         line = json.dumps(

@@ -32,7 +32,8 @@ class Machine:
 
     What tests may set: `broken` (why an etcd of that version ends at its start), `read_late_s` (by process:
     how late its lines are read), `unexecutable` (process names), `answer_late_s` (by process), `lost_answers` (by process and the end
-    of the path: how many questions are obeyed and never answered), `users` (by name: the password).
+    of the path: how many questions are obeyed and never answered), `left_over` (IDs that the database
+    alone has), `users` (by name: the password).
     """
 
     def __init__(self, clock: Clock, seed: int) -> None:
@@ -49,6 +50,9 @@ class Machine:
         self.lost_answers: dict[tuple[str, str], int] = {}
         self.users: dict[str, str] = {}
         self.tokens: set[str] = set()
+        self.left_over: set[str] = set()
+        self._panicked: set[tuple[str, str]] = set()
+        self.elections: list[tuple[int, str]] = []
         self.asked: list[tuple[str, str]] = []
         self._draw = random.Random(seed)
         self._pids = itertools.count(_FIRST_PID)
@@ -109,6 +113,14 @@ class Machine:
     def gone(self, etcd: FakeEtcd) -> None:
         """The process has ended."""
         self.look_at_links()
+
+    def panics(self, etcd: FakeEtcd, removed: str) -> bool:
+        """Whether it ends of that entry: 3.6 does once at the removal of a member that an upgrade brought back."""
+        once = (etcd.name, removed)
+        if removed not in self.left_over or once in self._panicked:
+            return False
+        self._panicked.add(once)
+        return etcd.version.startswith("3.6")
 
     # The network between them.
 

@@ -312,9 +312,12 @@ class Raft:
 
     def _append(self, change: Change | None) -> None:
         self.disk.log.append(Entry(self.disk.term, change))
+        self._replicate_all()
+        self._commit()
+
+    def _replicate_all(self) -> None:
         for other in sorted(self._host.everyone - {self.id}):
             self._replicate(other)
-        self._commit()
 
     def _replicate(self, other: str) -> None:
         before = self._next.setdefault(other, self._last + 1) - 1
@@ -397,7 +400,7 @@ class Raft:
         if reached > self.disk.committed and self._term_at(reached) == self.disk.term:
             self._commit_to(reached)
             if self.role == "leader":
-                self._beat()
+                self._replicate_all()
             early, self._early_reads = self._early_reads, []
             for read, who in early:
                 self._take_read(read, who)

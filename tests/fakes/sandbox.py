@@ -94,7 +94,7 @@ class Sandbox:
         """What `status` shows."""
         return await self.cluster.status()
 
-    async def apply(self, kind: str, id_: str = "", **fields: str) -> None:
+    async def apply(self, kind: str, id_: str = "", **fields: Any) -> None:
         """Have every member apply a change that the product itself never asks for."""
         leader = self.leader
         change = leader.change(kind, id_, **fields)

@@ -163,9 +163,8 @@ class HealthCheck:
     ) -> dict[str, StatusAnswer]:
         async def told_by(key: str, url: str) -> StatusAnswer | None:
             said = await self._gateway.status(url, deadline_s)
-            if key in self._roster and said is not None:
-                # What the member wrote before it answered may wait in its pipe: an election, perhaps.
-                self._supervisor.processes[key].catch_up()
+            if said is not None:
+                self._catch_up()
             if isinstance(said, Refusal):
                 said = await self._proved(key, said, figures=figures)
             if said is None:
@@ -181,6 +180,14 @@ class HealthCheck:
             if answer.refusal is None and key in self._roster:
                 self._roster.learn(key, answer.member_id, is_learner=answer.is_learner)
         return found
+
+    def _catch_up(self) -> None:
+        """Read what members wrote before one answered: an election, perhaps.
+
+        Of all, since a line of the one that was elected comes before what the others write of it.
+        """
+        for process in self._roster.names:
+            self._supervisor.processes[process].catch_up()
 
     async def _proved(self, key: str, refusal: Refusal, *, figures: bool = False) -> StatusAnswer:
         """What is proved of a member that refuses to tell: by its log, else by its metrics."""

@@ -38,6 +38,10 @@ class Members:
         self.elsewhere: dict[str, object] = {}
         self.logged: dict[str, int] = {}
         self.written: dict[str, dict[str, int]] = {}
+        self.read: list[str] = []
+        self.read_by_then: list[set[str]] = []
+
+    names = NAMES
 
     def items(self) -> list[tuple[str, Any]]:
         return [(name, self.member(name)) for name in NAMES]
@@ -67,11 +71,13 @@ class Members:
         return SimpleNamespace(leader="1", term=2)
 
     def catch_up(self, name: str) -> None:
+        self.read.append(name)
         self.logged.update(self.written.pop(name, {}))
 
     def term_of(
         self, name: str, leader: str | None, said: int | None, *, leads: bool
     ) -> int | None:
+        self.read_by_then.append(set(self.read))
         return self.logged.get(name, said)
 
     async def status(self, url: str, deadline_s: float) -> StatusAnswer | Refusal:
@@ -123,6 +129,8 @@ def test_what_a_member_wrote_before_it_answered_is_read_before_its_term_is_told(
     members.written = {"etcd1": {"etcd1": 3}}
     told = asyncio.run(check_of(members).ask())
     assert [answer.term for answer in told.values()] == [3, 2, 2]
+    # Of all: what the others wrote of an election comes after what the elected one wrote.
+    assert members.read_by_then[0] == set(NAMES)
 
 
 def test_figures_of_a_member_that_refuses_to_tell_are_those_of_now_or_none(

@@ -12,6 +12,9 @@ from etcd_sandbox.model.credentials import Credentials
 LOGIN_WITHIN_S = 10.0
 """What etcd has for a token: it compares a slow hash, and asks a quorum."""
 
+HANGS_AFTER_S = 1.0
+"""How long one member is asked alone: one that hangs must not keep the others' requests waiting."""
+
 TRY_AGAIN_S = 5.0
 """How long after a refusal, or a silence, no other token is asked for."""
 
@@ -27,7 +30,8 @@ class Login:
         self._http = http
         self._user: Credentials | None = None
         self._token: str | None = None
-        self._asking: asyncio.Task[None] | None = None
+        self._asking: dict[str, asyncio.Task[None]] = {}
+        self._asked = 0.0
         self._not_before = 0.0
         self.refused: str | None = None
 
@@ -60,24 +64,35 @@ class Login:
             return False
         if self._token != stale:
             return True
-        if self._asking is None:
-            if time.monotonic() < self._not_before:
-                return False
-            self._asking = asyncio.create_task(self._ask(client_url, self._user))
-        await asyncio.wait({self._asking}, timeout=max(0.0, within_s))
+        now = time.monotonic()
+        if not self._asking and now < self._not_before:
+            return False
+        if not self._asking or (
+            client_url not in self._asking and now - self._asked >= HANGS_AFTER_S
+        ):
+            self._asked = now
+            self._asking[client_url] = asyncio.create_task(self._ask(client_url, self._user))
+        await self._first_answer(within_s)
         return self._token is not None and self._token != stale
 
     async def settled(self, within_s: float) -> bool:
         """Wait for a token that is being asked for; whether one was."""
-        if self._asking is None:
+        if not self._asking:
             return False
-        await asyncio.wait({self._asking}, timeout=within_s)
+        await self._first_answer(within_s)
         return True
+
+    async def _first_answer(self, within_s: float) -> None:
+        await asyncio.wait(
+            self._asking.values(),
+            timeout=max(0.0, within_s),
+            return_when=asyncio.FIRST_COMPLETED,
+        )
 
     def close(self) -> None:
         """Ask no more."""
-        if self._asking is not None:
-            self._asking.cancel()
+        for asking in self._asking.values():
+            asking.cancel()
 
     async def _ask(self, client_url: str, user: Credentials) -> None:
         body = json.dumps({"name": user.name, "password": user.password}).encode()
@@ -88,12 +103,13 @@ class Login:
         except (*TROUBLE, RecursionError):
             answer = None
         finally:
-            self._asking = None
+            del self._asking[client_url]
         if user != self._user:
             return
         token = answer.get("token") if isinstance(answer, dict) else None
         if isinstance(token, str) and token:
             self._token, self.refused = token, None
+            self.close()
             return
         self._not_before = time.monotonic() + TRY_AGAIN_S
         if isinstance(answer, dict) and "code" in answer:

@@ -10,6 +10,7 @@ from etcd_sandbox.errors import InputError
 from etcd_sandbox.etcd.answers import Added, Alarm, Refusal, StatusAnswer
 from etcd_sandbox.etcd.gateway import Gateway
 from etcd_sandbox.etcd.ids import hex_id
+from etcd_sandbox.etcd.login import HANGS_AFTER_S
 from etcd_sandbox.model.credentials import Credentials
 from etcd_sandbox.model.detail import Peer
 
@@ -218,6 +219,29 @@ def test_a_user_logs_in_once_and_again_when_the_token_is_outdated() -> None:
         question,
         maintenance__status=(400, EMPTY_USER),
         auth__authenticate=(200, '{"token":"a.1"}'),
+    )
+
+
+def test_a_member_that_hangs_keeps_no_token_from_those_who_ask_the_others() -> None:
+    async def question(gateway: Gateway, member: FakeMember) -> None:
+        async with fake_member(
+            maintenance__status=(400, EMPTY_USER), auth__authenticate=NEVER
+        ) as hanging:
+            gateway.login.become(Credentials("root", "pw"))
+            first = asyncio.create_task(gateway.status(hanging.url, 20))
+            async with asyncio.timeout(20):
+                while len(hanging.asked) < 2:  # noqa: ASYNC110 - it is a list
+                    await asyncio.sleep(0.01)
+            await asyncio.sleep(HANGS_AFTER_S)
+            await gateway.status(member.url, 20)
+            assert gateway.login.token == "new"
+            assert isinstance(await first, Refusal)
+            await gateway.aclose()
+
+    asking(
+        question,
+        maintenance__status=(400, EMPTY_USER),
+        auth__authenticate=(200, '{"header":{},"token":"new"}'),
     )
 
 

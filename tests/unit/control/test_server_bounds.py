@@ -41,6 +41,7 @@ class ModelCluster:
         self.last_words = self
         self.orders: list[Order] = []
         self.done = self.waited_for = 0
+        self.why = ""
 
     def follows(self, what: str) -> None:
         """Somebody listens to it."""

@@ -169,6 +169,8 @@ class Overview:
             self._check.ask_all(STATUS_PATIENCE_S, known=answers, figures=True),
             self._check.read_is_served(running, STATUS_PATIENCE_S),
         )
+        # Meanwhile the first ones may have elected a leader.
+        more |= await self._check.ask_all(figures=True)
         quorum = quorum_of(self._voters.seen(more), more)
         return more, replace(quorum, ok=served) if served else quorum
 

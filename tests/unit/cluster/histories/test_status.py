@@ -12,6 +12,7 @@ from etcd_sandbox.model.availability import Bucket
 from etcd_sandbox.model.credentials import Credentials
 from etcd_sandbox.model.event import Kind
 from etcd_sandbox.model.state import ClusterStatus, MemberStatus, Role
+from etcd_sandbox.model.verb import Verb
 
 from tests.fakes.sandbox import Sandbox, play
 
@@ -101,6 +102,27 @@ def test_a_leader_that_answers_late_is_still_the_leader_of_status(tmp_path: Path
         assert (late.role, late.why) == (None, "does not answer in time")
 
     play(tmp_path, history)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_who_leads_when_the_last_answer_is_there_is_not_shown_as_it_was_at_the_first(
+    tmp_path: Path, seed: int
+) -> None:
+    async def history(sandbox: Sandbox) -> None:
+        others = [each.name for each in sandbox.machine.running() if each is not sandbox.leader]
+        sandbox.machine.answer_late_s[others[seed % 2]] = 0.8
+        asked = []
+        killing = asyncio.create_task(sandbox.do(Verb.KILL, "leader", wait=False))
+        for _ in range(60):
+            asked.append(asyncio.create_task(sandbox.status()))
+            await asyncio.sleep(0.05)
+        await killing
+        led = [status for status in await asyncio.gather(*asked) if status.leader is not None]
+        assert led
+        for status in led:
+            assert member(status, str(status.leader)).role is not Role.CANDIDATE
+
+    play(tmp_path, history, seed=seed)
 
 
 def test_status_with_hashes_finds_members_with_the_same_data(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.inputs.caller import Caller, Planned
 from etcd_sandbox.inputs.options import Options
-from etcd_sandbox.model.spec import ClusterSpec, EtcdBinary
+from etcd_sandbox.model.spec import ClusterSpec, EtcdBinary, SourceKind
 
 
 def as_it_is_by_now(
@@ -26,6 +26,10 @@ def as_it_is_by_now(
     from etcd_sandbox.plan.membership import moved_words
     from etcd_sandbox.plan.pastchanges import lost_on_the_way
 
+    kinds = [spec.source.kind for spec in (recorded, planned.spec) if spec is not None]
+    if len({kind is SourceKind.PROCFILE for kind in kinds}) > 1:
+        # A Procfile keeps its data elsewhere: whoever came, went or was upgraded is of another cluster.
+        return planned
     planned = _with_membership(planned, recorded, given)
     planned = _with_upgrades(planned, recorded, given, caller)
     if recorded is not None and not given.fresh and not given.ephemeral:

@@ -143,6 +143,18 @@ def test_up_goes_on_with_the_members_that_an_older_version_left(home: Path, stem
     assert "as recorded for this cluster" in planned.says
 
 
+def test_a_procfile_of_the_same_names_has_no_members_that_came_to_composed_ones(home: Path) -> None:
+    paths = put("13c6036-members", home)
+    for process in read(paths).members:
+        assert process.member is not None
+        Path(process.member.data_dir, "member", "wal").mkdir(parents=True)
+    example = Path(__file__).parents[3] / "Procfile.example"
+    Path("Procfile").write_bytes(example.read_bytes())
+    planned = plan_up(Options(), paths, Caller(cwd=Path.cwd(), env={}, choose_etcd=choose))
+    assert member_names(planned.spec) == ["infra1", "infra2", "infra3"]
+    assert "since then" not in planned.says
+
+
 def test_apply_takes_the_plan_of_a_running_supervisor_of_an_older_version(home: Path) -> None:
     paths = put("13c6036-dns", home)
     running = json.loads(paths.plan.read_bytes())

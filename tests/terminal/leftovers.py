@@ -20,7 +20,8 @@ def leftovers(painted: bytes | bytearray) -> list[str]:
     pushed = {True: 0, False: 0}  # each screen has a stack of its own
     other_screen = False
     found = []
-    for match in _MODE.finditer(painted):
+    # A copy: what is searched cannot grow, and the terminal may still be painted on.
+    for match in _MODE.finditer(bytes(painted)):
         numbers, how, _ = match.groups()
         if numbers is None:
             if match[0].startswith(b"\x1b[>"):

@@ -26,6 +26,8 @@ fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 os.execvp(sys.argv[1], sys.argv[1:])
 """
 
+_QUESTION = re.compile(rb"\x1b\[\?\d+\$p")
+_SEQUENCE = re.compile(r"\x1b\[[^@-~]*[@-~]")
 _ASKED = {b"\x1b[?2026$p": b"\x1b[?2026;2$y", b"\x1b[?2048$p": b"\x1b[?2048;2$y"}
 """Synchronized output and sizes in the stream: it has both, and both are off."""
 
@@ -47,6 +49,7 @@ class PseudoTerminal:
         self.settings_before = self.settings
         self.type(typed)
         self.painted = bytearray()
+        self._text, self._text_of = "", 0
         self._bytes_per_s = bytes_per_s
         self._open = True
         # They would be believed, and not the terminal; pytest-xdist's workers have both.
@@ -73,7 +76,10 @@ class PseudoTerminal:
     @property
     def text(self) -> str:
         """What was painted, without its escape sequences; of no use for where it stands."""
-        return re.sub(r"\x1b\[[^@-~]*[@-~]", "", self.painted.decode(errors="replace"))
+        if (length := len(self.painted)) != self._text_of:
+            self._text = _SEQUENCE.sub("", self.painted[:length].decode(errors="replace"))
+            self._text_of = length
+        return self._text
 
     @property
     def flowing(self) -> str:
@@ -87,8 +93,8 @@ class PseudoTerminal:
         """Each of the texts was painted, wherever its lines were broken."""
 
         def painted() -> bool:
-            forms = self.text, self.flowing
-            return all(any(text in form for form in forms) for text in texts)
+            missing = [text for text in texts if text not in self.text]
+            return not missing or all(text in self.flowing for text in missing)
 
         until(painted, deadline_s, lambda: self.text)
 
@@ -116,7 +122,7 @@ class PseudoTerminal:
         self.process.wait()
 
     def _read(self) -> None:
-        answered = 0
+        looked = 0
         while self._open:
             if not select.select([self._master], [], [], 0.02)[0]:
                 continue
@@ -126,9 +132,9 @@ class PseudoTerminal:
             except OSError:  # nobody has the other side any more
                 return
             self.painted += piece
-            for asked in re.finditer(rb"\x1b\[\?\d+\$p", self.painted[answered:]):
+            for asked in _QUESTION.finditer(bytes(self.painted[looked:])):
                 os.write(self._master, _ASKED[asked[0]])
-            if asks := self.painted.rfind(b"$p"):
-                answered = max(answered, asks + 2)
+            # A question of which the end is yet to come is looked at again, and no whole one.
+            looked = max(0, len(self.painted) - min(map(len, _ASKED)) + 1)
             if rate:
                 time.sleep(len(piece) / rate)

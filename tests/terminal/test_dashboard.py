@@ -20,11 +20,6 @@ def up(screen_of: Callable[..., Screen]) -> Screen:
     return screen
 
 
-def status(sandbox: SandboxCommand) -> dict[str, object]:
-    answer: dict[str, object] = json.loads(sandbox("status", "--json").stdout)
-    return answer
-
-
 def dashboards(sandbox: SandboxCommand) -> list[psutil.Process]:
     return sandbox.ours_with("dashboard")
 
@@ -52,7 +47,7 @@ def test_an_election_is_watched_broken_and_mended_with_keys(
     screen.until_shown("1 fault", "partition")
     screen.press("h")
     screen.until_shown("3 of 3 healthy", "heal")
-    until(lambda: not status(sandbox_command)["faults"], 20)
+    until(lambda: not sandbox_command.status()["faults"], 20)
     screen.press("q")
     screen.until_shown("Leave the dashboard of default?")
     screen.press("s")
@@ -107,9 +102,7 @@ def test_the_cluster_can_be_left_running_and_watched_again(
     again.press("C-c")
     again.until_shown("ended=0")
     # Its life is nobody's but its own: it does not need the guard that watched over its owner.
-    supervisor = psutil.Process(
-        json.loads(sandbox_command("status", "--json").stdout)["supervisor"]["pid"]
-    )
+    supervisor = psutil.Process(sandbox_command.status()["supervisor"]["pid"])
     guard = supervisor.parent()
     assert guard is not None
     guard.kill()

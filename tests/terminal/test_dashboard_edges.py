@@ -16,7 +16,6 @@ from typing import Any
 import psutil
 import pytest
 from etcd_sandbox.cli.owndashboard import AS_BEFORE
-from etcd_sandbox.control.client import ControlClient
 from etcd_sandbox.model.event import Kind
 from etcd_sandbox.paths import ClusterPaths
 
@@ -63,11 +62,6 @@ def dashboard_of(sandbox: SandboxCommand) -> psutil.Process:
 
 def paths(sandbox: SandboxCommand) -> ClusterPaths:
     return ClusterPaths("default", sandbox.home / "default")
-
-
-def status(sandbox: SandboxCommand) -> dict[str, Any]:
-    """What the supervisor answers, without the time that a command takes to start."""
-    return ControlClient(paths(sandbox)).status()
 
 
 def cpu_s(process: psutil.Process) -> float:
@@ -242,14 +236,14 @@ def test_text_that_comes_in_one_burst_acts_on_nothing(
 ) -> None:
     procfile(sandbox_command, talker="while :; do echo hello; sleep 0.2; done")
     sandbox_command("up", "-d")
-    pid = status(sandbox_command)["processes"][0]["pid"]
+    pid = sandbox_command.status()["processes"][0]["pid"]
     terminal = terminal_of("dashboard")
     terminal.until_painted("hello", "Quit")
     terminal.type(b"/kill\r")
     terminal.until_painted("no match")
     terminal.type(b"q")
     assert terminal.wait() == 0
-    talker = status(sandbox_command)["processes"][0]
+    talker = sandbox_command.status()["processes"][0]
     assert (talker["state"], talker["pid"]) == ("running", pid)
 
 
@@ -259,14 +253,14 @@ def test_what_was_typed_before_the_dashboard_was_shown_does_nothing_and_is_repea
 ) -> None:
     procfile(sandbox_command, talker="while :; do echo hello; sleep 0.2; done")
     sandbox_command("up", "-d")
-    pid = status(sandbox_command)["processes"][0]["pid"]
+    pid = sandbox_command.status()["processes"][0]["pid"]
     terminal = terminal_of("dashboard", typed=text)
     terminal.until_painted("hello", "typed too early, not heeded: " + text.decode().strip())
     terminal.type(b"q")
     assert terminal.wait() == 0
     assert leftovers(terminal.painted) == []
     assert terminal.settings == terminal.settings_before
-    talker = status(sandbox_command)["processes"][0]
+    talker = sandbox_command.status()["processes"][0]
     assert (talker["state"], talker["pid"]) == ("running", pid)
 
 
@@ -315,7 +309,7 @@ SUPERVISOR_MAY_GROW_BYTES = 64 << 20
 
 def all_well(sandbox: SandboxCommand) -> dict[str, Any] | None:
     """The status, if three are healthy and one of them leads."""
-    now = status(sandbox)
+    now = sandbox.status()
     return now if now["leader"] and now["quorum"]["healthy"] == 3 else None
 
 
@@ -352,20 +346,20 @@ def test_a_dashboard_that_stands_still_is_noticed_by_nobody_and_shows_the_newest
     sandbox_command("stop", "quiet")
     while time.monotonic() - began < STOOD_STILL_S:
         asked = time.monotonic()
-        status(sandbox_command)
+        sandbox_command.status()
         assert time.monotonic() - asked < 3
         time.sleep(0.2)  # as often as a command would ask
     assert supervisor.memory_info().rss - resident < SUPERVISOR_MAY_GROW_BYTES
 
     def as_before() -> bool:
-        now = status(sandbox_command)
+        now = sandbox_command.status()
         # Beside the talker a busy machine may starve the leader itself, and then another leads.
         lost = leaders_lost(sandbox_command) > losses
         same = ("quorum",) if lost else ("quorum", "leader", "term")
         return all(now[key] == before[key] for key in same)
 
-    until(as_before, 20, lambda: (before, status(sandbox_command)))
-    assert all(member["restarts"] == 0 for member in status(sandbox_command)["members"])
+    until(as_before, 20, lambda: (before, sandbox_command.status()))
+    assert all(member["restarts"] == 0 for member in sandbox_command.status()["members"])
     log = (paths(sandbox_command).logs / "talker.log").read_bytes()
     newest = int(re.findall(rb"line (\d+) ", log)[-1])
     start = len(terminal.painted)
@@ -481,7 +475,7 @@ def test_a_slow_terminal_costs_nothing_and_a_key_still_ends_the_dashboard(
     assert cpu_s(dashboard) - used_s < (time.monotonic() - began) / 4
     assert dashboard.memory_info().rss - resident < 16 << 20
     asked = time.monotonic()
-    status(sandbox_command)
+    sandbox_command.status()
     assert time.monotonic() - asked < 3
     terminal.type(b"q")
     terminal.process.wait(SLOW_ENDS_WITHIN_S)

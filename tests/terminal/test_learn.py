@@ -42,9 +42,7 @@ class Elsewhere:
         return self._sandbox("-c", self._cluster, *args).stdout
 
     def status(self) -> dict[str, Any]:
-        status = json.loads(self("status", "--json"))
-        assert isinstance(status, dict)
-        return status
+        return self._sandbox.status(self._cluster)
 
     def members(self) -> list[dict[str, Any]]:
         members = self.status()["members"]

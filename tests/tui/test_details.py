@@ -92,11 +92,12 @@ def members_of(killed: int | None = None) -> Store:
     return store
 
 
-CASES: list[tuple[str, str, Callable[[], Supervisor], Callable[[], Store]]] = [
-    ("healthy", "infra1", lambda: Supervisor(infra1=busy(60)), members_of),
-    ("down", "infra3", lambda: Supervisor(infra3=[dead()]), lambda: with_exit(members_of(3))),
-    ("process", "app", lambda: Supervisor(app=[plain()]), members_of),
-]
+CASES: dict[str, tuple[str, Callable[[], Supervisor], Callable[[], Store]]] = {
+    "healthy": ("infra1", lambda: Supervisor(infra1=busy(60)), members_of),
+    "down": ("infra3", lambda: Supervisor(infra3=[dead()]), lambda: with_exit(members_of(3))),
+    "process": ("app", lambda: Supervisor(app=[plain()]), members_of),
+}
+PICTURES = [("healthy", SMALL), ("healthy", MIDDLE), ("down", MIDDLE), ("process", SMALL)]
 
 
 def with_exit(store: Store) -> Store:
@@ -114,14 +115,11 @@ def with_exit(store: Store) -> Store:
     return store
 
 
-@pytest.mark.parametrize("size", [SMALL, MIDDLE], ids=["80x24", "120x40"])
-@pytest.mark.parametrize("case", CASES, ids=[case[0] for case in CASES])
+@pytest.mark.parametrize(("title", "size"), PICTURES)
 def test_the_details_look_as_they_did(
-    case: tuple[str, str, Callable[[], Supervisor], Callable[[], Store]],
-    size: tuple[int, int],
-    golden: Callable[[str, str], None],
+    title: str, size: tuple[int, int], golden: Callable[[str, str], None]
 ) -> None:
-    title, name, supervisor, store = case
+    name, supervisor, store = CASES[title]
     taken: list[str] = []
 
     async def scene(stage: Stage, pilot: StagePilot) -> None:

@@ -394,11 +394,9 @@ def test_no_key_of_a_lesson_is_any_other_key_of_the_screen(each: Action) -> None
 PICTURES = [
     ("seen", SMALL, KILL, ["k"]),
     ("seen", MIDDLE, KILL, ["k"]),
-    ("seen", LARGE, KILL, ["k"]),
     ("whole", SMALL, KILL, ["g"]),
     ("odd", MIDDLE, KILL, ["down", "k", "exclamation_mark"]),
     ("run", SMALL, KILL, ["e"]),
-    ("run", MIDDLE, KILL, ["e"]),
     ("answer", MIDDLE, WATCH_IT, ["greater_than_sign", "o"]),
     ("quit", SMALL, KILL, ["q"]),
 ]

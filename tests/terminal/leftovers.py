@@ -9,6 +9,11 @@ _ON_BY_NATURE = {7: "lines wrap", 25: "the cursor is shown"}
 OTHER_SCREEN = 1049
 
 
+def asked_for(painted: bytes) -> bytes:
+    """The sequences that set modes, without all else that was painted."""
+    return b"".join(match[0] for match in _MODE.finditer(painted))
+
+
 def leftovers(painted: bytes | bytearray) -> list[str]:
     """One entry for each mode that is not as before, and for what was undone but never done.
 

@@ -18,6 +18,7 @@ from etcd_sandbox.tui.widgets.logpanel import LogPanel
 from etcd_sandbox.tui.widgets.members import MembersTable
 from etcd_sandbox.tui.widgets.strip import Strip
 from textual.command import CommandPalette
+from textual.worker import WorkerState
 
 from tests.tui.appstage import DashboardPilot, playing, text_of, told, until
 from tests.tui.fakecluster import Asked, FakeCluster, sample
@@ -326,6 +327,20 @@ def test_nothing_is_done_to_a_member_that_nobody_sees() -> None:
 
     playing(fake, scene, (60, 20), owned=True)
     assert fake.asked == []
+
+
+def test_a_search_that_finds_its_widgets_gone_at_the_end_is_no_crash() -> None:
+    async def scene(app: Dashboard, pilot: DashboardPilot) -> None:
+        async def search() -> None:
+            app.exit(Leave.RUNNING)
+            app.query_one("#gone")
+
+        worker = app.run_worker(search())
+        await until(pilot, lambda: worker.is_finished)
+        assert worker.state is WorkerState.ERROR
+
+    app = playing(sample(3), scene)
+    assert (app.crash, app.return_code) == (None, 0)
 
 
 def test_a_crash_is_kept_for_who_runs_it_and_prints_nothing(

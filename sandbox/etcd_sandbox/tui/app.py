@@ -16,10 +16,12 @@ from textual import events
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Horizontal
+from textual.css.query import NoMatches
 from textual.driver import Driver
 from textual.filter import Monochrome, NoColor
 from textual.geometry import Offset
 from textual.widgets import Static
+from textual.worker import WorkerFailed
 
 from etcd_sandbox.control.wire import LinesFrame
 from etcd_sandbox.errors import SandboxError
@@ -202,6 +204,12 @@ class Dashboard(App[Leave]):
         self.call_after_refresh(self._feed.start)
         if self._tutor is not None:
             self._begin_lesson(self._tutor)
+
+    def _handle_exception(self, error: Exception) -> None:
+        """At the end widgets go before the palette's search for commands that still asks for them."""
+        cause = error.error if isinstance(error, WorkerFailed) else error
+        if not (self._exit and isinstance(cause, NoMatches)):
+            super()._handle_exception(error)
 
     def _fatal_error(self) -> None:
         """End; `crash` is told by who runs it, since Textual would print it with all its variables."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 import sys
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from etcd_sandbox.errors import InputError
 
@@ -88,8 +88,7 @@ def private_runtime_dir(longest: int = sys.maxsize) -> Path:
     return directory
 
 
-@dataclass(frozen=True, slots=True)
-class ClusterPaths:
+class ClusterPaths(NamedTuple):
     """The files of one cluster. Making the value touches nothing on disk."""
 
     name: str

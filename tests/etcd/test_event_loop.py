@@ -20,8 +20,9 @@ from etcd_sandbox.host.planfile import record_plan
 from etcd_sandbox.inputs.caller import Caller, Planned
 from etcd_sandbox.inputs.options import Options
 from etcd_sandbox.inputs.plan import plan_up
+from etcd_sandbox.model.order import Order
 from etcd_sandbox.model.spec import EtcdBinary
-from etcd_sandbox.model.verb import Order, Verb
+from etcd_sandbox.model.verb import Verb
 from etcd_sandbox.model.verdict import Verdict
 from etcd_sandbox.paths import ClusterPaths
 from etcd_sandbox.supervise.bus import Bus

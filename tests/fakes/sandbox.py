@@ -19,10 +19,11 @@ from etcd_sandbox.etcd.gateway import Gateway
 from etcd_sandbox.host.planfile import record_plan
 from etcd_sandbox.model.credentials import Credentials
 from etcd_sandbox.model.event import Event, Kind
+from etcd_sandbox.model.order import Order
 from etcd_sandbox.model.spec import ClusterSpec, EtcdBinary, Source, SourceKind
 from etcd_sandbox.model.state import ClusterStatus
 from etcd_sandbox.model.upgrade import UpgradeOrder
-from etcd_sandbox.model.verb import Order, Verb
+from etcd_sandbox.model.verb import Verb
 from etcd_sandbox.model.verdict import Verdict
 from etcd_sandbox.paths import ClusterPaths
 from etcd_sandbox.plan.generated import plan_members

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from math import sin
 
 from etcd_sandbox.model.detail import Detail, Metrics, Peer, Totals
 from etcd_sandbox.model.spec import EtcdBinary, MemberSpec, PeerLink
 from etcd_sandbox.model.state import Exit, ProcessState
+from msgspec.structs import replace
 
 from tests.tui.samples import member
 
@@ -25,7 +25,7 @@ def peer(number: int, **changes: object) -> Peer:
         client_urls=(status.client_url,),
         is_learner=False,
     )
-    return replace(sample, **changes)  # type: ignore[arg-type]
+    return replace(sample, **changes)
 
 
 def spec(number: int, **changes: object) -> MemberSpec:
@@ -46,7 +46,7 @@ def spec(number: int, **changes: object) -> MemberSpec:
         etcd=EtcdBinary(path="/usr/bin/etcd", version="3.5.1", origin="on PATH"),
         link=link,
     )
-    return replace(sample, **changes)  # type: ignore[arg-type]
+    return replace(sample, **changes)
 
 
 def metrics(**changes: object) -> Metrics:
@@ -63,7 +63,7 @@ def metrics(**changes: object) -> Metrics:
         put=None,
         put_apply=Totals(),
     )
-    return replace(sample, **changes)  # type: ignore[arg-type]
+    return replace(sample, **changes)
 
 
 def detail(number: int = 1, **changes: object) -> Detail:
@@ -91,7 +91,7 @@ def detail(number: int = 1, **changes: object) -> Detail:
         peers=tuple(peer(n) for n in (1, 2, 3)),
         metrics=metrics(),
     )
-    return replace(sample, **changes)  # type: ignore[arg-type]
+    return replace(sample, **changes)
 
 
 def busy(seconds: int, *, put: bool = True) -> Iterator[Detail]:

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -21,6 +21,7 @@ from etcd_sandbox.model.state import ClusterStatus, MemberStatus, ProcessState, 
 from etcd_sandbox.model.verb import Verb
 from etcd_sandbox.model.verdict import Verdict
 from etcd_sandbox.paths import ClusterPaths
+from msgspec.structs import asdict, replace
 
 from tests.tui.samples import BEGAN_US, bucket, cluster, down, event, member, status, store_of
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from etcd_sandbox.model.availability import Bucket
@@ -18,6 +17,7 @@ from etcd_sandbox.model.state import (
     SupervisorStatus,
 )
 from etcd_sandbox.tui.store import Store
+from msgspec.structs import replace
 
 BEGAN = datetime(2026, 3, 14, 9, 0, 0, tzinfo=UTC)
 BEGAN_US = int(BEGAN.timestamp()) * 1_000_000
@@ -55,7 +55,7 @@ def member(number: int, *, leader: int | None = 1, **changes: object) -> MemberS
         exit=None,
         follows=f"infra{leader}" if leader else None,
     )
-    return replace(sample, **changes)  # type: ignore[arg-type]
+    return replace(sample, **changes)
 
 
 def down(number: int) -> MemberStatus:
@@ -93,7 +93,7 @@ def process(name: str = "app", **changes: object) -> ProcessStatus:
         exit=None,
         command="python app.py",
     )
-    return replace(sample, **changes)  # type: ignore[arg-type]
+    return replace(sample, **changes)
 
 
 def status(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from etcd_sandbox.tui.widgets.members import MembersTable
 from etcd_sandbox.tui.widgets.outputpane import OutputPane
 from etcd_sandbox.tui.widgets.ring import Ring
 from etcd_sandbox.tui.widgets.strip import Strip
+from msgspec.structs import replace
 from textual.command import CommandPalette
 from textual.widgets import Input, OptionList
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -15,6 +14,7 @@ from etcd_sandbox.model.spec import ClusterSpec, EtcdBinary, PastKind
 from etcd_sandbox.paths import ClusterPaths
 from etcd_sandbox.plan.membership import with_past
 from etcd_sandbox.plan.upgrades import with_etcd
+from msgspec.structs import replace
 
 ETCD = '#!/bin/sh\necho "etcd Version: {version}"\n'
 

@@ -7,11 +7,11 @@ import statistics
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec import Struct
 
 from etcd_sandbox.errors import SandboxError, TimedOut
 from etcd_sandbox.model.verb import Verb
@@ -35,8 +35,7 @@ class How(StrEnum):
 _UNDO = {How.KILL: Verb.START, How.STOP: Verb.START, How.PAUSE: Verb.RESUME}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Round:
+class Round(Struct, frozen=True, kw_only=True):
     """One round, counted from 1: what losing the leader did, and how long mending took."""
 
     number: int
@@ -44,8 +43,7 @@ class Round:
     mended_s: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Spread:
+class Spread(Struct, frozen=True, kw_only=True):
     """Median, least and most of some seconds; how many there were."""
 
     count: int

@@ -6,8 +6,10 @@ import logging
 import os
 import subprocess
 from contextlib import nullcontext, suppress
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import asdict, replace
 
 from etcd_sandbox.api.checks import check_arguments
 from etcd_sandbox.api.words import members_told
@@ -34,8 +36,7 @@ _lives: set[Life] = set()
 """Those that have not ended, also when nobody holds them any more: their pipes are still open."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
+class Wishes(Struct, frozen=True, kw_only=True):
     """What a cluster is to be: the arguments of `Cluster`."""
 
     members: int | None = None

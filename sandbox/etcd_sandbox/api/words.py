@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from etcd_sandbox.api.failover import How
 from etcd_sandbox.control.wire import Frame, LinesFrame
@@ -23,8 +24,7 @@ HEALTH_EVERY_S = 0.05
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogLine:
+class LogLine(Struct, frozen=True, kw_only=True):
     """One line of a process's output, without its newline. `arrived` is in UTC."""
 
     process: str

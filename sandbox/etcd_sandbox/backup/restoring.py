@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import secrets
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from etcd_sandbox.errors import InputError, SandboxError
 from etcd_sandbox.etcd import release, snapshotfile
@@ -36,8 +38,7 @@ DEFAULT_NAME = "restored"
 MOST_MEMBERS = 25
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tool:
+class Tool(Struct, frozen=True, kw_only=True):
     """The program that makes a member's data from a snapshot: etcdutl, in etcd 3.4 etcdctl."""
 
     path: str
@@ -49,8 +50,7 @@ class Tool:
         return f"{Path(self.path).name} {self.version}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Restoration:
+class Restoration(Struct, frozen=True, kw_only=True):
     """A plan whose members are to begin with the data of the snapshot in `snapshot`."""
 
     snapshot: Path

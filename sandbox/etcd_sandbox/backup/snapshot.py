@@ -13,10 +13,11 @@ import os
 import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
+
+from msgspec import Struct
 
 from etcd_sandbox.control.client import ControlClient
 from etcd_sandbox.errors import InputError, SandboxError
@@ -36,8 +37,7 @@ QUORUM_WITHIN_S = 2.0
 COUNT_WITHIN_S = 2.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True, kw_only=True):
     """A snapshot that was saved: the file `path`, its bytes, its sha256 in hex, what is in it.
 
     `keys` is None where the member did not say. `version` is that of the etcd of `member`, whose

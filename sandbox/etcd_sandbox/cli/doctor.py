@@ -7,10 +7,11 @@ import os
 import platform
 import shutil
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from etcd_sandbox.cli import output
 from etcd_sandbox.cli.output import BAD, GOOD, ODD, Painted
@@ -25,8 +26,7 @@ PORTS = tuple(range(12379, 12382)) + tuple(range(22379, 22382)) + tuple(range(32
 """What `up -n 3` binds: client, peer and metrics of three members."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One thing that was looked at: `level` is ok, warn or fail; `mend` is empty when all is well."""
 
     level: str

@@ -14,9 +14,10 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from etcd_sandbox.cli import diagnostics, output
 from etcd_sandbox.cli.edits import EditWatch
@@ -62,8 +63,7 @@ STALLED_S = 0.5
 _Alarm = tuple[float, Callable[[], None]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
+class Wishes(Struct, frozen=True, kw_only=True):
     """How the foreground is to behave; `fresh` and `restored` are as `launch` takes them.
 
     `raw`: log lines keep what acts on a terminal. `notice` is what the dashboard says first, since

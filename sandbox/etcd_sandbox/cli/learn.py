@@ -276,6 +276,6 @@ def _tell_lesson(report: LessonReport) -> None:
 
 
 def _report_json(report: LessonReport) -> dict[str, Any]:
-    from dataclasses import asdict
+    import msgspec
 
-    return {**asdict(report), "holds": report.holds}
+    return {**msgspec.to_builtins(report), "holds": report.holds}

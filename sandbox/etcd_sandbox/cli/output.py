@@ -8,8 +8,7 @@ import os
 import sys
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from etcd_sandbox.cli.cells import cells as cells_of
 from etcd_sandbox.cli.settings import settings
@@ -49,8 +48,7 @@ def own_stdout() -> None:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Painted:
+class Painted(NamedTuple):
     """Text with a colour (an SGR number) that only a terminal shows."""
 
     text: str

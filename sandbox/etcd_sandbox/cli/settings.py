@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -24,15 +23,15 @@ _WITH_NAME = ("-c", "--cluster")
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
-@dataclass(slots=True)
 class Settings:
     """What the global options say. `cluster` is None unless `-c` was given."""
 
-    cluster: str | None = None
-    json: bool = False
-    no_color: bool = False
-    quiet: bool = False
-    verbose: bool = False
+    def __init__(self) -> None:
+        self.cluster: str | None = None
+        self.json = False
+        self.no_color = False
+        self.quiet = False
+        self.verbose = False
 
 
 def settings() -> Settings:

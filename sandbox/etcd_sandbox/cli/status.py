@@ -11,9 +11,8 @@ from etcd_sandbox.cli import output
 from etcd_sandbox.cli.output import BAD, FAINT, GOOD, ODD, Cell, Painted
 from etcd_sandbox.cli.settings import common, settings
 from etcd_sandbox.control.client import ControlClient
-from etcd_sandbox.model.state import WANTS_USER
-from etcd_sandbox.model.verdict import still_believes
-from etcd_sandbox.words import shown, story
+from etcd_sandbox.model.credentials import WANTS_USER
+from etcd_sandbox.words import shown
 
 WATCH_EVERY_S = 1.0
 
@@ -178,11 +177,17 @@ def _process(process: dict[str, Any], index: int) -> list[Cell]:
 
 def _state(process: dict[str, Any]) -> Painted:
     state = process["state"]
-    end = story.end(process["exit"]) if state in ("exited", "failed", "backoff") else ""
+    end = ""
+    if state in ("exited", "failed", "backoff"):
+        from etcd_sandbox.words import story
+
+        end = story.end(process["exit"])
     return Painted(f"{state}: {end}" if end else state, _STATE_COLOURS.get(state, ODD))
 
 
 def _fault(fault: dict[str, Any]) -> str:
+    from etcd_sandbox.words import story
+
     name = fault.get("member") or fault.get("process")
     mend = f"resume {name}" if fault["kind"] == "pause" else "heal"
     return f"fault: {story.fault_words(fault)}; etcd-sandbox {mend}"
@@ -190,10 +195,15 @@ def _fault(fault: dict[str, Any]) -> str:
 
 def _two_leaders(answer: dict[str, Any]) -> list[str]:
     """A word on those who believe to lead and do not: a leader that was cut off finds out late."""
-    return [
-        still_believes(member["name"], member["term"])
+    believers = [
+        member
         for member in answer["members"]
         if member["role"] == "leader"
         and member["name"] != answer["leader"]
         and not member.get("own_cluster")
     ]
+    if not believers:
+        return []
+    from etcd_sandbox.model.verdict import still_believes
+
+    return [still_believes(member["name"], member["term"]) for member in believers]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from etcd_sandbox.cluster.availability import Availability
 from etcd_sandbox.cluster.faults import Faults
@@ -32,8 +34,7 @@ from etcd_sandbox.supervise.bus import Bus
 from etcd_sandbox.supervise.supervisor import Supervisor
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attached:
+class Attached(Struct, frozen=True, kw_only=True):
     """Who asks, acts and measures, each over the same members."""
 
     gateway: Gateway

@@ -8,8 +8,9 @@ import logging
 import signal
 import time
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from etcd_sandbox.cluster import following, ordering, record
 from etcd_sandbox.cluster.faults import Faults
@@ -31,11 +32,12 @@ from etcd_sandbox.model.availability import Bucket
 from etcd_sandbox.model.credentials import Credentials
 from etcd_sandbox.model.detail import Detail
 from etcd_sandbox.model.event import Event, Kind
+from etcd_sandbox.model.order import Order
 from etcd_sandbox.model.selector import needs_roles
 from etcd_sandbox.model.spec import After, ClusterSpec
 from etcd_sandbox.model.state import ClusterStatus, LogLoss, ProcessState
 from etcd_sandbox.model.upgrade import UpgradeOrder, UpgradePlan
-from etcd_sandbox.model.verb import MEMBERSHIP, Order
+from etcd_sandbox.model.verb import MEMBERSHIP
 from etcd_sandbox.model.verdict import Verdict
 from etcd_sandbox.paths import ClusterPaths
 from etcd_sandbox.plan.changes import compare

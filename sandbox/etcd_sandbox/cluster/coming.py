@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from etcd_sandbox.cluster.memberlist import Placed, Report
 from etcd_sandbox.cluster.surroundings import (

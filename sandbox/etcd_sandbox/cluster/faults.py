@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from etcd_sandbox.cluster.peerlinks import links_for
 from etcd_sandbox.cluster.preflight import check_links

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from etcd_sandbox.model.service import LATE_S, UNNOTICED_S, How, Service
 
@@ -12,8 +13,7 @@ Span = tuple[float, float]
 """From one moment to another."""
 
 
-@dataclass(frozen=True, slots=True)
-class Try:
+class Try(Struct, frozen=True):
     """A request that has ended: where it was asked, when it began and ended, and whether it was served."""
 
     where: str

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from etcd_sandbox.etcd.raftlog import Sign, SignKind
 
@@ -21,8 +22,7 @@ _OTHER_RANK = 2
 Take = Callable[[str, Sign, int], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(Struct, frozen=True):
     """A sign in the log of a process; `read_us` is when it was read, in microseconds since the epoch."""
 
     process: str

@@ -6,8 +6,9 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from etcd_sandbox.cluster.evidence import Evidence, highest_term
 from etcd_sandbox.cluster.gaps import leaderless_s, leaderless_spans, service_of

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
+
+from msgspec import Struct, field
 
 from etcd_sandbox.errors import SandboxError, TimedOut
 from etcd_sandbox.etcd.answers import GIVE_A_USER, NO_ANSWER, Added, Refusal
@@ -61,16 +62,14 @@ _MENDS = {
 _T = TypeVar("_T")
 
 
-@dataclass(slots=True)
-class Report:
+class Report(Struct):
     """What is to be told of a change: what it waited for and left, and the commands that do the same."""
 
     notes: list[str] = field(default_factory=list)
     equivalents: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placed:
+class Placed(Struct, frozen=True, kw_only=True):
     """A member that is on the list: its ID, whether it is a learner, the list, and whether we put it there."""
 
     id: str

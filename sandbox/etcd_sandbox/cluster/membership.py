@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from etcd_sandbox.cluster.coming import Coming
 from etcd_sandbox.cluster.evicting import Evicting, evicted
@@ -21,9 +22,10 @@ from etcd_sandbox.cluster.surroundings import Surroundings, look_before, member_
 from etcd_sandbox.cluster.verbs import target_of
 from etcd_sandbox.errors import InputError, SandboxError
 from etcd_sandbox.model.detail import Peer
+from etcd_sandbox.model.order import Order
 from etcd_sandbox.model.spec import PastKind, ProcessSpec
 from etcd_sandbox.model.state import ProcessState
-from etcd_sandbox.model.verb import Order, Verb
+from etcd_sandbox.model.verb import Verb
 from etcd_sandbox.model.verdict import Target
 from etcd_sandbox.plan.changes import in_order
 
@@ -39,8 +41,7 @@ if TYPE_CHECKING:
     from etcd_sandbox.supervise.supervisor import Supervisor
 
 
-@dataclass(frozen=True, slots=True)
-class Changed:
+class Changed(Struct, frozen=True):
     """What became of those that were meant, and what is to be told of it."""
 
     targets: list[Target]

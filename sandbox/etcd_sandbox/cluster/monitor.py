@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from etcd_sandbox.cluster.healthcheck import (
     ANSWER_DEADLINE_S,
@@ -36,8 +38,7 @@ if TYPE_CHECKING:
     from etcd_sandbox.etcd.answers import Alarm, StatusAnswer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class Look(Struct, frozen=True, kw_only=True):
     """The cluster at one moment: everyone as a selector sees it, and the voters.
 
     `leader` is the process that leads by its own word, of two the one with the higher term.

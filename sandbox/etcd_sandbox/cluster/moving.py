@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from etcd_sandbox.cluster import preflight
 from etcd_sandbox.cluster.surroundings import Surroundings, member_of

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from etcd_sandbox.cluster.evidence import LEAST_S, MOST_S
 from etcd_sandbox.cluster.measure import Measure
@@ -16,9 +18,10 @@ from etcd_sandbox.errors import InputError, SandboxError, TimedOut
 from etcd_sandbox.etcd.answers import GIVE_A_USER, is_about_users
 from etcd_sandbox.model.detail import Peer
 from etcd_sandbox.model.fault import LinkFault, LinkFaultKind
+from etcd_sandbox.model.order import Order
 from etcd_sandbox.model.selector import NoLeader, claimed_leader
 from etcd_sandbox.model.state import ProcessState
-from etcd_sandbox.model.verb import MEMBERSHIP, Order, Verb
+from etcd_sandbox.model.verb import MEMBERSHIP, Verb
 from etcd_sandbox.model.verdict import Target, Verdict
 
 if TYPE_CHECKING:
@@ -46,8 +49,7 @@ _LINK_VERBS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Meant:
+class _Meant(Struct, frozen=True):
     """Whom an order means, by process name, and the round of answers that says so."""
 
     look: Look

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from etcd_sandbox import __version__
 from etcd_sandbox.cluster.healthcheck import ANSWER_DEADLINE_S, HealthCheck

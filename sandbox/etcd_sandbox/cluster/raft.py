@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from etcd_sandbox.cluster.logorder import LogOrder
 from etcd_sandbox.cluster.roster import Roster
@@ -17,8 +18,7 @@ Watcher = Callable[[float, str | None], None]
 """Is told from which moment (monotonic seconds) who leads, by process name, or nobody."""
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(Struct, frozen=True):
     """Whom one member follows by its own log, by member ID (None: nobody), and its term."""
 
     leader: str | None

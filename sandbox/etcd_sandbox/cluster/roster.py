@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from etcd_sandbox.model.detail import Peer
 from etcd_sandbox.model.spec import MemberSpec, ProcessSpec

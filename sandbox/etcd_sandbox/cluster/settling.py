@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from etcd_sandbox.model.fault import Pair, Rule, are_linked
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Voter:
+class Voter(Struct, frozen=True, kw_only=True):
     """A voter as it was seen: whether it answered, whom it follows, and its term, None where not known."""
 
     process: str
@@ -24,8 +24,7 @@ class Voter:
         return self.follows == self.process
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
+class Judgement(Struct, frozen=True, kw_only=True):
     """`leader` is the voter whom everyone within its reach follows, None while there is none.
 
     `claims` are all who say that they lead, the highest term first. `reach` is how many running

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from etcd_sandbox.cluster import preflight
 from etcd_sandbox.cluster.voters import RUNS
@@ -30,8 +32,7 @@ ENDS_BY_ITSELF_S = 2.0
 """What a removed member is given to learn of it and end; 0.05 s is usual."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True, kw_only=True):
     """`spec` gives the plan, and `adopt` takes a new one; `listed` is etcd's own list of members."""
 
     spec: Callable[[], ClusterSpec]

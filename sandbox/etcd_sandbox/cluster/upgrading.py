@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from etcd_sandbox.cluster.swapping import VERB, Swapping
 from etcd_sandbox.errors import InputError, SandboxError
@@ -38,8 +40,7 @@ News = UpgradePlan | MemberUpgrade | Verdict | SandboxError
 """What is told of an upgrade: its plan, each member that is done, and how it ended."""
 
 
-@dataclass(slots=True)
-class Upgrade:
+class Upgrade(Struct):
     """An upgrade under way. `halt` ends it after the member that it is at."""
 
     plan: UpgradePlan

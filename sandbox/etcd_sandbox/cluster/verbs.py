@@ -14,8 +14,9 @@ from etcd_sandbox.cluster.roster import Roster
 from etcd_sandbox.cluster.startfailure import late_words
 from etcd_sandbox.errors import SandboxError, TimedOut
 from etcd_sandbox.etcd.lastwords import cause_and_mend
+from etcd_sandbox.model.order import Order
 from etcd_sandbox.model.state import ProcessState
-from etcd_sandbox.model.verb import Order, Verb
+from etcd_sandbox.model.verb import Verb
 from etcd_sandbox.model.verdict import Target
 from etcd_sandbox.supervise.supervisor import TAIL_OF_EXIT, Supervised, Supervisor
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from etcd_sandbox.config.inputfile import decode_input
 from etcd_sandbox.config.names import check_name, names_a_process
@@ -12,8 +12,7 @@ from etcd_sandbox.model.selector import composed
 ENTRY_LIMIT = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One process of a Procfile; `line` counts from 1."""
 
     name: str
@@ -21,8 +20,7 @@ class Entry:
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class Procfile:
+class Procfile(Struct, frozen=True):
     """The processes of a Procfile in its order. `where` is the file as a reader knows it.
 
     `warnings` name file and line of what was skipped although it is no comment.

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import msgspec
+from msgspec import Struct, field
 
 from etcd_sandbox.config.tomlplace import Key, places, spell
 from etcd_sandbox.model.spec import After, Bootstrap, ContainerNetwork, Restart, Runtime, Stdin
@@ -79,8 +78,7 @@ class Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     supervise: SuperviseTable = SuperviseTable()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Profile:
+class Profile(Struct, frozen=True, kw_only=True):
     """A cluster as a profile describes it; without arguments, etcd's own defaults.
 
     `where` is the file as a reader knows it and `text` its content, for places in errors.

@@ -8,8 +8,9 @@ import platform
 import resource
 import shutil
 import sys
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from etcd_sandbox.errors import InputError, SandboxError
 from etcd_sandbox.etcd.version import parse
@@ -24,8 +25,7 @@ _PODMAN_PROCESSES = 32_768
 """podman 4.3 lowers its own limit of processes to this, and without privilege nobody raises it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Facts:
+class _Facts(Struct, frozen=True, kw_only=True):
     """What an engine says of itself. `apart`: its containers run in another machine, a virtual one."""
 
     apart: bool

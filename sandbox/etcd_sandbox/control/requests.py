@@ -6,8 +6,7 @@ import json
 import os
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 from urllib.parse import quote, urlencode
 
 from etcd_sandbox.model.credentials import USER_VARIABLE
@@ -29,8 +28,7 @@ def user_header(user: str | None) -> dict[str, str]:
     return {USER_HEADER: b64encode(user.encode()).decode()} if user else {}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(NamedTuple):
     """One question. `extra_s` is the time that it may take beyond that of a plain one.
 
     It is None for a stream without an end, which may be silent for any time.
@@ -192,7 +190,7 @@ def logs(
     asked = _get(
         "/v1/logs", extra_s=_of_stream(follow), follow=int(follow), tail=tail, since_us=since_us
     )
-    return replace(asked, query=asked.query + tuple(("select", word) for word in select))
+    return asked._replace(query=asked.query + tuple(("select", word) for word in select))
 
 
 def availability(*, writes: bool = False) -> Request:

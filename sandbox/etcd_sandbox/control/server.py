@@ -47,10 +47,11 @@ from etcd_sandbox.control.streams import Streams, frames
 from etcd_sandbox.control.userheader import UserHeader
 from etcd_sandbox.control.wire import error_to_wire, lost_frame
 from etcd_sandbox.errors import InputError, NotRunning, SandboxError, TimedOut
+from etcd_sandbox.model.order import Order
 from etcd_sandbox.model.signals import signal_number
 from etcd_sandbox.model.spec import ClusterSpec
 from etcd_sandbox.model.upgrade import MemberUpgrade, UpgradeOrder, UpgradePlan
-from etcd_sandbox.model.verb import Order, Verb
+from etcd_sandbox.model.verb import Verb
 from etcd_sandbox.model.verdict import Verdict
 
 REQUESTS_END_WITHIN_S = 1

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 IN_A_CONTAINER = (
     "docker run -it --rm --privileged python:3.13 sh -c "
@@ -15,8 +16,7 @@ PORT = 53
 """A resolver is asked at this port: /etc/resolv.conf cannot name another."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class Facts(Struct, frozen=True, kw_only=True):
     """What was looked at. `system` is `Linux` or another's name; `root` is the user with uid 0.
 
     `missing` are programs that are not on PATH. `mount` is what the system said when a file was
@@ -40,8 +40,7 @@ class Facts:
     first_free_port: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Lack:
+class Lack(Struct, frozen=True):
     """One thing that is in the way, and how to mend it."""
 
     what: str

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address
+
+from msgspec import Struct
 
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.model.spec import HostRecord, SrvRecord
@@ -24,24 +25,21 @@ _RECORDS = ("address", "host-record", "srv-host")
 _LARGEST = 65535
 
 
-@dataclass(frozen=True, slots=True)
-class SrvLine:
+class SrvLine(Struct, frozen=True):
     """An SRV record and the number of its line."""
 
     record: SrvRecord
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class HostLine:
+class HostLine(Struct, frozen=True):
     """An A record and the number of its line."""
 
     record: HostRecord
     line: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordFile:
+class RecordFile(Struct, frozen=True, kw_only=True):
     """The records of a file, in its order; `listen` and `port`: where it wants them served.
 
     `log_queries`: it wants to be told of each question.

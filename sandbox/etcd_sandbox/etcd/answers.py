@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from etcd_sandbox.etcd.ids import hex_id
 from etcd_sandbox.model.detail import Peer
@@ -25,8 +26,7 @@ The CORRUPT of the periodic check has no member ID in 3.5.1 (measured): which me
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alarm:
+class Alarm(Struct, frozen=True, kw_only=True):
     """An alarm (`NOSPACE`, `CORRUPT`); the ID, in unpadded hex, is of the member that has raised it.
 
     It is None where etcd does not tell.
@@ -36,8 +36,7 @@ class Alarm:
     kind: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StatusAnswer:
+class StatusAnswer(Struct, frozen=True, kw_only=True):
     """What a member says of itself. `leader` is None while it knows none; IDs are unpadded hex.
 
     `refusal` is etcd's reason where the member answered and said nothing more: what the rest holds
@@ -76,8 +75,7 @@ class StatusAnswer:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
+class Refusal(Struct, frozen=True, kw_only=True):
     """Why etcd does not do what it was asked: gRPC's `code`, and etcd's own words."""
 
     code: int
@@ -92,8 +90,7 @@ class Refusal:
         return self.message.removeprefix("etcdserver: ")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Added:
+class Added(Struct, frozen=True, kw_only=True):
     """A member that etcd has on its list from now on: its ID, and the list."""
 
     id: str

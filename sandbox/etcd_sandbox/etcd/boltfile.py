@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 MAGIC = 0xED0CDAED
 FORMAT = 2
@@ -29,8 +30,7 @@ class NotBolt(ValueError):
     """The content is no bbolt database, or a damaged one."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Meta:
+class _Meta(Struct, frozen=True):
     page_size: int
     root: int
     transaction: int

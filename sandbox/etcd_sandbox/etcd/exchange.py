@@ -13,11 +13,11 @@ import ssl
 import sys
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import aclosing, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import PurePath
 from urllib.parse import urlsplit
 
 import h11
+from msgspec import Struct
 
 from etcd_sandbox.etcd.lookups import Lookups
 from etcd_sandbox.model.address import SECURE_SCHEMES, SOCKET_SCHEMES
@@ -181,8 +181,7 @@ class Exchange:
         return self._tls
 
 
-@dataclass(slots=True)
-class _Question:
+class _Question(Struct):
     """What is asked; `wanted` is False once nobody waits for the answer any more."""
 
     method: str

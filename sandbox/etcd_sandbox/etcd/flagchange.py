@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from etcd_sandbox.etcd.flags import FlagProblem, unknown_flags
 from etcd_sandbox.etcd.flagtable import FlagFacts, flag_table, takes_value
@@ -22,8 +23,7 @@ _HEEDED_ONCE = frozenset(
 """Flags of a discovery service: a member that has its data passes them over."""
 
 
-@dataclass(frozen=True, slots=True)
-class CarriedOver:
+class CarriedOver(Struct, frozen=True):
     """The flags as the other version takes them; `problems` are those for which there is no way."""
 
     flags: dict[str, str]

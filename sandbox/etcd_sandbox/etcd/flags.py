@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from etcd_sandbox.etcd.flagtable import OLDEST, FlagFacts, flag_table
 from etcd_sandbox.etcd.memberflags import (
@@ -31,8 +32,7 @@ __all__ = [
 _LONGEST_ELECTION_MS = 50_000
 
 
-@dataclass(frozen=True, slots=True)
-class FlagProblem:
+class FlagProblem(Struct, frozen=True):
     """A flag, as it was given, that etcd will not take, and what to do about it."""
 
     flag: str

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
+
+from msgspec import Struct
 
 from etcd_sandbox.etcd.version import Version, parse
 
@@ -110,8 +111,7 @@ _NEW_NAMES = {
 """What a flag became, where that is not its name without `experimental-`."""
 
 
-@dataclass(frozen=True, slots=True)
-class FlagFacts:
+class FlagFacts(Struct, frozen=True):
     """What is known of one flag.
 
     `spans` are pairs of the first version that has it and the first that has it no more, None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from etcd_sandbox.etcd.flagtable import flag_table, takes_value
 
@@ -11,8 +12,7 @@ _TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
 _FALSE = frozenset({"0", "f", "F", "false", "FALSE", "False"})
 
 
-@dataclass(slots=True)
-class Options:
+class Options(Struct):
     """Options by their names without dashes, and what etcd would complain about."""
 
     values: dict[str, str] = field(default_factory=dict)

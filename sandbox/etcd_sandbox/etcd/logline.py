@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
 from datetime import datetime
+
+from msgspec import Struct, field
 
 _CAPNSLOG = re.compile(
     rb"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}) ([A-Z]) \| ([\w/.-]+): (.*)\Z", re.DOTALL
@@ -39,8 +40,7 @@ _LEVELS = {
 """How each form spells its levels. capnslog ends the process after C (critical)."""
 
 
-@dataclass(frozen=True, slots=True)
-class LogLine:
+class LogLine(Struct, frozen=True):
     """What a line says: `package` is capnslog's, `fields` are the JSON object's other keys.
 
     `time_us` is when it was written, in microseconds since the epoch. 3.4's Raft tells only the second:

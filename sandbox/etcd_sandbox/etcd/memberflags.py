@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from etcd_sandbox.etcd.configfile import read_config
 from etcd_sandbox.etcd.goflags import Options, read_argv, read_bool, read_environment, read_uint
@@ -26,8 +27,7 @@ class DiscoveryKind(StrEnum):
     SRV = "srv"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Discovery:
+class Discovery(Struct, frozen=True, kw_only=True):
     """`where` is the URL (v2), the endpoints (v3) or the domain (srv); `name` is v3's token or srv's service name."""
 
     kind: DiscoveryKind
@@ -35,8 +35,7 @@ class Discovery:
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MemberFlags:
+class MemberFlags(Struct, frozen=True, kw_only=True):
     """The options of one etcd.
 
     `initial_cluster` are pairs of name and URL, empty with discovery. `cert_file`, `key_file`,

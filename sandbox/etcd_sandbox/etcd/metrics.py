@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from etcd_sandbox.model.detail import Metrics, Totals
 
@@ -84,8 +85,7 @@ def _values(lines: Iterable[bytes]) -> dict[tuple[str, str], float]:
     return values
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
+class Identity(Struct, frozen=True, kw_only=True):
     """Who a member is, by its metrics: ID in unpadded hex; figures are None where the page has none."""
 
     member_id: str

@@ -5,8 +5,9 @@ from __future__ import annotations
 import mmap
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 _ENTRY, _SNAPSHOT = 2, 5
 """Kinds of records in the log (etcd: `server/storage/wal/wal.go`)."""
@@ -16,8 +17,7 @@ _OWN = re.compile(r"/0/(version|members/[0-9a-f]{1,16}/attributes)")
 """What etcd itself wrote through that API, up to 3.5: the cluster version, and members' names and URLs."""
 
 
-@dataclass(frozen=True, slots=True)
-class OldRequests:
+class OldRequests(Struct, frozen=True):
     """Which requests of the old API are in a log, behind its last snapshot.
 
     `own`: etcd's, which 3.6 still reads. `others`: at those 3.6 panics ("detected disallowed v2 WAL"):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from etcd_sandbox.model.state import Registration
 
@@ -16,8 +17,7 @@ _V3_PREFIX = "/_etcd/registry/"
 _V3_MEMBERS = "members/"
 
 
-@dataclass(frozen=True, slots=True)
-class TokenState:
+class TokenState(Struct, frozen=True):
     """A registered token: its size, and who has registered, the earliest first.
 
     More than `size` may have: only the first so many are members of the cluster.

@@ -6,8 +6,10 @@ The texts are the same in 3.4 (capnslog and zap), 3.5, 3.6 and 3.7 where nothing
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from etcd_sandbox.etcd.lastwords import GO_DEATHS, cause_of
 from etcd_sandbox.etcd.logline import LogLine, read_line
@@ -40,8 +42,7 @@ class SignKind(StrEnum):
     FATAL = "fatal"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sign:
+class Sign(Struct, frozen=True, kw_only=True):
     """One thing that a member's log says.
 
     `member_id` is the member that writes (for transfers: the leader that gives up), `leader_id`

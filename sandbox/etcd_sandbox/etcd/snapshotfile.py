@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import mmap
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.etcd import boltfile
@@ -19,8 +20,7 @@ _BLOCK_BYTES = 512
 _TAKE_ONE = "take a new one: etcd-sandbox snapshot FILE, or etcdctl snapshot save FILE"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SnapshotFacts:
+class SnapshotFacts(Struct, frozen=True, kw_only=True):
     """What a whole snapshot says of itself.
 
     `sha256` is its checksum, in hex. `storage_version` is that of its format (`3.6.0`), empty

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.model.spec import ClusterSpec
@@ -19,8 +20,7 @@ class Kind(StrEnum):
     SHELL = "shell"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exported:
+class Exported(Struct, frozen=True, kw_only=True):
     """`text` is the file's whole content; `notes` are what it says otherwise or not at all."""
 
     text: str

@@ -9,7 +9,8 @@ from __future__ import annotations
 import shlex
 from base64 import b64encode
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.export.exported import Kind
@@ -36,8 +37,7 @@ from etcd_sandbox.model.spec import (
 PAUSE = "sleep 0.2"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
+class Command(Struct, frozen=True, kw_only=True):
     """A process. `words` are executed as they are; a `shell` text, where there is one, by sh.
 
     `until` is a command of sh that succeeds once this one may start; empty: at once. `env` is

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from etcd_sandbox.errors import SandboxError, TimedOut
 
 TIMEOUT_S = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What a command of the engine `name` printed; `complaint` is its stderr."""
 
     name: str

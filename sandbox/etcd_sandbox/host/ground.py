@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from etcd_sandbox.paths import ClusterPaths
 
 LOOKED_AT_EVERY_S = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Loss:
+class Loss(Struct, frozen=True):
     """What is gone, in words, and whether the directory is still this cluster's own."""
 
     what: str

@@ -9,11 +9,11 @@ import signal
 import subprocess
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from etcd_sandbox.control.wire import error_from_wire
 from etcd_sandbox.errors import SandboxError, TimedOut
@@ -32,16 +32,14 @@ _GUARD_ENDS_WITHIN_S = 1.0
 _GUARD_KILLED = "the guard was killed while the cluster started; everything was stopped"
 
 
-@dataclass(frozen=True, slots=True)
-class Swept:
+class Swept(Struct, frozen=True):
     """What a sweep did: names of what it ended, and what it could not remove, in clauses."""
 
     ended: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
 
 
-@dataclass(slots=True)
-class Launched:
+class Launched(Struct):
     """A supervisor that serves its socket, and its guard.
 
     `guard` ends when everything has ended. `owner_fd` is the pipe that ties the cluster's life

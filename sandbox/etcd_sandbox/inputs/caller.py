@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from etcd_sandbox.config.inputfile import decode_input, is_readable_once, read_input
 from etcd_sandbox.errors import InputError
@@ -16,8 +17,7 @@ DEFAULT_ENV_FILE = ".env"
 ChooseEtcd = Callable[[str], EtcdBinary]
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
+class Planned(Struct, frozen=True):
     """A plan, the line that says where it came from, and the port locks that it needs."""
 
     spec: ClusterSpec
@@ -25,8 +25,7 @@ class Planned:
     held: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
+class Caller(Struct, frozen=True, kw_only=True):
     """Where and by whom a plan is asked for. `choose_etcd` None: as SPEC's order says.
 
     `texts` are as in `Source`: those of a recorded plan, and those that are read while a plan is made.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.inputs.caller import Caller, Planned

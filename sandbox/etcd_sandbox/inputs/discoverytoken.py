@@ -6,9 +6,11 @@ import asyncio
 import uuid
 from collections.abc import Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.etcd.discovery import DiscoveryClient, no_service
@@ -24,8 +26,7 @@ _V2_GONE_SINCE = (3, 6)
 _ONE_CLUSTER = "a token introduces one cluster, once: leave it out, or register a new one"
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(Struct, frozen=True):
     """A service's URL, and the URL of a token there where that was given; no slash at their ends."""
 
     service: str

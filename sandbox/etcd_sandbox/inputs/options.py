@@ -9,9 +9,11 @@ contradicts what are made from the declarations.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
 from enum import Enum, auto
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import fields, replace
 
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.model.spec import (
@@ -38,8 +40,7 @@ class Kind(Enum):
     FILES = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class Misfit:
+class Misfit(Struct, frozen=True):
     """The kinds of input that an option says nothing to: what is told after the flag, and the mend."""
 
     kinds: tuple[SourceKind, ...]
@@ -47,8 +48,7 @@ class Misfit:
     hint: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Option:
+class Option(Struct, frozen=True, kw_only=True):
     """One option. `flag` is how it is typed; empty where only programs give it.
 
     `short` is another flag, `off` the flag for False, `words` are the values that there are, `least` and
@@ -104,12 +104,15 @@ _CONTRADICTIONS = (
 )
 
 
+_options: list[Option] = []
+
+
 def _option(kind: Kind = Kind.TEXT, flag: str = "", **more: Any) -> Any:
-    return field(default=None, metadata={"option": Option(kind=kind, flag=flag, **more)})
+    """Declare the next option; its default, which is that it is not given."""
+    _options.append(Option(kind=kind, flag=flag, **more))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class Options(Struct, frozen=True, kw_only=True):
     """What `up` was asked for. `base_port` is a port or `auto`; no `env_files` means `.env`.
 
     `links`: whether peers reach each other through links. None means that members that we
@@ -315,8 +318,7 @@ class Options:
 
 DECLARED: Mapping[str, Option] = {
     each.name: replace(option, name=each.name)
-    for each in fields(Options)
-    if (option := each.metadata.get("option")) is not None
+    for each, option in zip(fields(Options), _options, strict=False)
 }
 """Each option by its name, in the order in which `--help` has them."""
 

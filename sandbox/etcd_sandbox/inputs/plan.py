@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from etcd_sandbox.host.planfile import recorded_plan
 from etcd_sandbox.inputs.caller import Caller, Planned

@@ -8,8 +8,9 @@ import json
 import os
 import random
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from etcd_sandbox.errors import SandboxError
 from etcd_sandbox.host.addresses import is_free
@@ -34,8 +35,7 @@ _MARK_BYTES = 65536
 _EPHEMERAL_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(Struct, frozen=True):
     """A free block from `base` on. It is ours while the lock descriptors `fds` are open."""
 
     base: int

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from etcd_sandbox.config.inputfile import decode_input, read_input
 from etcd_sandbox.config.procfile import parse_procfile

@@ -6,9 +6,10 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from etcd_sandbox.config.profile import Profile
 from etcd_sandbox.config.profileshape import ClusterTable
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
     from etcd_sandbox.inputs.caller import ChooseEtcd
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AskedWay:
+class AskedWay(Struct, frozen=True, kw_only=True):
     """What options and profile say of it together; an option wins over the profile."""
 
     bootstrap: Bootstrap

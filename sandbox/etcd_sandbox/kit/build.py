@@ -6,8 +6,9 @@ import hashlib
 import shlex
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from etcd_sandbox.errors import InputError, SandboxError
 from etcd_sandbox.etcd.release import choose, find_all, tool_of_series
@@ -22,8 +23,7 @@ INSTALLER = "install.sh"
 _TOOLS = ("etcdctl", "etcdutl")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kit:
+class Kit(Struct, frozen=True, kw_only=True):
     """What was made. `etcds` are versions, `size_bytes` that of all files together."""
 
     place: Path

@@ -5,7 +5,8 @@ from __future__ import annotations
 import platform
 import re
 import sys
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.model.suggest import did_you_mean
@@ -25,8 +26,7 @@ KINDS = tuple(_KNOWN)
 _PYTHON = re.compile(r"(\d{1,2})\.(\d{1,3})", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Machine:
+class Machine(Struct, frozen=True, kw_only=True):
     """A kind of machine. `system` and `processor` are the words of `uname -s` and `uname -m`.
 
     `tags` are pip's names for it, empty for this machine, which pip knows by itself.

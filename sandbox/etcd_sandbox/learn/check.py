@@ -8,7 +8,8 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from etcd_sandbox.errors import SandboxError
 from etcd_sandbox.learn.guide import Guide, Tone
@@ -30,8 +31,7 @@ LATE_LINES_S = 10.0
 _POLL_S = 0.05
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepReport:
+class StepReport(Struct, frozen=True, kw_only=True):
     """How one step went. `why` is empty where it holds; `seen` is what the guide said.
 
     `passed_over` is what this machine lacks for it, and `mend` what would help.
@@ -45,8 +45,7 @@ class StepReport:
     mend: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LessonReport:
+class LessonReport(Struct, frozen=True, kw_only=True):
     """How one lesson went. `etcd` is the version it ran on; `why` says why it could not be done at all."""
 
     lesson: int

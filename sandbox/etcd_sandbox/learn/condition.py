@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from etcd_sandbox.learn.record import Happening, What
 from etcd_sandbox.learn.view import View
@@ -32,8 +33,7 @@ class Asks(StrEnum):
     VERSION = "the cluster version"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Condition:
+class Condition(Struct, frozen=True, kw_only=True):
     """`met` is a clause with real figures, or None as long as it does not hold.
 
     `foresees`: the condition cannot be met without such a thing happening. `key` and `prefix` are

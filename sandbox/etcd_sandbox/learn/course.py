@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from etcd_sandbox.errors import SandboxError
 from etcd_sandbox.learn import progress
@@ -24,8 +26,7 @@ from etcd_sandbox.learn.watch import Watch
 _SILENT, _ALOUD = "exec 5>&1 6>&2 >/dev/null 2>&1", "exec >&5 2>&6 5>&- 6>&-"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Words:
+class Words(Struct, frozen=True, kw_only=True):
     """What the learner types or presses for each wish, as sentences name it."""
 
     enter: str = "Enter"

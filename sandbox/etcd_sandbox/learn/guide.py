@@ -7,8 +7,9 @@ learner; the guide in the terminal, the dashboard's panel and the check are its 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from etcd_sandbox.etcd.version import series
 from etcd_sandbox.learn.condition import Asks, Condition
@@ -31,8 +32,7 @@ class Tone(StrEnum):
     MENDED = "mended"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class Said(Struct, frozen=True, kw_only=True):
     """A sentence for the learner, and the command that brings back what is missing."""
 
     tone: Tone
@@ -40,8 +40,7 @@ class Said:
     remedy: str = ""
 
 
-@dataclass(slots=True)
-class Progress:
+class Progress(Struct):
     """Where a step stands: what was told of, and whether it was seen to be done.
 
     `uncalled` are members that nobody asked for.

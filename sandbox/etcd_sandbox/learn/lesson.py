@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass, field
 from itertools import pairwise
+
+from msgspec import Struct, field
 
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.learn.ability import Ability, parse_abilities
@@ -36,8 +37,7 @@ _ANSWER = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
+class Command(Struct, frozen=True, kw_only=True):
     """A line to type, and what it is shown to print. `interrupted`: Ctrl-C ends it."""
 
     line: str
@@ -45,8 +45,7 @@ class Command:
     interrupted: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(Struct, frozen=True, kw_only=True):
     """One thing to do. `before` and `after` are Markdown: what to look at, and why it happened.
 
     `etcd` are the series that it is for; empty for those of the whole lesson. Where the machine
@@ -70,8 +69,7 @@ class Step:
         return any(condition.text == ENTER for condition in self.until)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lesson:
+class Lesson(Struct, frozen=True, kw_only=True):
     """A lesson. `number` and `slug` are its file's name; `up` are the options of `up` for its cluster.
 
     It can be done on any one of the series `etcd`; where it `begins` with a certain one, it needs all
@@ -104,8 +102,7 @@ class Lesson:
         return tuple(step for step in self.steps if not step.etcd or series in step.etcd)
 
 
-@dataclass(slots=True)
-class _Section:
+class _Section(Struct):
     title: str
     at: int
     lines: list[str] = field(default_factory=list)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from etcd_sandbox.learn.condition import MEMBER_NAME, RUNS_IN, WAYS
 from etcd_sandbox.model.spec import Bootstrap, Runtime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Needs:
+class Needs(Struct, frozen=True, kw_only=True):
     """What must be so when a step begins.
 
     `fresh`: a new cluster without any data. `healthy`: every member runs and is healthy, no fault

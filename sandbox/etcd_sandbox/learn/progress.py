@@ -6,16 +6,16 @@ import fcntl
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.learn.lesson import Lesson
 from etcd_sandbox.paths import state_home
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Place(Struct, frozen=True, kw_only=True):
     """Where a lesson was left: the index of the step that comes next, or that it is `done`."""
 
     step: int = 0

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from etcd_sandbox.model.event import Event, Kind
 from etcd_sandbox.model.state import BootstrapStatus
@@ -43,8 +45,7 @@ _FOUND_WITHIN_S = 5.0
 """How long a member may hang from elsewhere until a look finds it; the election takes about one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Happening:
+class Happening(Struct, frozen=True, kw_only=True):
     """One thing that happened to `who`; `led`: one of them was the leader, or had just handed over.
 
     `other` is the other side of a fault on links. `at_s` is in seconds since the epoch, `fields`
@@ -60,8 +61,7 @@ class Happening:
     bootstrap: BootstrapStatus | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Election:
+class Election(Struct, frozen=True, kw_only=True):
     """A member came to lead. `after_s`: since the leader before was hit, None where none was.
 
     `by` handed leadership over; None for an election after a loss.
@@ -73,8 +73,7 @@ class Election:
     by: str | None = None
 
 
-@dataclass(slots=True)
-class Record:
+class Record(Struct):
     """Folds events into happenings and elections; `leader` is who leads by the events so far.
 
     `stood` has the highest term in which each member stood for election: what a member answers of

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from etcd_sandbox.learn.record import Record
 from etcd_sandbox.model.detail import Peer
@@ -14,8 +15,7 @@ Pairs = tuple[tuple[str, str], ...]
 """Keys with their values, by key."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class Known(Struct, frozen=True, kw_only=True):
     """What a member told beside its status, where a condition asked for it; None where none did.
 
     `listed` is etcd's own list of members, `cluster_version` what they have agreed on (`3.5.0`).
@@ -25,8 +25,7 @@ class Known:
     cluster_version: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class View:
+class View(Struct, frozen=True, kw_only=True):
     """`keys` are the answers to what was asked of the keys, by prefix or key."""
 
     status: ClusterStatus

@@ -14,7 +14,8 @@ import sys
 import time
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from etcd_sandbox.errors import SandboxError
 from etcd_sandbox.links import wire
@@ -28,8 +29,7 @@ SHORT_LIFE_S = 1.0
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
+class Link(Struct, frozen=True, kw_only=True):
     """The link in front of one member: the address that it advertises, and where it really listens."""
 
     member: str

@@ -14,8 +14,9 @@ import os
 import resource
 import socket
 import sys
-from dataclasses import replace
 from functools import partial
+
+from msgspec.structs import replace
 
 from etcd_sandbox.links import wire
 from etcd_sandbox.links.switchboard import Switchboard

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from etcd_sandbox.model.fault import Pair, Rule
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class Line(Struct, frozen=True, kw_only=True):
     """One link as its process is given it: whose it is, the bound socket, the real listener."""
 
     member: str
@@ -23,8 +23,7 @@ class Line:
     port: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LinkState:
+class LinkState(Struct, frozen=True, kw_only=True):
     """All that is wanted of the links. A higher `number` replaces every lower one."""
 
     number: int = 0

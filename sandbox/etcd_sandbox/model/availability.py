@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import IntFlag
+
+from msgspec import Struct
 
 BUCKET_S = 0.1
 
@@ -12,8 +13,7 @@ OPEN_FOR_A_MOMENT = 2
 """So many tenths without an end of any request are none to speak of: requests come in their own rhythm."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bucket:
+class Bucket(Struct, frozen=True, kw_only=True):
     """What became of the requests that ended within 100 ms.
 
     `time_us` is when it began, in microseconds since the epoch. The counts are of linearizable reads,

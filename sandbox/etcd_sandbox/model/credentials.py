@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from etcd_sandbox.errors import InputError
 
@@ -10,8 +10,11 @@ USER_VARIABLE = "ETCD_SANDBOX_USER"
 """The variable with the user as whom the supervisor is to ask the members."""
 
 
-@dataclass(frozen=True, slots=True)
-class Credentials:
+WANTS_USER = "answers, but wants a user (authentication is on)"
+"""What is said of a member that tells a stranger nothing."""
+
+
+class Credentials(NamedTuple):
     """The name and the password of a user of etcd."""
 
     name: str

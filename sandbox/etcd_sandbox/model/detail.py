@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from etcd_sandbox.model.spec import MemberSpec
 from etcd_sandbox.model.state import Exit, ProcessState
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Peer:
+class Peer(Struct, frozen=True, kw_only=True):
     """An entry of the member list as one member has it; without a name it has never started."""
 
     id: str
@@ -19,16 +18,14 @@ class Peer:
     is_learner: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Totals:
+class Totals(Struct, frozen=True, kw_only=True):
     """How often something took place, and the seconds that it took altogether."""
 
     count: int = 0
     seconds: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Metrics:
+class Metrics(Struct, frozen=True, kw_only=True):
     """Figures since the member's start; None where its page has none.
 
     `peer_round_trips` is by the peer's member ID, in unpadded hex; it appears some 5 s after the start.
@@ -48,8 +45,7 @@ class Metrics:
     put_apply: Totals | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Detail:
+class Detail(Struct, frozen=True, kw_only=True):
     """A process as it was executed. `env` is laid over the supervisor's, without `env_drop`.
 
     `peers` and `metrics` are a member's own answers, None when it gave none.

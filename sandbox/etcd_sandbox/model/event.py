@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct, field
 
 
 class Kind(StrEnum):
@@ -44,8 +45,7 @@ class Kind(StrEnum):
     CLUSTER_STOPPED = "cluster.stopped"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class Event(Struct, frozen=True, kw_only=True):
     """One thing that happened.
 
     `seq` rises by one per event of a cluster, across its supervisors. `ts` is RFC 3339 in

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 
 class LinkFaultKind(StrEnum):
@@ -15,8 +16,7 @@ class LinkFaultKind(StrEnum):
     SLOW = "slow"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LinkFault:
+class LinkFault(Struct, frozen=True, kw_only=True):
     """One fault on the links between the members `side` and the members `other`, both ways.
 
     Members are named by their process names. `delay_s` is added to each way, give or take up to
@@ -45,8 +45,7 @@ Pair = tuple[str, str]
 """Who dials, and who is dialled, by process name."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class Rule(Struct, frozen=True, kw_only=True):
     """What becomes of the traffic of one pair: nothing passes, or it is late."""
 
     cut: bool = False

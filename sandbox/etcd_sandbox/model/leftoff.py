@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LeftOff:
+class LeftOff(Struct, frozen=True, kw_only=True):
     """The highest term and the highest revision that the members told of just before they were stopped."""
 
     term: int

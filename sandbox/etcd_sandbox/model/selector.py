@@ -6,8 +6,9 @@ import random
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from etcd_sandbox.errors import InputError, SandboxError
 from etcd_sandbox.model.state import ProcessState, Role
@@ -29,8 +30,7 @@ _ID = re.compile(r"0*([1-9a-f][0-9a-f]{0,15})")
 _NEED_ANSWERS = frozenset({"leader", "followers", "learners", "majority", "minority"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
+class Candidate(Struct, frozen=True, kw_only=True):
     """One process as a selector sees it; `member`, `id`, `role`, `term` are None for others.
 
     `running`: it is alive and not paused. `learner`: a member without a vote, as far as is known.

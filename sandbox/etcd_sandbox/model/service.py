@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 UNNOTICED_S = 0.1
 """What a client does not notice: a wait, or a time between two requests that were served."""
@@ -33,8 +34,7 @@ class How(StrEnum):
     WAITING = "waiting"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Service:
+class Service(Struct, frozen=True, kw_only=True):
     """How reads, or writes, were served.
 
     `gap_s` is the time that `how` is about: with FAILED, FAILING and WAITING the longest one in which none
@@ -59,8 +59,7 @@ class Service:
         return self.gap_s if self.how in (How.FAILED, How.FAILING) else 0.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LostWrites:
+class LostWrites(Struct, frozen=True, kw_only=True):
     """Writes that were sent while nobody led and whose answer is still awaited: so many, until so long after."""
 
     count: int

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 
 class Restart(StrEnum):
@@ -78,8 +79,7 @@ VARIABLES_FILE, RECORDS_FILE = "file of variables", "file of records"
 """The inputs beside a Procfile or profile, as errors and `Source.texts` call them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class Source(Struct, frozen=True, kw_only=True):
     """The input that a plan was made from, whole enough to make it again (`apply`).
 
     `path` is absolute and empty for `-n N`. `options` are the options of `up` that
@@ -99,8 +99,7 @@ class Source:
         return "" if piped else str(self.options.get("dns_records") or "")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EtcdBinary:
+class EtcdBinary(Struct, frozen=True, kw_only=True):
     """An etcd on this machine. `version` is bare (`3.5.1`); `origin` says why it was taken.
 
     With an `image`, `path` is the program within that container image.
@@ -112,8 +111,7 @@ class EtcdBinary:
     image: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PeerLink:
+class PeerLink(Struct, frozen=True, kw_only=True):
     """A relay in front of a member's peer listener.
 
     `listen_url` is where the member's peers dial, `target_url` where the member itself listens.
@@ -123,8 +121,7 @@ class PeerLink:
     target_url: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DiscoverySpec:
+class DiscoverySpec(Struct, frozen=True, kw_only=True):
     """The discovery service that introduces the members to each other, once.
 
     `service` is its URL; `token_url` is what members are given (v2: the whole URL of the token;
@@ -148,8 +145,7 @@ class DiscoverySpec:
         return max(0, self.size - self.taken)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SrvRecord:
+class SrvRecord(Struct, frozen=True, kw_only=True):
     """A DNS SRV record: `name` (`_etcd-server._tcp.etcd-sandbox.test`) leads to `target`:`port`."""
 
     name: str
@@ -159,8 +155,7 @@ class SrvRecord:
     weight: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HostRecord:
+class HostRecord(Struct, frozen=True, kw_only=True):
     """A DNS A record: `name` has the IPv4 address `address`, and if not `exact` what is beneath it, too."""
 
     name: str
@@ -168,8 +163,7 @@ class HostRecord:
     exact: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DnsSpec:
+class DnsSpec(Struct, frozen=True, kw_only=True):
     """The names under which the members find each other, and the server that answers for them.
 
     `address` is a loopback address of the server, at port 53. `resolv_conf` is the file that
@@ -190,8 +184,7 @@ class DnsSpec:
     log_queries: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ContainerSpec:
+class ContainerSpec(Struct, frozen=True, kw_only=True):
     """The container that a process runs in: `engine` is the program that runs it, `name` its own name.
 
     `program` is what is executed in it. `data_dir` is made before the start, since engines mount only what is there. The engine writes
@@ -213,8 +206,7 @@ CLUSTER_LABEL = "etcd-sandbox.cluster"
 """A label of every container and network of ours; its value is the cluster's state directory."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MemberSpec:
+class MemberSpec(Struct, frozen=True, kw_only=True):
     """A process that is an etcd server.
 
     `id` is etcd's own spelling: lower-case hex without leading zeros; None where it cannot
@@ -267,8 +259,7 @@ class MemberSpec:
         return tuple(place for place, is_ours in places if place and not is_ours)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProcessSpec:
+class ProcessSpec(Struct, frozen=True, kw_only=True):
     """One process: what is executed, where, with which environment.
 
     `argv` is executed as it is; `shown` is the command as a reader knows it. `env` is laid
@@ -307,8 +298,7 @@ class ProcessSpec:
         return self.member is not None and self.after is After.READY and self.member.learner
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unfinished:
+class Unfinished(Struct, frozen=True, kw_only=True):
     """A change of the members, `verb` on `process`, that is under way or was interrupted.
 
     That process is not started with the others: nobody knows how far the change got.
@@ -328,8 +318,7 @@ class PastKind(StrEnum):
     RESTORED = "restored"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PastChange:
+class PastChange(Struct, frozen=True, kw_only=True):
     """A change of the members that is done: `kind` says what, `version` under which etcd.
 
     `version` is the oldest among the members at that time, empty where none was known. `member` and
@@ -346,8 +335,7 @@ PLAN_SCHEMA = 2
 """The shape of a plan as JSON. Who changes the shape adds 1, and a step in `plan/recorded.py`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClusterSpec:
+class ClusterSpec(Struct, frozen=True, kw_only=True):
     """A whole cluster. `schema` is the shape of this value as JSON. `wanted` names the processes that `up` starts; empty means all.
 
     `token` is etcd's initial cluster token. `port_lock` is the path of the lock file that

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from etcd_sandbox.model.spec import Bootstrap, DiscoveryProtocol, Runtime, Service
 
@@ -42,8 +43,7 @@ class Role(StrEnum):
     PROXY = "proxy"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Exit:
+class Exit(Struct, frozen=True, kw_only=True):
     """How a process ended: by `signal` (`SIGKILL`) or with `code`; `ts` is RFC 3339.
 
     `note` is what a reader may want to know of the end.
@@ -61,8 +61,7 @@ class Exit:
         return f"killed by {self.signal}" if self.signal else f"exit status {self.code}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProcessStatus:
+class ProcessStatus(Struct, frozen=True, kw_only=True):
     """One process as `status` shows it. `cpu_percent` is of one core, since the last answer.
 
     `service`: what it does for the members' sake.
@@ -80,12 +79,7 @@ class ProcessStatus:
     service: Service | None = None
 
 
-WANTS_USER = "answers, but wants a user (authentication is on)"
-"""What is said of a member that refuses to tell a stranger of itself."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MemberStatus:
+class MemberStatus(Struct, frozen=True, kw_only=True):
     """One member as `status` shows it: its process and what it says of itself.
 
     What a member says (role, health, term, revision, sizes, version) is None when it did
@@ -127,8 +121,7 @@ class MemberStatus:
     own_cluster: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quorum:
+class Quorum(Struct, frozen=True, kw_only=True):
     """How many voters etcd's member list has, how many of them are needed, how many are healthy.
 
     `ok`: enough of them follow one leader, or a read that needs a quorum was just served; None where no
@@ -142,16 +135,14 @@ class Quorum:
     late: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlarmStatus:
+class AlarmStatus(Struct, frozen=True, kw_only=True):
     """An alarm that is up; `member` is its name, None where etcd does not tell which member is meant."""
 
     alarm: str
     member: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListedMember:
+class ListedMember(Struct, frozen=True, kw_only=True):
     """An entry of etcd's member list that is no process of this cluster: it counts all the same.
 
     `id` is unpadded hex. `started` is whether it ever joined: etcd knows its client URLs from then on.
@@ -169,8 +160,7 @@ class ListedMember:
     remnant: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SupervisorStatus:
+class SupervisorStatus(Struct, frozen=True, kw_only=True):
     """The supervisor itself."""
 
     pid: int
@@ -178,16 +168,14 @@ class SupervisorStatus:
     uptime_s: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogView:
+class LogView(Struct, frozen=True, kw_only=True):
     """Who leads by what the members' logs say, known when the line is written; None: nobody."""
 
     leader: str | None
     term: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogLoss:
+class LogLoss(Struct, frozen=True, kw_only=True):
     """Log lines that are not in the files, since the disk refused them: how many so far, why the last.
 
     `losing` tells that it still refuses them.
@@ -198,8 +186,7 @@ class LogLoss:
     why: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Registration:
+class Registration(Struct, frozen=True, kw_only=True):
     """A member as a discovery service has it: `id` in unpadded hex, `peer_urls` joined by commas."""
 
     member: str
@@ -207,8 +194,7 @@ class Registration:
     peer_urls: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BootstrapStatus:
+class BootstrapStatus(Struct, frozen=True, kw_only=True):
     """How the members were told of each other, and what runs them.
 
     `service` is the URL of the discovery service or the address of the DNS server, `process` the
@@ -229,8 +215,7 @@ class BootstrapStatus:
     lack: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClusterStatus:
+class ClusterStatus(Struct, frozen=True, kw_only=True):
     """`status --json`, schema 1. `leader` is the member name of the claimant with the highest term.
 
     `term` is that in which it leads, None while that is not known; without a leader it is the highest that a

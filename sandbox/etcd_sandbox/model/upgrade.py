@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from etcd_sandbox.model.service import Service
 from etcd_sandbox.model.spec import EtcdBinary
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpgradeOrder:
+class UpgradeOrder(Struct, frozen=True, kw_only=True):
     """Members get the etcd `to`, one after the other.
 
     `select` are selectors, `seed` is what `random` draws from. `timeout_s` is what each member may
@@ -26,8 +25,7 @@ class UpgradeOrder:
     timeout_s: float = 30.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpgradeStep:
+class UpgradeStep(Struct, frozen=True, kw_only=True):
     """What would be done to one member; `before` and `after` are versions of etcd.
 
     `dropped` and `added` are the flags of its command that the new version cannot take, and what
@@ -45,8 +43,7 @@ class UpgradeStep:
     done: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpgradePlan:
+class UpgradePlan(Struct, frozen=True, kw_only=True):
     """The steps in their order, and what should be known before.
 
     `version` is the new etcd's, `path` where it is, `cluster_version` the one now (`3.4.0`), None
@@ -60,8 +57,7 @@ class UpgradePlan:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MemberUpgrade:
+class MemberUpgrade(Struct, frozen=True, kw_only=True):
     """What became of one member: it ran etcd `before`, and runs `after` now.
 
     `took_s` is the time from its stop until it had caught up with the leader. `handed_to` is who
@@ -82,8 +78,7 @@ class MemberUpgrade:
     term_after: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unlike:
+class Unlike(Struct, frozen=True, kw_only=True):
     """A difference between etcd's own list of members and the plan, in a clause.
 
     `mend` are the commands that mend it, one after the other.
@@ -93,8 +88,7 @@ class Unlike:
     mend: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpgradeOutcome:
+class UpgradeOutcome(Struct, frozen=True, kw_only=True):
     """What an upgrade came to. `members` are those that it changed, in their order.
 
     `left` are those whose turn had not come when it was told to stop. The cluster version rises

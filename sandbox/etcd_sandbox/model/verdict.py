@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from etcd_sandbox.errors import TimedOut
 from etcd_sandbox.model.service import (
@@ -17,8 +18,7 @@ from etcd_sandbox.model.state import ProcessState, Quorum
 from etcd_sandbox.model.upgrade import UpgradeOutcome
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
+class Target(Struct, frozen=True, kw_only=True):
     """One process that a verb was for, and what became of it.
 
     `pid` is the one before, if there was one. `before` and `state` are its states. `done` is
@@ -40,16 +40,14 @@ class Target:
         return self.member or self.process
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
+class Claim(Struct, frozen=True, kw_only=True):
     """A member that says that it leads, and in which term; None where that is not known."""
 
     member: str
     term: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Verdict(Struct, frozen=True, kw_only=True):
     """What a verb did to the cluster; what does not apply, or was not waited for, is None.
 
     `targets` and `versus` are names: of members, else of processes; `versus` is the other side

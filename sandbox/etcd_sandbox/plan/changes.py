@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.model.spec import (
@@ -16,8 +17,7 @@ from etcd_sandbox.model.spec import (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moved:
+class Moved(Struct, frozen=True, kw_only=True):
     """A member that gets another peer URL: its process, and where its peers dial it now and then."""
 
     process: str
@@ -26,8 +26,7 @@ class Moved:
     after: str
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
+class Changes(Struct, frozen=True):
     """Process names that changed, came or went, in the order of the inputs.
 
     `moved` are members with another peer URL; they are not among the changed. `refused` is what

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from etcd_sandbox.etcd.flags import compose
 from etcd_sandbox.model.spec import ProcessSpec

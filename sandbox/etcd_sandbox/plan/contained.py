@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from pathlib import Path
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.model.spec import (
@@ -27,8 +29,7 @@ BUILT_IMAGE = "localhost/etcd-sandbox"
 """What images that are built from an etcd of this machine are called; they hold nothing else."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Engine:
+class Engine(Struct, frozen=True, kw_only=True):
     """A container engine: `program` is the path of `podman` or `docker`.
 
     `options` are what `run` needs on this machine: whose the files are, where the output goes.

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.etcd.flags import spelled
@@ -29,8 +30,7 @@ _HEARTBEAT_MS, _ELECTION_MS = 10, 100
 """The service has one member: its only election need not take a second."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Newcomers:
+class Newcomers(Struct, frozen=True, kw_only=True):
     """Whom a discovery service is to introduce: names and peer URLs, and the protocols that all
     their etcds speak, the better one first."""
 

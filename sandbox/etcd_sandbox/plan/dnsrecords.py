@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from etcd_sandbox.dns.recordfile import RecordFile, SrvLine, parse
 from etcd_sandbox.errors import InputError
@@ -76,8 +78,7 @@ def _is_tls(dns: DnsSpec, file: RecordFile) -> bool:
     return bool(secure)
 
 
-@dataclass(frozen=True, slots=True)
-class _Service:
+class _Service(Struct, frozen=True):
     """The SRV records of one name in the file, and the port that each member has for it."""
 
     file: RecordFile

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from etcd_sandbox.config.procfile import Entry, Procfile
 from etcd_sandbox.config.profileflags import unseen
@@ -112,8 +113,7 @@ def plan_procfile(
     )
 
 
-@dataclass(slots=True, kw_only=True)
-class _Plan:
+class _Plan(Struct, kw_only=True):
     """What holds for all entries, and the notes gathered on the way."""
 
     procfile: Procfile

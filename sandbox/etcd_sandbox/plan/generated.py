@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from etcd_sandbox.config.names import process_name
 from etcd_sandbox.config.profileshape import Profile, generated_names
@@ -147,8 +149,7 @@ def default_token(cluster: str) -> str:
     return "etcd-cluster-1" if cluster == "default" else f"etcd-cluster-{cluster}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Asked:
+class _Asked(Struct, frozen=True, kw_only=True):
     """What holds for all members."""
 
     cluster: str

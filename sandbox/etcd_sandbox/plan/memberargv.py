@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from etcd_sandbox.config.profileflags import unheeded
 from etcd_sandbox.config.profileshape import Flag, Profile

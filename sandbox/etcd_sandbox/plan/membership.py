@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from etcd_sandbox.etcd.version import parse
 from etcd_sandbox.model.spec import ClusterSpec, PastChange, PastKind, ProcessSpec, SourceKind

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from etcd_sandbox.config.profileshape import MEMBERS_LIMIT, Profile
 from etcd_sandbox.errors import InputError
@@ -19,8 +20,7 @@ _NARROW_STEP = 1000
 _WIDE_UP_TO = 5
 
 
-@dataclass(frozen=True, slots=True)
-class MemberPorts:
+class MemberPorts(Struct, frozen=True):
     """The ports of one member; `peer_listener` is used behind the links only."""
 
     client: int

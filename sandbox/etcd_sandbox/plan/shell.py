@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from etcd_sandbox.plan.words import Word, split
 
@@ -23,8 +24,7 @@ _NOT_MEMBERS = ("grpc-proxy", "gateway")
 _NOT_SERVING = ("version", "help", "h")
 
 
-@dataclass(frozen=True, slots=True)
-class EtcdInvocation:
+class EtcdInvocation(Struct, frozen=True):
     """A command that starts an etcd member.
 
     `argv` is what follows the program, variables expanded; `start` and `end` are the place of

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from etcd_sandbox.config.profileshape import Flag
 from etcd_sandbox.model.spec import Bootstrap, DiscoverySpec, DnsSpec
@@ -11,8 +12,7 @@ from etcd_sandbox.plan.discovered import Newcomers, discovery_flags, hashed_toke
 from etcd_sandbox.plan.named import dns_flags, host_of
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Means:
+class Means(Struct, frozen=True, kw_only=True):
     """What a way needs that a plan cannot know by itself.
 
     `token` is that of our own discovery service; `ask_service` gives the token of an existing
@@ -30,8 +30,7 @@ class Means:
     records: tuple[str, str] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
+class Way(Struct, frozen=True, kw_only=True):
     """One way. `token` is what is hashed into the members' IDs beside their peer URLs.
 
     With a `host_prefix`, peers reach a member by a host name: the prefix and its own name.

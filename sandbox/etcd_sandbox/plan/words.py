@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?::?-([^}]*))?\})", re.ASCII)
 _ESCAPED_IN_QUOTES = '$`"\\'
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """A piece of a word: text as it is, or a variable such as `$PORT` as it is written."""
 
     text: str
@@ -19,8 +19,7 @@ class Part:
     quoted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(Struct, frozen=True):
     """A word without its quotes; `start` and `end` are its place in the command line."""
 
     parts: tuple[Part, ...]
@@ -67,8 +66,7 @@ class Word:
         return found if current is None else [*found, current]
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """The words of a command line's first simple command.
 
     `plain`: the line is that command alone, without operators, redirections or substitutions.
@@ -90,8 +88,7 @@ class _Unclosed(Exception):
     """A quote, brace or substitution has no end."""
 
 
-@dataclass(slots=True)
-class _Splitter:
+class _Splitter(Struct):
     command: str
     at: int = 0
     start: int = 0

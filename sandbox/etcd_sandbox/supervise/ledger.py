@@ -11,10 +11,10 @@ import json
 import os
 import signal
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+from msgspec import Struct
 
 from etcd_sandbox import __version__
 
@@ -25,8 +25,7 @@ _START_TOLERANCE_S = 0.05
 _KILL_TIMEOUT_S = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(Struct, frozen=True):
     """One live process: its pid, which is its group's number too, and its start time."""
 
     pid: int

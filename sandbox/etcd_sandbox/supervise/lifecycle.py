@@ -7,7 +7,9 @@ SIGTERM to SIGKILL are here; nothing here touches a process or a clock.
 from __future__ import annotations
 
 import signal
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from etcd_sandbox.model.spec import ProcessSpec, Restart, Stdin
 from etcd_sandbox.model.state import ProcessState
@@ -20,8 +22,7 @@ AT_ONCE_S = 2.0
 """A process that ends so soon, and well, may not have found what it reads from."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Life:
+class Life(Struct, frozen=True, kw_only=True):
     """What is known of one process.
 
     `code` is the last wait code (negative: the signal's number). `forgiven` says that the
@@ -51,78 +52,65 @@ class Life:
 # Inputs: what somebody wants, or what has happened.
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(Struct, frozen=True):
     """Somebody wants it to run."""
 
 
-@dataclass(frozen=True, slots=True)
-class Started:
+class Started(Struct, frozen=True):
     """It was executed."""
 
     pid: int
 
 
-@dataclass(frozen=True, slots=True)
-class StartFailed:
+class StartFailed(Struct, frozen=True):
     """It could not be executed."""
 
     error: str
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
+class Ready(Struct, frozen=True):
     """It does what it is for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
+class Stop(Struct, frozen=True):
     """Somebody wants it to end in order: SIGTERM, then SIGKILL after the time."""
 
     timeout_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Crash:
+class Crash(Struct, frozen=True):
     """Somebody wants to see it hit by a signal."""
 
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
+class Pause(Struct, frozen=True):
     """Somebody wants it to hang."""
 
 
-@dataclass(frozen=True, slots=True)
-class Resume:
+class Resume(Struct, frozen=True):
     """Somebody wants it to go on after a pause."""
 
 
-@dataclass(frozen=True, slots=True)
-class Removed:
+class Removed(Struct, frozen=True):
     """It was told that it is no longer wanted for good; its next end is no crash."""
 
 
-@dataclass(frozen=True, slots=True)
-class MainEnded:
+class MainEnded(Struct, frozen=True):
     """The process itself has ended; others of its group may live."""
 
     code: int
 
 
-@dataclass(frozen=True, slots=True)
-class GroupGone:
+class GroupGone(Struct, frozen=True):
     """The process and everything in its group have ended."""
 
 
-@dataclass(frozen=True, slots=True)
-class PatienceEnded:
+class PatienceEnded(Struct, frozen=True):
     """The time after SIGTERM is over."""
 
 
-@dataclass(frozen=True, slots=True)
-class BackoffEnded:
+class BackoffEnded(Struct, frozen=True):
     """The pause before a restart is over."""
 
 
@@ -145,34 +133,29 @@ Input = (
 # Actions: what is to be done about it.
 
 
-@dataclass(frozen=True, slots=True)
-class Execute:
+class Execute(Struct, frozen=True):
     """Execute it; answer with Started or StartFailed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Signal:
+class Signal(Struct, frozen=True):
     """Signal the whole process group."""
 
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class WaitPatiently:
+class WaitPatiently(Struct, frozen=True):
     """Answer with PatienceEnded after so many seconds; None ends the wait."""
 
     seconds: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class WaitBackoff:
+class WaitBackoff(Struct, frozen=True):
     """Answer with BackoffEnded after so many seconds; None ends the wait."""
 
     seconds: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Tell:
+class Tell(Struct, frozen=True):
     """Publish an event: started, ready, exited, removed, restarting, paused or resumed."""
 
     what: str

@@ -16,10 +16,12 @@ import time
 from array import array
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
 from pathlib import Path
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from etcd_sandbox.host.obstacle import FULL
 from etcd_sandbox.model.state import LogLoss
@@ -44,8 +46,7 @@ CALM_US = 2_000_000
 _log = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class _Segment:
+class _Segment(Struct):
     """Lines of one process that lie together: in a file, or in memory while the disk refuses them."""
 
     number: int

@@ -16,7 +16,8 @@ import termios
 import time
 from array import array
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from etcd_sandbox.model.spec import ProcessSpec
 from etcd_sandbox.supervise import openfiles
@@ -138,8 +139,7 @@ def _bytes_in(fd: int) -> int:
     return count[0]
 
 
-@dataclass(frozen=True, slots=True)
-class Executed:
+class Executed(Struct, frozen=True):
     """When a process was executed: microseconds since the epoch, and monotonic seconds."""
 
     at_us: int

@@ -9,7 +9,8 @@ import os
 import signal
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from etcd_sandbox.errors import SandboxError
 from etcd_sandbox.host.obstacle import obstacle

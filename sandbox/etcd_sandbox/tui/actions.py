@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from etcd_sandbox.model.verb import Verb
 
@@ -17,8 +18,7 @@ class Scope(StrEnum):
     LESSON = "lesson"
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
+class Action(Struct, frozen=True):
     """One thing to do; footer, help, palette and menu say it in these words.
 
     `key` is Textual's name of a key, or several with commas. Two actions may share a key where

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from rich.cells import cell_len
 
 from etcd_sandbox.tui.pieces import Line, Piece, joined, padded
@@ -13,8 +13,7 @@ from etcd_sandbox.tui.widgets.colours import STRONG
 GAP = 2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
+class Column(Struct, frozen=True, kw_only=True):
     """One column. `wanted` is 0 for one that always stays; of the others the highest goes first.
 
     `least` is the width that it keeps when its texts are shorter, so that the table does not

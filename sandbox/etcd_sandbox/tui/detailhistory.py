@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from etcd_sandbox.model.detail import Detail, Metrics, Totals
 from etcd_sandbox.tui.sparkline import Point
@@ -37,8 +38,7 @@ COUNTS = frozenset({Figure.FAILED, Figure.LEADER_CHANGES})
 """Their points are by how much they rose."""
 
 
-@dataclass(slots=True)
-class History:
+class History(Struct):
     """The points of one process, oldest first; a gap (None) where nothing took place or nothing was told.
 
     A member's figures count from its start, so that a point is the difference of two answers of

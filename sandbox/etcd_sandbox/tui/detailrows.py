@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import zip_longest
+
+from msgspec import Struct, field
 
 from etcd_sandbox.model.detail import Detail
 from etcd_sandbox.model.event import Kind
@@ -30,8 +31,7 @@ _BETWEEN = "  "
 _RIGHT_SHARE = 0.56
 
 
-@dataclass(slots=True)
-class Near:
+class Near(Struct):
     """What is known of one process: the last answer, those before it, and why there is none now."""
 
     process: str

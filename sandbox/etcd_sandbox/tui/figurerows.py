@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
+from msgspec import Struct
 from rich.cells import cell_len
 
 from etcd_sandbox.model.detail import Metrics, Peer, Totals
@@ -55,8 +55,7 @@ _NO_PUT = "This etcd does not measure the latency of puts; 3.7 and later do."
 _TRIP = "A point is a round trip as etcd notes it, every half minute or so."
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(Struct, frozen=True):
     """One figure: whose it is, its points, how one is said, and what it comes to since the start."""
 
     label: Piece

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from msgspec.structs import asdict
 
+from etcd_sandbox.model.credentials import WANTS_USER
 from etcd_sandbox.model.spec import Bootstrap, Runtime
-from etcd_sandbox.model.state import WANTS_USER, BootstrapStatus, Quorum
+from etcd_sandbox.model.state import BootstrapStatus, Quorum
 from etcd_sandbox.tui.store import Store
 from etcd_sandbox.words import shown
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from etcd_sandbox.tui.actions import Action
 
@@ -19,8 +20,7 @@ class Phase(StrEnum):
     DONE = "done"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class Standing(Struct, frozen=True, kw_only=True):
     """`number`: of the step, from 1; behind the last where there is none. `running`: a command does.
 
     `typed`: every command of the step was run. `present`: the cluster could be asked.

@@ -8,8 +8,9 @@ import warnings
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.etcd.logline import level_of
@@ -50,8 +51,7 @@ def pattern_of(text: str) -> re.Pattern[str]:
         ) from None
 
 
-@dataclass(frozen=True, slots=True)
-class LogFilter:
+class LogFilter(Struct, frozen=True):
     """None means any process, any level, any text. Skipped lines are always told of."""
 
     processes: frozenset[str] | None = None

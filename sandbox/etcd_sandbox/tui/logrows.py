@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from itertools import pairwise
 
+from msgspec import Struct
 from rich.ansi import AnsiDecoder
 from rich.cells import cell_len, chop_cells, set_cell_size
 from rich.segment import Segment
@@ -45,8 +45,7 @@ _LEVELS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(Struct, frozen=True):
     """How all lines are shown. `left` is the first column shown of lines that are not wrapped."""
 
     width: int

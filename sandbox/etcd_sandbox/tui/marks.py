@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from etcd_sandbox.model.event import Event, Kind
 from etcd_sandbox.tui.widgets.colours import BAD, FAINT, GOOD, ODD, PLAIN
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
+class Mark(Struct, frozen=True):
     """A sign of one cell, what it means in one word, and its style.
 
     Where two fall on one cell of the time line, the one with the higher `weight` stands.

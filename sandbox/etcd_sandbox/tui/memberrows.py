@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from etcd_sandbox.model.state import ClusterStatus, MemberStatus, ProcessState, ProcessStatus, Role
 from etcd_sandbox.tui.columns import Column, table
@@ -54,8 +56,7 @@ _PROCESS_COLUMNS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class TableLine:
+class TableLine(Struct, frozen=True):
     """One line of the tables; `process` is whom it is about, None for heads and empty lines."""
 
     line: Line

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 
-@dataclass(slots=True)
-class OrderBoard:
+class OrderBoard(Struct):
     """The last answer, and the orders that still run, each under a number of its own."""
 
     answer: str = ""

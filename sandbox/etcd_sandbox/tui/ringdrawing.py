@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 
+from msgspec import Struct
+from msgspec.structs import asdict
 from rich.cells import cell_len
 
 from etcd_sandbox.model.fault import Pair, Rule
@@ -89,8 +90,7 @@ def _ring(
 _Spot = tuple[float, float]
 
 
-@dataclass(frozen=True, slots=True)
-class _Link:
+class _Link(Struct, frozen=True):
     """One link between two members that run; `follows` is the index of the one that leads the other."""
 
     ends: tuple[_Spot, _Spot]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 
+from msgspec import Struct
+from msgspec.structs import replace
 from rich.cells import cell_len
 
 from etcd_sandbox.model.fault import Pair, Rule
@@ -26,8 +27,7 @@ _ROLES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Label:
+class Label(Struct, frozen=True):
     """How a member is named in the picture: a symbol and its name, and below what it is."""
 
     title: str

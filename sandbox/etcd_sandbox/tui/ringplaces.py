@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 _FLATNESSES = (3.2, 5.0, math.inf)
 """How many cells a ring may be wide for each that it is high, tried in turn; a circle has 2."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where a label stands: the cell of its middle, and its first cell."""
 
     middle: tuple[float, float]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 _Mode = TypeVar("_Mode", bound=StrEnum)
 
@@ -25,8 +27,7 @@ class LessonRoom(StrEnum):
     AWAY = "-lesson-away"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rooms:
+class Rooms(Struct, frozen=True, kw_only=True):
     """How the screen is shared; `lesson` is None where there is none."""
 
     zoom: Zoom = Zoom.NONE

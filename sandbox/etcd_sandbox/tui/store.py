@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
 from datetime import datetime
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from etcd_sandbox.model.availability import BUCKET_S, Bucket, Served
 from etcd_sandbox.model.event import Event, Kind
@@ -33,8 +35,7 @@ _MARKED = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outage:
+class Outage(Struct, frozen=True, kw_only=True):
     """A time in which no read was served, and some failed: from the last one that was to the next.
 
     `began_us` and `ended_us` (None while it lasts) are in microseconds since the epoch.
@@ -45,16 +46,14 @@ class Outage:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class Told(Struct, frozen=True, kw_only=True):
     """An event with the seconds since the one before; None for the first."""
 
     event: Event
     after_s: float | None
 
 
-@dataclass(slots=True)
-class Store:
+class Store(Struct):
     """The cluster as the dashboard last heard of it.
 
     Each kind of news has a number that rises when it comes, so that a widget can tell whether

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Protocol
+
+from msgspec.structs import replace
 
 from etcd_sandbox.learn.course import Course, Words
 from etcd_sandbox.learn.guide import Guide, Said
@@ -201,7 +202,7 @@ class Tutor:
             self._stand(phase=Phase.QUESTION, number=self.guide.at + 1)
 
     def _stand(self, **changes: object) -> None:
-        now = replace(self.standing, **changes)  # type: ignore[arg-type]
+        now = replace(self.standing, **changes)
         if now != self.standing or not changes:
             self.standing = now
             self._page.stand(now)

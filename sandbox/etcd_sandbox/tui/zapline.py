@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from etcd_sandbox.etcd.logline import LogLine, read_line
 
@@ -16,8 +17,7 @@ _RAFT_CLOCK = re.compile(rb"raft\d{4}/\d\d/\d\d (\d\d:\d\d:\d\d)")
 _IN_COLUMNS = frozenset({"level", "ts", "msg"})
 
 
-@dataclass(frozen=True, slots=True)
-class ZapLine:
+class ZapLine(Struct, frozen=True):
     """What a line says. `clock` is HH:MM:SS.mmm as the line tells it, empty where it tells none."""
 
     clock: str

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hmac
 import re
-from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 _HOST = re.compile(r"(?:\[(?P<v6>[0-9a-f:.]+)\]|(?P<name>[a-z0-9._-]+))(?::[0-9]{1,5})?\Z", re.I)
 
 
-@dataclass(frozen=True, slots=True)
-class Door:
+class Door(Struct, frozen=True):
     """What opens it. `names`: the host names that the server may be asked for, in lower case.
 
     The token is the first part of every path, of the page, the websocket, files and downloads
@@ -23,8 +23,7 @@ class Door:
     names: frozenset[str] = frozenset({"localhost"})
 
 
-@dataclass(frozen=True, slots=True)
-class Knock:
+class Knock(Struct, frozen=True):
     """A request: its path, and the headers Host and Origin as they came."""
 
     path: str

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import errno
 import socket
-from dataclasses import dataclass
 from ipaddress import ip_address
+
+from msgspec import Struct
 
 from etcd_sandbox.errors import InputError
 
@@ -15,8 +16,7 @@ USUAL_PORT = 8379
 """Taken when no port is named and it is free: the same every time suits `ssh -L`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Listening:
+class Listening(Struct, frozen=True):
     """A listening socket. `address` is where it is bound, `shown` who to ask for it in a URL."""
 
     socket: socket.socket

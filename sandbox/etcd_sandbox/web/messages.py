@@ -2,38 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import msgspec
+from msgspec import Struct
 
 MOST_COLUMNS, MOST_ROWS = 1000, 500
 """A larger screen is nobody's, and would cost the dashboard its memory."""
 
 
-@dataclass(frozen=True, slots=True)
-class Typed:
+class Typed(Struct, frozen=True):
     """Keys, or what was pasted."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Resized:
+class Resized(Struct, frozen=True):
     """How large the terminal in the page is now."""
 
     columns: int
     rows: int
 
 
-@dataclass(frozen=True, slots=True)
-class Pinged:
+class Pinged(Struct, frozen=True):
     """To be sent back."""
 
     word: str | int | float
 
 
-@dataclass(frozen=True, slots=True)
-class Looked:
+class Looked(Struct, frozen=True):
     """The page has the keyboard now, or has not."""
 
     here: bool

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -18,6 +17,7 @@ from etcd_sandbox.inputs.options import Options
 from etcd_sandbox.inputs.plan import plan_up
 from etcd_sandbox.model.spec import Bootstrap, EtcdBinary
 from etcd_sandbox.paths import ClusterPaths, cluster_paths
+from msgspec.structs import replace
 
 from tests import snapshots
 

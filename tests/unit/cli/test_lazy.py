@@ -15,6 +15,7 @@ from tests.unit.conftest import FakeSupervisor, member, status_answer
 HEAVY = {
     "anyio",
     "asyncio",
+    "dataclasses",
     "httpx",
     "msgspec",
     "platformdirs",
@@ -23,6 +24,8 @@ HEAVY = {
     "etcd_sandbox.config",
     "etcd_sandbox.etcd",
     "etcd_sandbox.host.launch",
+    "etcd_sandbox.model.spec",
+    "etcd_sandbox.model.state",
     "etcd_sandbox.plan",
     "starlette",
     "subprocess",

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from etcd_sandbox.cluster.discovering import what_lacks
 from etcd_sandbox.etcd.registry import TokenState
 from etcd_sandbox.model.spec import DiscoveryProtocol, DiscoverySpec
 from etcd_sandbox.model.state import Registration
+from msgspec.structs import replace
 
 OWN = DiscoverySpec(
     protocol=DiscoveryProtocol.V2,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
@@ -16,6 +15,7 @@ from etcd_sandbox.etcd.answers import Refusal, StatusAnswer
 from etcd_sandbox.etcd.metrics import Identity
 from etcd_sandbox.model.detail import Peer
 from etcd_sandbox.model.state import ProcessState
+from msgspec.structs import replace
 
 NAMES = ("etcd1", "etcd2", "etcd3")
 

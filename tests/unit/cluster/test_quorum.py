@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from etcd_sandbox.cluster.quorum import (
     claimant,
@@ -18,6 +16,7 @@ from etcd_sandbox.cluster.quorum import (
 from etcd_sandbox.cluster.settling import Voter
 from etcd_sandbox.etcd.answers import StatusAnswer
 from etcd_sandbox.model.state import Quorum, Role
+from msgspec.structs import replace
 
 
 def answer(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from etcd_sandbox.cluster.roster import Roster
 from etcd_sandbox.model.detail import Peer
 from etcd_sandbox.model.spec import After, MemberSpec, ProcessSpec
+from msgspec.structs import replace
 
 
 def member(number: int, after: After = After.START) -> ProcessSpec:

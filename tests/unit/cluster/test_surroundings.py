@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from etcd_sandbox.cluster.surroundings import delete_data
+from msgspec.structs import replace
 
 from tests.unit.export.plans import from_profile
 

@@ -20,7 +20,7 @@ from etcd_sandbox.control import bounded, connections
 from etcd_sandbox.control.asked import LONGEST_DELAY_S
 from etcd_sandbox.control.server import ControlServer, bind
 from etcd_sandbox.model.event import Kind
-from etcd_sandbox.model.verb import Order
+from etcd_sandbox.model.order import Order
 from etcd_sandbox.supervise.bus import Bus
 from etcd_sandbox.supervise.logbook import Logbook
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from etcd_sandbox.dns.needs import Facts, lacks
+from msgspec.structs import replace
 
 ROOT = Facts(
     system="Linux",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from etcd_sandbox.cluster.startfailure import explain
 from etcd_sandbox.etcd.discoveryfailures import explain_discovery
@@ -15,6 +13,7 @@ from etcd_sandbox.model.spec import (
     Source,
     SourceKind,
 )
+from msgspec.structs import replace
 
 OWN = DiscoverySpec(
     protocol=DiscoveryProtocol.V2,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from etcd_sandbox.export.memberoptions import the_member
 from etcd_sandbox.model.spec import ClusterSpec, Service
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tests.unit.export import plans
 from tests.unit.export.plans import from_procfile, from_profile

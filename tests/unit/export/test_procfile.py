@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import replace
 
 import pytest
 from etcd_sandbox.config.procfile import parse_procfile
@@ -13,6 +12,7 @@ from etcd_sandbox.export.procfile import procfile
 from etcd_sandbox.model.spec import ClusterSpec, ContainerNetwork, ProcessSpec, Restart, Service
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tests.unit.export import plans
 from tests.unit.export.plans import from_procfile, from_profile

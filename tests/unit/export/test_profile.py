@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import tomli
 from etcd_sandbox.errors import InputError
@@ -11,6 +9,7 @@ from etcd_sandbox.export.profile import profile
 from etcd_sandbox.model.spec import RECORDS_FILE, ClusterSpec, ContainerNetwork, ProcessSpec
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from tests.unit.export import plans
 from tests.unit.export.plans import from_procfile, from_profile

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 from etcd_sandbox.inputs.olddata import going_on
 from etcd_sandbox.model.spec import ClusterSpec, MemberSpec, ProcessSpec, Source, SourceKind
 from etcd_sandbox.paths import ClusterPaths
+from msgspec.structs import replace
 
 BEGUN = datetime(2026, 11, 30, 18, 5).timestamp()
 

@@ -46,7 +46,7 @@ def test_a_key_of_a_profiles_cluster_is_called_as_the_option_that_wins_over_it()
     keys = set(ClusterTable.__struct_fields__)
     assert keys - {"user"} <= DECLARED.keys()
     of_ways = {name for name, option in DECLARED.items() if option.bootstrap or option.contained}
-    assert of_ways | {"bootstrap", "runtime", "fresh"} == {*AskedWay.__dataclass_fields__}
+    assert of_ways | {"bootstrap", "runtime", "fresh"} == {*AskedWay.__struct_fields__}
     assert of_ways <= keys
 
 

@@ -4,7 +4,6 @@ import contextlib
 import os
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from etcd_sandbox.inputs.plan import plan_again, plan_file, plan_up
 from etcd_sandbox.model.spec import ClusterSpec, EtcdBinary, SourceKind, Stdin
 from etcd_sandbox.paths import ClusterPaths, cluster_paths
 from etcd_sandbox.plan.named import DOMAIN
+from msgspec.structs import replace
 
 MEMBER = "etcd1: etcd --name infra1\n"
 RECORDS = f"""\

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from etcd_sandbox.model.event import Event, Kind
@@ -16,6 +15,7 @@ from etcd_sandbox.model.state import (
     Role,
     SupervisorStatus,
 )
+from msgspec.structs import replace
 
 BEGAN = datetime(2026, 3, 14, 9, 0, 0, tzinfo=UTC)
 
@@ -107,7 +107,7 @@ def member(name: str, **changes: object) -> MemberStatus:
         uptime_s=1.0,
         exit=None,
     )
-    return replace(sample, **changes)  # type: ignore[arg-type]
+    return replace(sample, **changes)
 
 
 def down(name: str) -> MemberStatus:
@@ -133,7 +133,7 @@ def status(
         processes=(),
         faults=(),
     )
-    return replace(sample, **changes)  # type: ignore[arg-type]
+    return replace(sample, **changes)
 
 
 def another(way: str = "static", runtime: str = "process", *members: MemberStatus) -> ClusterStatus:

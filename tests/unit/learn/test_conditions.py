@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from etcd_sandbox.learn.conditions import parse_condition, vocabulary
 from etcd_sandbox.learn.record import Record
@@ -9,6 +7,7 @@ from etcd_sandbox.learn.view import Known, Pairs, View
 from etcd_sandbox.model.detail import Peer
 from etcd_sandbox.model.event import Kind
 from etcd_sandbox.model.state import AlarmStatus, ClusterStatus, ProcessState, Role
+from msgspec.structs import replace
 
 from tests.unit.learn.samples import BEGAN, Story, another, down, member, status
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 
 from etcd_sandbox.learn.condition import Asks
@@ -8,6 +7,7 @@ from etcd_sandbox.learn.guide import Guide, Said, Tone
 from etcd_sandbox.learn.lesson import parse_lesson
 from etcd_sandbox.model.event import Event, Kind
 from etcd_sandbox.model.state import ClusterStatus, ProcessState
+from msgspec.structs import replace
 
 from tests.unit.learn.samples import PAGE, Story, another, down, member, status
 

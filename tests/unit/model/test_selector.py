@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from etcd_sandbox.model.selector import (
     resolve,
 )
 from etcd_sandbox.model.state import Role
+from msgspec.structs import replace
 
 MEMBERS = [
     Candidate(process="etcd1", member="infra1", id="8211f1d0f64f3269", role=Role.FOLLOWER, term=3),

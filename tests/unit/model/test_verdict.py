@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from etcd_sandbox.model.service import How, LostWrites, Service
 from etcd_sandbox.model.state import Quorum
 from etcd_sandbox.model.verdict import Claim, Verdict, sentence
+from msgspec.structs import replace
 
 ON = Service(how=How.WENT_ON, gap_s=0.02, wait_s=0.001)
 

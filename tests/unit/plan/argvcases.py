@@ -12,7 +12,6 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -33,6 +32,7 @@ from etcd_sandbox.paths import ClusterPaths
 from etcd_sandbox.plan.contained import Engine
 from etcd_sandbox.plan.joining import joining, newcomer
 from etcd_sandbox.plan.upgrades import with_etcd
+from msgspec.structs import replace
 
 STATE = Path("/state")
 WORK = "/work"

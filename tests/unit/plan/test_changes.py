@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,6 +21,7 @@ from etcd_sandbox.model.spec import (
     SourceKind,
 )
 from etcd_sandbox.plan.changes import Changes, Moved, compare, in_order, peer_urls_of
+from msgspec.structs import replace
 
 
 def process(name: str, **fields: Any) -> ProcessSpec:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from etcd_sandbox.plan.contained import Engine
 from etcd_sandbox.plan.generated import plan_members
 from etcd_sandbox.plan.linked import APART
 from etcd_sandbox.plan.ways import Means
+from msgspec.structs import replace
 
 PODMAN = Engine(
     runtime=Runtime.PODMAN, program="/usr/bin/podman", options=("--user=0:0",), tells_pid=True

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from etcd_sandbox.model.spec import ClusterSpec, MemberSpec, ProcessSpec, Source, SourceKind
 from etcd_sandbox.plan.identity import mismatch
+from msgspec.structs import replace
 
 
 def cluster(*members: tuple[str, int], token: str = "t") -> ClusterSpec:

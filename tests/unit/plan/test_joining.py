@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from etcd_sandbox.errors import InputError
 from etcd_sandbox.model.spec import After, ClusterSpec, ContainerNetwork, MemberSpec, ProcessSpec
 from etcd_sandbox.plan.joining import common_flags, joining, newcomer
 from etcd_sandbox.plan.membership import without_member
+from msgspec.structs import replace
 
 from tests.unit.export.plans import DISCOVERY, DNS, contained, from_procfile, from_profile
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from etcd_sandbox.model.detail import Peer
 from etcd_sandbox.model.upgrade import Unlike
 from etcd_sandbox.plan.listed import moved_words, unlike
+from msgspec.structs import replace
 
 from tests.unit.export.plans import from_profile
 

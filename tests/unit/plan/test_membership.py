@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from etcd_sandbox.plan.membership import (
     with_member,
     without_member,
 )
+from msgspec.structs import replace
 
 from tests.unit.export.plans import from_profile
 

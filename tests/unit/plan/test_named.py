@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from etcd_sandbox.model.spec import DnsSpec, EtcdBinary, ProcessSpec, Service
 from etcd_sandbox.plan import named
 from etcd_sandbox.plan.named import NO_PLUGINS, own_records, private_mount
 from etcd_sandbox.plan.ports import ports_from
+from msgspec.structs import replace
 
 OLD, NEW = (EtcdBinary(path="/etcd", version=v, origin="") for v in ("3.4.23", "3.5.0"))
 PORTS = (("infra1", ports_from(12379)), ("Infra2", ports_from(22379)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +18,7 @@ from etcd_sandbox.model.spec import (
 )
 from etcd_sandbox.plan import upgrades
 from etcd_sandbox.plan.composed import composed
+from msgspec.structs import replace
 
 OLD = EtcdBinary(path="/old/etcd", version="3.5.1", origin="as given")
 NEW = EtcdBinary(path="/new/etcd", version="3.6.16", origin="as given")

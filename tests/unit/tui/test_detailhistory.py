@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from etcd_sandbox.model.detail import Detail, Totals
 from etcd_sandbox.model.state import ProcessState
 from etcd_sandbox.tui.detailhistory import LONGEST_S, POINTS_KEPT, Figure, History
+from msgspec.structs import replace
 
 from tests.tui.detailsamples import KILLED, detail, metrics, peer
 

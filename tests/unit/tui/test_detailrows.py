@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 from etcd_sandbox.model.detail import Detail
@@ -14,6 +13,7 @@ from etcd_sandbox.model.state import ProcessState
 from etcd_sandbox.tui.detailrows import WIDE_FROM, Near, command_line, draw
 from etcd_sandbox.tui.pieces import text_of, width_of
 from etcd_sandbox.tui.store import Store
+from msgspec.structs import replace
 
 from tests.tui.detailsamples import KILLED, busy, dead, detail, metrics, peer, plain, spec
 from tests.tui.samples import down, event, member, partition, process, status

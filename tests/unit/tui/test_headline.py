@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from etcd_sandbox.model.spec import Bootstrap, DiscoveryProtocol, Runtime
 from etcd_sandbox.model.state import BootstrapStatus, ProcessState, Registration
 from etcd_sandbox.tui.headline import headline
 from etcd_sandbox.tui.store import Store
+from msgspec.structs import replace
 
 from tests.tui.samples import cluster, process, status
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import combinations
 
 import pytest
@@ -12,6 +11,7 @@ from etcd_sandbox.tui.ringdrawing import CUT, draw, shown_of
 from etcd_sandbox.tui.ringlabels import symbol_and_words
 from etcd_sandbox.tui.ringplaces import places_of
 from etcd_sandbox.tui.widgets.colours import BAD, ODD, of_process
+from msgspec.structs import replace
 
 from tests.tui.samples import CONDITIONS, cluster, down, member, status
 

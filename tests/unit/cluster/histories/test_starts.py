@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from etcd_sandbox.errors import ProcessFailed, SandboxError, TimedOut
 from etcd_sandbox.model.event import Kind
 from etcd_sandbox.model.spec import Restart, Unfinished
 from etcd_sandbox.model.state import ProcessState, Role
+from msgspec.structs import replace
 
 from tests.fakes.sandbox import Sandbox, planned, play
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from etcd_sandbox.errors import SandboxError
 from etcd_sandbox.etcd.answers import Added
 from etcd_sandbox.model.spec import ClusterSpec
 from etcd_sandbox.plan.joining import joining
+from msgspec.structs import replace
 
 from tests.fakes.sandbox import Sandbox, planned, play
 

@@ -60,6 +60,17 @@ def download_home() -> Path:
     return platformdirs.user_data_path("etcd-sandbox", appauthor=False) / "etcd"
 
 
+def cache_home() -> Path:
+    """The directory for what can be learnt again."""
+    if sys.platform == "linux":
+        # As platformdirs answers (see `state_home`).
+        given = os.environ.get("XDG_CACHE_HOME", "").strip()
+        return (Path(given) if given else Path.home() / ".cache") / "etcd-sandbox"
+    import platformdirs
+
+    return platformdirs.user_cache_path("etcd-sandbox", appauthor=False)
+
+
 def private_runtime_dir(longest: int = sys.maxsize) -> Path:
     """A directory that only this user can enter, made if missing; in `/tmp` where `$TMPDIR` has more bytes than `longest`.
 

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from etcd_sandbox.errors import InputError
+from etcd_sandbox.etcd import knownversions
 from etcd_sandbox.host.obstacle import STARVED, no_more_processes, obstacle
 
 ANSWER_TIMEOUT_S = 10.0
@@ -23,11 +24,9 @@ _WRONG_MACHINE = {errno.ENOEXEC, getattr(errno, "EBADARCH", errno.ENOEXEC)}
 
 _MACHINE_AT_ITS_LIMIT = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 
-_versions: dict[tuple[str, int, int], str] = {}
-
 
 def binary_version(path: str) -> str:
-    """What `etcd --version` says, bare (`3.5.1`). Asked once per file and process.
+    """What `etcd --version` says, bare (`3.5.1`). Asked once per file (see `knownversions`).
 
     Raises InputError when there is no such file, it cannot be executed here, or is no etcd.
     """
@@ -37,8 +36,9 @@ def binary_version(path: str) -> str:
         raise InputError(f"there is no etcd ({error.strerror})", path, "check the path") from error
     if not Path(path).is_file():
         raise InputError("this is no program", path, "give the path of the etcd program itself")
-    key = (str(Path(path).resolve()), stat.st_mtime_ns, stat.st_size)
-    if key not in _versions:
+    program = Path(path).resolve()
+    version = knownversions.recall(program, stat)
+    if version is None:
         said = _output([path, "--version"])
         version = told_version(said)
         if version is None and any(sign.decode() in said for sign in STARVED):
@@ -47,8 +47,8 @@ def binary_version(path: str) -> str:
             raise InputError(
                 "this is not etcd: it does not tell etcd's version", path, "check the path"
             )
-        _versions[key] = version
-    return _versions[key]
+        knownversions.remember(program, stat, version)
+    return version
 
 
 def told_version(output: str) -> str | None:

@@ -328,6 +328,9 @@ def test_a_limit_that_cannot_be_raised_is_told_before_anything_starts(
     assert "70 processes need up to 344 open files, and no more than 100 are allowed" in told(done)
     assert "ulimit -n 344" in done.stderr
     assert sandbox_command("status", code=3)
+    done = in_shell(sandbox_command, "ulimit -n 10; sandbox up -d")  # the guard gets no further
+    assert done.returncode == 1
+    assert "this process may open no more than 10 files" in told(done)
 
 
 def test_a_process_that_cannot_be_executed_is_a_start_that_failed(

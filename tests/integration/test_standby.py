@@ -53,6 +53,25 @@ def test_nothing_is_left_of_an_up_that_goes_while_it_plans(
         sandbox_command.assert_nothing_left()
 
 
+def test_further_interrupts_while_they_are_dismissed_end_up_without_a_traceback(
+    sandbox_command: SandboxCommand,
+) -> None:
+    with planning(sandbox_command) as up:
+        guard, _ = waiting(sandbox_command)
+        guard.suspend()  # so that up waits for it
+
+        def gone() -> bool:
+            if up.poll() is None:
+                up.send_signal(signal.SIGINT)
+            return up.poll() is not None
+
+        until(gone)
+        guard.resume()
+        _, err = up.communicate(timeout=60)
+        assert b"Traceback" not in err, err
+        sandbox_command.assert_nothing_left()
+
+
 def test_an_input_that_cannot_be_used_ends_them_before_up_says_so(
     sandbox_command: SandboxCommand,
 ) -> None:

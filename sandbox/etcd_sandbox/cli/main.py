@@ -26,6 +26,9 @@ def main() -> NoReturn:
         output.own_stdout()
         code = run(sys.argv[1:])
     finally:
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            # All is said: a further Ctrl-C ends this program without a traceback.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
         standby.end()
     sys.exit(code)
 

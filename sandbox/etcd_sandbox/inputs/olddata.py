@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,9 +68,28 @@ def _figures(paths: ClusterPaths) -> str:
     return f" (term {left.term}, revision {left.revision})"
 
 
+_DELETES_WHAT_THERE_IS = ("--fresh", "--purge")
+
+
+def _holds_anything(place: str) -> bool:
+    try:
+        with os.scandir(place) as entries:
+            return any(True for _ in entries)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+
+
 def refuse_foreign_data(spec: ClusterSpec, option: str) -> None:
-    """Raises InputError where `option` would delete data directories that are not ours."""
+    """Raises InputError where `option` would delete data directories that are not ours.
+
+    `--fresh` and `--purge` delete what there is, and are refused for nothing that is gone already; the
+    others would delete what comes.
+    """
     foreign = [place for each in spec.members if each.member for place in each.member.foreign_data]
+    if option in _DELETES_WHAT_THERE_IS:
+        foreign = [place for place in foreign if _holds_anything(place)]
     if foreign:
         kept = "that the Procfile's own commands keep"
         if spec.source.kind is not SourceKind.PROCFILE:

@@ -255,9 +255,13 @@ def main() -> int:
     owner_fd = kept.pop() if owned else -1
     os.dup2(log, 1)
     os.dup2(log, 2)
-    if refused is not None:
-        return refuse(status_fd, refused)
-    wakeup, wakeup_write = os.pipe()
+    try:
+        if refused is not None:
+            raise refused
+        wakeup, wakeup_write = os.pipe()
+    except OSError as error:
+        give_up(supervisor)
+        return refuse(status_fd, error)
     os.set_blocking(wakeup_write, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(wakeup_write, warn_on_full_buffer=False)

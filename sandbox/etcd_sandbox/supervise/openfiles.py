@@ -53,7 +53,7 @@ def check(wanted: Sequence[ProcessSpec]) -> None:
     if limit == resource.RLIM_INFINITY or needed <= limit:
         return
     raise SandboxError(
-        f"{len(wanted)} processes need up to {needed} open files, and no more than {limit} are allowed",
+        f"{_processes_need(len(wanted))} up to {needed} open files, and no more than {limit} are allowed",
         hint=f"ulimit -n {needed} allows them, where the hard limit does (ulimit -Hn); or start fewer",
     )
 
@@ -62,3 +62,7 @@ def files_needed(wanted: Sequence[ProcessSpec]) -> int:
     """How many files the supervisor of these processes may have open at once."""
     members = sum(process.member is not None for process in wanted)
     return OF_THE_SUPERVISOR + PER_PROCESS * len(wanted) + PER_MEMBER * members
+
+
+def _processes_need(count: int) -> str:
+    return "1 process needs" if count == 1 else f"{count} processes need"

@@ -352,6 +352,7 @@ def test_a_file_that_is_called_as_a_built_in_profile_is_meant_itself(
 def test_data_that_a_procfile_keeps_is_never_deleted(paths: ClusterPaths, caller: Caller) -> None:
     Path("Procfile").write_text(MEMBER)
     spec = plan_up(Options(), paths, caller).spec
+    Path("infra1.etcd/member").mkdir(parents=True)
     with pytest.raises(InputError, match="--fresh would delete data") as caught:
         refuse_foreign_data(spec, "--fresh")
     assert str(Path.cwd() / "infra1.etcd") in caught.value.hint
@@ -372,10 +373,24 @@ def test_data_that_a_profile_keeps_elsewhere_is_named_and_never_said_to_be_gone(
     (process,) = planned.spec.members
     assert process.member is not None
     assert process.member.wal_dir == str(Path.cwd() / "logs" / "wal")
+    Path("logs/wal/0.tmp").mkdir(parents=True)
     with pytest.raises(InputError, match="outside the cluster's state directory") as refused:
         refuse_foreign_data(planned.spec, option)
     assert str(Path.cwd() / "logs" / "wal") in refused.value.hint
     assert str(paths.data) not in refused.value.hint
+
+
+@pytest.mark.parametrize("option", ["--fresh", "--purge"])
+def test_data_that_was_deleted_as_the_hint_says_is_in_the_way_of_nothing(
+    paths: ClusterPaths, caller: Caller, option: str
+) -> None:
+    with_wal_dir("wal")
+    spec = plan_up(Options(profile="wal.toml"), paths, caller).spec
+    refuse_foreign_data(spec, option)
+    Path("wal").mkdir()
+    refuse_foreign_data(spec, option)
+    with pytest.raises(InputError):
+        refuse_foreign_data(spec, "--ephemeral")
 
 
 def test_files_that_members_log_to_elsewhere_are_named_once_they_are_there(
@@ -406,6 +421,7 @@ def test_files_that_a_procfile_s_members_log_to_are_named_with_their_data(
     Path("etcd.yaml").write_text("name: infra1\nlog-outputs: [stderr, etcd.log]\n")
     Path("Procfile").write_text(MEMBER.replace("etcd ", f"etcd {given} ", 1))
     Path("etcd.log").touch()
+    Path("infra1.etcd/member").mkdir(parents=True)
     spec = plan_up(Options(), paths, caller).spec
     with pytest.raises(InputError) as refused:
         refuse_foreign_data(spec, "--purge")
@@ -431,6 +447,8 @@ def test_a_procfile_s_other_directories_of_data_are_named_as_well(
     paths: ClusterPaths, caller: Caller
 ) -> None:
     Path("Procfile").write_text("etcd1: etcd --name infra1 --data-dir one --wal-dir=fast/one\n")
+    for directory in ("one/member", "fast/one/0.tmp"):
+        Path(directory).mkdir(parents=True)
     planned = plan_up(Options(), paths, caller)
     with pytest.raises(InputError) as refused:
         refuse_foreign_data(planned.spec, "--purge")

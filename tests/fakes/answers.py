@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from etcd_sandbox.etcd.ids import cluster_id, member_id
 from etcd_sandbox.etcd.version import parse
 
-from tests.fakes.raft import changes
+from tests.fakes.messages import changes
 from tests.fakes.store import ALREADY, Change
 
 if TYPE_CHECKING:

@@ -12,12 +12,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from etcd_sandbox.etcd.ids import member_id
 from etcd_sandbox.etcd.version import parse
 from etcd_sandbox.model.spec import MemberSpec, ProcessSpec
 
 from tests.fakes.answers import ANSWERS_S, Answers, Refused
-from tests.fakes.raft import Disk, Entry, Message, Raft, changes
+from tests.fakes.firstdisk import CannotBegin, first_disk
+from tests.fakes.messages import Entry, Message, changes
+from tests.fakes.raft import Raft
 from tests.fakes.store import Change, Store
 
 if TYPE_CHECKING:
@@ -64,8 +65,6 @@ class FakeEtcd:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._draw = random.Random(f"{machine.seed} {self.name} {pid}")
 
-    # Its life.
-
     def begin(self) -> None:
         """It was executed."""
         self._spawn(self._live())
@@ -83,8 +82,10 @@ class FakeEtcd:
         (data / "snap" / "db").touch()
         disk = self.machine.disks.get(self.member.data_dir)
         if disk is None:
-            disk = self._first_disk()
-            if disk is None:
+            try:
+                disk, self.machine.ids[self.member.data_dir] = first_disk(self)
+            except CannotBegin as cause:
+                self._fail(str(cause))
                 return
             self.machine.disks[self.member.data_dir] = disk
         self.id = self.machine.ids[self.member.data_dir]
@@ -119,39 +120,6 @@ class FakeEtcd:
             await asyncio.sleep(self.beat_s)
             if not self.paused:
                 self.raft.tick()
-
-    def _first_disk(self) -> Disk | None:
-        """The log that a new member begins with; None where it cannot begin, and has ended."""
-        own = self.member
-        if self.flags.get("initial-cluster-state") == "existing":
-            others = (
-                other
-                for other in self.machine.running()
-                if other is not self
-                and other.peers_served
-                and not other.paused
-                and other.member.peer_url in _urls(own.initial_cluster)
-            )
-            listed = next((other.store.members for other in others), None)
-            if listed is None:
-                self._fail(
-                    "cannot fetch cluster info from peer urls: could not retrieve cluster information from the given URLs"
-                )
-                return None
-            entry = next((e for e in listed.values() if own.peer_url in e.peer_urls), None)
-            if entry is None or len(listed) != len(own.initial_cluster):
-                self._fail("error validating peerURLs: member count is unequal")
-                return None
-            self.machine.ids[own.data_dir] = entry.id
-            return Disk()
-        founders = [(each.partition("=")[::2]) for each in own.initial_cluster]
-        ids = {name: member_id([url], own.token) for name, url in founders}
-        self.machine.ids[own.data_dir] = ids[own.name]
-        entries = [
-            Entry(1, Change(kind="add", number=0, id=ids[name], urls=(url,)))
-            for name, url in sorted(founders, key=lambda each: ids[each[0]])
-        ]
-        return Disk(term=1, log=entries, committed=len(entries))
 
     async def _publish(self) -> None:
         """Have its name and URLs on the list; then it serves clients."""
@@ -250,8 +218,6 @@ class FakeEtcd:
             if task is not me:
                 task.cancel()
 
-    # What Raft asks of it.
-
     @property
     def voters(self) -> set[str]:
         return {each.id for each in self.store.members.values() if not each.learner}
@@ -318,8 +284,6 @@ class FakeEtcd:
         if waiting is not None and not waiting.done():
             waiting.set_result("")
 
-    # Its log.
-
     def say(self, text: str, level: str = "info", **fields: object) -> None:
         """One line in zap's JSON, read by the supervisor a moment later."""
         if " became leader at term " in text:
@@ -342,8 +306,6 @@ class FakeEtcd:
         """The supervisor reads what is left."""
         while self._unread:
             self._read_one()
-
-    # Its timers.
 
     @property
     def beat_s(self) -> float:
@@ -379,8 +341,6 @@ class FakeEtcd:
             **{"local-member-id": self.id, "old-leader-member-id": self.id},
             **{"new-leader-member-id": to},
         )
-
-    # Proposals and reads.
 
     def change(self, kind: str, id_: str = "", **fields: Any) -> Change:
         return Change(kind=kind, number=self.machine.number(), id=id_, **fields)
@@ -439,7 +399,3 @@ class FakeEtcd:
         if work.done() and not work.cancelled():
             return work.result()  # type: ignore[no-any-return]
         raise ConnectionResetError(104, "Connection reset by peer")
-
-
-def _urls(initial_cluster: tuple[str, ...]) -> set[str]:
-    return {each.partition("=")[2] for each in initial_cluster}

@@ -16,7 +16,7 @@ from etcd_sandbox.supervise.process import Executed
 
 from tests.fakes.clock import Clock
 from tests.fakes.etcd import FakeEtcd
-from tests.fakes.raft import Disk, Message
+from tests.fakes.messages import Disk, Message
 
 _FIRST_PID = 1 << 23
 """Beyond the pids that Linux gives: no real process is ever meant."""
@@ -31,7 +31,8 @@ class Machine:
     """Everything that is drawn by lot comes from `seed`.
 
     What tests may set: `broken` (why an etcd of that version ends at its start), `read_late_s` (by process:
-    how late its lines are read), `unexecutable` (process names), `answer_late_s` (by process), `lost_answers` (by process and the end
+    how late its lines are read), `unexecutable` (process names), `answer_late_s` (by process), `crossing` (processes
+    whose answers are late by up to that, so that a later one may overtake an earlier one), `lost_answers` (by process and the end
     of the path: how many questions are obeyed and never answered), `left_over` (IDs that the database
     alone has), `users` (by name: the password).
     """
@@ -50,6 +51,7 @@ class Machine:
         self.lost_answers: dict[tuple[str, str], int] = {}
         self.users: dict[str, str] = {}
         self.tokens: set[str] = set()
+        self.crossing: set[str] = set()
         self.left_over: set[str] = set()
         self._panicked: set[tuple[str, str]] = set()
         self.elections: list[tuple[int, str]] = []
@@ -121,6 +123,11 @@ class Machine:
             return False
         self._panicked.add(once)
         return etcd.version.startswith("3.6")
+
+    def lateness_s(self, name: str) -> float:
+        """How late the next answer of that process is."""
+        late_s = self.answer_late_s.get(name, 0.0)
+        return late_s * self._draw.random() if name in self.crossing else late_s
 
     # The network between them.
 
@@ -252,7 +259,7 @@ class FakeExchange:
                 self._machine.lost_answers[name, end] -= 1
                 await asyncio.sleep(60)
         answer = await asyncio.shield(work)
-        await asyncio.sleep(self._machine.answer_late_s.get(etcd.name, 0.0))
+        await asyncio.sleep(self._machine.lateness_s(etcd.name))
         return answer
 
     def certificate(self, url: str) -> bytes | None:

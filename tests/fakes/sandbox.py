@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import ExitStack
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -206,7 +207,31 @@ def play(
                 await sandbox.down(kill=True)
             return sandbox
 
-    return run(played)
+    with without_complaints():
+        return run(played)
+
+
+class _Complaints(logging.Handler):
+    """What the product logs as an error: no history may bring it to that."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.said: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.said.append(self.format(record))
+
+
+@contextmanager
+def without_complaints() -> Iterator[None]:
+    """Within, an error in the supervisor's log is one of the test."""
+    complaints = _Complaints()
+    logging.getLogger("etcd_sandbox").addHandler(complaints)
+    try:
+        yield
+    finally:
+        logging.getLogger("etcd_sandbox").removeHandler(complaints)
+    assert complaints.said == []
 
 
 def on(machine: Machine) -> ExitStack:

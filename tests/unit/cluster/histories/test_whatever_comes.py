@@ -53,7 +53,10 @@ async def done(sandbox: Sandbox, deed: str, draw: random.Random) -> Verdict | No
         case "late" if select == "logs":
             sandbox.machine.read_late_s[draw.choice(names)] = draw.choice([0.0, 0.03, 0.2, 1.5])
         case "late":
-            sandbox.machine.answer_late_s[draw.choice(names)] = draw.choice([0.0, 0.1, 0.2, 0.5])
+            late = draw.choice(names)
+            sandbox.machine.answer_late_s[late] = draw.choice([0.0, 0.1, 0.2, 0.5])
+            if draw.random() < 0.5:
+                sandbox.machine.crossing.add(late)
         case "wait":
             await asyncio.sleep(draw.choice([0.1, 1.0, 6.0]))
         case "cut":

@@ -92,6 +92,11 @@ _OTHER_PORTS = Misfit(
     "does not apply to a Procfile: its commands name their ports",
     "use -n or -p for members on other ports",
 )
+_PORT_VARIABLE = Misfit(
+    (SourceKind.MEMBERS, SourceKind.PROFILE),
+    "is for the variable PORT of a Procfile's processes",
+    "--base-port says at which port the members' ports begin",
+)
 _STDIN = Misfit(
     (SourceKind.MEMBERS, SourceKind.PROFILE),
     "is for the processes of a Procfile",
@@ -246,6 +251,7 @@ class Options(Struct, frozen=True, kw_only=True):
         off="--no-set-ports",
         default=True,
         help="Set PORT for each entry of a Procfile.",
+        misfit=_PORT_VARIABLE,
     )
     port_base: int | None = _option(
         Kind.WHOLE,
@@ -256,6 +262,7 @@ class Options(Struct, frozen=True, kw_only=True):
         default=DEFAULT_PORT_BASE,
         metavar="PORT",
         help="The first PORT; each further entry of a Procfile gets 100 more.",
+        misfit=_PORT_VARIABLE,
     )
     stdin: str | None = _option(
         flag="--stdin",

@@ -455,6 +455,17 @@ def test_a_procfile_s_other_directories_of_data_are_named_as_well(
     assert f"{Path.cwd() / 'one'}, {Path.cwd() / 'fast' / 'one'}" in refused.value.hint
 
 
+@pytest.mark.parametrize(
+    ("given", "flag"), [({"port_base": 5000}, "-b"), ({"set_ports": True}, "--set-ports")]
+)
+def test_ports_of_a_procfiles_processes_say_nothing_to_members(
+    paths: ClusterPaths, caller: Caller, given: dict[str, Any], flag: str
+) -> None:
+    with pytest.raises(InputError, match=f"{flag} is for the variable PORT") as caught:
+        plan_up(Options(members=1, **given), paths, caller)
+    assert "--base-port" in caught.value.hint
+
+
 def test_the_stdin_of_a_procfiles_processes_is_recorded_and_no_members(
     paths: ClusterPaths, caller: Caller
 ) -> None:

@@ -25,12 +25,12 @@ AT_WELL_KNOWN_PORTS = (
 BY_FILE = ("tests/browser/", "tests/etcd/test_containers.py", "tests/tui/", "tests/unit/")
 
 LONGEST_FIRST = (
+    "tests/integration/test_kit.py",  # one test of a minute and more
     *AT_WELL_KNOWN_PORTS,
     "tests/learn/",
     "tests/witness/",
     "tests/etcd/test_containers.py",
     "tests/browser/",
-    "tests/integration/test_kit.py",
     "tests/etcd/",
     "tests/terminal/",
     "tests/docs/",

@@ -128,7 +128,9 @@ def _with_ports(
         auto = options.base_port == "auto"
         return (replace(options, base_port=None) if auto else options), None
     if options.base_port == "auto":
-        block = ports.free_block(members, private_runtime_dir(), plan=paths.plan)
+        block = _block_of_before(members, paths, recorded)
+        if block is None:
+            block = ports.free_block(members, private_runtime_dir(), plan=paths.plan)
         return replace(options, base_port=block.base, port_step=ports.PORT_STEP), block
     if isinstance(options.base_port, int) and _was_found(options.base_port, recorded):
         # Who has it meanwhile is told when the ports are looked at.
@@ -136,6 +138,18 @@ def _with_ports(
             options.base_port, members, private_runtime_dir(), plan=paths.plan
         )
     return options, None
+
+
+def _block_of_before(
+    members: int, paths: ClusterPaths, recorded: ClusterSpec | None
+) -> ports.Block | None:
+    """The block that was found for the cluster before: its members' data has those URLs. None while another has it."""
+    base = recorded.source.options.get("base_port") if recorded is not None else None
+    if recorded is None or not recorded.port_lock or not isinstance(base, int):
+        return None
+    if len(recorded.members) != members:
+        return None
+    return ports.taken_again(base, members, private_runtime_dir(), plan=paths.plan)
 
 
 def _was_found(base_port: int, recorded: ClusterSpec | None) -> bool:

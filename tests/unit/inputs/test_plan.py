@@ -284,6 +284,11 @@ def test_a_block_of_free_ports_is_recorded_as_a_number(paths: ClusterPaths, call
     release(again)
     assert again.spec == planned.spec
     assert len(again.held) == len(planned.held) == 1
+    # Said again, it is the block that the members' data is bound to.
+    again = plan_up(Options(members=3, base_port="auto"), paths, caller)
+    release(again)
+    assert again.spec.port_lock == planned.spec.port_lock
+    assert again.spec.members == planned.spec.members
 
 
 def test_a_block_of_ports_outlives_the_directory_of_its_locks(

@@ -20,6 +20,8 @@ Converted = TypeVar("Converted")
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}\Z")
 """What fits into 64 bits. Python's `int` also takes other scripts' digits and `1_000`, and raises at 4,301 digits."""
 
+_DIGITS = re.compile(r"[+-]?[0-9]+\Z")
+
 
 class Whole(click.ParamType[int]):
     """A whole number."""
@@ -28,7 +30,9 @@ class Whole(click.ParamType[int]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         if isinstance(value, str) and not _WHOLE.match(value.strip()):
-            self.fail(f"{shortened(value)!r} is not a whole number", param, ctx)
+            is_one = _DIGITS.match(value.strip())
+            what = "too large a number" if is_one else "not a whole number"
+            self.fail(f"{shortened(value)!r} is {what}", param, ctx)
         return int(value)
 
 

@@ -50,7 +50,7 @@ def _member_facts(member: MemberSpec) -> list[tuple[str, str]]:
         ("member", member.name),
         ("id", member.id or "known once it runs"),
         ("client", member.client_url),
-        ("peer", member.peer_url),
+        *([] if member.proxy else [("peer", member.peer_url)]),
         ("data", member.data_dir),
     ]
     if member.etcd is not None:

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from etcd_sandbox.inputs.caller import Caller
 from etcd_sandbox.model.spec import Bootstrap, ClusterSpec, Runtime
 
+MOST_NAMED = 25
+"""So many processes are named; hundreds would hide what else is said."""
+
 
 def contents(spec: ClusterSpec) -> str:
     etcds = [process.member for process in spec.members if process.member is not None]
@@ -25,12 +28,17 @@ def contents(spec: ClusterSpec) -> str:
         parts.append(f"{len(proxies)} {kind}: {', '.join(proxies)}")
     if others:
         kind = "process" if len(others) == 1 else "processes"
-        parts.append(f"{len(others)} {kind}: {', '.join(others)}")
+        parts.append(f"{len(others)} {kind}: {_named(others)}")
     if spec.bootstrap is not Bootstrap.STATIC:
         parts.append(f"bootstrapped by {spec.bootstrap.value}")
     if spec.runtime is not Runtime.PROCESS:
         parts.append(f"in {spec.runtime.value} containers")
     return "; ".join(parts)
+
+
+def _named(names: list[str]) -> str:
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + more
 
 
 def port_words(spec: ClusterSpec, overlay: Mapping[str, str], caller: Caller) -> str:

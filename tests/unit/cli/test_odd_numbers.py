@@ -39,6 +39,8 @@ def test_a_number_that_is_none_is_one_error_that_names_the_option(
         assert "unexpected" not in ran.err
         assert option in ran.err, (odd[:20], ran.err[:300])
         assert len(ran.err) < 1000, "thousands of digits hide the sentence"
+        if odd == ODD[0]:
+            assert "is not a whole number" not in ran.err, "it is one, and too large"
 
 
 @pytest.mark.parametrize("odd", ["9" * 5000, "3." + "9" * 5000, "٣.٥", "1e400", "nan"])

@@ -271,6 +271,13 @@ def test_a_base_directory_holds_the_procfile_as_with_goreman(
     assert web.env["PORT"] == "7000"
 
 
+def test_of_hundreds_of_processes_the_first_are_named(paths: ClusterPaths, caller: Caller) -> None:
+    Path("Procfile").write_text("".join(f"p{number}: sleep 1\n" for number in range(300)))
+    says = plan_up(Options(), paths, caller).says
+    assert says.startswith("using Procfile (300 processes: p0, p1, ")
+    assert "p24 and 275 more)" in says
+
+
 def test_a_block_of_free_ports_is_recorded_as_a_number(paths: ClusterPaths, caller: Caller) -> None:
     planned = plan_up(Options(members=3, base_port="auto"), paths, caller)
     release(planned)

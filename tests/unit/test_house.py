@@ -14,7 +14,7 @@ PACKAGE = Path(etcd_sandbox.__file__).parent
 LONGEST = 400
 """Lines: what one can have in one's head."""
 
-STILL_LONGER = {"cluster/cluster.py", "model/spec.py", "tui/app.py"}
+STILL_LONGER = {"cluster/cluster.py", "tui/app.py"}
 """Those that are to be cut; a file that has been leaves this list, and none is to come."""
 
 
@@ -35,4 +35,4 @@ def test_no_file_is_longer_than_one_can_have_in_ones_head() -> None:
         for path in PACKAGE.rglob("*.py")
         if len(path.read_text().splitlines()) > LONGEST
     }
-    assert long == STILL_LONGER
+    assert sorted(long) == sorted(STILL_LONGER)

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -27,6 +28,9 @@ LAST_LINES = 5
 
 LOOK_EVERY_S = 0.01
 """How often it is looked whether a tool has ended: whichever fails first ends the others."""
+
+_Running = tuple[MemberSpec, list[str], subprocess.Popen[bytes], IO[bytes]]
+"""A member, the command that makes its data, that command's process, and what it says."""
 
 
 @contextmanager
@@ -112,22 +116,28 @@ def _run(restoration: Restoration, data: Path, paths: ClusterPaths) -> None:
         if not name.startswith("ETCD") or name.startswith("ETCD_SANDBOX_")
     }
     with contextlib.ExitStack() as stack:
-        running: list[tuple[MemberSpec, list[str], subprocess.Popen[bytes], IO[bytes]]] = []
-        for index, member in enumerate(restoration.members):
-            place = data / Path(member.data_dir).relative_to(paths.data)
-            said = stack.enter_context((data.parent / f"{index}.log").open("w+b"))
-            command = restoration.command(index, str(place))
-            # A group of its own: the terminal's Ctrl-C is for us, and we end it.
-            child = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=said,
-                env=environment,
-                process_group=0,
-            )
-            stack.callback(_ended, child)
-            running.append((member, command, child, said))
+        running: list[_Running] = []
+        stack.callback(_all_ended, running)
+
+        def start() -> None:
+            for index, member in enumerate(restoration.members):
+                place = data / Path(member.data_dir).relative_to(paths.data)
+                said = stack.enter_context((data.parent / f"{index}.log").open("w+b"))
+                command = restoration.command(index, str(place))
+                # A group of its own: the terminal's Ctrl-C is for us, and we end it.
+                child = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=said,
+                    stderr=said,
+                    env=environment,
+                    process_group=0,
+                )
+                running.append((member, command, child, said))
+
+        # Signals interrupt the main thread only: here none comes between a child and its note.
+        with ThreadPoolExecutor(1) as starter:
+            starter.submit(start).result()
         while running:
             for each in list(running):
                 member, command, child, output = each
@@ -137,6 +147,11 @@ def _run(restoration: Restoration, data: Path, paths: ClusterPaths) -> None:
                 if code:
                     raise _failed(member, command, code, output)
             time.sleep(LOOK_EVERY_S)
+
+
+def _all_ended(running: Sequence[_Running]) -> None:
+    for _, _, child, _ in running:
+        _ended(child)
 
 
 def _failed(member: MemberSpec, command: Sequence[str], code: int, said: IO[bytes]) -> SandboxError:

@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -99,33 +99,46 @@ def _run(planned: Planned, paths: ClusterPaths, command: Sequence[str], timeout_
         diagnostics.note(text)
     kept = {name: value for name, value in os.environ.items() if name not in left_out}
     env = {**kept, **program_variables(plan, paths), "PATH": path}
-    try:
-        child = subprocess.Popen(list(command), env=env)
-    except FileNotFoundError as error:
-        raise CommandNotFound("there is no such command", command[0]) from error
-    except OSError as error:
-        raise CommandNotExecutable(
-            f"the command cannot be executed ({error.strerror})", command[0]
-        ) from error
-    with _forwarding_to(child):
+    with _forwarded() as to:
+        try:
+            child = subprocess.Popen(list(command), env=env)
+        except FileNotFoundError as error:
+            raise CommandNotFound("there is no such command", command[0]) from error
+        except OSError as error:
+            raise CommandNotExecutable(
+                f"the command cannot be executed ({error.strerror})", command[0]
+            ) from error
+        to(child)
         code = child.wait()
     return 128 - code if code < 0 else code
 
 
 @contextlib.contextmanager
-def _forwarding_to(child: subprocess.Popen[bytes]) -> Any:
-    """The ending signals go to the command: it decides what they mean."""
+def _forwarded() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
+    """The ending signals go to the command that is named: it decides what they mean.
+
+    Those that come before, while it is being executed, go to it then.
+    """
+    commands: list[subprocess.Popen[bytes]] = []
+    early: list[int] = []
 
     def forward(number: int, frame: FrameType | None) -> None:
         # The terminal's Ctrl-C has reached the command already.
-        if number != signal.SIGINT or not _in_front():
-            child.send_signal(number)
+        if not commands:
+            early.append(number)
+        elif number != signal.SIGINT or not _in_front():
+            commands[0].send_signal(number)
+
+    def to(command: subprocess.Popen[bytes]) -> None:
+        commands.append(command)
+        for number in early:
+            command.send_signal(number)
 
     from etcd_sandbox.cli.interrupts import heeded
 
     before = {number: signal.signal(number, forward) for number in heeded()}
     try:
-        yield
+        yield to
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -51,11 +51,12 @@ def service_of(
     *,
     calm: float,
     leaderless: Sequence[Span] = (),
+    untried: Sequence[Span] = (),
 ) -> Service | None:
-    """How requests were served from `began` to `ended`; None when none was tried.
+    """How requests were served from `began` to `ended`; None when nothing shows that.
 
     `pending` says when those began that have no answer yet, `leaderless` when nobody led: what was
-    not served then could not be. A time without a request that was served counts as failed only when
+    not served then could not be. Of `untried` nothing is known: no request could show how others were served. A time without a request that was served counts as failed only when
     something shows that one failed in it: an error, or that nobody led. A gap that is open at the end
     counts. Requests that began after `calm` show how it is at the end.
     """
@@ -65,8 +66,12 @@ def service_of(
     before = [moment for moment in served if moment <= began]
     after = [moment for moment in served if moment > began]
     points = [before[-1] if before else began, *after]
-    gaps = list(itertools.pairwise(points))
-    open_gap = (points[-1], max(ended, points[-1]))
+    gaps = [part for gap in itertools.pairwise(points) for part in _without(gap, untried)]
+    end = max(ended, points[-1])
+    known = [part for part in _without((points[-1], end), untried) if part[1] == end]
+    open_gap = known[0] if known else (end, end)
+    if untried and not after and not known and not pending:
+        return None
     is_open = not after or _s(open_gap) > UNNOTICED_S
     if is_open:
         gaps.append(open_gap)
@@ -89,6 +94,19 @@ def service_of(
     if slow_s > UNNOTICED_S:
         return _service(How.SLOW, longest_s, slow_s)
     return _service(How.WAITED if wait_s > UNNOTICED_S else How.WENT_ON, longest_s, wait_s)
+
+
+def _without(gap: Span, untried: Sequence[Span]) -> list[Span]:
+    """The parts of a time in which something was tried."""
+    parts = [gap]
+    for begin, end in untried:
+        parts = [
+            part
+            for since, until in parts
+            for part in ((since, min(until, begin)), (max(since, end), until))
+            if part[0] < part[1]
+        ]
+    return parts
 
 
 def _after_the_first(

@@ -263,7 +263,15 @@ class Measured:
         found = [
             None
             if record.unknown
-            else service_of(record.tries, pending, self._began, ended, calm=calm, leaderless=spans)
+            else service_of(
+                record.tries,
+                pending,
+                self._began,
+                ended,
+                calm=calm,
+                leaderless=spans,
+                untried=record.untried,
+            )
             for record, pending in (
                 (reads, reads.pending),
                 (writes, [began for began in writes.pending if began not in lost]),

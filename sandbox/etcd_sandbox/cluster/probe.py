@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from etcd_sandbox.cluster.gaps import Try
+from etcd_sandbox.cluster.gaps import Span, Try
 
 GIVES_UP_S = 10.0
 """When a request is taken for lost: etcd itself gives up after seven seconds, with its own timers."""
@@ -39,7 +39,7 @@ class Record:
         self.at_a_time = at_a_time
         self.tries: list[Try] = []
         self.more = asyncio.Event()
-        self._forbidden = False
+        self.untried: list[Span] = []
         self._pending = pending
 
     def note(self, ended: Try) -> None:
@@ -47,15 +47,15 @@ class Record:
         self.tries.append(ended)
         self.more.set()
 
-    def note_forbidden(self) -> None:
-        """A request was refused for a reason that is none of the cluster's: nothing is known by it."""
-        self._forbidden = True
+    def note_forbidden(self, began: float, until: float) -> None:
+        """A request was refused for a reason that is none of the cluster's: nothing is known of that time."""
+        self.untried.append((began, until))
         self.more.set()
 
     @property
     def unknown(self) -> bool:
         """Requests are refused, and none was served: how others are served cannot be known."""
-        return self._forbidden and not any(each.served for each in self.tries)
+        return bool(self.untried) and not any(each.served for each in self.tries)
 
     def taken(self) -> list[Try]:
         """What has ended since the last call."""
@@ -177,7 +177,7 @@ class Probe:
         if served is None:
             self._not_before = time.monotonic() + REFUSED_S
             for watcher in self._watchers:
-                watcher.note_forbidden()
+                watcher.note_forbidden(began, self._not_before)
             return
         ended = Try(where=url, began=began, ended=time.monotonic(), served=served)
         for watcher in self._watchers:

@@ -127,3 +127,27 @@ def test_an_outage_that_began_before_the_deed_is_told_whole() -> None:
 
 def test_where_nothing_was_tried_nothing_is_known() -> None:
     assert service_of([], [], 0.0, 5.0, calm=0.0) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "untried", "gap_s"),
+    [
+        # A member has forgotten the token: nothing is tried for a second, and served again then.
+        (f"{steady(0.0, 1.0)} {steady(2.1, 4.0)}", [(1.0, 2.08)], 0.02),
+        # What is missing beside the rest counts.
+        (f"{steady(0.0, 1.0)} {steady(2.5, 4.0)}", [(1.0, 2.0)], 0.501),
+        (f"{steady(0.0, 1.0)} {steady(2.1, 4.0)}", [], 1.12),
+    ],
+)
+def test_a_time_in_which_nothing_could_be_tried_is_no_gap(
+    text: str, untried: list[tuple[float, float]], gap_s: float
+) -> None:
+    ended, pending = tries(text)
+    found = service_of(ended, pending, 0.5, 4.0, calm=0.6, untried=untried)
+    assert found is not None
+    assert found.gap_s == pytest.approx(gap_s, abs=0.03)
+
+
+def test_of_a_time_in_which_nothing_could_be_tried_nothing_is_said() -> None:
+    ended, pending = tries(steady(0.0, 1.0))
+    assert service_of(ended, pending, 1.0, 2.0, calm=1.0, untried=[(0.99, 3.0)]) is None

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from etcd_sandbox.etcd.answers import StatusAnswer
+from etcd_sandbox.etcd.answers import Hashed, StatusAnswer
 from etcd_sandbox.etcd.gateway import Gateway
 from etcd_sandbox.etcd.ids import member_id
 from etcd_sandbox.etcd.version import parse
@@ -115,7 +115,7 @@ def test_a_paused_member_is_given_up_and_answers_again_when_it_goes_on(
 def test_members_of_one_version_with_the_same_keys_have_the_same_hash(
     etcd_binary: EtcdBinary, tmp_path: Path
 ) -> None:
-    async def ask(client: str) -> int | None:
+    async def ask(client: str) -> Hashed | None:
         gateway = Gateway()
         try:
             await serving(gateway, client)
@@ -123,7 +123,7 @@ def test_members_of_one_version_with_the_same_keys_have_the_same_hash(
         finally:
             await gateway.aclose()
 
-    hashes: list[int | None] = []
+    hashes: list[Hashed | None] = []
     for name in ("a", "b"):
         home = tmp_path / name
         home.mkdir()
@@ -131,7 +131,12 @@ def test_members_of_one_version_with_the_same_keys_have_the_same_hash(
             hashes.append(asyncio.run(ask(client)))
     assert None not in hashes
     # Before hashkv came to the gateway it is the hash of the whole database, members and all.
-    if parse(etcd_binary.version) >= (3, 6):
+    of_keys = parse(etcd_binary.version) >= (3, 6)
+    for each in hashes:
+        assert each is not None
+        told = (each.revision, each.compact_revision)
+        assert told == ((1, -1) if of_keys else (None, None))
+    if of_keys:
         assert hashes[0] == hashes[1]
 
 

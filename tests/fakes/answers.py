@@ -193,7 +193,12 @@ class Answers:
 
     async def _hash(self, asked: dict[str, Any]) -> dict[str, Any]:
         text = json.dumps(self._etcd.store.keys, sort_keys=True).encode()
-        return {"header": self._header(), "hash": int(hashlib.sha1(text).hexdigest()[:8], 16)}
+        return {
+            "header": self._header(),
+            "hash": int(hashlib.sha1(text).hexdigest()[:8], 16),
+            "compact_revision": "-1",
+            "hash_revision": str(self._etcd.store.revision),
+        }
 
     # Leadership.
 

@@ -92,9 +92,9 @@ class Sandbox:
         assert isinstance(last, Verdict)
         return last
 
-    async def status(self) -> ClusterStatus:
+    async def status(self, *, with_hash: bool = False) -> ClusterStatus:
         """What `status` shows."""
-        return await self.cluster.status()
+        return await self.cluster.status(with_hash=with_hash)
 
     async def apply(self, kind: str, id_: str = "", **fields: Any) -> None:
         """Have every member apply a change that the product itself never asks for."""

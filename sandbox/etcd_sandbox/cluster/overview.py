@@ -17,6 +17,7 @@ from etcd_sandbox.cluster.quorum import (
     claimant,
     claimants,
     differing,
+    differing_hashes,
     is_healthy,
     proven_leader,
     quorum_of,
@@ -41,13 +42,13 @@ from etcd_sandbox.model.state import (
 from etcd_sandbox.plan.listed import moved_words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from etcd_sandbox.cluster.faults import Faults
     from etcd_sandbox.cluster.monitor import Monitor
     from etcd_sandbox.cluster.raft import RaftWatch
     from etcd_sandbox.cluster.roster import Roster
-    from etcd_sandbox.etcd.answers import StatusAnswer
+    from etcd_sandbox.etcd.answers import Hashed, StatusAnswer
     from etcd_sandbox.etcd.gateway import Gateway
     from etcd_sandbox.supervise.supervisor import Supervised, Supervisor
 
@@ -115,7 +116,7 @@ class Overview:
         apart = await self._other_clusters(answers, leads)
         members = tuple(
             replace(
-                self._member(process, member, answers, hashes.get(process), process in proxies),
+                self._member(process, member, answers, hashes, process in proxies),
                 own_cluster=process in apart,
             )
             for process, member in self._roster.items()
@@ -145,6 +146,7 @@ class Overview:
             authentication=self._gateway.authentication,
             notes=(
                 *await self._differences(answers),
+                *await self._other_hashes(answers, hashes),
                 *apart.values(),
                 *(
                     moved_words(self._roster.member(process), urls)
@@ -193,6 +195,24 @@ class Overview:
             f"{again[one].revision}, the other at {again[other].revision}"
             for one, other in sorted(still_differing(answers, again))
         ]
+
+    async def _other_hashes(
+        self, answers: dict[str, StatusAnswer], hashes: dict[str, Hashed | None]
+    ) -> list[str]:
+        if not (pairs := differing_hashes(answers, hashes)):
+            return []
+        await asyncio.sleep(SAME_AGAIN_S)
+        again = await self._hashes({process for pair in pairs for process in pair})
+        told = []
+        for pair in sorted(pairs & differing_hashes(answers, again)):
+            (one, left), (other, right) = ((each, again[each]) for each in pair)
+            assert left is not None
+            assert right is not None
+            told.append(
+                f"the data of {self._roster.title(one)} and {self._roster.title(other)} differ: both are at "
+                f"revision {left.revision}, with the hashes {left.hash} and {right.hash}"
+            )
+        return told
 
     async def _other_clusters(
         self, answers: dict[str, StatusAnswer], leads: str | None
@@ -270,7 +290,7 @@ class Overview:
             if answer is not None and is_healthy(answer)
         }
 
-    async def _hashes(self, answers: dict[str, StatusAnswer]) -> dict[str, int | None]:
+    async def _hashes(self, answers: Iterable[str]) -> dict[str, Hashed | None]:
         urls = {name: member.client_url for name, member in self._roster.items()}
         names = [name for name in answers if name in urls]
         hashes = await asyncio.gather(*(self._gateway.hash_kv(urls[name], 2.0) for name in names))
@@ -281,10 +301,10 @@ class Overview:
         process: str,
         member: MemberSpec,
         answers: dict[str, StatusAnswer],
-        hash_: int | None,
+        hashes: dict[str, Hashed | None],
         serves_as_proxy: bool,
     ) -> MemberStatus:
-        answer = answers.get(process)
+        answer, hashed = answers.get(process), hashes.get(process)
         supervised = self._supervisor.processes[process]
         cpu_percent, rss_bytes = self._measure(supervised)
         return MemberStatus(
@@ -300,7 +320,7 @@ class Overview:
             raft_index=answer.raft_index if answer is not None else None,
             raft_applied_index=answer.raft_applied_index if answer is not None else None,
             db_size_bytes=answer.db_size_bytes if answer is not None else None,
-            hash=hash_,
+            hash=hashed.hash if hashed is not None else None,
             version=(answer.version if answer is not None else "") or _planned_version(member),
             client_url=member.client_url,
             peer_url=member.peer_url,

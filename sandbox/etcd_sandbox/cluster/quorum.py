@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from etcd_sandbox.cluster.settling import Voter
 from etcd_sandbox.model.state import Quorum, Role
 
 if TYPE_CHECKING:
-    from etcd_sandbox.etcd.answers import StatusAnswer
+    from etcd_sandbox.etcd.answers import Hashed, StatusAnswer
 
 
 def role_of(answer: StatusAnswer) -> Role | None:
@@ -116,3 +117,27 @@ def still_differing(
         == (again[name].raft_applied_index, again[name].revision)
     }
     return frozenset(pair for pair in differing(again) if set(pair) <= same)
+
+
+def differing_hashes(
+    answers: Mapping[str, StatusAnswer], hashes: Mapping[str, Hashed | None]
+) -> frozenset[tuple[str, str]]:
+    """Pairs whose keys have another hash at one revision, compacted at one revision: their data differ.
+
+    Only members of one version are compared: of what was compacted, versions hash more or less.
+    """
+    found = set()
+    for one, other in combinations(sorted(answers.keys() & hashes.keys()), 2):
+        left, right = hashes[one], hashes[other]
+        if (
+            left is not None
+            and right is not None
+            and left.revision is not None
+            and left.revision == right.revision
+            and left.compact_revision == right.compact_revision
+            and left.hash != right.hash
+            and answers[one].version == answers[other].version != ""
+            and answers[one].cluster_id == answers[other].cluster_id
+        ):
+            found.add((one, other))
+    return frozenset(found)

@@ -75,6 +75,17 @@ class StatusAnswer(Struct, frozen=True, kw_only=True):
         )
 
 
+class Hashed(Struct, frozen=True, kw_only=True):
+    """The hash of a member's keys, of which etcd took `revision` and `compact_revision` in the same instant.
+
+    Both are None where the hash is that of the whole database, which differs among members with the same keys.
+    """
+
+    hash: int
+    revision: int | None = None
+    compact_revision: int | None = None
+
+
 class Refusal(Struct, frozen=True, kw_only=True):
     """Why etcd does not do what it was asked: gRPC's `code`, and etcd's own words."""
 
@@ -134,6 +145,24 @@ def number(answer: dict[str, object], key: str) -> int:
         return int(value) if isinstance(value, (int, str)) else 0
     except ValueError:
         return 0
+
+
+def hashed_in(answer: dict[str, object], *, of_keys: bool) -> Hashed | None:
+    """The hash in an answer; None where there is none.
+
+    Before 3.6 the revision stands in the header alone, where it is the one that was hashed (etcd:
+    `v3rpc/maintenance.go`, HashKV).
+    """
+    header = answer.get("header")
+    if not isinstance(header, dict):
+        return None
+    if not of_keys:
+        return Hashed(hash=number(answer, "hash"))
+    return Hashed(
+        hash=number(answer, "hash"),
+        revision=number(answer, "hash_revision") or number(header, "revision"),
+        compact_revision=number(answer, "compact_revision"),
+    )
 
 
 def peers_in(answer: dict[str, object]) -> tuple[Peer, ...] | None:

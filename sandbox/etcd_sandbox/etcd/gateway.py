@@ -16,8 +16,10 @@ from etcd_sandbox.errors import InputError
 from etcd_sandbox.etcd.answers import (
     NO_ANSWER,
     Added,
+    Hashed,
     Refusal,
     StatusAnswer,
+    hashed_in,
     number,
     peers_in,
     raft_members_in,
@@ -102,7 +104,7 @@ class Gateway:
             self._troubles[client_url] = NOT_ETCD
         return told
 
-    async def hash_kv(self, client_url: str, timeout_s: float, revision: int = 0) -> int | None:
+    async def hash_kv(self, client_url: str, timeout_s: float, revision: int = 0) -> Hashed | None:
         """The hash of the keys up to `revision` (0: the latest); None when there is no answer.
 
         Members without `hashkv` (3.4, early 3.5) give the hash of the whole database instead.
@@ -111,9 +113,10 @@ class Gateway:
         deadline = clock() + timeout_s
         body = f'{{"revision":"{revision}"}}'
         answer = await self._ask(client_url, "maintenance/hashkv", body, timeout_s)
-        if answer == _NO_SUCH_METHOD:
+        of_keys = answer != _NO_SUCH_METHOD
+        if not of_keys:
             answer = await self._ask(client_url, "maintenance/hash", "{}", deadline - clock())
-        return number(answer, "hash") if answer is not None and "header" in answer else None
+        return hashed_in(answer, of_keys=of_keys) if answer is not None else None
 
     async def linearizable_read(self, client_url: str, timeout_s: float) -> bool:
         """Whether a read that needs a quorum is served in time. It changes nothing.

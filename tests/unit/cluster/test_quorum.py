@@ -6,6 +6,7 @@ import pytest
 from etcd_sandbox.cluster.quorum import (
     claimant,
     differing,
+    differing_hashes,
     is_healthy,
     proven_leader,
     quorum_of,
@@ -14,7 +15,7 @@ from etcd_sandbox.cluster.quorum import (
     term_of_cluster,
 )
 from etcd_sandbox.cluster.settling import Voter
-from etcd_sandbox.etcd.answers import StatusAnswer
+from etcd_sandbox.etcd.answers import Hashed, StatusAnswer
 from etcd_sandbox.model.state import Quorum, Role
 from msgspec.structs import replace
 
@@ -108,6 +109,34 @@ def test_data_differ_where_the_same_entries_gave_another_revision_twice() -> Non
     # One that was only between two entries says something else now.
     assert still_differing(first, {**first, "a": answer(applied=9, revision=7)}) == frozenset()
     assert differing({"a": answer(revision=5), "b": answer(revision=5)}) == frozenset()
+
+
+HASHED = Hashed(hash=1, revision=7, compact_revision=-1)
+
+
+@pytest.mark.parametrize(
+    ("other", "version", "differ"),
+    [
+        (replace(HASHED, hash=2), "3.6.16", True),
+        (HASHED, "3.6.16", False),
+        (replace(HASHED, hash=2, revision=8), "3.6.16", False),
+        (replace(HASHED, hash=2, compact_revision=5), "3.6.16", False),
+        (replace(HASHED, hash=2), "3.5.1", False),
+        (Hashed(hash=2), "3.6.16", False),
+        (None, "3.6.16", False),
+    ],
+)
+def test_hashes_prove_that_data_differ_only_at_one_revision_and_of_one_kind(
+    other: Hashed | None, version: str, differ: bool
+) -> None:
+    answers = {"a": answer(), "b": replace(answer(), version=version)}
+    pairs = differing_hashes(answers, {"a": HASHED, "b": other})
+    assert pairs == ({("a", "b")} if differ else frozenset())
+
+
+def test_hashes_of_whole_databases_prove_nothing() -> None:
+    answers = {"a": answer(), "b": answer()}
+    assert not differing_hashes(answers, {"a": Hashed(hash=1), "b": Hashed(hash=2)})
 
 
 def test_nothing_is_said_of_data_that_a_member_refuses_to_tell_of() -> None:

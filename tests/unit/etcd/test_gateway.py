@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from etcd_sandbox.errors import InputError
-from etcd_sandbox.etcd.answers import Added, Alarm, Refusal, StatusAnswer
+from etcd_sandbox.etcd.answers import Added, Alarm, Hashed, Refusal, StatusAnswer
 from etcd_sandbox.etcd.gateway import Gateway
 from etcd_sandbox.etcd.ids import hex_id
 from etcd_sandbox.etcd.login import HANGS_AFTER_S
@@ -337,10 +337,25 @@ def test_the_proxy_of_the_environment_is_not_asked(monkeypatch: pytest.MonkeyPat
 
 def test_the_hash_of_the_keys_is_asked_for_a_revision() -> None:
     async def question(gateway: Gateway, member: FakeMember) -> None:
-        assert await gateway.hash_kv(member.url, 5, revision=7) == 1082189866
+        assert await gateway.hash_kv(member.url, 5, revision=7) == Hashed(
+            hash=1082189866, revision=7, compact_revision=-1
+        )
         assert member.asked == [("/v3/maintenance/hashkv", '{"revision":"7"}')]
 
-    asking(question, maintenance__hashkv=(200, '{"header":{},"hash":1082189866}'))
+    told = (
+        '{"header":{"revision":"9"},"hash":1082189866,"compact_revision":"-1","hash_revision":"7"}'
+    )
+    asking(question, maintenance__hashkv=(200, told))
+
+
+def test_before_3_6_the_revision_of_the_hash_is_that_of_the_header() -> None:
+    async def question(gateway: Gateway, member: FakeMember) -> None:
+        assert await gateway.hash_kv(member.url, 5) == Hashed(
+            hash=5, revision=9, compact_revision=4
+        )
+
+    told = '{"header":{"revision":"9"},"hash":5,"compact_revision":"4"}'
+    asking(question, maintenance__hashkv=(200, told))
 
 
 @pytest.mark.parametrize(
@@ -348,7 +363,7 @@ def test_the_hash_of_the_keys_is_asked_for_a_revision() -> None:
 )
 def test_without_hashkv_the_hash_of_the_database_is_taken(missing: Answer) -> None:
     async def question(gateway: Gateway, member: FakeMember) -> None:
-        assert await gateway.hash_kv(member.url, 5) == 5
+        assert await gateway.hash_kv(member.url, 5) == Hashed(hash=5)
         assert [path for path, _ in member.asked] == [
             "/v3/maintenance/hashkv",
             "/v3/maintenance/hash",

@@ -48,6 +48,27 @@ def test_an_alarm_is_told_once_of_whose_it_is_and_no_lost_quorum(tmp_path: Path)
     play(tmp_path, history)
 
 
+def test_members_at_one_revision_whose_hashes_differ_are_said_to_have_other_data(
+    tmp_path: Path,
+) -> None:
+    async def history(sandbox: Sandbox) -> None:
+        assert await sandbox.gateway.put(sandbox.leader.member.client_url, "k", "v", 1.0)
+        await asyncio.sleep(1)
+        assert not (await sandbox.status(with_hash=True)).notes
+        broken = sandbox.followers[0]
+        broken.store.keys["k"] = "another"
+        status = await sandbox.status(with_hash=True)
+        assert len(status.notes) == 2
+        name, own = broken.member.name, member(status, broken.member.name)
+        for note in status.notes:
+            assert name in note
+            assert f"differ: both are at revision {own.revision}, with the hashes" in note
+            assert str(own.hash) in note
+        assert not (await sandbox.status()).notes
+
+    play(tmp_path, history)
+
+
 @pytest.mark.parametrize("version", ["3.5.1", "3.6.16"])
 def test_with_authentication_on_members_are_up_lead_and_elect_for_a_stranger_too(
     tmp_path: Path, version: str

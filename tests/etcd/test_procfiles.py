@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -146,7 +147,13 @@ def test_a_learner_of_another_procfile_joins_the_cluster_that_runs(
     assert mend.startswith("error validating peerURLs: member count is unequal: ")
     assert "etcd-sandbox ctl member add" in mend
     command("ctl", "member", "add", "infra4", f"--peer-urls={peer}", "--learner=true")
-    command("-c", "learner", "up", "-d", "-f", "Procfile.learner")
+    with (command.cwd / "Procfile.learner").open("a") as lines:
+        lines.write("beside: sleep 600\n")
+    command("-c", "learner", "up", "-d", "-f", "Procfile.learner", "beside")
+    started = command("-c", "learner", "start", "infra4").stdout
+    assert re.search(r"infra1 leads · term \d+$", started, re.MULTILINE), (
+        "who leads elsewhere is looked up; a learner's refusals are no reads that failed"
+    )
     (learner,) = command.status("learner")["members"]
     assert (learner["name"], learner["role"], learner["healthy"]) == ("infra4", "learner", True)
     assert command.status()["quorum"]["ok"]

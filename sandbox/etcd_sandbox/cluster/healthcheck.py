@@ -83,16 +83,14 @@ class HealthCheck:
         Who is among the `known` answers already is not asked again. With `figures` also the revision
         and the sizes are wanted of those who refuse to tell them.
         """
-        known = known or {}
-        elsewhere = {
-            key: peer.client_urls[0]
-            for key, peer in self._roster.elsewhere.items()
-            if peer.client_urls and key not in self._roster.remnants
-        }
-        urls = {**self._running(), **elsewhere}
-        left = {key: url for key, url in urls.items() if key not in known}
-        answers = {**known, **await self._asked(left, deadline_s, figures=figures)}
-        self._voters.seen_elsewhere([key for key in elsewhere if key in answers])
+        answers, asked = dict(known or {}), set(known or {})
+        left = {**self._running(), **self._elsewhere()}
+        while left := {key: url for key, url in left.items() if key not in asked}:
+            answers |= await self._asked(left, deadline_s, figures=figures)
+            asked |= left.keys()
+            # The list may have been learnt meanwhile: who was not asked is not said to be down.
+            left = self._elsewhere()
+        self._voters.seen_elsewhere(answers.keys() & self._elsewhere().keys())
         return answers
 
     async def one(self, process: str, timeout_s: float) -> StatusAnswer | None:
@@ -150,6 +148,13 @@ class HealthCheck:
         """How many members are on the list of that member; None when it does not tell."""
         listed = await self._gateway.members(self._roster.member(process).client_url, deadline_s)
         return None if listed is None else len(listed)
+
+    def _elsewhere(self) -> dict[str, str]:
+        return {
+            key: peer.client_urls[0]
+            for key, peer in self._roster.elsewhere.items()
+            if peer.client_urls and key not in self._roster.remnants
+        }
 
     def _running(self) -> dict[str, str]:
         return {

@@ -102,11 +102,17 @@ class Measured:
         self._before: Judgement | None = None
         self._term_before: int | None = None
         self._began = 0.0
+        self._unseen = False
 
     def leads(self, moment: float, process: str | None) -> None:
         """The logs say that `process` leads from that moment on, or nobody."""
         if self._changes:
-            self._changes.append((max(moment, self._changes[-1][0]), process))
+            self._changed(max(moment, self._changes[-1][0]), process)
+
+    def _changed(self, moment: float, process: str | None) -> None:
+        if self._unseen and len(self._changes) == 1 and self._changes[0][1] is None:
+            self._changes.clear()
+        self._changes.append((moment, process))
 
     def begin(self, look: Look) -> None:
         """This is how it was before the deed."""
@@ -128,6 +134,12 @@ class Measured:
         if leader is None and since is not None:
             # It was without one for longer than it is looked at.
             self._began = min(self._began, since)
+        # Where nothing ran that would have said so, no answer and no log says that nobody led.
+        self._unseen = (
+            leader is None
+            and since is None
+            and not any(voter.answered and voter.process in self._roster for voter in look.voters)
+        )
         self._changes = [(self._began, leader)]
 
     async def verdict(self, verdict: Verdict, verb: Verb, deadline: float) -> Verdict:
@@ -146,6 +158,7 @@ class Measured:
         before = self._before.claims[0] if self._before.claims else None
         voters = evidence.voters
         reads, writes, lost = self._service(acted) if leader is not None else (None, None, None)
+        gap_s = leaderless_s(self._changes, ended) if leader is not None else None
         healthy = sum(voter.running and voter.follows is not None for voter in voters)
         return replace(
             verdict,
@@ -153,7 +166,7 @@ class Measured:
             leader_after=self._name(leader),
             term_before=before.term if before else self._term_before,
             term_after=leader.term if leader else highest_term(voters),
-            leader_gap_s=_rounded(leaderless_s(self._changes, ended) if leader else None),
+            leader_gap_s=_rounded(None if self._unseen and not gap_s else gap_s),
             read_gap_s=reads.gap_s if reads is not None else None,
             reads=reads,
             writes=writes,
@@ -193,6 +206,10 @@ class Measured:
         while True:
             asked = time.monotonic()
             look = await self._monitor.look(deadline_s=evidence.deadline_s(asked))
+            if not look.voters:
+                # Only learners are of this cluster: those with a vote are on etcd's list.
+                await self._monitor.learn_list()
+                look = await self._monitor.look(deadline_s=evidence.deadline_s(asked))
             now = time.monotonic()
             self._raft.flush()
             evidence.take(look.voters, asked, now)
@@ -260,11 +277,17 @@ class Measured:
         waiting = [] if writes.unknown else writes.pending
         lost = [began for began in waiting if self._began <= began < led and ended - began > LATE_S]
         waits_s = ETCD_WAITS_S + ELECTION_TIMEOUTS * self._election_timeout_s
+        # What one refused before it was known to be a learner is no failure: learners serve none.
+        learners = {
+            member.client_url
+            for process, member in self._roster.items()
+            if self._roster.is_learner(process)
+        }
         found = [
             None
             if record.unknown
             else service_of(
-                record.tries,
+                [each for each in record.tries if each.served or each.where not in learners],
                 pending,
                 self._began,
                 ended,
@@ -292,7 +315,7 @@ class Measured:
         if judgement.leader is not None:
             self._raft.leads_on(judgement.leader.process, asked)
         if judgement.leader is not None and known is None:
-            self._changes.append((moment, judgement.leader.process))
+            self._changed(moment, judgement.leader.process)
         elif known is not None and not judgement.claims and not self._raft.term:
             self._changes.append((moment, None))
 

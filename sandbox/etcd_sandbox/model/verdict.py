@@ -53,7 +53,8 @@ class Verdict(Struct, frozen=True, kw_only=True):
     `targets` and `versus` are names: of members, else of processes; `versus` is the other side
     of a fault on links. `leader_gap_s` is the time without a leader that could lead: from the
     fault or from the first log line that lost it to the log line that has the next, also where
-    that began before the verb; 0.0 when there always was one. `reads` and `writes` say how both were
+    that began before the verb; 0.0 when there always was one, None where
+    nothing was seen from which it could be known. `reads` and `writes` say how both were
     served, and `read_gap_s` is the gap of the reads; `lost_writes` are writes whose answer is still
     awaited. None where no leader was found, or nothing was tried.
     `leaders` are all who claim to lead at the end, the one with the highest term first: two

@@ -9,6 +9,7 @@ import pytest
 from etcd_sandbox.errors import SandboxError
 from etcd_sandbox.etcd.answers import Added
 from etcd_sandbox.model.spec import ClusterSpec
+from etcd_sandbox.model.verdict import sentence
 from etcd_sandbox.plan.joining import joining
 from msgspec.structs import replace
 
@@ -104,3 +105,29 @@ def test_an_entry_with_the_peer_url_of_a_member_here_has_no_vote(tmp_path: Path)
         assert status.quorum.voters == 3
 
     play(tmp_path, history)
+
+
+def test_the_first_start_in_a_cluster_of_which_nothing_ran_before_tells_no_time_without_a_leader(
+    tmp_path: Path,
+) -> None:
+    """The others, one of which led all the time, are another cluster's processes."""
+    spec = planned(tmp_path)
+    ours, others = spec.processes[:1], spec.processes[1:]
+
+    async def history(sandbox: Sandbox) -> None:
+        for each in others:
+            await sandbox.machine.execute(each, {}, lambda lines: None)
+        await sandbox.until(lambda: any(each.leads for each in sandbox.machine.running()))
+        await asyncio.sleep(5)
+        leads, term = sandbox.leader.member.name, sandbox.term
+        sandbox.begin()
+        await asyncio.sleep(2)
+        verdict = await sandbox.do("start", "infra1")
+        assert (verdict.leader_after, verdict.term_after) == (leads, term)
+        assert verdict.leader_gap_s is None
+        assert sentence(verdict).startswith(f"{leads} leads · term {term}")
+        assert "without a leader" not in sentence(verdict)
+        stopped = await sandbox.do("stop", "infra1")
+        assert stopped.leader_gap_s == 0.0
+
+    play(tmp_path, history, spec=replace(spec, processes=ours, wanted=("another",)), up=False)

@@ -66,6 +66,29 @@ def test_an_edit_is_told_and_apply_touches_only_what_changed(
         assert "nothing" in sandbox_command("apply").stdout
 
 
+def test_status_tells_of_an_edit_until_it_is_applied_or_taken_back(
+    sandbox_command: SandboxCommand,
+) -> None:
+    procfile = sandbox_command.cwd / "Procfile"
+    procfile.write_text(BEFORE)
+    sandbox_command("up", "-d")
+    assert "changed" not in sandbox_command("status").stdout
+
+    procfile.write_text(AFTER)
+
+    edit = "Procfile changed: db changed, new came, old went; etcd-sandbox apply makes it so"
+    assert sandbox_command("status").stdout.splitlines()[-1] == edit
+    procfile.write_text(BEFORE)
+    assert "changed" not in sandbox_command("status").stdout
+    procfile.write_text(AFTER)
+    sandbox_command("apply")
+    assert "changed" not in sandbox_command("status").stdout
+    procfile.write_text("no procfile\n")
+    assert "Procfile changed, but cannot be used" in sandbox_command("status").stdout
+    procfile.unlink()
+    assert "Procfile" not in sandbox_command("status").stdout
+
+
 def test_watch_applies_edits_by_itself_also_by_rename(sandbox_command: SandboxCommand) -> None:
     procfile = sandbox_command.cwd / "Procfile"
     procfile.write_text(BEFORE)

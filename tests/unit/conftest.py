@@ -169,4 +169,5 @@ def plan_answer(*names: str) -> dict[str, Any]:
         }
         for index, name in enumerate(names, start=1)
     ]
-    return {"processes": [{"name": "web", "stop_timeout_s": 1.0, "member": None}, *processes]}
+    web = {"name": "web", "stop_timeout_s": 1.0, "member": None}
+    return {"source": {"kind": "members", "path": ""}, "processes": [web, *processes]}

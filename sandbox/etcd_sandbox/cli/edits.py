@@ -94,27 +94,35 @@ class EditWatch(threading.Thread):
     def look(self) -> None:
         """Say what the file as it is now would change; the same is said once."""
         try:
-            text = self._difference()
+            text = pending(self._client, self._path, self._caller, apply=self._apply)
         except NotRunning:
             return  # everything has stopped: there is nothing that could be changed
-        except SandboxError as error:
-            text = f"{self._path.name} changed, but cannot be used: {one_line(error)}"
         if text and text != self._told:
             self._say(text)
         self._told = text
 
-    def _difference(self) -> str:
-        import msgspec
 
-        planned = plan_again(self._client.plan(), self._client.paths, self._caller)
+def pending(client: ControlClient, path: Path, caller: Caller, *, apply: bool) -> str:
+    """One line of what the file as it is now would change; empty for nothing. `apply` makes it so.
+
+    Raises NotRunning.
+    """
+    import msgspec
+
+    try:
+        planned = plan_again(client.plan(), client.paths, caller)
         wanted = msgspec.to_builtins(planned.spec)
-        answer = self._client.apply(wanted, dry_run=True)
+        answer = client.apply(wanted, dry_run=True)
         line = str(answer["line"])
         if not line:
             return ""
         if answer.get("refused"):
-            return f"{self._path.name} changed: {line}"
-        if not self._apply:
-            return f"{self._path.name} changed: {line}; etcd-sandbox apply makes it so"
-        self._client.apply(wanted, dry_run=False)
-        return f"{self._path.name} changed: {line}; done"
+            return f"{path.name} changed: {line}"
+        if not apply:
+            return f"{path.name} changed: {line}; etcd-sandbox apply makes it so"
+        client.apply(wanted, dry_run=False)
+    except NotRunning:
+        raise
+    except SandboxError as error:
+        return f"{path.name} changed, but cannot be used: {one_line(error)}"
+    return f"{path.name} changed: {line}; done"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
 import click
@@ -59,6 +60,28 @@ def status(watch: bool, with_hash: bool) -> None:
         return
     for line in lines(answer):
         output.line(line)
+    if edit := _edit(client, answer["supervisor"]["uptime_s"]):
+        output.line(edit)
+
+
+def _edit(client: ControlClient, uptime_s: float) -> str:
+    """What an edit of the input since the start would change, as one line; empty for nothing."""
+    source = client.plan()["source"]
+    # What came through a pipe cannot be edited.
+    if not (name := source["path"]) or name in source.get("texts", {}):
+        return ""
+    path = Path(name)
+    try:
+        edited_at = path.stat().st_mtime
+    except OSError:
+        return ""  # a file that is gone has no edit to be applied
+    # Planning anew costs more than all the rest of `status`.
+    if edited_at < time.time() - uptime_s:
+        return ""
+    from etcd_sandbox.cli.edits import pending
+    from etcd_sandbox.cli.inputoptions import here
+
+    return pending(client, path, here(), apply=False)
 
 
 def _watch(client: ControlClient, with_hash: bool) -> None:

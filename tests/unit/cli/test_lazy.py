@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from etcd_sandbox.cli.root import COMMANDS
 
-from tests.unit.conftest import FakeSupervisor, member, status_answer
+from tests.unit.conftest import FakeSupervisor, member, plan_answer, status_answer
 
 HEAVY = {
     "anyio",
@@ -57,7 +57,10 @@ def modules_of(*args: str) -> tuple[int, set[str]]:
 
 
 def test_status_imports_nothing_heavy(supervisor: Callable[..., FakeSupervisor]) -> None:
-    supervisor(status=status_answer(member("infra1", role="leader"), member("infra2")))
+    supervisor(
+        status=status_answer(member("infra1", role="leader"), member("infra2")),
+        plan=plan_answer("infra1", "infra2"),
+    )
     code, modules = modules_of("status")
     assert code == 0
     assert "etcd_sandbox.control.client" in modules

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterable
+
 import click
 
 from etcd_sandbox.cli import output
@@ -18,13 +21,22 @@ from etcd_sandbox.words import story
 )
 @common(data=True)
 def events(follow: bool, tail: int | None) -> None:
-    """Show what happened: starts, exits, elections, faults. With --json the lines of events.jsonl."""
+    """Show what happened: starts, exits, elections, faults. With --json the lines of events.jsonl.
+
+    Where a member asks again and again whether it could win, its further requests are one line with their number.
+    """
     from etcd_sandbox.cli.choice import running
 
-    for event in running().events(follow=follow, tail=tail):
-        if settings().json:
+    if settings().json:
+        for event in running().events(follow=follow, tail=tail):
             output.record(event)
-            continue
+        return
+    told: Iterable[story.Event]
+    if follow or tail is None:
+        told = story.condensed(running().events(follow=follow, tail=tail))
+    else:
+        told = deque(story.condensed(running().events(follow=False)), maxlen=tail)
+    for event in told:
         output.line(line(event))
         output.flush()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -59,6 +59,31 @@ def sentence(event: Event) -> str:
     return tell(event) if tell is not None else _plainly(event)
 
 
+def condensed(events: Iterable[Event]) -> Iterator[Event]:
+    """The events, of which a member's further requests of one term are one with their number, `again`.
+
+    A member alone asks every second or two, for ever, whether it could win. Any other event ends the
+    count, and comes after it; the first request comes at once.
+    """
+    asked: set[tuple[object, object]] = set()
+    repeated: dict[tuple[object, object], Event] = {}
+    for event in events:
+        if event.get("kind") == Kind.CANDIDATE and event.get("pre_vote"):
+            key = (event.get("member"), event.get("term"))
+            if key in asked:
+                before = repeated.pop(key, None)
+                again = 1 if before is None else before["again"] + 1
+                repeated[key] = {**event, "again": again}
+                continue
+            asked.add(key)
+        else:
+            yield from repeated.values()
+            asked.clear()
+            repeated.clear()
+        yield event
+    yield from repeated.values()
+
+
 def clock(ts: str) -> str:
     """An RFC 3339 moment as local time with milliseconds: `14:30:05.123`."""
     return datetime.fromisoformat(ts).astimezone().strftime("%H:%M:%S.%f")[:-3]
@@ -101,6 +126,8 @@ def _left(event: Event) -> str:
 
 
 def _candidate(event: Event) -> str:
+    if (again := event.get("again", 1)) > 1:
+        return f"{who(event)} asked {again} times more whether it could win{_term(event)}"
     stands = "asks whether it could win" if event.get("pre_vote") else "stands for election"
     return f"{who(event)} {stands}{_term(event)}"
 

@@ -177,6 +177,23 @@ def test_events_are_sentences_with_a_clock(supervisor: Begin, cli: Callable[...,
     assert second.endswith(" a leads")
 
 
+def test_the_last_events_are_not_all_requests_of_a_member_alone(
+    supervisor: Begin, cli: Callable[..., Ran]
+) -> None:
+    ts = EVENTS[0]["ts"]
+    asks = {"ts": ts, "kind": "raft.candidate", "member": "b", "term": 1, "pre_vote": True}
+    supervisor(events="\n".join(map(json.dumps, [*EVENTS, *[asks] * 30])).encode())
+    leads, *others = cli("events", "-n", "3").out.splitlines()
+    assert leads.endswith(" a leads")
+    assert [line.partition(" ")[2] for line in others] == [
+        "b asks whether it could win (term 1)",
+        "b asked 29 times more whether it could win (term 1)",
+    ]
+    assert len(cli("events", "-n", "3", "--json").out.splitlines()) == 32, (
+        "as the server tells them"
+    )
+
+
 def test_events_as_json_are_the_lines_of_the_file(
     supervisor: Begin, cli: Callable[..., Ran]
 ) -> None:

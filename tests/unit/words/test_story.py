@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from etcd_sandbox.model.event import Kind
-from etcd_sandbox.words.story import end, sentence
+from etcd_sandbox.words.story import condensed, end, sentence
 
 SENTENCES: list[tuple[Kind, dict[str, Any], str]] = [
     (Kind.PROCESS_STARTED, {"process": "web", "pid": 7}, "web started (pid 7)"),
@@ -195,3 +195,24 @@ def test_a_kind_from_a_newer_supervisor_is_shown_with_its_fields() -> None:
 )
 def test_ends_are_told_as_the_model_tells_them(told: dict[str, Any] | None, text: str) -> None:
     assert end(told) == text
+
+
+def test_further_requests_of_a_member_alone_are_one_line_with_their_number() -> None:
+    def asks(member: str, ts: int) -> dict[str, Any]:
+        told = {"kind": "raft.candidate", "member": member, "term": 1, "pre_vote": True}
+        return {**told, "ts": ts}
+
+    lost = {"kind": "cluster.quorum_lost"}
+    stands = {"kind": "raft.candidate", "member": "infra1", "term": 2, "pre_vote": False}
+    alone = [asks("infra1", 1), asks("infra2", 2), *(asks("infra1", ts) for ts in range(3, 60))]
+    told = list(condensed([*alone, lost, asks("infra1", 61), asks("infra1", 62), stands]))
+    assert [(event.get("ts"), sentence(event)) for event in told] == [
+        (1, "infra1 asks whether it could win (term 1)"),
+        (2, "infra2 asks whether it could win (term 1)"),
+        (59, "infra1 asked 57 times more whether it could win (term 1)"),
+        (None, "quorum lost"),
+        (61, "infra1 asks whether it could win (term 1)"),
+        (62, "infra1 asks whether it could win (term 1)"),
+        (None, "infra1 stands for election (term 2)"),
+    ]
+    assert list(condensed([stands, stands])) == [stands, stands], "elections are all told"

@@ -15,7 +15,7 @@ from etcd_sandbox.errors import InputError, SandboxError
 from etcd_sandbox.etcd.datadir import NEW_MEMBER_BYTES, has_data
 from etcd_sandbox.host.addresses import bind_error, holder_of
 from etcd_sandbox.model.address import address_of
-from etcd_sandbox.model.spec import ClusterSpec, ProcessSpec, Runtime
+from etcd_sandbox.model.spec import ClusterSpec, MemberSpec, ProcessSpec, Runtime
 
 
 def check(wanted: Iterable[ProcessSpec]) -> None:
@@ -25,7 +25,7 @@ def check(wanted: Iterable[ProcessSpec]) -> None:
         check_ports(process)
         check_data_directory(process)
     new = [
-        process.member.data_dir
+        process.member
         for process in members
         if process.member is not None and not has_data(process.member.data_dir)
     ]
@@ -109,16 +109,19 @@ def check_data_directory(process: ProcessSpec) -> None:
         ) from error
 
 
-def check_disk(data_dirs: list[str]) -> None:
+def check_disk(members: Iterable[MemberSpec]) -> None:
     """Each new member preallocates its write-ahead log: it must fit."""
     by_device: dict[int, list[str]] = {}
-    for data_dir in data_dirs:
-        existing = _existing_parent(Path(data_dir))
+    for member in members:
+        existing = _existing_parent(Path(member.data_dir))
         if not os.access(existing, os.W_OK):
+            # Where the member's own command says where its data is, ETCD_SANDBOX_HOME moves nothing.
+            if member.data_owned:
+                mend = "set ETCD_SANDBOX_HOME to a directory that you can write"
+            else:
+                mend = f"give {member.name} a --data-dir that you can write, or run it from there"
             raise SandboxError(
-                "the data directory cannot be written",
-                data_dir,
-                "set ETCD_SANDBOX_HOME to a directory that you can write",
+                f"the data directory of {member.name} cannot be written", member.data_dir, mend
             )
         by_device.setdefault(existing.stat().st_dev, []).append(str(existing))
     for places in by_device.values():

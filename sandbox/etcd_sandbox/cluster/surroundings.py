@@ -94,7 +94,7 @@ def look_before(process: ProcessSpec) -> None:
     """What would be in the way of its start is found before etcd is asked. Raises SandboxError."""
     preflight.check_ports(process)
     preflight.check_data_directory(process)
-    preflight.check_disk([member_of(process).data_dir])
+    preflight.check_disk([member_of(process)])
 
 
 def delete_data(process: ProcessSpec) -> None:

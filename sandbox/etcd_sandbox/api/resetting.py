@@ -16,8 +16,7 @@ from etcd_sandbox.api.lifetime import Life
 from etcd_sandbox.control.client import ControlClient
 from etcd_sandbox.errors import SandboxError
 from etcd_sandbox.etcd.clearing import CannotBeCleared, Clearing
-from etcd_sandbox.etcd.exchange import Exchange
-from etcd_sandbox.etcd.gateway import tls_context
+from etcd_sandbox.etcd.exchange import Exchange, tls_context
 from etcd_sandbox.host.clusterlock import is_running
 from etcd_sandbox.host.planfile import recorded_plan
 from etcd_sandbox.model.state import ClusterStatus, MemberStatus, ProcessState, ProcessStatus, Role

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import h11
 from msgspec import Struct
 
+from etcd_sandbox.errors import InputError
 from etcd_sandbox.etcd.lookups import Lookups
 from etcd_sandbox.model.address import SECURE_SCHEMES, SOCKET_SCHEMES
 from etcd_sandbox.paths import SOCKET_PATH_LIMIT
@@ -290,6 +291,22 @@ async def _connect(
     )
     shown = f"[{host}]" if ":" in host else host
     return _Connection(reader, writer, f"{shown}:{port}")
+
+
+def tls_context(client_cert: str, client_key: str) -> ssl.SSLContext:
+    """For talking to members, whose own certificates are not checked; see `Gateway`. Raises InputError for a certificate that cannot be loaded."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    if client_cert:
+        try:
+            context.load_cert_chain(client_cert, client_key or None)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise InputError(
+                f"the client certificate cannot be used ({reason})", client_cert
+            ) from error
+    return context
 
 
 @contextmanager

@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import ssl
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from functools import partial
 
-from etcd_sandbox.errors import InputError
 from etcd_sandbox.etcd.answers import (
     NO_ANSWER,
     Added,
@@ -28,7 +26,7 @@ from etcd_sandbox.etcd.answers import (
     wants_token,
 )
 from etcd_sandbox.etcd.certificate import certificate_trouble
-from etcd_sandbox.etcd.exchange import TROUBLE, Exchange
+from etcd_sandbox.etcd.exchange import TROUBLE, Exchange, tls_context
 from etcd_sandbox.etcd.ids import hex_id
 from etcd_sandbox.etcd.login import Login
 from etcd_sandbox.etcd.metrics import Identity, read_identity, read_metrics
@@ -381,22 +379,6 @@ class Gateway:
 
 def _served(answer: dict[str, object] | None) -> bool:
     return answer is not None and ("header" in answer or number(answer, "code") in _NOT_ALLOWED)
-
-
-def tls_context(client_cert: str, client_key: str) -> ssl.SSLContext:
-    """For talking to members, whose own certificates are not checked; see `Gateway`."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    if client_cert:
-        try:
-            context.load_cert_chain(client_cert, client_key or None)
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise InputError(
-                f"the client certificate cannot be used ({reason})", client_cert
-            ) from error
-    return context
 
 
 def _base64(text: str) -> str:

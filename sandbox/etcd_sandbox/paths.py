@@ -71,6 +71,13 @@ def cache_home() -> Path:
     return platformdirs.user_cache_path("etcd-sandbox", appauthor=False)
 
 
+def existing_parent(path: Path) -> Path:
+    """The path itself where there is something, else the nearest directory above that is there."""
+    while not path.exists():
+        path = path.parent
+    return path
+
+
 def private_runtime_dir(longest: int = sys.maxsize) -> Path:
     """A directory that only this user can enter, made if missing; in `/tmp` where `$TMPDIR` has more bytes than `longest`.
 

@@ -6,6 +6,7 @@ in what it is about, too; `-m soak` runs it on all that are left.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -52,6 +53,16 @@ heartbeat-interval = 50
 election-timeout = 500
 """
 """Half of etcd's own timers: for tests that are not about how long an election takes."""
+
+
+@pytest.fixture
+def on_etcd(sandbox_command: SandboxCommand, etcd_binary: EtcdBinary) -> SandboxCommand:
+    """The command, with the etcd of this round, also for Procfiles."""
+    sandbox_command.env["ETCD_SANDBOX_ETCD"] = etcd_binary.path
+    sandbox_command.env["PATH"] = os.pathsep.join(
+        [str(Path(etcd_binary.path).parent), sandbox_command.env["PATH"]]
+    )
+    return sandbox_command
 
 
 @pytest.fixture

@@ -22,16 +22,6 @@ from tests.conftest import SandboxCommand, until
 from tests.etcd.ports import free_block
 
 
-@pytest.fixture
-def on_etcd(sandbox_command: SandboxCommand, etcd_binary: EtcdBinary) -> SandboxCommand:
-    """The command, with the etcd of this round."""
-    sandbox_command.env["ETCD_SANDBOX_ETCD"] = etcd_binary.path
-    sandbox_command.env["PATH"] = os.pathsep.join(
-        [str(Path(etcd_binary.path).parent), sandbox_command.env["PATH"]]
-    )
-    return sandbox_command
-
-
 def member(command: SandboxCommand, name: str) -> dict[str, Any]:
     return next(entry for entry in command.status()["members"] if entry["name"] == name)
 

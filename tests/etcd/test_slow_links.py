@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import statistics
-from pathlib import Path
 
 import pytest
 from etcd_sandbox.model.service import How
-from etcd_sandbox.model.spec import EtcdBinary
 
 from tests.conftest import SandboxCommand, until
 from tests.etcd.client import puts_s
@@ -21,16 +18,6 @@ PUTS = 15
 
 WHEEL_ONLY = pytest.mark.parametrize("etcd_binary", ["3.5"], indirect=True)
 """For what does not depend on the version: the one that everybody can install."""
-
-
-@pytest.fixture
-def on_etcd(sandbox_command: SandboxCommand, etcd_binary: EtcdBinary) -> SandboxCommand:
-    """The command, with the etcd of this round, also for Procfiles."""
-    sandbox_command.env["ETCD_SANDBOX_ETCD"] = etcd_binary.path
-    sandbox_command.env["PATH"] = os.pathsep.join(
-        [str(Path(etcd_binary.path).parent), sandbox_command.env["PATH"]]
-    )
-    return sandbox_command
 
 
 def fastest_put_s(endpoint: str) -> float:

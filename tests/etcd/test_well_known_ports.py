@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import urllib.request
 from pathlib import Path
@@ -20,16 +19,6 @@ WELL_KNOWN = {
     "infra3": ("fd422379fda50e48", 32379),
 }
 EXAMPLE = Path(__file__).parents[2] / "Procfile.example"
-
-
-@pytest.fixture
-def on_etcd(sandbox_command: SandboxCommand, etcd_binary: EtcdBinary) -> SandboxCommand:
-    """The command, with the etcd of this round, also for Procfiles."""
-    sandbox_command.env["ETCD_SANDBOX_ETCD"] = etcd_binary.path
-    sandbox_command.env["PATH"] = os.pathsep.join(
-        [str(Path(etcd_binary.path).parent), sandbox_command.env["PATH"]]
-    )
-    return sandbox_command
 
 
 @pytest.mark.also_on(*etcd_versions.SERIES)

@@ -21,7 +21,7 @@ from etcd_sandbox.errors import SandboxError
 from etcd_sandbox.etcd.datadir import WAL_SEGMENT_BYTES
 from etcd_sandbox.host.clusterlock import is_running, purge
 from etcd_sandbox.model.spec import MemberSpec
-from etcd_sandbox.paths import ClusterPaths
+from etcd_sandbox.paths import ClusterPaths, existing_parent
 
 LAST_LINES = 5
 """Of what a tool that failed said."""
@@ -65,9 +65,7 @@ def restored_data(restoration: Restoration, paths: ClusterPaths) -> Iterator[Pat
 
 
 def _check_room(restoration: Restoration, paths: ClusterPaths) -> None:
-    place = paths.root
-    while not place.exists():
-        place = place.parent
+    place = existing_parent(paths.root)
     count = len(restoration.members)
     needed = count * (restoration.facts.size_bytes + WAL_SEGMENT_BYTES)
     free = shutil.disk_usage(place).free

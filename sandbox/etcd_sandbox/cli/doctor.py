@@ -135,12 +135,10 @@ def look_at_ephemeral_ports() -> Iterable[Finding]:
 
 def look_at_state_directory() -> Iterable[Finding]:
     """Whether there is room, and whether we may write."""
-    from etcd_sandbox.paths import state_home
+    from etcd_sandbox.paths import existing_parent, state_home
 
     home = state_home()
-    there = home
-    while not there.exists():
-        there = there.parent
+    there = existing_parent(home)
     mend = "set ETCD_SANDBOX_HOME to a directory that you can write and that has room"
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         yield Finding("fail", "state", f"{home} cannot be written", mend)

@@ -56,9 +56,10 @@ def service_of(
     """How requests were served from `began` to `ended`; None when nothing shows that.
 
     `pending` says when those began that have no answer yet, `leaderless` when nobody led: what was
-    not served then could not be. Of `untried` nothing is known: no request could show how others were served. A time without a request that was served counts as failed only when
-    something shows that one failed in it: an error, or that nobody led. A gap that is open at the end
-    counts. Requests that began after `calm` show how it is at the end.
+    not served then could not be. Of `untried` nothing is known: no request could show how others were
+    served. A time without a request that was served counts as failed only when something shows that one
+    failed in it: an error, or that nobody led. A gap that is open at the end counts. Requests that began
+    after `calm` show how it is at the end.
     """
     if not tries and not pending:
         return None

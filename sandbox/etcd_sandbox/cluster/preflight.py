@@ -16,6 +16,7 @@ from etcd_sandbox.etcd.datadir import NEW_MEMBER_BYTES, has_data
 from etcd_sandbox.host.addresses import bind_error, holder_of
 from etcd_sandbox.model.address import address_of
 from etcd_sandbox.model.spec import ClusterSpec, MemberSpec, ProcessSpec, Runtime
+from etcd_sandbox.paths import existing_parent
 
 
 def check(wanted: Iterable[ProcessSpec]) -> None:
@@ -113,7 +114,7 @@ def check_disk(members: Iterable[MemberSpec]) -> None:
     """Each new member preallocates its write-ahead log: it must fit."""
     by_device: dict[int, list[str]] = {}
     for member in members:
-        existing = _existing_parent(Path(member.data_dir))
+        existing = existing_parent(Path(member.data_dir))
         if not os.access(existing, os.W_OK):
             # Where the member's own command says where its data is, ETCD_SANDBOX_HOME moves nothing.
             if member.data_owned:
@@ -133,12 +134,6 @@ def check_disk(members: Iterable[MemberSpec]) -> None:
                 places[0],
                 "free some space, start fewer members, or set ETCD_SANDBOX_HOME to another disk",
             )
-
-
-def _existing_parent(path: Path) -> Path:
-    while not path.exists():
-        path = path.parent
-    return path
 
 
 def _taken(host: str, port: int, member: str) -> SandboxError:

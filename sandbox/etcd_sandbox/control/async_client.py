@@ -75,8 +75,7 @@ class AsyncControlClient(
     async def _sent(self, request: Request) -> AsyncIterator[tuple[int, asyncio.StreamReader]]:
         """The status of the answer, and its body."""
         async with asyncio.timeout(ANSWER_TIMEOUT_S):
-            connection = await _connected(str(self.paths.socket))
-        reader, writer = await asyncio.open_unix_connection(sock=connection)
+            reader, writer = await _connected(str(self.paths.socket))
         try:
             writer.write(request.encoded(self.user))
             async with asyncio.timeout(request.timeout_s):
@@ -88,7 +87,7 @@ class AsyncControlClient(
             writer.transport.abort()
 
 
-async def _connected(path: str) -> socket.socket:
+async def _connected(path: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """A connection to the socket: where too many wait there already, Linux refuses at once."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.setblocking(False)
@@ -99,7 +98,7 @@ async def _connected(path: str) -> socket.socket:
             except BlockingIOError:
                 await asyncio.sleep(_CONNECT_EVERY_S)
             else:
-                return connection
+                return await asyncio.open_unix_connection(sock=connection)
     except BaseException:
         connection.close()
         raise

@@ -294,7 +294,10 @@ async def _connect(
 
 
 def tls_context(client_cert: str, client_key: str) -> ssl.SSLContext:
-    """For talking to members, whose own certificates are not checked; see `Gateway`. Raises InputError for a certificate that cannot be loaded."""
+    """For talking to members, whose own certificates are not checked; see `Gateway`.
+
+    Raises InputError for a certificate that cannot be loaded.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

@@ -195,12 +195,7 @@ class Gateway:
     async def cluster_version(self, client_url: str, timeout_s: float) -> str | None:
         """The version that the cluster has agreed on (`3.5.0`), as that member has it; None while
         it knows none, or when it does not answer in time."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                status, text = await self._http.send("GET", f"{client_url}/version", b"")
-                answer = json.loads(text) if status == _OK else None
-        except (*TROUBLE, RecursionError):
-            return None
+        answer = await self._got(f"{client_url}/version", timeout_s)
         version = answer.get("etcdcluster") if isinstance(answer, dict) else None
         return version if isinstance(version, str) and parse(version) else None
 
@@ -223,11 +218,11 @@ class Gateway:
         return raft_members_in(await self._got(f"{client_url}/debug/vars", timeout_s))
 
     async def _got(self, url: str, timeout_s: float) -> object:
+        """The JSON that a GET there gives; None when there is none in time."""
+        page = await self._page(url, timeout_s)
         try:
-            async with asyncio.timeout(timeout_s):
-                status, text = await self._http.send("GET", url, b"")
-                return json.loads(text) if status == _OK else None
-        except (*TROUBLE, RecursionError):
+            return None if page is None else json.loads(page)
+        except (ValueError, RecursionError):
             return None
 
     async def add_member(

@@ -124,41 +124,27 @@ def _with_ports(
     options: Options, profile: Profile, paths: ClusterPaths, recorded: ClusterSpec | None
 ) -> tuple[Options, ports.Block | None]:
     members = options.members if options.members is not None else len(profile.member_names)
+    auto = options.base_port == "auto"
     if not 1 <= members <= 25:  # refused with its reason by the plan
-        auto = options.base_port == "auto"
         return (replace(options, base_port=None) if auto else options), None
-    if options.base_port == "auto":
-        block = _block_of_before(members, paths, recorded)
-        if block is None:
-            block = ports.free_block(members, private_runtime_dir(), plan=paths.plan)
-        return replace(options, base_port=block.base, port_step=ports.PORT_STEP), block
-    if isinstance(options.base_port, int) and _was_found(options.base_port, recorded):
+    before, block = _found_before(recorded), None
+    # `auto` means the block of before, to which the members' data is bound, for as many members.
+    same = recorded is not None and len(recorded.members) == members
+    if before is not None and (same if auto else options.base_port == before):
         # Who has it meanwhile is told when the ports are looked at.
-        return options, ports.taken_again(
-            options.base_port, members, private_runtime_dir(), plan=paths.plan
-        )
-    return options, None
+        block = ports.taken_again(before, members, private_runtime_dir(), plan=paths.plan)
+    if auto:
+        block = block or ports.free_block(members, private_runtime_dir(), plan=paths.plan)
+        options = replace(options, base_port=block.base, port_step=ports.PORT_STEP)
+    return options, block
 
 
-def _block_of_before(
-    members: int, paths: ClusterPaths, recorded: ClusterSpec | None
-) -> ports.Block | None:
-    """The block that was found for the cluster before: its members' data has those URLs. None while another has it."""
-    base = recorded.source.options.get("base_port") if recorded is not None else None
-    if recorded is None or not recorded.port_lock or not isinstance(base, int):
+def _found_before(recorded: ClusterSpec | None) -> int | None:
+    """Where the block of ports of the recorded plan begins, if it was found by a search, and not by a wish."""
+    if recorded is None or not recorded.port_lock:
         return None
-    if len(recorded.members) != members:
-        return None
-    return ports.taken_again(base, members, private_runtime_dir(), plan=paths.plan)
-
-
-def _was_found(base_port: int, recorded: ClusterSpec | None) -> bool:
-    """Whether the recorded plan has its ports from there on by a search, and not by a wish."""
-    return (
-        recorded is not None
-        and recorded.port_lock != ""
-        and recorded.source.options.get("base_port") == base_port
-    )
+    base = recorded.source.options.get("base_port")
+    return base if isinstance(base, int) else None
 
 
 def _read_profile(name: str, options: Options, caller: Caller) -> tuple[str, str, Profile]:

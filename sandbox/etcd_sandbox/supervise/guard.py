@@ -3,11 +3,12 @@
 It is executed by path with `python -I -S` (no site-packages, no imports of this project), so
 that it starts in 15 ms and stays small. It starts the supervisor, which imports while it is not
 known yet what it is to run, and waits for what is to be run: with that come the cluster's lock and
-what else is to stay open. Whoever goes before that takes the other two along. When the supervisor has ended, in whatever way, it kills every process group that
-the supervisor reported and, on Linux, where orphans come to it as a child subreaper, every
-descendant that is left; then it runs the commands that the supervisor left with it for this
-case. When the pipe from an owning `up` closes, it asks the supervisor to stop, and ends it after the grace period; SIGTERM, SIGINT and SIGHUP ask for the same, SIGQUIT
-ends everything at once. The lock is free only when nothing is left.
+what else is to stay open. Whoever goes before that takes the other two along. When the supervisor has
+ended, in whatever way, it kills every process group that the supervisor reported and, on Linux, where
+orphans come to it as a child subreaper, every descendant that is left; then it runs the commands that
+the supervisor left with it for this case. When the pipe from an owning `up` closes, it asks the supervisor
+to stop, and ends it after the grace period; SIGTERM, SIGINT and SIGHUP ask for the same, SIGQUIT ends
+everything at once. The lock is free only when nothing is left.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 import pytest
-from etcd_sandbox.cli.owndashboard import AS_BEFORE
+from etcd_sandbox.cli.dashboard import AS_BEFORE
 from etcd_sandbox.model.event import Kind
 from etcd_sandbox.paths import ClusterPaths
 

@@ -1,30 +1,39 @@
-"""`dashboard`: attach to a running cluster, from any terminal or browser, any number of times."""
+"""`dashboard`: shown at a terminal or in browsers; and the one of a cluster that `up` owns, a process of its own."""
 
 from __future__ import annotations
 
+import contextlib
+import os
+import select
 import signal
-from typing import TYPE_CHECKING, Any
+import subprocess
+import sys
+import termios
+import threading
+from collections.abc import Callable
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
-from etcd_sandbox.cli.params import WHOLE, BasePort, WholeRange
+from etcd_sandbox.cli import diagnostics
+from etcd_sandbox.cli.params import WHOLE, Parsed, WholeRange, parse_port
 from etcd_sandbox.cli.settings import common
 from etcd_sandbox.errors import EXIT_INTERRUPTED, InputError, SandboxError
 
 if TYPE_CHECKING:
     from etcd_sandbox.control.client import ControlClient
+    from etcd_sandbox.host.launch import Launched
     from etcd_sandbox.paths import ClusterPaths
     from etcd_sandbox.tui.app import Dashboard
 
 VIEWERS_AT_ONCE = 10
 
 
-class WebPort(BasePort):
+def _web_port(text: str) -> int:
     """A port; 0 and `auto` are any free one, 0."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        port = 0 if value == "0" else super().convert(value, param, ctx)
-        return 0 if isinstance(port, str) else port
+    port = 0 if text == "0" else parse_port(text)
+    return 0 if isinstance(port, str) else port
 
 
 @click.command("dashboard")
@@ -36,7 +45,7 @@ class WebPort(BasePort):
 )
 @click.option(
     "--port",
-    type=WebPort(),
+    type=Parsed("port", _web_port),
     metavar="PORT",
     help="With --web: the port, or 'auto' for a free one; 8379, if it is free, when not given.",
 )
@@ -79,8 +88,6 @@ def dashboard(
 
 
 def _show(client: ControlClient, owned: bool, notices: int | None) -> int:
-    from etcd_sandbox.cli.owndashboard import EXIT_RUNNING, EXIT_STOP
-
     app = shown(client, owned=owned, notices=notices)
     if not owned:
         return app.return_code or 0
@@ -92,7 +99,6 @@ def _show(client: ControlClient, owned: bool, notices: int | None) -> int:
 
 def check_it_can_be_shown(hint: str) -> None:
     """Raises InputError with the hint where there is neither a terminal nor a browser."""
-    from etcd_sandbox.cli.owndashboard import can_be_shown
     from etcd_sandbox.web.fed import is_fed
 
     if not is_fed() and not can_be_shown():
@@ -143,8 +149,7 @@ def shown(client: ControlClient, **options: Any) -> Dashboard:
 
 def _serve(paths: ClusterPaths, bind: str | None, port: int | None, viewers: int) -> int:
     from etcd_sandbox.cli import output
-    from etcd_sandbox.cli.diagnostics import note, raw, warn
-    from etcd_sandbox.cli.interrupts import heeded
+    from etcd_sandbox.cli.waiting import heeded
 
     try:
         from etcd_sandbox.web.server import serve
@@ -157,7 +162,7 @@ def _serve(paths: ClusterPaths, bind: str | None, port: int | None, viewers: int
 
     listening = listen(bind, port)
     if listening.beyond_this_machine:
-        warn(
+        diagnostics.warn(
             f"everybody who can reach {listening.address} port {listening.port} and has the URL"
             " can run commands on this machine as you; the traffic is not encrypted"
         )
@@ -165,10 +170,119 @@ def _serve(paths: ClusterPaths, bind: str | None, port: int | None, viewers: int
     def ready(url: str) -> None:
         output.line(url)
         output.flush()
-        note(f"cluster {paths.name}: open that URL in a browser; Ctrl-C ends it")
+        diagnostics.note(f"cluster {paths.name}: open that URL in a browser; Ctrl-C ends it")
 
     def say(text: str) -> None:
-        raw(text.encode())
+        diagnostics.raw(text.encode())
 
     serve(paths.name, listening, heeded(), ready, say, viewers)
     return EXIT_INTERRUPTED
+
+
+EXIT_STOP, EXIT_RUNNING = 10, 11
+"""The exit codes by which the dashboard says what is to become of the cluster."""
+
+_ENDS_WITHIN_S = 3.0
+_RESTORED_WITHIN_S = 1.0
+
+AS_BEFORE = (
+    b"\x18\x1b\\\x1b[?2026l\x1b[?2048l\x1b[?1016l\x1b[?1000l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?1004l\x1b[?2004l"
+    b"\x1b[?7h\x1b[?25h\x1b[?1049h\x1b[<u\x1b[?1049l"
+)
+"""Ends what may be half written, and undoes what Textual asks of a terminal: pictures in one piece, sizes, mouse, focus, paste, no wrap, no cursor, keys, the other screen.
+
+The dashboard may have undone any part of that before it was killed. Leaving the other screen twice
+would move the cursor, and taking the keys twice would take those of the shell. So the other screen
+is entered again, which changes nothing where it is shown, and the keys are taken from its own stack.
+"""
+
+
+def can_be_shown() -> bool:
+    """Whether this is a terminal throughout, and one that can paint: Textual reads stdin, paints on stderr."""
+    streams = (sys.stdin, sys.stdout, sys.stderr)
+    return all(stream.isatty() for stream in streams) and os.environ.get("TERM") != "dumb"
+
+
+class Left(Enum):
+    """Why the dashboard is there no more."""
+
+    STOP = auto()
+    RUNNING = auto()
+    CRASHED = auto()
+    OVERTAKEN = auto()
+    """The cluster ended, or somebody wants `up` to end."""
+
+
+class Notices(Protocol):
+    """What is to be said while the dashboard is shown, or not."""
+
+    def tell(self, say: Callable[[str], None]) -> None:
+        """From now on say it there."""
+
+
+def watch(paths: ClusterPaths, launched: Launched, signals: int, notices: Notices) -> Left:
+    """Show the dashboard until it is left, the cluster has ended, or `signals` can be read."""
+    settings = termios.tcgetattr(sys.stdin)
+    heard, told = os.pipe()
+    command = [sys.executable, "-P", "-m", "etcd_sandbox", "-c", paths.name, "dashboard"]
+    command += ["--owned", "--notices", str(heard)]
+    dashboard = subprocess.Popen(command, pass_fds=[heard])
+    os.close(heard)
+
+    def say(text: str) -> None:
+        with contextlib.suppress(BrokenPipeError):  # the dashboard is gone: so are its readers
+            os.write(told, text.encode(errors="backslashreplace") + b"\n")
+
+    notices.tell(say)
+    news, tell = os.pipe()
+
+    def when(ended: Callable[[], object]) -> None:
+        def wait() -> None:
+            ended()
+            with contextlib.suppress(OSError):
+                os.write(tell, b".")
+
+        threading.Thread(target=wait, daemon=True).start()
+
+    when(dashboard.wait)
+    when(launched.guard.wait)
+    either = select.poll()
+    for fd in (news, signals):
+        either.register(fd, select.POLLIN)
+    either.poll()
+    code = dashboard.poll()
+    if code is None:
+        dashboard.terminate()
+        try:
+            dashboard.wait(_ENDS_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            dashboard.kill()
+            dashboard.wait()
+    if dashboard.returncode < 0:
+        # A terminal that takes nothing any more must not hold up the end.
+        restoring = threading.Thread(target=_restore, args=[settings], daemon=True)
+        restoring.start()
+        restoring.join(_RESTORED_WITHIN_S)
+    if code is None:
+        return Left.OVERTAKEN
+    if _is_gone():
+        # Only a controlling terminal tells of its end by itself.
+        os.kill(os.getpid(), signal.SIGHUP)
+        return Left.OVERTAKEN
+    return {EXIT_STOP: Left.STOP, EXIT_RUNNING: Left.RUNNING}.get(code, Left.CRASHED)
+
+
+def _is_gone() -> bool:
+    """Whether the terminal was closed."""
+    try:
+        termios.tcgetattr(sys.stdin)
+    except termios.error:
+        return True
+    return False
+
+
+def _restore(settings: list[Any]) -> None:
+    """Make the terminal usable again, which a dashboard that was killed could not do itself."""
+    with contextlib.suppress(termios.error, OSError):  # the terminal may be gone
+        termios.tcsetattr(sys.stdin, termios.TCSANOW, settings)
+        diagnostics.raw(AS_BEFORE)

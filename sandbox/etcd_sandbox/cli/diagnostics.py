@@ -85,7 +85,7 @@ def render(error: SandboxError, *, colour: bool = False) -> str:
     )
     parts = [f"etcd-sandbox: {mark} {error}"]
     if error.detail:
-        from etcd_sandbox.cli.escapes import harmless
+        from etcd_sandbox.cli.streams import harmless
 
         # Log lines, mostly: what a process wrote must not act on the terminal here either.
         detail = harmless(error.detail.encode(errors="backslashreplace"))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from etcd_sandbox.cli import diagnostics, output
-from etcd_sandbox.cli.inputoptions import collect, here, input_options
+from etcd_sandbox.cli.check import collect, here, input_options
 from etcd_sandbox.cli.settings import common
 from etcd_sandbox.errors import InputError, NotRunning, SandboxError
 from etcd_sandbox.export.exported import Kind

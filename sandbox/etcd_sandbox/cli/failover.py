@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from etcd_sandbox.cli import output
-from etcd_sandbox.cli.cells import padded
 from etcd_sandbox.cli.params import WholeRange, timeout
 from etcd_sandbox.cli.settings import common, settings
+from etcd_sandbox.cli.text import padded
 from etcd_sandbox.errors import InputError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def failover(count: int, how: str, csv: bool, timeout_s: float) -> int:
     """
     from etcd_sandbox.api.failover import How, rounds
     from etcd_sandbox.cli.choice import running
-    from etcd_sandbox.cli.interrupts import Interrupted, interruptible
+    from etcd_sandbox.cli.waiting import Interrupted, interruptible
 
     if csv and settings().json:
         raise InputError("--csv and --json contradict each other", hint="leave out one of them")

@@ -20,13 +20,11 @@ from typing import Any
 from msgspec import Struct
 
 from etcd_sandbox.cli import diagnostics, output
-from etcd_sandbox.cli.edits import EditWatch
-from etcd_sandbox.cli.interrupts import EndSignals
-from etcd_sandbox.cli.merged import Merger
-from etcd_sandbox.cli.owndashboard import Left, watch
+from etcd_sandbox.cli.apply import EditWatch
+from etcd_sandbox.cli.dashboard import Left, watch
 from etcd_sandbox.cli.settings import settings
-from etcd_sandbox.cli.streams import EventStream, LogStream, Speaker
-from etcd_sandbox.cli.waiting import NAMED_AFTER_S, waits_for
+from etcd_sandbox.cli.streams import EventStream, LogStream, Merger, Speaker
+from etcd_sandbox.cli.waiting import NAMED_AFTER_S, EndSignals, waits_for
 from etcd_sandbox.control.client import ControlClient
 from etcd_sandbox.errors import (
     EXIT_DONE,

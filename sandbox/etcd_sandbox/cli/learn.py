@@ -20,12 +20,14 @@ if TYPE_CHECKING:
     from etcd_sandbox.learn.stage import Stage
 
 
-def _lessons(
-    context: click.Context, param: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    from etcd_sandbox.cli import completion
+def _lessons(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """The lessons by number, each with the words of its file's name."""
+    from click.shell_completion import CompletionItem
 
-    return completion.lessons(context, param, incomplete)
+    from etcd_sandbox.learn.library import names
+
+    numbered = [(str(int(name[:2])), name[3:-3].replace("-", " ")) for name in names()]
+    return [CompletionItem(at, help=words) for at, words in numbered if at.startswith(incomplete)]
 
 
 @click.command("learn")
@@ -83,7 +85,7 @@ def learn(
 
 
 def _list(lessons: list[Lesson], lang: str) -> None:
-    from etcd_sandbox.cli.lessonpage import learn_command
+    from etcd_sandbox.cli.lessontalk import learn_command
     from etcd_sandbox.learn import progress
 
     places = progress.places()
@@ -178,8 +180,7 @@ def _talk(lesson: Lesson, stage: Stage, guide: Guide, place: Place, ready_s: flo
     import selectors
     import sys
 
-    from etcd_sandbox.cli.lessonpage import introduction
-    from etcd_sandbox.cli.lessontalk import Talk
+    from etcd_sandbox.cli.lessontalk import Talk, introduction
 
     introduction(lesson, stage.binary.version, place)
     if ready_s is not None:
@@ -197,7 +198,7 @@ def _talk(lesson: Lesson, stage: Stage, guide: Guide, place: Place, ready_s: flo
 
 
 def _show(lesson: Lesson, stage: Stage, guide: Guide) -> int:
-    from etcd_sandbox.cli import lessonpage
+    from etcd_sandbox.cli import lessontalk
     from etcd_sandbox.cli.dashboard import shown
     from etcd_sandbox.tui.screens.quit import Leave
     from etcd_sandbox.tui.tutor import Tutor
@@ -214,20 +215,20 @@ def _show(lesson: Lesson, stage: Stage, guide: Guide) -> int:
         return EXIT_FAILED
     if tutor.done:
         stage.down(purge=True)
-        lessonpage.finished(lesson)
+        lessontalk.finished(lesson)
         return EXIT_DONE
     if left is Leave.STOP:
-        lessonpage.stopping(lesson)
+        lessontalk.stopping(lesson)
         stage.down()
     else:
         stage.release()
-        lessonpage.runs_on(lesson)
-    output.next_step(f"{lessonpage.learn_command(lesson.language, lesson.number)} --dashboard")
+        lessontalk.runs_on(lesson)
+    output.next_step(f"{lessontalk.learn_command(lesson.language, lesson.number)} --dashboard")
     return EXIT_DONE
 
 
 def _check(lessons: list[Lesson], etcd: str | None) -> int:
-    from etcd_sandbox.cli.interrupts import interruptible
+    from etcd_sandbox.cli.waiting import interruptible
     from etcd_sandbox.learn.check import check_lesson
 
     reports = []

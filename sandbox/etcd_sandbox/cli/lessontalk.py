@@ -1,4 +1,4 @@
-"""A lesson as a conversation in the terminal: a step is shown, the cluster is watched, lines are typed."""
+"""A lesson in the terminal: what it looks like, and the conversation, while the cluster is watched."""
 
 from __future__ import annotations
 
@@ -9,16 +9,148 @@ import signal
 import sys
 from collections.abc import Awaitable
 
-from etcd_sandbox.cli import lessonpage, output
-from etcd_sandbox.cli.lessonpage import WORDS
+from etcd_sandbox.cli import output
+from etcd_sandbox.cli.output import FAINT, GOOD, ODD, STRONG, Painted
+from etcd_sandbox.cli.text import cells, markdown, text_width, wrapped
 from etcd_sandbox.errors import EXIT_DONE
 from etcd_sandbox.learn.course import Course, Words
-from etcd_sandbox.learn.guide import Guide, Said
-from etcd_sandbox.learn.lesson import Lesson, Step
+from etcd_sandbox.learn.guide import Guide, Said, Tone
+from etcd_sandbox.learn.lesson import NAME_VARIABLE, Lesson, Step
+from etcd_sandbox.learn.progress import Place
+from etcd_sandbox.learn.shell import exported
 from etcd_sandbox.learn.stage import Stage
 from etcd_sandbox.model.suggest import nearest
 
+WORDS = {
+    "hint": "what to do, and what it looks like",
+    "run": "the guide types the next command for you",
+    "skip": "go on; the guide does what the next step needs",
+    "back": "to the step before",
+    "again": "show this step again",
+    "leave": "end, and leave the lesson's cluster running",
+    "quit": "end, and stop the lesson's cluster; its data and your place are kept",
+}
+"""What may be typed beside commands."""
+
+_MARKS = {Tone.SEEN: ("✓", GOOD), Tone.ODD: ("!", ODD), Tone.MENDED: ("✓", GOOD)}
+
 _SHORT = {"h": "hint", "?": "help", "q": "quit", "exit": "quit", "next": "skip", "s": "skip"}
+
+
+def learn_command(language: str, number: int | None = None) -> str:
+    """The command that lists the lessons, or does one, in that language."""
+    words = ["learn", *(["--lang", language] if language else [])]
+    return " ".join(words if number is None else [*words, str(number)])
+
+
+def introduction(lesson: Lesson, version: str, place: Place) -> None:
+    """What stands before the first step, or where the learner left."""
+    output.line(Painted(f"Lesson {lesson.number}: {lesson.title}", STRONG))
+    about = f"{lesson.minutes} minutes · etcd {version} · cluster {lesson.cluster}"
+    output.line(Painted(about, FAINT))
+    output.line()
+    if place.step == 0:
+        _markdown(f"{lesson.intro}\n\n{lesson.see}")
+    else:
+        _plain(f"You left it at step {place.step + 1}; --again begins anew.")
+    output.line()
+    _plain("Type the commands here, or in another terminal, where this names the lesson's cluster:")
+    if home := os.environ.get("ETCD_SANDBOX_HOME"):
+        _command(exported("ETCD_SANDBOX_HOME", home))
+    _command(exported(NAME_VARIABLE, lesson.cluster))
+    _plain(
+        "The guide watches the cluster and goes on when it shows that a step was done. "
+        f"You may also type: {', '.join(WORDS)}, help."
+    )
+
+
+def _step_page(step: Step, number: int, of: int) -> None:
+    """A step, as far as it is shown before it was done."""
+    output.line()
+    _heading(f"{number} of {of} · {step.title}")
+    if step.before:
+        _markdown(step.before)
+        output.line()
+    for command in step.commands:
+        _command(command.line)
+    if any(command.interrupted for command in step.commands):
+        output.line(Painted("  (Ctrl-C ends it)", FAINT))
+    if step.only_looked_at:
+        output.line()
+        output.line(Painted("Enter when you have looked.", FAINT))
+    output.line()
+
+
+def _hint(step: Step) -> None:
+    """What helps with a step: its hint, and what was printed when the lesson was written."""
+    _plain(step.hint or "Type the command above, here or in another terminal.")
+    output.line(Painted("It looks like this, with other figures:", FAINT))
+    for command in step.commands:
+        _command(command.line)
+        for text in command.shown:
+            output.line(Painted(f"  {text}", FAINT))
+
+
+def _question(lesson: Lesson) -> None:
+    """The question, without its answer."""
+    output.line()
+    _heading("A question")
+    _markdown(lesson.question)
+    output.line()
+    output.line(Painted("Think, then press Enter for the answer.", FAINT))
+
+
+def _answer(lesson: Lesson) -> None:
+    """Its answer, and what to read next."""
+    _markdown(lesson.answer)
+    output.line()
+    output.line(Painted("To read next", STRONG))
+    _markdown(lesson.reading)
+
+
+def _plain(text: str) -> None:
+    """A sentence about the lesson itself."""
+    for line in wrapped(text):
+        output.line(line)
+
+
+def _help() -> None:
+    """What may be typed."""
+    wide = max(map(len, WORDS))
+    for word, what in WORDS.items():
+        output.line(f"  {word.ljust(wide)}  {what}")
+    output.line(f"  {'Enter'.ljust(wide)}  look again; any other line is run as a command")
+
+
+def stopping(lesson: Lesson) -> None:
+    """The cluster stops, since the learner goes."""
+    output.line(f"stopping {lesson.cluster}; its data and your place are kept")
+    output.flush()
+
+
+def runs_on(lesson: Lesson) -> None:
+    """The cluster does not stop."""
+    output.line(f"{lesson.cluster} runs on; etcd-sandbox -c {lesson.cluster} down stops it")
+
+
+def finished(lesson: Lesson) -> None:
+    """The lesson was done to its end."""
+    output.line(f"lesson {lesson.number} is done; its cluster was removed")
+    output.next_step(learn_command(lesson.language))
+
+
+def _heading(text: str) -> None:
+    begun = f"── {text} "
+    output.line(Painted(begun + "─" * (text_width() - cells(begun)), STRONG))
+    output.line()
+
+
+def _command(line: str) -> None:
+    output.line(Painted(f"  $ {line}", STRONG))
+
+
+def _markdown(text: str) -> None:
+    output.text(markdown(text, colour=output.colour()))
 
 
 class _Left(Exception):
@@ -104,7 +236,7 @@ class Talk:
             case "":
                 await self._course.entered()
             case "hint":
-                lessonpage.hint(step)
+                _hint(step)
             case "run":
                 await self._typing(self._course.run_next())
             case "skip":
@@ -114,7 +246,7 @@ class Talk:
             case "again":
                 self.show(step)
             case "help":
-                lessonpage.words()
+                _help()
             case "leave":
                 raise _Left(stop=False)
             case "quit":
@@ -141,56 +273,62 @@ class Talk:
             loop.add_reader(0, self._read)
 
     async def _finish(self) -> None:
-        lessonpage.question(self._lesson)
+        _question(self._lesson)
         self._prompt()
         await self._lines.get()
         self._prompted = False
-        lessonpage.answer(self._lesson)
+        _answer(self._lesson)
         self._course.answered()
         await asyncio.to_thread(self._course.stage.down, purge=True)
         output.line()
-        lessonpage.finished(self._lesson)
+        finished(self._lesson)
 
     async def _leave(self, left: _Left) -> None:
         self._interrupt_prompt()
         if left.stop:
-            lessonpage.stopping(self._lesson)
+            stopping(self._lesson)
             await asyncio.to_thread(self._course.stage.down)
         else:
             self._course.stage.release()
             self._runs_on = True
-            lessonpage.runs_on(self._lesson)
-        output.next_step(lessonpage.learn_command(self._lesson.language, self._lesson.number))
+            runs_on(self._lesson)
+        output.next_step(learn_command(self._lesson.language, self._lesson.number))
 
     # How a course shows itself.
 
     def show(self, step: Step) -> None:
         """The page of a step."""
         self._interrupt_prompt()
-        lessonpage.step_page(step, self._guide.at + 1, len(self._guide.steps))
+        _step_page(step, self._guide.at + 1, len(self._guide.steps))
 
     def say(self, said: Said) -> None:
         """A sentence of the guide."""
         self._interrupt_prompt()
-        lessonpage.said(said)
+        mark, sgr = _MARKS[said.tone]
+        for text in wrapped(said.text, mark):
+            output.line(Painted(text, sgr))
+        if said.remedy:
+            output.line(f"  back to where you were: {said.remedy}")
 
     def why(self, step: Step) -> None:
         """What is told once the step was done."""
         self._interrupt_prompt()
-        lessonpage.why(step)
+        if step.after:
+            _markdown(step.after)
 
     def prepared(self, text: str) -> None:
         """What the guide did by itself."""
         self._interrupt_prompt()
-        lessonpage.prepared(text)
+        output.line(Painted(f"  {text}", FAINT))
+        output.flush()
 
     def plain(self, text: str) -> None:
         """A sentence about the lesson itself."""
-        lessonpage.plain(text)
+        _plain(text)
 
     def typed(self, line: str) -> None:
         """A command that the guide types."""
-        lessonpage.typed(line)
+        output.line(Painted(f"$ {line}", STRONG))
         output.flush()
 
     # The terminal.

@@ -1,18 +1,19 @@
-"""`logs`: the log lines of all processes, in the order in which they arrived."""
+"""`logs` and `events`: what the processes wrote, in order of arrival, and what happened."""
 
 from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import click
 
 from etcd_sandbox.cli import diagnostics, output
+from etcd_sandbox.cli.output import BAD, GOOD, Painted
 from etcd_sandbox.cli.params import MOMENT, WholeRange, raw, selectors
-from etcd_sandbox.cli.settings import common
+from etcd_sandbox.cli.settings import common, settings
 from etcd_sandbox.control.wire import EndedFrame, Frame, LinesFrame, LostFrame, NowFrame
-from etcd_sandbox.words import shown
+from etcd_sandbox.words import shown, story
 
 Keep = Callable[[bytes], bool]
 """Whether a line, without its newline, is to be shown."""
@@ -60,7 +61,7 @@ def logs(
     Lines of processes that are gone are shown as well, as far as the files reach.
     """
     from etcd_sandbox.cli.choice import running
-    from etcd_sandbox.cli.merged import Merger, order
+    from etcd_sandbox.cli.streams import Merger, order
 
     keep = _keep(level, grep)
     client = running()
@@ -133,3 +134,37 @@ def at_least(level: str) -> Keep:
 def rank(level: str) -> int:
     """How grave a level of etcd's log is; `panic` and what is not known counts as the gravest."""
     return LEVELS.index(level) if level in LEVELS else len(LEVELS)
+
+
+@click.command("events")
+@click.option("-f", "--follow", is_flag=True, help="Go on with new events until Ctrl-C.")
+@click.option(
+    "-n", "--lines", "tail", type=WholeRange(min=0), metavar="N", help="Only the last N events."
+)
+@common(data=True)
+def events(follow: bool, tail: int | None) -> None:
+    """Show what happened: starts, exits, elections, faults. With --json the lines of events.jsonl.
+
+    Where a member asks again and again whether it could win, its further requests are one line with their number.
+    """
+    from etcd_sandbox.cli.choice import running
+
+    if settings().json:
+        for event in running().events(follow=follow, tail=tail):
+            output.record(event)
+        return
+    told: Iterable[story.Event]
+    if follow or tail is None:
+        told = story.condensed(running().events(follow=follow, tail=tail))
+    else:
+        told = deque(story.condensed(running().events(follow=False)), maxlen=tail)
+    for event in told:
+        output.line(line(event))
+        output.flush()
+
+
+def line(event: story.Event) -> Painted:
+    """One event for a reader: local time and a sentence."""
+    kind = event["kind"]
+    sgr = BAD if kind in story.BAD else GOOD if kind in story.GOOD else ""
+    return Painted(f"{story.clock(event['ts'])} {story.sentence(event)}", sgr)

@@ -50,7 +50,7 @@ def order(verb: Verb, select: Sequence[str], *, timeout_s: float, **how: Any) ->
         how["seed"] = secrets.randbelow(10**6)
     client = running()
     if verb in MEMBERSHIP:
-        from etcd_sandbox.cli.meanwhile import told_meanwhile
+        from etcd_sandbox.cli.waiting import told_meanwhile
 
         with told_meanwhile(client, verb):
             answer = client.act(verb, select, timeout_s=timeout_s, **how)

@@ -10,8 +10,8 @@ import threading
 from collections.abc import Sequence
 from typing import Any, NamedTuple, NoReturn
 
-from etcd_sandbox.cli.cells import cells as cells_of
 from etcd_sandbox.cli.settings import settings
+from etcd_sandbox.cli.text import cells as cells_of
 
 PALETTE = ("36", "33", "32", "35", "34", "96", "93", "92", "95", "94")
 """SGR colours of the processes, by their index in the cluster. Red is left to what is wrong."""

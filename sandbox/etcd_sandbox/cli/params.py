@@ -8,32 +8,124 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from etcd_sandbox.cli.settings import complete_selectors
 from etcd_sandbox.errors import InputError, shortened
 
 if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
+    from datetime import datetime
 
+Value = TypeVar("Value")
 
-Converted = TypeVar("Converted")
-
-
-_WHOLE = re.compile(r"[+-]?[0-9]{1,18}\Z")
+_WHOLE = r"[+-]?[0-9]{1,18}"
 """What fits into 64 bits. Python's `int` also takes other scripts' digits and `1_000`, and raises at 4,301 digits."""
 
-_DIGITS = re.compile(r"[+-]?[0-9]+\Z")
+_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_PART = r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)"
+_CLOCK = r"([01]?[0-9]|2[0-3]):([0-5][0-9])(?::([0-5][0-9]))?"
+
+LONGEST_S = 10 * 366 * 86400.0
+"""Ten years: what is longer is a slip of the finger, and more than some clocks can count."""
 
 
-class Whole(click.ParamType[int]):
-    """A whole number."""
+def parse_whole(text: str) -> int:
+    """A whole number of at most 18 digits. Raises InputError."""
+    digits = text.strip()
+    if not re.fullmatch(_WHOLE, digits):
+        is_one = re.fullmatch(r"[+-]?[0-9]+", digits)
+        what = "too large a number" if is_one else "not a whole number"
+        raise InputError(f"{shortened(text)!r} is {what}")
+    return int(digits)
 
-    name = "number"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        if isinstance(value, str) and not _WHOLE.match(value.strip()):
-            is_one = _DIGITS.match(value.strip())
-            what = "too large a number" if is_one else "not a whole number"
-            self.fail(f"{shortened(value)!r} is {what}", param, ctx)
-        return int(value)
+def parse_port(text: str) -> int | str:
+    """A port, or `auto`. Raises InputError."""
+    if text == "auto":
+        return text
+    if not re.fullmatch(_WHOLE, text) or not 1 <= int(text) <= 65535:
+        raise InputError(f"{shortened(text)!r} is neither a port (1 to 65535) nor 'auto'")
+    return int(text)
+
+
+def parse_span(text: str) -> float:
+    """Seconds of a span: `200ms`, `10m`, `1h30m`; a number without a unit is in seconds. Raises InputError."""
+    compact = text.strip().lower()
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", compact):
+        seconds = float(compact)
+    elif not compact or re.sub(_PART, "", compact):
+        raise InputError(
+            f"{shortened(text)!r} is not a span of time",
+            hint="write it like 30, 200ms, 10m or 1h30m",
+        )
+    else:
+        seconds = sum(float(count) * _UNITS_S[unit] for count, unit in re.findall(_PART, compact))
+    if seconds > LONGEST_S:
+        raise InputError(f"{shortened(text)!r} is too long a span of time", hint="at most 3660d")
+    return seconds
+
+
+def parse_moment(text: str, now: datetime) -> datetime:
+    """The moment that `text` names, seen from `now` (which has a time zone).
+
+    A span means so long ago; a time of the day is the last such time in `now`'s zone; an RFC 3339
+    moment without a zone is in `now`'s zone. Raises InputError.
+    """
+    from datetime import datetime, timedelta
+
+    stripped = text.strip()
+    if clock := re.fullmatch(_CLOCK, stripped):
+        hour, minute, second = (int(part or 0) for part in clock.groups())
+        moment = now.replace(hour=hour, minute=minute, second=second, microsecond=0)
+        return moment if moment <= now else moment - timedelta(days=1)
+    try:
+        return now - timedelta(seconds=parse_span(stripped))
+    except (InputError, OverflowError):
+        pass
+    try:
+        moment = datetime.fromisoformat(stripped)
+    except ValueError:
+        raise InputError(
+            f"{shortened(text)!r} is not a moment",
+            hint="write it like 10m (ago), 2h, 14:30 or 2026-01-31T14:30:00Z",
+        ) from None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=now.tzinfo)
+
+
+def _moment_us(text: str) -> int:
+    """Microseconds since the epoch."""
+    from datetime import datetime
+
+    return int(parse_moment(text, datetime.now().astimezone()).timestamp() * 1_000_000)
+
+
+def _signal(text: str) -> str:
+    from etcd_sandbox.model.signals import signal_name
+
+    return signal_name(text)
+
+
+class Parsed(click.ParamType[Value]):
+    """What `parse` makes of the text; its InputError is a usage error of the parameter."""
+
+    def __init__(self, name: str, parse: Callable[[str], Value]) -> None:
+        self.name = name
+        self._parse = parse
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Value:
+        if not isinstance(value, str):
+            return value  # type: ignore[no-any-return]
+        try:
+            return self._parse(value)
+        except InputError as error:
+            self.fail(f"{error} ({error.hint})" if error.hint else str(error), param, ctx)
+
+
+WHOLE = Parsed("number", parse_whole)
+SPAN = Parsed("span", parse_span)
+MOMENT = Parsed("moment", _moment_us)
+SIGNAL = Parsed("signal", _signal)
+PORT = Parsed("port", parse_port)
 
 
 class WholeRange(click.IntRange):
@@ -41,69 +133,6 @@ class WholeRange(click.IntRange):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         return int(super().convert(WHOLE.convert(value, param, ctx), param, ctx))
-
-
-class Span(click.ParamType[float]):
-    """A span of time, in seconds."""
-
-    name = "span"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        if isinstance(value, int | float):
-            return float(value)
-        from etcd_sandbox.cli.times import parse_span
-
-        return _converted(parse_span, value, self, param, ctx)
-
-
-class Moment(click.ParamType[int]):
-    """A moment, in microseconds since the epoch."""
-
-    name = "moment"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        if isinstance(value, int):
-            return value
-        from datetime import datetime
-
-        from etcd_sandbox.cli.times import parse_moment
-
-        now = datetime.now().astimezone()
-        moment = _converted(lambda text: parse_moment(text, now), value, self, param, ctx)
-        return int(moment.timestamp() * 1_000_000)
-
-
-class SignalName(click.ParamType[str]):
-    """A signal by name, with or without SIG, or by number; its full name."""
-
-    name = "signal"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        from etcd_sandbox.model.signals import signal_name
-
-        return _converted(signal_name, str(value), self, param, ctx)
-
-
-class BasePort(click.ParamType["int | str"]):
-    """A port, or `auto`."""
-
-    name = "port"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int | str:
-        if value == "auto" or isinstance(value, int):
-            return value  # type: ignore[no-any-return]
-        if not _WHOLE.match(str(value)) or not 1 <= int(value) <= 65535:
-            shown = shortened(str(value))
-            self.fail(f"{shown!r} is neither a port (1 to 65535) nor 'auto'", param, ctx)
-        return int(value)
-
-
-WHOLE = Whole()
-SPAN, MOMENT, SIGNAL, BASE_PORT = Span(), Moment(), SignalName(), BasePort()
 
 
 def timeout(what: str) -> Callable[[Any], Any]:
@@ -130,31 +159,10 @@ raw = click.option(
 def selectors(*, required: bool, metavar: str = "SEL...") -> Callable[[Any], Any]:
     """The argument that takes selectors, completed with the names of the running cluster."""
     return click.argument(
-        "select", metavar=metavar, nargs=-1, required=required, shell_complete=_complete
+        "select", metavar=metavar, nargs=-1, required=required, shell_complete=complete_selectors
     )
 
 
 def selector(name: str, *, metavar: str) -> Callable[[Any], Any]:
     """An argument that takes one selector, completed likewise."""
-    return click.argument(name, metavar=metavar, shell_complete=_complete)
-
-
-def _complete(
-    context: click.Context, param: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    from etcd_sandbox.cli import completion
-
-    return completion.selectors(context, param, incomplete)
-
-
-def _converted(
-    parse: Callable[[str], Converted],
-    text: str,
-    kind: click.ParamType[Any],
-    param: click.Parameter | None,
-    ctx: click.Context | None,
-) -> Converted:
-    try:
-        return parse(text)
-    except InputError as error:
-        kind.fail(f"{error} ({error.hint})" if error.hint else str(error), param, ctx)
+    return click.argument(name, metavar=metavar, shell_complete=complete_selectors)

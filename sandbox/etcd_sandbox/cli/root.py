@@ -28,7 +28,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "logs": ("etcd_sandbox.cli.logs:logs", "Show log lines, in order of arrival."),
         "dashboard": ("etcd_sandbox.cli.dashboard:dashboard", "Watch a cluster and act on it."),
         "events": (
-            "etcd_sandbox.cli.events:events",
+            "etcd_sandbox.cli.logs:events",
             "Show what happened: starts, exits, elections.",
         ),
     },
@@ -62,7 +62,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Use": {
         "ctl": ("etcd_sandbox.cli.ctl:ctl", "Run etcdctl with the endpoints set."),
-        "env": ("etcd_sandbox.cli.env:env", "Print the variables that etcdctl reads."),
+        "env": ("etcd_sandbox.cli.ctl:env", "Print the variables that etcdctl reads."),
         "snapshot": (
             "etcd_sandbox.cli.snapshot:snapshot",
             "Back the cluster's keys up into a file.",
@@ -76,8 +76,8 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
             "Validate a Procfile or profile; print what would run.",
         ),
         "doctor": ("etcd_sandbox.cli.doctor:doctor", "Find what would get in the way here."),
-        "versions": ("etcd_sandbox.cli.versions:versions", "List every etcd found here."),
-        "kit": ("etcd_sandbox.cli.kit:kit", "Prepare machines that have no network."),
+        "versions": ("etcd_sandbox.cli.prepare:versions", "List every etcd found here."),
+        "kit": ("etcd_sandbox.cli.prepare:kit", "Prepare machines that have no network."),
     },
 }
 """Section → command → where it is, and its line in the list (so that the list imports nothing)."""

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from etcd_sandbox.cli import diagnostics
-from etcd_sandbox.cli.inputoptions import collect, here, input_options
+from etcd_sandbox.cli.check import collect, here, input_options
 from etcd_sandbox.cli.params import timeout
 from etcd_sandbox.cli.settings import common
+from etcd_sandbox.cli.waiting import ENDING, ending_signals, interruptible
 from etcd_sandbox.errors import InputError, SandboxError
 
 if TYPE_CHECKING:
@@ -50,7 +51,6 @@ def run(timeout_s: float, command: tuple[str, ...], **given: Any) -> int:
     with --bootstrap dns, ETCD_SANDBOX_DNS (the address of the DNS server) and
     ETCD_SANDBOX_DNS_DOMAIN. The cluster's etcdctl is last on its PATH. Its exit code is ours.
     """
-    from etcd_sandbox.cli.interrupts import interruptible
     from etcd_sandbox.host.leftovers import clear_abandoned, passing_cluster
     from etcd_sandbox.inputs.olddata import refuse_foreign_data
     from etcd_sandbox.inputs.options import DEFAULT_MEMBERS
@@ -72,6 +72,7 @@ def run(timeout_s: float, command: tuple[str, ...], **given: Any) -> int:
         try:
             planned = plan_up(collect(ephemeral=True, **given), paths, here())
             diagnostics.note(planned.says)
+            diagnostics.risk_notes(planned.spec)
             if planned.spec.source.kind is not SourceKind.PROCFILE:
                 refuse_foreign_data(planned.spec, "run")
             return _run(planned, paths, command, timeout_s)
@@ -81,7 +82,8 @@ def run(timeout_s: float, command: tuple[str, ...], **given: Any) -> int:
 
 
 def _run(planned: Planned, paths: ClusterPaths, command: Sequence[str], timeout_s: float) -> int:
-    from etcd_sandbox.cli.preview import as_json
+    import msgspec
+
     from etcd_sandbox.host.etcdctl import (
         members_of,
         misleading,
@@ -92,7 +94,7 @@ def _run(planned: Planned, paths: ClusterPaths, command: Sequence[str], timeout_
     from etcd_sandbox.host.start import start_and_wait
 
     start_and_wait(planned, paths, owned=True, timeout_s=timeout_s, leave_late=False)
-    plan = as_json(planned.spec)
+    plan = msgspec.to_builtins(planned.spec)
     path = path_with_etcdctl(plan, os.environ.get("PATH", os.defpath))
     left_out = misleading(os.environ, members_of(plan))
     for text in misleading_words(left_out):
@@ -134,14 +136,8 @@ def _forwarded() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
         for number in early:
             command.send_signal(number)
 
-    from etcd_sandbox.cli.interrupts import heeded
-
-    before = {number: signal.signal(number, forward) for number in heeded()}
-    try:
+    with ending_signals(forward):
         yield to
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _in_front() -> bool:
@@ -161,8 +157,6 @@ def _in_front() -> bool:
 @contextlib.contextmanager
 def _undisturbed() -> Any:
     """Within, the ending signals wait: tidying up takes a second at most."""
-    from etcd_sandbox.cli.interrupts import ENDING
-
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     try:
         yield

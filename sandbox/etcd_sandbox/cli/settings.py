@@ -1,18 +1,15 @@
-"""The options that every command has, wherever on the line they were typed."""
+"""The options that every command has, wherever on the line they were typed; and the names the shell completes."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
 
 import click
 
 from etcd_sandbox.model.credentials import USER_VARIABLE, Credentials
-
-if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
 
 _KEY = "etcd_sandbox.cli.settings"
 
@@ -71,6 +68,44 @@ def _become(context: click.Context, _: click.Parameter, value: str | None) -> No
         os.environ[USER_VARIABLE] = str(Credentials.parse(value, "--user"))
 
 
+def completed_by(names: Callable[[click.Context], Iterable[str]]) -> Callable[..., list[str]]:
+    """What the shell may complete of a parameter: those of `names` that begin so. Never an error."""
+
+    def complete(context: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+        with contextlib.suppress(Exception):
+            return [name for name in names(context) if name.startswith(incomplete)]
+        return []
+
+    return complete
+
+
+def _clusters(_: click.Context) -> list[str]:
+    from etcd_sandbox.paths import known_clusters
+
+    return [paths.name for paths in known_clusters()]
+
+
+def _selectors(context: click.Context) -> Iterable[str]:
+    """The names in the plan of the cluster that is meant, and the words for roles."""
+    import json
+
+    from etcd_sandbox.model.selector import ROLE_WORDS
+    from etcd_sandbox.paths import cluster_paths, is_there, known_clusters
+
+    if name := _of(context).cluster or os.environ.get("ETCD_SANDBOX_CLUSTER"):
+        paths = cluster_paths(name)
+    else:
+        known = known_clusters()
+        paths = next((each for each in known if is_there(each.supervisor)), known[0])
+    # Read from the file, since a supervisor may be slow to answer.
+    processes = json.loads(paths.plan.read_bytes()).get("processes", ())
+    names = [named["name"] for each in processes for named in (each, each.get("member")) if named]
+    return dict.fromkeys([*names, *ROLE_WORDS])
+
+
+complete_selectors = completed_by(_selectors)
+
+
 def common(*, data: bool = False) -> Callable[[Decorated], Decorated]:
     """Adds the global options to a command; `--json` only where there is data."""
 
@@ -83,48 +118,29 @@ def common(*, data: bool = False) -> Callable[[Decorated], Decorated]:
 
 
 def _options(data: bool) -> list[Callable[[Any], Any]]:
-    def flag(*names: str, help: str) -> Callable[[Any], Any]:  # noqa: A002 - click's own word
-        return click.option(
-            *names, is_flag=True, expose_value=False, callback=_note, is_eager=True, help=help
-        )
+    def option(*names: str, callback: Callable[..., Any] = _note, **more: Any) -> Any:
+        return click.option(*names, expose_value=False, is_eager=True, callback=callback, **more)
 
-    def complete(
-        context: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
-        from click.shell_completion import CompletionItem
+    def flag(*names: str, help: str) -> Any:  # noqa: A002 - click's own word
+        return option(*names, is_flag=True, help=help)
 
-        from etcd_sandbox.paths import known_clusters
-
-        with contextlib.suppress(Exception):  # what completes is never an error
-            names = [paths.name for paths in known_clusters()]
-            return [CompletionItem(name) for name in names if name.startswith(incomplete)]
-        return []
-
-    options = [
-        click.option(
+    json = flag("--json", help="Print data as JSON, and an error as one JSON object.")
+    return [
+        option(
             "-c",
             "--cluster",
             metavar="NAME",
-            expose_value=False,
-            is_eager=True,
-            callback=_note,
-            shell_complete=complete,
+            shell_complete=completed_by(_clusters),
             help="The cluster that is meant (or $ETCD_SANDBOX_CLUSTER).",
         ),
-        click.option(
+        option(
             "--user",
             metavar="NAME:PASSWORD",
-            expose_value=False,
-            is_eager=True,
             callback=_become,
             help="The user of etcd to ask members as, where authentication is on "
             "(or $ETCD_SANDBOX_USER).",
         ),
-    ]
-    if data:
-        options.append(flag("--json", help="Print data as JSON, and an error as one JSON object."))
-    return [
-        *options,
+        *([json] if data else []),
         flag("--no-color", help="No colours (or set $NO_COLOR)."),
         flag("-q", "--quiet", help="Only data and errors: no notes, no next step."),
         flag("-v", "--verbose", help="Say more about what is done."),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from etcd_sandbox.cli import diagnostics, output
-from etcd_sandbox.cli.inputoptions import collect, here, restore_options
+from etcd_sandbox.cli.check import collect, here, restore_options, show
 from etcd_sandbox.cli.params import timeout
 from etcd_sandbox.cli.settings import common, settings
 
@@ -44,7 +44,7 @@ def snapshot(file: Path, on: tuple[str, ...], force: bool, timeout_s: float) -> 
 
     from etcd_sandbox.backup.snapshot import save
     from etcd_sandbox.cli.choice import running
-    from etcd_sandbox.cli.interrupts import interruptible
+    from etcd_sandbox.cli.waiting import interruptible
 
     with interruptible():
         saved = save(running(), file, on=on, overwrite=force, timeout_s=timeout_s)
@@ -94,9 +94,8 @@ def restore(
     """
     from etcd_sandbox.backup.restoreddata import restored_data
     from etcd_sandbox.backup.restoring import DEFAULT_NAME, plan_restore
-    from etcd_sandbox.cli import preview
     from etcd_sandbox.cli.choice import clear_leftovers, named
-    from etcd_sandbox.cli.interrupts import interruptible
+    from etcd_sandbox.cli.waiting import interruptible
     from etcd_sandbox.paths import cluster_paths
 
     paths, caller = cluster_paths(named() or DEFAULT_NAME), here()
@@ -111,7 +110,7 @@ def restore(
     diagnostics.note(restoration.planned.says)
     if dry_run:
         _show_commands(restoration)
-        preview.show(restoration.spec)
+        show(restoration.spec)
         return
     diagnostics.risk_notes(restoration.spec)
     diagnostics.note(_restoring_line(restoration, file))
@@ -121,8 +120,8 @@ def restore(
         with interruptible(), restored_data(restoration, paths) as data:
             _detached(restoration, paths, data, fresh=fresh, timeout_s=timeout_s)
         return
+    from etcd_sandbox.cli.dashboard import can_be_shown
     from etcd_sandbox.cli.foreground import Wishes, own
-    from etcd_sandbox.cli.owndashboard import can_be_shown
 
     with ExitStack() as stack:
         with interruptible():

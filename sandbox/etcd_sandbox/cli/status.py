@@ -78,8 +78,8 @@ def _edit(client: ControlClient, uptime_s: float) -> str:
     # Planning anew costs more than all the rest of `status`.
     if edited_at < time.time() - uptime_s:
         return ""
-    from etcd_sandbox.cli.edits import pending
-    from etcd_sandbox.cli.inputoptions import here
+    from etcd_sandbox.cli.apply import pending
+    from etcd_sandbox.cli.check import here
 
     return pending(client, path, here(), apply=False)
 

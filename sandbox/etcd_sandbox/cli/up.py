@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from etcd_sandbox.cli import diagnostics, output
-from etcd_sandbox.cli.inputoptions import collect, here, input_options
+from etcd_sandbox.cli.check import collect, here, input_options, show
 from etcd_sandbox.cli.params import raw, timeout
 from etcd_sandbox.cli.settings import common, settings
 
@@ -57,7 +57,6 @@ def up(
     whatever way. On a terminal the dashboard opens, and asks before it goes; with --plain Ctrl-C
     stops everything, a second one kills at once.
     """
-    from etcd_sandbox.cli import preview
     from etcd_sandbox.cli.choice import clear_leftovers, paths_to_start
     from etcd_sandbox.host.planfile import recorded_plan
     from etcd_sandbox.inputs.olddata import going_on, logs_elsewhere, refuse_foreign_data
@@ -77,7 +76,7 @@ def up(
     if fresh and (kept := logs_elsewhere(planned.spec, paths.root)):
         diagnostics.note(kept)
     if dry_run:
-        preview.show(planned.spec)
+        show(planned.spec)
         return
     diagnostics.risk_notes(planned.spec)
     clear_leftovers(paths)
@@ -89,8 +88,8 @@ def up(
     if detach:
         _detached(planned, paths, fresh, timeout_s)
         return
+    from etcd_sandbox.cli.dashboard import can_be_shown
     from etcd_sandbox.cli.foreground import Wishes, own
-    from etcd_sandbox.cli.owndashboard import can_be_shown
 
     wishes = Wishes(
         fresh=fresh,
@@ -104,7 +103,7 @@ def up(
 
 
 def _detached(planned: Planned, paths: ClusterPaths, fresh: bool, timeout_s: float) -> None:
-    from etcd_sandbox.cli.interrupts import interruptible
+    from etcd_sandbox.cli.waiting import interruptible
     from etcd_sandbox.host.start import start_and_wait
 
     with interruptible():

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -210,11 +208,10 @@ def _conclude(
     return EXIT_DONE
 
 
-@contextmanager
-def _halting(client: ControlClient, halted: list[int]) -> Iterator[None]:
+def _halting(client: ControlClient, halted: list[int]) -> AbstractContextManager[None]:
     """Within, the first signal to end halts the upgrade and is noted; the second ends this command."""
     from etcd_sandbox.cli import diagnostics
-    from etcd_sandbox.cli.interrupts import Interrupted, heeded
+    from etcd_sandbox.cli.waiting import Interrupted, ending_signals
 
     def halt(number: int, frame: FrameType | None) -> None:
         halted.append(number)
@@ -223,9 +220,4 @@ def _halting(client: ControlClient, halted: list[int]) -> Iterator[None]:
         client.halt_upgrade()
         diagnostics.note("ending after this member; once more leaves it to itself")
 
-    before: dict[int, Any] = {number: signal.signal(number, halt) for number in heeded()}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    return ending_signals(halt)

@@ -1,7 +1,7 @@
 """The options that say what a cluster is made of, each declared once. Not given is None.
 
 A field of `Options` is an option: its name is that of the parameter, its type that of the value.
-The command line (`cli.inputoptions`), the checks of what `Cluster` is given (`api.checks`), what
+The command line (`cli.check`), the checks of what `Cluster` is given (`api.checks`), what
 takes the place of a profile's key (`inputs.ways`), what is recorded with a plan and replayed, and what
 contradicts what are made from the declarations.
 """

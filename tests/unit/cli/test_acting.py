@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from etcd_sandbox.cli import diagnostics
-from etcd_sandbox.cli.env import assignments, detected
+from etcd_sandbox.cli.ctl import assignments, detected
 from etcd_sandbox.etcd import release
 from etcd_sandbox.host.etcdctl import unshadowed
 

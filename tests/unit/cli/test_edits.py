@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from etcd_sandbox.cli.edits import EditWatch, places_of
+from etcd_sandbox.cli.apply import EditWatch, places_of
 from etcd_sandbox.control.client import ControlClient
 from etcd_sandbox.inputs.caller import Caller
 from etcd_sandbox.inputs.options import Options

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from etcd_sandbox.cli.escapes import harmless
+from etcd_sandbox.cli.streams import harmless
 from hypothesis import given
 from hypothesis import strategies as st
 

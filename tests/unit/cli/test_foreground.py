@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 from etcd_sandbox.cli import foreground
-from etcd_sandbox.cli.owndashboard import Left
+from etcd_sandbox.cli.dashboard import Left
 from etcd_sandbox.inputs.caller import Caller, Planned
 from etcd_sandbox.model.spec import ClusterSpec, Source, SourceKind
 from etcd_sandbox.paths import ClusterPaths

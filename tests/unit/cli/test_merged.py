@@ -4,7 +4,7 @@ import time
 from typing import Any
 
 import pytest
-from etcd_sandbox.cli.merged import PIECE_BYTES, Merger, order
+from etcd_sandbox.cli.streams import PIECE_BYTES, Merger, order
 from etcd_sandbox.control.wire import LinesFrame, NowFrame, SkippedFrame
 from hypothesis import given
 from hypothesis import strategies as st

@@ -7,9 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from etcd_sandbox.cli.interrupts import ENDING, EndSignals, Interrupted, interruptible
-from etcd_sandbox.cli.merged import Merger
-from etcd_sandbox.cli.streams import EventStream, LogStream, Speaker
+from etcd_sandbox.cli.streams import EventStream, LogStream, Merger, Speaker
+from etcd_sandbox.cli.waiting import ENDING, EndSignals, Interrupted, interruptible
 from etcd_sandbox.control.client import ControlClient
 from etcd_sandbox.control.wire import lines_header
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from etcd_sandbox.cli.times import parse_moment, parse_span
+from etcd_sandbox.cli.params import parse_moment, parse_span
 from etcd_sandbox.errors import InputError
 
 CEST = timezone(timedelta(hours=2))

@@ -41,7 +41,7 @@ def test_another_kind_is_known_by_what_uname_says_and_by_tags_of_pip(
 
 
 def test_every_kind_is_named_in_the_help() -> None:
-    from etcd_sandbox.cli.kit import kit
+    from etcd_sandbox.cli.prepare import kit
 
     option = next(each for each in kit.params if each.name == "kind")
     assert all(kind in (getattr(option, "help", "") or "") for kind in KINDS)

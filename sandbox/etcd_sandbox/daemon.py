@@ -33,7 +33,7 @@ from etcd_sandbox.host.clusterlock import take_lock
 from etcd_sandbox.host.ground import LOOKED_AT_EVERY_S, Ground
 from etcd_sandbox.host.obstacle import obstacle
 from etcd_sandbox.host.planfile import record_plan, recorded_plan
-from etcd_sandbox.model.credentials import USER_VARIABLE, Credentials
+from etcd_sandbox.model.access import USER_VARIABLE, Credentials
 from etcd_sandbox.model.event import Kind
 from etcd_sandbox.model.spec import ClusterSpec, ProcessSpec, Runtime
 from etcd_sandbox.paths import ClusterPaths, is_there

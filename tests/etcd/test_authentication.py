@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from etcd_sandbox.model.credentials import WANTS_USER
+from etcd_sandbox.model.access import WANTS_USER
 from etcd_sandbox.model.verdict import sentence
 
 from tests.conftest import SandboxCommand

@@ -10,8 +10,8 @@ import pytest
 from etcd_sandbox.api.cluster import Cluster
 from etcd_sandbox.control.client import ControlClient
 from etcd_sandbox.etcd.version import parse
-from etcd_sandbox.model.detail import Detail
 from etcd_sandbox.model.spec import EtcdBinary
+from etcd_sandbox.model.state import Detail
 from etcd_sandbox.paths import cluster_paths
 from etcd_sandbox.tui.detailhistory import Figure, History
 from etcd_sandbox.tui.sparkline import latest

@@ -13,8 +13,8 @@ import msgspec
 import pytest
 from etcd_sandbox.api.cluster import Cluster
 from etcd_sandbox.control.client import ControlClient
-from etcd_sandbox.model.availability import Bucket
 from etcd_sandbox.model.event import Kind
+from etcd_sandbox.model.service import Bucket
 from etcd_sandbox.paths import cluster_paths
 from etcd_sandbox.tui.store import Store
 

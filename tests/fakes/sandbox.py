@@ -14,11 +14,12 @@ from etcd_sandbox.cluster import cluster as cluster_module
 from etcd_sandbox.cluster import coming, preflight
 from etcd_sandbox.cluster.cluster import Cluster
 from etcd_sandbox.cluster.peerlinks import links_for
-from etcd_sandbox.config.profileshape import Flag, Profile
+from etcd_sandbox.config.profileflags import Flag
+from etcd_sandbox.config.profileshape import Profile
 from etcd_sandbox.etcd import gateway as gateway_module
 from etcd_sandbox.etcd.gateway import Gateway
 from etcd_sandbox.host.planfile import record_plan
-from etcd_sandbox.model.credentials import Credentials
+from etcd_sandbox.model.access import Credentials
 from etcd_sandbox.model.event import Event, Kind
 from etcd_sandbox.model.order import Order
 from etcd_sandbox.model.spec import ClusterSpec, EtcdBinary, Source, SourceKind

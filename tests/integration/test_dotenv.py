@@ -6,7 +6,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from etcd_sandbox.config.environment import load_env
+from etcd_sandbox.config.inputfile import load_env
 
 from tests.integration.test_export import tool
 from tests.unit.config.test_environment import AS_GODOTENV

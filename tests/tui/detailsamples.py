@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import sin
 
-from etcd_sandbox.model.detail import Detail, Metrics, Peer, Totals
 from etcd_sandbox.model.spec import EtcdBinary, MemberSpec, PeerLink
-from etcd_sandbox.model.state import Exit, ProcessState
+from etcd_sandbox.model.state import Detail, Exit, Metrics, Peer, ProcessState, Totals
 from msgspec.structs import replace
 
 from tests.tui.samples import member

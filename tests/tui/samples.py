@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from etcd_sandbox.model.availability import Bucket
 from etcd_sandbox.model.event import Event, Kind
+from etcd_sandbox.model.service import Bucket
 from etcd_sandbox.model.state import (
     ClusterStatus,
     Exit,

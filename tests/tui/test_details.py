@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 from etcd_sandbox.errors import NotRunning
-from etcd_sandbox.model.detail import Detail
 from etcd_sandbox.model.event import Kind
+from etcd_sandbox.model.state import Detail
 from etcd_sandbox.tui.screens.details import DetailsScreen, DetailsView
 from etcd_sandbox.tui.store import Store
 from etcd_sandbox.tui.widgets.members import MembersTable

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.inputs.options import DECLARED, Kind
-from etcd_sandbox.model.signals import signal_name
+from etcd_sandbox.model.order import signal_name
 
 LONGEST_S = 1e6
 """Eleven days: longer than anything that is waited for, shorter than what a socket takes."""

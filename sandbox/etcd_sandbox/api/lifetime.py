@@ -26,7 +26,7 @@ from etcd_sandbox.inputs.caller import Caller, Planned
 from etcd_sandbox.inputs.olddata import refuse_foreign_data
 from etcd_sandbox.inputs.options import DECLARED, DEFAULT_MEMBERS, Options, check_together
 from etcd_sandbox.inputs.plan import plan_up
-from etcd_sandbox.model.credentials import Credentials
+from etcd_sandbox.model.access import Credentials
 from etcd_sandbox.model.spec import Bootstrap, SourceKind
 from etcd_sandbox.paths import ClusterPaths, cluster_paths, working_directory
 

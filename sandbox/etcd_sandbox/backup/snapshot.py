@@ -24,7 +24,7 @@ from etcd_sandbox.errors import InputError, SandboxError
 from etcd_sandbox.etcd import snapshotfile
 from etcd_sandbox.etcd.gateway import Gateway
 from etcd_sandbox.host.etcdctl import by_hand
-from etcd_sandbox.model.credentials import Credentials
+from etcd_sandbox.model.access import Credentials
 from etcd_sandbox.model.selector import candidates_of, resolve
 from etcd_sandbox.model.state import Role
 

@@ -93,11 +93,11 @@ def _meant(options: Options) -> tuple[ClusterSpec, str]:
 def _exported(kind: Kind, spec: ClusterSpec) -> Exported:
     match kind:
         case Kind.PROCFILE:
-            from etcd_sandbox.export.procfile import procfile
+            from etcd_sandbox.export.standalone import procfile
 
             return procfile(spec, _on_path())
         case Kind.SHELL:
-            from etcd_sandbox.export.shell import shell
+            from etcd_sandbox.export.standalone import shell
 
             return shell(spec, _on_path())
         case Kind.PROFILE:

@@ -98,7 +98,7 @@ def _moment_us(text: str) -> int:
 
 
 def _signal(text: str) -> str:
-    from etcd_sandbox.model.signals import signal_name
+    from etcd_sandbox.model.order import signal_name
 
     return signal_name(text)
 

@@ -91,8 +91,7 @@ def kit(directory: Path, etcds: tuple[str, ...], pythons: tuple[str, ...], kind:
     checksums. For a machine of another kind etcd 3.5.1 comes in a wheel.
     """
     from etcd_sandbox.cli import diagnostics
-    from etcd_sandbox.kit.build import build, etcds_for
-    from etcd_sandbox.kit.machine import machine
+    from etcd_sandbox.kit.build import build, etcds_for, machine
 
     wanted = machine(kind, pythons)
     made = build(directory, wanted, etcds_for(wanted, etcds), diagnostics.note)

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from etcd_sandbox.model.credentials import USER_VARIABLE, Credentials
+from etcd_sandbox.model.access import USER_VARIABLE, Credentials
 
 _KEY = "etcd_sandbox.cli.settings"
 

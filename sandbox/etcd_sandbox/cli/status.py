@@ -12,7 +12,7 @@ from etcd_sandbox.cli import output
 from etcd_sandbox.cli.output import BAD, FAINT, GOOD, ODD, Cell, Painted
 from etcd_sandbox.cli.settings import common, settings
 from etcd_sandbox.control.client import ControlClient
-from etcd_sandbox.model.credentials import WANTS_USER
+from etcd_sandbox.model.access import WANTS_USER
 from etcd_sandbox.words import shown
 
 WATCH_EVERY_S = 1.0

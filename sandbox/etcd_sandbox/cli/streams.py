@@ -18,10 +18,8 @@ from etcd_sandbox.control.wire import Frame, LinesFrame, SkippedFrame
 from etcd_sandbox.errors import SandboxError
 from etcd_sandbox.host.obstacle import FULL
 from etcd_sandbox.model.event import Kind
+from etcd_sandbox.model.selector import OWN_NAME
 from etcd_sandbox.words import story
-
-OWN_NAME = "sandbox"
-"""Stands in the place of a process's name before what we say ourselves."""
 
 PIECE_BYTES = 48 * 1024
 """Larger pieces are slower: the memory for them is asked of the kernel each time (measured: 3 times)."""

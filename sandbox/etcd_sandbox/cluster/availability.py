@@ -11,8 +11,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from etcd_sandbox.cluster.probe import LOST_S, Probe
-from etcd_sandbox.model.availability import BUCKET_S, Bucket
-from etcd_sandbox.model.service import LATE_S, UNNOTICED_S
+from etcd_sandbox.model.service import BUCKET_S, LATE_S, UNNOTICED_S, Bucket
 
 if TYPE_CHECKING:
     from etcd_sandbox.cluster.gaps import Try

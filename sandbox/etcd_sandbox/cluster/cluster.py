@@ -28,14 +28,13 @@ from etcd_sandbox.errors import InputError, SandboxError
 from etcd_sandbox.etcd.datadir import clear_for_proxy, has_data
 from etcd_sandbox.etcd.raftlog import SignKind, scan
 from etcd_sandbox.host.planfile import record_plan
-from etcd_sandbox.model.availability import Bucket
-from etcd_sandbox.model.credentials import Credentials
-from etcd_sandbox.model.detail import Detail
+from etcd_sandbox.model.access import Credentials
 from etcd_sandbox.model.event import Event, Kind
 from etcd_sandbox.model.order import Order
 from etcd_sandbox.model.selector import needs_roles
+from etcd_sandbox.model.service import Bucket
 from etcd_sandbox.model.spec import After, ClusterSpec
-from etcd_sandbox.model.state import ClusterStatus, LogLoss, ProcessState
+from etcd_sandbox.model.state import ClusterStatus, Detail, LogLoss, ProcessState
 from etcd_sandbox.model.upgrade import UpgradeOrder, UpgradePlan
 from etcd_sandbox.model.verb import MEMBERSHIP
 from etcd_sandbox.model.verdict import Verdict

@@ -20,10 +20,9 @@ from etcd_sandbox.cluster.surroundings import (
 from etcd_sandbox.errors import InputError, SandboxError, TimedOut
 from etcd_sandbox.etcd.reconfiguration import bears_absence, voters_needed
 from etcd_sandbox.host.addresses import is_free
-from etcd_sandbox.model.detail import Peer
 from etcd_sandbox.model.event import Kind
 from etcd_sandbox.model.spec import PastKind, ProcessSpec
-from etcd_sandbox.model.state import ProcessState
+from etcd_sandbox.model.state import Peer, ProcessState
 from etcd_sandbox.plan.joining import joining, newcomer
 from etcd_sandbox.plan.listed import stranger_words
 from etcd_sandbox.plan.memberoptions import checks_strictly

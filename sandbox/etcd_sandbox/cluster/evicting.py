@@ -11,10 +11,9 @@ from etcd_sandbox.cluster.surroundings import Surroundings, member_of
 from etcd_sandbox.errors import SandboxError, TimedOut
 from etcd_sandbox.etcd.answers import Refusal
 from etcd_sandbox.etcd.version import parse
-from etcd_sandbox.model.detail import Peer
 from etcd_sandbox.model.event import Kind
 from etcd_sandbox.model.spec import PastKind
-from etcd_sandbox.model.state import ProcessState
+from etcd_sandbox.model.state import Peer, ProcessState
 from etcd_sandbox.model.verdict import Target
 from etcd_sandbox.plan.listed import panics_at_removal, stranger_words
 from etcd_sandbox.plan.pastchanges import READS_DATABASE

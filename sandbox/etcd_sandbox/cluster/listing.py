@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 from etcd_sandbox.cluster.voters import RUNS
 from etcd_sandbox.errors import InputError
-from etcd_sandbox.model.detail import Peer
 from etcd_sandbox.model.selector import Candidate, id_meant, resolve
-from etcd_sandbox.model.state import ProcessState
+from etcd_sandbox.model.state import Peer, ProcessState
 from etcd_sandbox.model.upgrade import Unlike
 from etcd_sandbox.plan.listed import stranger_words, strangers, unlike
 

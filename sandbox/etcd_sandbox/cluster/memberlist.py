@@ -11,8 +11,8 @@ from msgspec import Struct, field
 
 from etcd_sandbox.errors import SandboxError, TimedOut
 from etcd_sandbox.etcd.answers import GIVE_A_USER, NO_ANSWER, Added, Refusal
-from etcd_sandbox.model.detail import Peer
 from etcd_sandbox.model.event import Kind
+from etcd_sandbox.model.state import Peer
 from etcd_sandbox.plan.listed import stranger_words
 
 if TYPE_CHECKING:

@@ -21,10 +21,9 @@ from etcd_sandbox.cluster.moving import Moving
 from etcd_sandbox.cluster.surroundings import Surroundings, look_before, member_of
 from etcd_sandbox.cluster.verbs import target_of
 from etcd_sandbox.errors import InputError, SandboxError
-from etcd_sandbox.model.detail import Peer
 from etcd_sandbox.model.order import Order
 from etcd_sandbox.model.spec import PastKind, ProcessSpec
-from etcd_sandbox.model.state import ProcessState
+from etcd_sandbox.model.state import Peer, ProcessState
 from etcd_sandbox.model.verb import Verb
 from etcd_sandbox.model.verdict import Target
 from etcd_sandbox.plan.changes import in_order

@@ -16,11 +16,10 @@ from etcd_sandbox.cluster.memberlist import Report
 from etcd_sandbox.cluster.verbs import target_of
 from etcd_sandbox.errors import InputError, SandboxError, TimedOut
 from etcd_sandbox.etcd.answers import GIVE_A_USER, is_about_users
-from etcd_sandbox.model.detail import Peer
 from etcd_sandbox.model.fault import LinkFault, LinkFaultKind
 from etcd_sandbox.model.order import Order
 from etcd_sandbox.model.selector import NoLeader, claimed_leader
-from etcd_sandbox.model.state import ProcessState
+from etcd_sandbox.model.state import Peer, ProcessState
 from etcd_sandbox.model.verb import MEMBERSHIP, Verb
 from etcd_sandbox.model.verdict import Target, Verdict
 

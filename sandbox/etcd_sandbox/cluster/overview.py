@@ -26,12 +26,12 @@ from etcd_sandbox.cluster.quorum import (
 )
 from etcd_sandbox.cluster.settling import judge
 from etcd_sandbox.cluster.voters import RUNS, Voters
-from etcd_sandbox.model.detail import Detail
 from etcd_sandbox.model.spec import MemberSpec
 from etcd_sandbox.model.state import (
     AlarmStatus,
     BootstrapStatus,
     ClusterStatus,
+    Detail,
     ListedMember,
     LogView,
     MemberStatus,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from etcd_sandbox.links.keeper import Link, Links
-from etcd_sandbox.model.address import address_of
+from etcd_sandbox.model.access import address_of
 from etcd_sandbox.model.spec import ProcessSpec
 from etcd_sandbox.supervise.ledger import Ledger
 

@@ -14,7 +14,7 @@ import psutil
 from etcd_sandbox.errors import InputError, SandboxError
 from etcd_sandbox.etcd.datadir import NEW_MEMBER_BYTES, has_data
 from etcd_sandbox.host.addresses import bind_error, holder_of
-from etcd_sandbox.model.address import address_of
+from etcd_sandbox.model.access import address_of
 from etcd_sandbox.model.spec import ClusterSpec, MemberSpec, ProcessSpec, Runtime
 from etcd_sandbox.paths import existing_parent
 

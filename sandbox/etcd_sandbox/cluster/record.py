@@ -14,8 +14,8 @@ from etcd_sandbox.errors import InputError, SandboxError
 from etcd_sandbox.etcd.datadir import has_data
 from etcd_sandbox.host.obstacle import obstacle
 from etcd_sandbox.host.planfile import recorded_plan
-from etcd_sandbox.model.leftoff import LeftOff
 from etcd_sandbox.model.spec import ClusterSpec, SourceKind
+from etcd_sandbox.model.state import LeftOff
 from etcd_sandbox.paths import ClusterPaths
 from etcd_sandbox.plan.identity import mismatch
 

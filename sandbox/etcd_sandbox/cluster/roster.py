@@ -6,8 +6,8 @@ from collections.abc import Container, Iterable, Sequence
 
 from msgspec.structs import replace
 
-from etcd_sandbox.model.detail import Peer
 from etcd_sandbox.model.spec import MemberSpec, ProcessSpec
+from etcd_sandbox.model.state import Peer
 
 
 class Roster:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from msgspec import Struct
 
 from etcd_sandbox.config.inputfile import decode_input
-from etcd_sandbox.config.names import check_name, names_a_process
 from etcd_sandbox.errors import InputError
-from etcd_sandbox.model.selector import composed
+from etcd_sandbox.model.selector import check_name, composed, names_a_process
 
 ENTRY_LIMIT = 1000
 

@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 import msgspec
 
 from etcd_sandbox.config.inputfile import decode_input
-from etcd_sandbox.config.profilechecks import check_profile
 from etcd_sandbox.config.profileshape import (
     ClusterTable,
     Document,
@@ -18,9 +17,9 @@ from etcd_sandbox.config.profileshape import (
     ProcessTable,
     Profile,
     SuperviseTable,
-    place_in,
+    check_profile,
 )
-from etcd_sandbox.config.tomlplace import Key, spell
+from etcd_sandbox.config.tomlplace import Key, place_in, spell
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.model.selector import composed
 from etcd_sandbox.model.spec import After, Bootstrap, Restart, Runtime, Stdin

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from etcd_sandbox.config.profileshape import Flag
 from etcd_sandbox.etcd.flagtable import takes_value
 from etcd_sandbox.etcd.goflags import read_bool
+
+Flag = str | int | float | bool
+"""The value of one etcd flag."""
 
 _PORTS_HINT = "set base_port and port_step in [cluster], or client_port in the [[member]]"
 RESERVED_FLAGS = {

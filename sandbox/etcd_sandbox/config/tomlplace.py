@@ -36,6 +36,17 @@ def places(text: str) -> dict[Key, int]:
     return _Scan(list(_tokens(text))).run()
 
 
+def place_in(text: str, where: str, key: Key) -> str:
+    """`FILE:LINE` of a key in a valid TOML document; `FILE: KEY` where no line is known."""
+    if not where:
+        return ""
+    lines = places(text)
+    for length in range(len(key), 0, -1):
+        if line := lines.get(key[:length]):
+            return f"{where}:{line}"
+    return f"{where}: {spell(key)}" if key else where
+
+
 @cache
 def _unquote(text: str) -> str:
     import tomli

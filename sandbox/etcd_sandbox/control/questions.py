@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar, Unpack
 
 from etcd_sandbox.control import requests
 from etcd_sandbox.control.requests import ActOptions, Request
-from etcd_sandbox.model.credentials import USER_VARIABLE
+from etcd_sandbox.model.access import USER_VARIABLE
 from etcd_sandbox.model.verb import Verb
 from etcd_sandbox.paths import ClusterPaths
 
@@ -56,7 +56,7 @@ class Questions(Generic[Answer, Objects, Frames]):
         return self.ask(requests.plan())
 
     def detail(self, process: str) -> Answer:
-        """One process from near: a Detail (`model.detail`) as JSON."""
+        """One process from near: a Detail (`model.state`) as JSON."""
         return self.ask(requests.detail(process))
 
     def ready(self, timeout_s: float) -> Answer:
@@ -110,7 +110,7 @@ class Questions(Generic[Answer, Objects, Frames]):
         return self._objects(requests.events(follow=follow, tail=tail))
 
     def availability(self, *, writes: bool = False) -> Objects:
-        """Whether clients are served: a Bucket (`model.availability`) as JSON each 100 ms, from now on.
+        """Whether clients are served: a Bucket (`model.service`) as JSON each 100 ms, from now on.
 
         `writes` tries writes, too; each is a revision.
         """

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple, TypedDict
 from urllib.parse import quote, urlencode
 
-from etcd_sandbox.model.credentials import USER_VARIABLE
+from etcd_sandbox.model.access import USER_VARIABLE
 from etcd_sandbox.model.verb import Verb
 
 ANSWER_TIMEOUT_S = 10.0

@@ -47,8 +47,7 @@ from etcd_sandbox.control.streams import Streams, frames
 from etcd_sandbox.control.userheader import UserHeader
 from etcd_sandbox.control.wire import error_to_wire, lost_frame
 from etcd_sandbox.errors import InputError, NotRunning, SandboxError, TimedOut
-from etcd_sandbox.model.order import Order
-from etcd_sandbox.model.signals import signal_number
+from etcd_sandbox.model.order import Order, signal_number
 from etcd_sandbox.model.spec import ClusterSpec
 from etcd_sandbox.model.upgrade import MemberUpgrade, UpgradeOrder, UpgradePlan
 from etcd_sandbox.model.verb import Verb
@@ -102,7 +101,7 @@ class Routes:
         return _json(self._cluster.spec)
 
     async def detail(self, request: Request) -> Response:
-        """GET: one process from near (`model.detail`), by a selector that means one."""
+        """GET: one process from near (`model.state`), by a selector that means one."""
         return _json(await self._cluster.detail(request.path_params["name"]))
 
     async def ready(self, request: Request) -> Response:

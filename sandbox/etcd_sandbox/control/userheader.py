@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from etcd_sandbox.control.requests import USER_HEADER
 from etcd_sandbox.errors import SandboxError
-from etcd_sandbox.model.credentials import Credentials
+from etcd_sandbox.model.access import Credentials
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send

@@ -7,7 +7,7 @@ import re
 from msgspec import Struct
 
 from etcd_sandbox.etcd.ids import hex_id
-from etcd_sandbox.model.detail import Peer
+from etcd_sandbox.model.state import Peer
 
 GIVE_A_USER = "authentication is on: give a user of etcd with --user NAME:PASSWORD"
 """The mend where etcd refuses a stranger."""

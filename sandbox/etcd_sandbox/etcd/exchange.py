@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.etcd.lookups import Lookups
-from etcd_sandbox.model.address import SECURE_SCHEMES, SOCKET_SCHEMES
+from etcd_sandbox.model.access import SECURE_SCHEMES, SOCKET_SCHEMES
 from etcd_sandbox.paths import SOCKET_PATH_LIMIT
 
 JSON = "application/json"

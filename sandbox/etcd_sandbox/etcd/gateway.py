@@ -32,8 +32,8 @@ from etcd_sandbox.etcd.login import Login
 from etcd_sandbox.etcd.metrics import Identity, read_identity, read_metrics
 from etcd_sandbox.etcd.troubles import LATE, NOT_ETCD, trouble_words
 from etcd_sandbox.etcd.version import parse
-from etcd_sandbox.model.credentials import Credentials
-from etcd_sandbox.model.detail import Metrics, Peer
+from etcd_sandbox.model.access import Credentials
+from etcd_sandbox.model.state import Metrics, Peer
 
 _OK, _NOT_FOUND = 200, 404
 _NOT_ALLOWED = (3, 7, 16)

@@ -7,7 +7,7 @@ import json
 import time
 
 from etcd_sandbox.etcd.exchange import TROUBLE, Exchange
-from etcd_sandbox.model.credentials import Credentials
+from etcd_sandbox.model.access import Credentials
 
 LOGIN_WITHIN_S = 10.0
 """What etcd has for a token: it compares a slow hash, and asks a quorum."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from etcd_sandbox.model.detail import Metrics, Totals
+from etcd_sandbox.model.state import Metrics, Totals
 
 _LINE = re.compile(rb"^([a-z_]+)(?:\{([^}]*)\})? ([0-9.e+-]+|NaN|\+Inf)$")
 _LABEL = re.compile(rb'(\w+)="([^"]*)"')

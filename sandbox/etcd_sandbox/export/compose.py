@@ -10,15 +10,17 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
+import yaml
+
 from etcd_sandbox.errors import InputError
-from etcd_sandbox.export.composeyaml import compose_yaml
-from etcd_sandbox.export.exported import Exported, Kind, heading, require_members
-from etcd_sandbox.export.memberoptions import (
+from etcd_sandbox.export.exported import (
+    Exported,
+    Kind,
+    heading,
     is_built,
     own_options,
-    port_of,
     refuse_others_ways,
-    the_member,
+    require_members,
 )
 from etcd_sandbox.model.spec import (
     Bootstrap,
@@ -31,6 +33,7 @@ from etcd_sandbox.model.spec import (
 )
 from etcd_sandbox.plan.contained import BUILT_IMAGE, OFFICIAL_IMAGE
 from etcd_sandbox.plan.discovered import service_binary
+from etcd_sandbox.plan.memberoptions import port_of, the_member
 
 OFFICIAL_PROGRAM = "/usr/local/bin/etcd"
 
@@ -39,6 +42,7 @@ _REGISTER = "register"
 _DEFAULT_STOP_S = 10.0
 _FILE_OPTIONS = re.compile(r"-file$|^wal-dir$")
 _ODD = re.compile(r"[^A-Za-z0-9._-]+")
+_PLAIN = re.compile(r"(--|[A-Za-z/])[ -~]*")
 
 Table = dict[str, Any]
 
@@ -64,7 +68,7 @@ def compose(spec: ClusterSpec) -> Exported:
         + ",".join(f"http://{_published(the_member(p))}" for p in spec.members),
         "Member IDs differ from the sandbox's: they are made of peer URLs, which differ.",
     )
-    return Exported(text=head + compose_yaml(document), notes=tuple(_notes(spec, names)))
+    return Exported(text=head + _yaml(document), notes=tuple(_notes(spec, names)))
 
 
 def _service_names(spec: ClusterSpec) -> dict[str, str]:
@@ -242,3 +246,31 @@ def _notes(spec: ClusterSpec, names: dict[str, str]) -> list[str]:
     if any(map(is_built, spec.members)):
         notes.append("the members' image was built here: the official one of the version is named")
     return notes
+
+
+def _yaml(document: dict[str, Any]) -> str:
+    """The document in its order: every string comes back as it was, whoever reads it."""
+    return yaml.dump(
+        _escaped(document), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=2**20
+    )
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes all that another YAML than PyYAML's might take for a number or a word of its own."""
+
+
+def _string(dumper: _Dumper, text: str) -> yaml.Node:
+    style = None if _PLAIN.fullmatch(text) else '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _string)
+
+
+def _escaped(value: Any) -> Any:
+    """Without variables: Compose would put its own in the place of `$NAME`."""
+    if isinstance(value, str):
+        return value.replace("$", "$$")
+    if isinstance(value, dict):
+        return {key: _escaped(inner) for key, inner in value.items()}
+    return [_escaped(inner) for inner in value] if isinstance(value, list) else value

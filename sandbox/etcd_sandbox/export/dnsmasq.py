@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.export.exported import Exported, Kind, heading, require_members
-from etcd_sandbox.export.memberoptions import port_of, the_member
 from etcd_sandbox.model.spec import ClusterSpec, DnsSpec, HostRecord, MemberSpec
+from etcd_sandbox.plan.memberoptions import port_of, the_member
 from etcd_sandbox.plan.named import (
     client_service,
     dnsmasq_config,

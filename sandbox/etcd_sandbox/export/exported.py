@@ -1,13 +1,19 @@
-"""What an export is: the kinds that there are, the text, and what that text cannot say."""
+"""What all exports share: the kinds there are, the text, and a member's own etcd options in it."""
 
 from __future__ import annotations
 
 from enum import StrEnum
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from etcd_sandbox.config.profileflags import BOOTSTRAP_FLAGS, RESERVED_FLAGS
 from etcd_sandbox.errors import InputError
-from etcd_sandbox.model.spec import ClusterSpec
+from etcd_sandbox.model.spec import ClusterSpec, ProcessSpec
+from etcd_sandbox.plan.contained import BUILT_IMAGE
+from etcd_sandbox.plan.memberoptions import is_composed, options, the_member
+
+_COMPOSED_ALWAYS = {"logger": "zap", "log-outputs": "stderr"}
 
 
 class Kind(StrEnum):
@@ -45,3 +51,42 @@ def require_members(spec: ClusterSpec, kind: Kind) -> None:
             spec.source.path,
             f"etcd-sandbox export {Kind.PROCFILE} prints any processes",
         )
+
+
+def own_options(spec: ClusterSpec, process: ProcessSpec) -> dict[str, str]:
+    """Those that do not make the cluster: what a profile has in `[etcd]` and `flags`."""
+    added = {"peer-auto-tls": "true"} if spec.dns is not None and spec.dns.tls else {}
+    added |= _COMPOSED_ALWAYS
+    return {
+        name: value
+        for name, value in options(process).items()
+        if name not in RESERVED_FLAGS and name not in BOOTSTRAP_FLAGS and added.get(name) != value
+    }
+
+
+def is_built(process: ProcessSpec) -> bool:
+    """Whether the member's container has an image that only this machine has."""
+    etcd = the_member(process).etcd
+    return etcd is not None and etcd.image.startswith(f"{BUILT_IMAGE}:")
+
+
+def refuse_others_ways(process: ProcessSpec, kind: str) -> None:
+    """Raises InputError for a Procfile's member that the members' names and ports do not describe."""
+    if is_composed(process):
+        return
+    place = f"{process.name} in the Procfile"
+    if found := sorted(BOOTSTRAP_FLAGS & options(process).keys()):
+        raise InputError(
+            f"its members find each other by --{found[0]}: {kind} cannot take that over",
+            place,
+            "name the way instead: etcd-sandbox export "
+            f"{kind} -n 3 --bootstrap {'dns' if 'srv' in found[0] else 'discovery'}",
+        )
+    member = the_member(process)
+    for url in (member.client_url, member.peer_url):
+        if urlsplit(url).scheme != "http":
+            raise InputError(
+                f"{url or 'a URL that is missing'} is not plain http: {kind} cannot take over its certificates",
+                place,
+                "export procfile or shell keeps its command as it is",
+            )

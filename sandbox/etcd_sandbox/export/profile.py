@@ -10,17 +10,20 @@ from typing import Any
 import tomli_w
 
 from etcd_sandbox.config.profile import parse_profile
-from etcd_sandbox.config.profileshape import Flag, generated_names
+from etcd_sandbox.config.profileflags import Flag
+from etcd_sandbox.config.profileshape import generated_names
 from etcd_sandbox.errors import InputError
-from etcd_sandbox.export.exported import Exported, Kind, heading, require_members
-from etcd_sandbox.export.memberoptions import (
+from etcd_sandbox.export.dnsmasq import own_dns
+from etcd_sandbox.export.exported import (
+    Exported,
+    Kind,
+    heading,
     is_built,
     own_options,
-    port_of,
     refuse_others_ways,
-    the_member,
+    require_members,
 )
-from etcd_sandbox.export.profilenotes import client_ports, unsaid
+from etcd_sandbox.model.selector import process_name
 from etcd_sandbox.model.spec import (
     Bootstrap,
     ClusterSpec,
@@ -31,7 +34,9 @@ from etcd_sandbox.model.spec import (
     SourceKind,
     Stdin,
 )
-from etcd_sandbox.plan.ports import member_ports
+from etcd_sandbox.plan.linked import DIRECT
+from etcd_sandbox.plan.memberoptions import port_of, the_member
+from etcd_sandbox.plan.ports import member_ports, ports_from
 
 _WHOLE_NUMBER = re.compile(r"-?[1-9][0-9]{0,17}|0")
 
@@ -73,7 +78,7 @@ def profile(
     text += tomli_w.dumps({key: value for key, value in document.items() if value})
     # What the reader of profiles would refuse is refused here, where the cluster is at hand.
     parse_profile(text.encode(), f"the profile of {spec.name}")
-    return Exported(text=text, notes=unsaid(spec))
+    return Exported(text=text, notes=_unsaid(spec))
 
 
 def _cluster(spec: ClusterSpec, wish: Callable[[EtcdBinary], str]) -> Table:
@@ -133,7 +138,7 @@ def _common_etcd(spec: ClusterSpec, wish: Callable[[EtcdBinary], str]) -> str:
 
 def _port_block(spec: ClusterSpec) -> tuple[int, int] | None:
     """The base port and the step that give the members their ports; None where none does."""
-    ports = client_ports(spec)
+    ports = _client_ports(spec)
     step = ports[1] - ports[0] if len(ports) > 1 else None
     try:
         usual = member_ports(len(ports), ports[0], step)
@@ -196,3 +201,57 @@ def _beside(spec: ClusterSpec, process: ProcessSpec) -> Table:
         "restart": process.restart.value,
         **({} if process.stdin is Stdin.NULL else {"stdin": process.stdin.value}),
     }
+
+
+def _client_ports(spec: ClusterSpec) -> list[int]:
+    """The client port of each member. Raises InputError for a URL without one."""
+    ports = []
+    for process in spec.members:
+        url = the_member(process).client_url
+        if (port := port_of(url)) is None:
+            raise InputError(f"{process.name} has no port in its client URL {url!r}")
+        ports.append(port)
+    return ports
+
+
+def _unsaid(spec: ClusterSpec) -> tuple[str, ...]:
+    """What the profile of `spec` says otherwise or leaves out, a sentence each."""
+    notes = []
+    if any(the_member(process).no_link == DIRECT for process in spec.members):
+        notes.append("a profile cannot leave out the links: start it with up --direct -p FILE")
+    if len({(process.restart, process.stop_timeout_s) for process in spec.members}) > 1:
+        notes.append("the members get the restart policy of the first one")
+    if spec.dns is not None and not spec.source.records_path:
+        notes += _unknown_records(spec)
+    if spec.source.kind is SourceKind.PROCFILE:
+        notes += _other_than_in_the_procfile(spec)
+    return tuple(notes)
+
+
+def _unknown_records(spec: ClusterSpec) -> list[str]:
+    assert spec.dns is not None
+    own = own_dns(spec)
+    if (set(own.srv), set(own.hosts)) == (set(spec.dns.srv), set(spec.dns.hosts)):
+        return []
+    return [
+        f"its DNS records come from a file: add dns_records = FILE (export {Kind.DNSMASQ} prints them)"
+    ]
+
+
+def _other_than_in_the_procfile(spec: ClusterSpec) -> list[str]:
+    """What the members of the profile have otherwise than the Procfile's."""
+    notes = []
+    for process, client in zip(spec.members, _client_ports(spec), strict=True):
+        member = the_member(process)
+        for word, url, port in (
+            ("clients", member.client_url, client),
+            ("peers", member.peer_url, ports_from(client).peer),
+        ):
+            wanted = f"http://127.0.0.1:{port}"
+            if url.replace("localhost", "127.0.0.1") != wanted:
+                notes.append(f"{member.name} serves its {word} at {wanted} instead of {url}")
+        if process.name != process_name(member.name):
+            notes.append(f"the process {process.name} is called {process_name(member.name)}")
+    if len({the_member(process).token for process in spec.members}) > 1:
+        notes.append(f"all members have the token {spec.token!r}")
+    return notes

@@ -1,4 +1,4 @@
-"""The processes of a cluster as commands that work without the sandbox: for a Procfile or a script.
+"""The cluster as commands that work without the sandbox: a Procfile for goreman and honcho, a script of POSIX sh.
 
 Members listen for peers where they are dialled, since there are no links, and keep their data in
 `NAME.etcd` of the current directory, as etcd's own Procfile has it.
@@ -6,6 +6,7 @@ Members listen for peers where they are dialled, since there are no links, and k
 
 from __future__ import annotations
 
+import re
 import shlex
 from base64 import b64encode
 from collections.abc import Iterator
@@ -13,14 +14,7 @@ from collections.abc import Iterator
 from msgspec import Struct, field
 
 from etcd_sandbox.errors import InputError
-from etcd_sandbox.export.exported import Kind
-from etcd_sandbox.export.memberoptions import (
-    command_of,
-    invocation_of,
-    is_composed,
-    options,
-    the_member,
-)
+from etcd_sandbox.export.exported import Exported, Kind, heading
 from etcd_sandbox.model.spec import (
     After,
     Bootstrap,
@@ -33,8 +27,161 @@ from etcd_sandbox.model.spec import (
     SourceKind,
     Stdin,
 )
+from etcd_sandbox.plan.memberoptions import (
+    command_of,
+    invocation_of,
+    is_composed,
+    options,
+    the_member,
+)
+from etcd_sandbox.plan.shell import is_simple, shell_argv
 
-PAUSE = "sleep 0.2"
+_PAUSE = "sleep 0.2"
+_PORT_BASE = 5000
+_HONCHO_NAME = re.compile(r"[A-Za-z0-9_-]+\Z")
+_BEGIN = r"""
+# etcd dies of an option that it gets as a flag and as a variable.
+for variable in $(env | sed -n 's/^\(ETCD_[A-Z0-9_]*\)=.*/\1/p'); do
+  unset "$variable"
+done
+
+pids=
+stop() {
+  trap 'kill -KILL $pids' INT TERM HUP
+  # One by one: a leader hands over to a member that still runs, and is gone at once.
+  for pid in $pids; do
+    kill -TERM "$pid" 2>/dev/null && wait "$pid"
+  done
+}
+trap stop EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+trap 'exit 129' HUP
+"""
+
+
+def procfile(spec: ClusterSpec, on_path: str) -> Exported:
+    """The Procfile. `on_path` is the etcd that a bare `etcd` runs, or empty.
+
+    Raises InputError for what no line of a Procfile can say.
+    """
+    found = commands(spec, Kind.PROCFILE, on_path)
+    lines = [f"{command.name}: {_line(spec, command)}\n" for command in found]
+    for command, line in zip(found, lines, strict=True):
+        if len(line.splitlines()) > 1:
+            raise InputError(
+                f"the command of {command.name!r} has a line break, and a Procfile gives a process one line",
+                hint=f"etcd-sandbox export {Kind.SHELL} can hold it",
+            )
+    head = heading(spec, Kind.PROCFILE, *_how_to_run(spec, found))
+    return Exported(
+        text=head + "".join(lines), notes=(*unsaid(spec, Kind.PROCFILE), *_notes_of_procfile(found))
+    )
+
+
+def _line(spec: ClusterSpec, command: Command) -> str:
+    """The command with what it waits for.
+
+    A member's line must keep etcd as its first command, so that `up -f` knows it for a member:
+    it waits in an assignment. The service's must not, as it is no member.
+    """
+    if command.service:
+        return f"until {register(spec)}; do {_PAUSE}; done & exec {command.text}"
+    if not command.until:
+        return command.text
+    loop = f"until {command.until}; do {_PAUSE}; done"
+    return f"WAITED=$({loop}) exec {command.text}" if command.member else f"{loop}; {command.text}"
+
+
+def _how_to_run(spec: ClusterSpec, found: tuple[Command, ...]) -> list[str]:
+    port = _port_base(found)
+    goreman, honcho = (f" -b {port}", f" -p {port}") if port != _PORT_BASE else ("", "")
+    lines = [
+        f"Run it with: goreman{goreman} -f FILE start, honcho -f FILE start{honcho}, etcd-sandbox up -f FILE"
+    ]
+    if is_of_procfile(spec):
+        lines.append("in the directory of the Procfile that it was made from.")
+    else:
+        lines.append("Each member keeps its data in NAME.etcd of the directory that it is run in;")
+        lines.append("that data is bound to the names and ports: delete it to begin anew.")
+    if any(command.service for command in found) and spec.discovery is not None:
+        lines.append(
+            f"The discovery service registers the token for {spec.discovery.size} members itself;"
+        )
+        lines.append("the members wait for that. Delete their data and the service's together.")
+    return lines
+
+
+def _port_base(found: tuple[Command, ...]) -> int:
+    """The PORT of the first entry; both tools give each next one 100 more."""
+    given = found[0].env.get("PORT", "") if found else ""
+    return int(given) if given.isdecimal() else _PORT_BASE
+
+
+def _notes_of_procfile(found: tuple[Command, ...]) -> list[str]:
+    notes = []
+    if odd := [command.name for command in found if not _HONCHO_NAME.match(command.name)]:
+        notes.append(f"honcho passes over names like {', '.join(odd)}; goreman takes them")
+    if loaded := sorted({name for command in found for name in command.env} - {"PORT"}):
+        notes.append(f"{', '.join(loaded)}: put the file of variables beside it as .env")
+    return notes
+
+
+def shell(spec: ClusterSpec, on_path: str) -> Exported:
+    """The script, of the processes that `up` starts. `on_path` is the etcd that a bare `etcd` runs, or empty."""
+    wanted = {process.name for process in spec.wanted_processes}
+    found = [each for each in commands(spec, Kind.SHELL, on_path) if each.name in wanted]
+    place = (
+        "Run it in the directory of the Procfile that it was made from"
+        if is_of_procfile(spec)
+        else "Run it in a directory of its own: data goes to NAME.etcd there"
+    )
+    head = heading(spec, Kind.SHELL, f"{place}, output to NAME.log.", "Ctrl-C stops them all.")
+    # What others wait for comes first.
+    ordered = sorted(found, key=lambda command: (not command.service, not command.member))
+    parts = [_started(spec, command) for command in ordered]
+    text = f"#!/bin/sh\n{head}{_BEGIN}\n{''.join(parts)}{_end(spec, found)}"
+    return Exported(text=text, notes=(*unsaid(spec, Kind.SHELL), *_notes_of_script(found)))
+
+
+def _started(spec: ClusterSpec, command: Command) -> str:
+    words = command.words or shell_argv(command.shell)
+    if command.env:
+        words = ("env", *(f"{name}={value}" for name, value in command.env.items()), *words)
+    wait = "" if not command.until or command.member else _until(command.until)
+    log = shlex.quote(f"{command.name}.log")
+    lines = " \\\n  ".join(shlex.quote(word) for word in words)
+    text = f'{wait}{lines} >{log} 2>&1 &\npids="$pids $!"\n\n'
+    return text + _until(register(spec)) + "\n" if command.service else text
+
+
+def _until(condition: str) -> str:
+    return f"until {condition} 2>/dev/null; do\n  {_PAUSE}\ndone\n"
+
+
+def _end(spec: ClusterSpec, found: list[Command]) -> str:
+    members = {command.member for command in found if command.member}
+    urls = ",".join(
+        process.member.client_url
+        for process in spec.members
+        if process.member is not None and process.member.name in members
+    )
+    told = [f"ETCDCTL_ENDPOINTS={urls} etcdctl endpoint health"] if urls else []
+    lines = [*told, "Ctrl-C stops all."]
+    return "".join(f"echo {shlex.quote(line)}\n" for line in lines) + "wait\n"
+
+
+def _notes_of_script(found: list[Command]) -> list[str]:
+    notes = []
+    if loaded := sorted({name for command in found for name in command.env} - {"PORT"}):
+        notes.append(
+            f"the script holds the values of {', '.join(loaded)}, from a file of variables"
+        )
+    if loose := [each.name for each in found if each.shell and not is_simple(each.shell)]:
+        notes.append(
+            f"{', '.join(loose)}: the script stops the shell of that command, not what that started"
+        )
+    return notes
 
 
 class Command(Struct, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from typing import NamedTuple
 
-from etcd_sandbox.model.address import LOOPBACK
+from etcd_sandbox.model.access import LOOPBACK
 
 EVERYWHERE = ("0.0.0.0", "::")
 

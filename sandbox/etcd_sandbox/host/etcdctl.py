@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from etcd_sandbox.errors import SandboxError, TimedOut
 from etcd_sandbox.etcd.datadir import is_of_proxy
-from etcd_sandbox.model.address import SECURE_SCHEMES, SOCKET_SCHEMES
+from etcd_sandbox.model.access import SECURE_SCHEMES, SOCKET_SCHEMES
 from etcd_sandbox.model.spec import After
 from etcd_sandbox.paths import SOCKET_PATH_LIMIT
 

@@ -74,7 +74,7 @@ class Caller(Struct, frozen=True, kw_only=True):
 
     def env_overlay(self, options: Options) -> dict[str, str]:
         """What the files of variables add to the environment."""
-        from etcd_sandbox.config.environment import load_env
+        from etcd_sandbox.config.inputfile import load_env
 
         if options.env_files is not None:
             files = [self.find(name, options) for name in options.env_files]

@@ -11,8 +11,8 @@ import msgspec
 
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.etcd.datadir import has_data
-from etcd_sandbox.model.leftoff import LeftOff
 from etcd_sandbox.model.spec import SourceKind
+from etcd_sandbox.model.state import LeftOff
 from etcd_sandbox.plan.identity import mismatch
 
 if TYPE_CHECKING:

@@ -12,8 +12,7 @@ from etcd_sandbox.errors import SandboxError
 from etcd_sandbox.etcd.gateway import Gateway
 from etcd_sandbox.learn.condition import Asks
 from etcd_sandbox.learn.view import Known
-from etcd_sandbox.model.detail import Peer
-from etcd_sandbox.model.state import ClusterStatus, MemberStatus
+from etcd_sandbox.model.state import ClusterStatus, MemberStatus, Peer
 
 ANSWER_WITHIN_S = 1.0
 

@@ -7,9 +7,14 @@ from collections.abc import Collection, Mapping
 from msgspec import Struct, field
 
 from etcd_sandbox.learn.record import Record
-from etcd_sandbox.model.detail import Peer
 from etcd_sandbox.model.spec import Runtime
-from etcd_sandbox.model.state import BootstrapStatus, ClusterStatus, MemberStatus, ProcessState
+from etcd_sandbox.model.state import (
+    BootstrapStatus,
+    ClusterStatus,
+    MemberStatus,
+    Peer,
+    ProcessState,
+)
 
 Pairs = tuple[tuple[str, str], ...]
 """Keys with their values, by key."""

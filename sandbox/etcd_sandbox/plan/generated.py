@@ -8,10 +8,10 @@ from pathlib import Path
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from etcd_sandbox.config.names import process_name
 from etcd_sandbox.config.profileshape import Profile, generated_names
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.etcd.ids import member_id
+from etcd_sandbox.model.selector import process_name
 from etcd_sandbox.model.spec import (
     After,
     Bootstrap,

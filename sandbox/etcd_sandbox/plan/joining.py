@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
-from etcd_sandbox.config.names import check_name, process_name
 from etcd_sandbox.errors import InputError
+from etcd_sandbox.model.selector import check_name, process_name
 from etcd_sandbox.model.spec import (
     After,
     ClusterSpec,

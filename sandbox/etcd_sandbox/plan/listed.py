@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from etcd_sandbox.etcd.version import Version, parse
-from etcd_sandbox.model.detail import Peer
 from etcd_sandbox.model.spec import MemberSpec
+from etcd_sandbox.model.state import Peer
 from etcd_sandbox.model.upgrade import Unlike
 
 _TWO_LISTS: Version = (3, 6)

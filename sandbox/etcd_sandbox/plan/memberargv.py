@@ -8,8 +8,8 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from etcd_sandbox.config.profileflags import unheeded
-from etcd_sandbox.config.profileshape import Flag, Profile
+from etcd_sandbox.config.profileflags import Flag, unheeded
+from etcd_sandbox.config.profileshape import Profile
 from etcd_sandbox.config.tomlplace import Key
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.etcd.flags import (

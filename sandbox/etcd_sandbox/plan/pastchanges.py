@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.etcd.version import Version, parse
-from etcd_sandbox.model.detail import Peer
 from etcd_sandbox.model.spec import ClusterSpec, PastChange, PastKind
+from etcd_sandbox.model.state import Peer
 from etcd_sandbox.plan.memberoptions import is_composed
 
 READS_DATABASE: Version = (3, 6)

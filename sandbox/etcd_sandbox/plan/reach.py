@@ -7,7 +7,7 @@ import posixpath
 from collections.abc import Sequence
 from urllib.parse import SplitResult, urlsplit
 
-from etcd_sandbox.model.address import SOCKET_SCHEMES
+from etcd_sandbox.model.access import SOCKET_SCHEMES
 
 _ANYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}
 

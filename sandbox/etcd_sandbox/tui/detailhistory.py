@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from msgspec import Struct, field
 
-from etcd_sandbox.model.detail import Detail, Metrics, Totals
+from etcd_sandbox.model.state import Detail, Metrics, Totals
 from etcd_sandbox.tui.sparkline import Point
 
 POINTS_KEPT = 300

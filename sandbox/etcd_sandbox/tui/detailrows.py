@@ -9,9 +9,8 @@ from itertools import zip_longest
 
 from msgspec import Struct, field
 
-from etcd_sandbox.model.detail import Detail
 from etcd_sandbox.model.event import Kind
-from etcd_sandbox.model.state import ClusterStatus, Exit, MemberStatus, ProcessStatus, Role
+from etcd_sandbox.model.state import ClusterStatus, Detail, Exit, MemberStatus, ProcessStatus, Role
 from etcd_sandbox.tui.detailhistory import History
 from etcd_sandbox.tui.figurerows import metric_lines, peer_lines
 from etcd_sandbox.tui.linkrules import rules_in, words_for

@@ -12,8 +12,8 @@ import msgspec
 from etcd_sandbox.control.async_client import AsyncControlClient
 from etcd_sandbox.control.wire import Frame, LinesFrame
 from etcd_sandbox.errors import SandboxError
-from etcd_sandbox.model.availability import Bucket
 from etcd_sandbox.model.event import Kind, event_from_wire
+from etcd_sandbox.model.service import Bucket
 from etcd_sandbox.model.state import ClusterStatus
 from etcd_sandbox.tui.store import EVENTS_KEPT, Store
 

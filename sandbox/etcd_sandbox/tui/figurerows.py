@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from msgspec import Struct
 from rich.cells import cell_len
 
-from etcd_sandbox.model.detail import Metrics, Peer, Totals
+from etcd_sandbox.model.state import Metrics, Peer, Totals
 from etcd_sandbox.tui.columns import GAP, Column, table
 from etcd_sandbox.tui.detailhistory import (
     COUNTS,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import asdict
 
-from etcd_sandbox.model.credentials import WANTS_USER
+from etcd_sandbox.model.access import WANTS_USER
 from etcd_sandbox.model.spec import Bootstrap, Runtime
 from etcd_sandbox.model.state import BootstrapStatus, Quorum
 from etcd_sandbox.tui.store import Store

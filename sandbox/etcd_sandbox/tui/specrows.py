@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
-from etcd_sandbox.model.detail import Detail
 from etcd_sandbox.model.spec import MemberSpec
+from etcd_sandbox.model.state import Detail
 from etcd_sandbox.tui import commandrows
 from etcd_sandbox.tui.pieces import Line, fit, padded, printable
 from etcd_sandbox.tui.widgets.colours import FAINT, PLAIN, STRONG

@@ -9,9 +9,8 @@ from datetime import datetime
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from etcd_sandbox.model.availability import BUCKET_S, Bucket, Served
 from etcd_sandbox.model.event import Event, Kind
-from etcd_sandbox.model.service import UNNOTICED_S
+from etcd_sandbox.model.service import BUCKET_S, UNNOTICED_S, Bucket, Served
 from etcd_sandbox.model.state import ClusterStatus, MemberStatus, ProcessStatus
 
 BUCKETS_KEPT = 6000

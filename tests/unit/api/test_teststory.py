@@ -11,7 +11,7 @@ import pytest
 from etcd_sandbox import Cluster, InputError
 from etcd_sandbox.api.teststory import directory_name, hide_our_frames, keep, told
 from etcd_sandbox.errors import SandboxError
-from etcd_sandbox.model.signals import signal_name
+from etcd_sandbox.model.order import signal_name
 
 from tests.unit.conftest import FakeSupervisor, status_answer
 
@@ -105,10 +105,10 @@ def test_causes_are_told_without_our_frames_as_well() -> None:
 
     error = raised(act)
     hide_our_frames(error)
-    assert "signals.py" not in "".join(traceback.format_exception(error))
+    assert "order.py" not in "".join(traceback.format_exception(error))
 
 
 def test_a_mistake_in_our_own_code_keeps_its_traceback() -> None:
     error = raised(lambda: signal_name(None))  # type: ignore[arg-type]
     hide_our_frames(error)
-    assert "signals.py" in "".join(traceback.format_exception(error))
+    assert "order.py" in "".join(traceback.format_exception(error))

@@ -13,8 +13,7 @@ from etcd_sandbox.cluster.healthcheck import HealthCheck
 from etcd_sandbox.cluster.voters import Voters
 from etcd_sandbox.etcd.answers import Refusal, StatusAnswer
 from etcd_sandbox.etcd.metrics import Identity
-from etcd_sandbox.model.detail import Peer
-from etcd_sandbox.model.state import ProcessState
+from etcd_sandbox.model.state import Peer, ProcessState
 from msgspec.structs import replace
 
 NAMES = ("etcd1", "etcd2", "etcd3")

@@ -12,7 +12,7 @@ from etcd_sandbox.cluster.memberlist import MemberList, Report, left_of_second
 from etcd_sandbox.cluster.roster import Roster
 from etcd_sandbox.errors import SandboxError, TimedOut
 from etcd_sandbox.etcd.answers import Added, Refusal
-from etcd_sandbox.model.detail import Peer
+from etcd_sandbox.model.state import Peer
 
 from tests.unit.cluster.test_roster import member
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from etcd_sandbox.cluster.roster import Roster
-from etcd_sandbox.model.detail import Peer
 from etcd_sandbox.model.spec import After, MemberSpec, ProcessSpec
+from etcd_sandbox.model.state import Peer
 from msgspec.structs import replace
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from etcd_sandbox.config.environment import load_env
+from etcd_sandbox.config.inputfile import load_env
 from etcd_sandbox.errors import InputError
 
 

@@ -9,7 +9,7 @@ import pytest
 from etcd_sandbox.control.requests import USER_HEADER, user_header
 from etcd_sandbox.control.userheader import UserHeader
 from etcd_sandbox.errors import InputError
-from etcd_sandbox.model.credentials import USER_VARIABLE, Credentials
+from etcd_sandbox.model.access import USER_VARIABLE, Credentials
 
 
 class FakeCluster:

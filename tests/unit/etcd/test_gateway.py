@@ -11,8 +11,8 @@ from etcd_sandbox.etcd.answers import Added, Alarm, Hashed, Refusal, StatusAnswe
 from etcd_sandbox.etcd.gateway import Gateway
 from etcd_sandbox.etcd.ids import hex_id
 from etcd_sandbox.etcd.login import HANGS_AFTER_S
-from etcd_sandbox.model.credentials import Credentials
-from etcd_sandbox.model.detail import Peer
+from etcd_sandbox.model.access import Credentials
+from etcd_sandbox.model.state import Peer
 
 STATUS_35 = (
     '{"header":{"cluster_id":"684134793809231317","member_id":"3517084396909456240","revision":"1",'

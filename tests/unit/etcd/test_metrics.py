@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from etcd_sandbox.etcd.metrics import read_metrics
-from etcd_sandbox.model.detail import Totals
+from etcd_sandbox.model.state import Totals
 
 COMMON = """\
 # HELP etcd_disk_wal_fsync_duration_seconds The latency distributions of fsync called by WAL.

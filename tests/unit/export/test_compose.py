@@ -9,8 +9,8 @@ import pytest
 import yaml
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.export.compose import compose
-from etcd_sandbox.export.memberoptions import the_member
 from etcd_sandbox.model.spec import ClusterSpec, Service
+from etcd_sandbox.plan.memberoptions import the_member
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace

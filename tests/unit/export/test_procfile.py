@@ -7,9 +7,9 @@ import shlex
 import pytest
 from etcd_sandbox.config.procfile import parse_procfile
 from etcd_sandbox.errors import InputError
-from etcd_sandbox.export.memberoptions import options, the_member
-from etcd_sandbox.export.procfile import procfile
+from etcd_sandbox.export.standalone import procfile
 from etcd_sandbox.model.spec import ClusterSpec, ContainerNetwork, ProcessSpec, Restart, Service
+from etcd_sandbox.plan.memberoptions import options, the_member
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace

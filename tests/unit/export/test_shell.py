@@ -7,7 +7,7 @@ import shlex
 
 import pytest
 from etcd_sandbox.errors import InputError
-from etcd_sandbox.export.shell import shell
+from etcd_sandbox.export.standalone import shell
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -7,8 +7,7 @@ import sys
 
 import pytest
 from etcd_sandbox.errors import InputError
-from etcd_sandbox.kit.build import etcds_for
-from etcd_sandbox.kit.machine import KINDS, Machine, machine
+from etcd_sandbox.kit.build import KINDS, Machine, etcds_for, machine
 
 ELSEWHERE = Machine(system="Plan9", processor="mips", pythons=("3.12",), tags=("plan9_mips",))
 

@@ -4,9 +4,8 @@ import pytest
 from etcd_sandbox.learn.conditions import parse_condition, vocabulary
 from etcd_sandbox.learn.record import Record
 from etcd_sandbox.learn.view import Known, Pairs, View
-from etcd_sandbox.model.detail import Peer
 from etcd_sandbox.model.event import Kind
-from etcd_sandbox.model.state import AlarmStatus, ClusterStatus, ProcessState, Role
+from etcd_sandbox.model.state import AlarmStatus, ClusterStatus, Peer, ProcessState, Role
 from msgspec.structs import replace
 
 from tests.unit.learn.samples import BEGAN, Story, another, down, member, status

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from etcd_sandbox.model.availability import Bucket, Served, with_hindsight
+from etcd_sandbox.model.service import Bucket, Served, with_hindsight
 
 SIGNS = {"y": Served.YES, "n": Served.NO, "l": Served.LATE, "?": Served.OPEN, " ": None}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from etcd_sandbox.model.detail import Peer
+from etcd_sandbox.model.state import Peer
 from etcd_sandbox.model.upgrade import Unlike
 from etcd_sandbox.plan.listed import moved_words, unlike
 from msgspec.structs import replace

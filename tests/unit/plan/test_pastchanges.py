@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from etcd_sandbox.errors import InputError
-from etcd_sandbox.model.detail import Peer
 from etcd_sandbox.model.spec import ClusterSpec, EtcdBinary, PastChange, PastKind, ProcessSpec
+from etcd_sandbox.model.state import Peer
 from etcd_sandbox.plan.membership import with_member, with_past
 from etcd_sandbox.plan.pastchanges import doubts, lost_on_the_way, skips_repair
 from msgspec.structs import replace

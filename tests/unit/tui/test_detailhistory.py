@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from etcd_sandbox.model.detail import Detail, Totals
-from etcd_sandbox.model.state import ProcessState
+from etcd_sandbox.model.state import Detail, ProcessState, Totals
 from etcd_sandbox.tui.detailhistory import LONGEST_S, POINTS_KEPT, Figure, History
 from msgspec.structs import replace
 

@@ -6,10 +6,9 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from etcd_sandbox.model.detail import Detail
 from etcd_sandbox.model.event import Kind
 from etcd_sandbox.model.spec import PeerLink
-from etcd_sandbox.model.state import ProcessState
+from etcd_sandbox.model.state import Detail, ProcessState
 from etcd_sandbox.tui.detailrows import WIDE_FROM, Near, command_line, draw
 from etcd_sandbox.tui.pieces import text_of, width_of
 from etcd_sandbox.tui.store import Store

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from etcd_sandbox.model.availability import Bucket
 from etcd_sandbox.model.event import Kind
+from etcd_sandbox.model.service import Bucket
 from etcd_sandbox.tui.store import BUCKETS_KEPT, EVENTS_KEPT, Outage, Store
 
 from tests.tui.samples import BEGAN_US, bucket, cluster, event, process, status

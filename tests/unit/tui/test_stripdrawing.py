@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from etcd_sandbox.model.availability import Bucket
 from etcd_sandbox.model.event import Event, Kind
+from etcd_sandbox.model.service import Bucket
 from etcd_sandbox.tui.pieces import text_of, width_of
 from etcd_sandbox.tui.store import Store
 from etcd_sandbox.tui.stripdrawing import GUTTER, buckets_per_cell, draw, in_view

@@ -16,7 +16,7 @@ from textual.strip import Strip
 from textual.widgets import Footer
 
 from etcd_sandbox.errors import SandboxError
-from etcd_sandbox.model.detail import Detail
+from etcd_sandbox.model.state import Detail
 from etcd_sandbox.tui import detailrows
 from etcd_sandbox.tui.detailrows import Near
 from etcd_sandbox.tui.pieces import Line

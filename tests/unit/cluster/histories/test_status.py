@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from etcd_sandbox.errors import InputError, SandboxError
-from etcd_sandbox.model.availability import Bucket
-from etcd_sandbox.model.credentials import Credentials
+from etcd_sandbox.model.access import Credentials
 from etcd_sandbox.model.event import Kind
+from etcd_sandbox.model.service import Bucket
 from etcd_sandbox.model.state import ClusterStatus, MemberStatus, Role
 from etcd_sandbox.model.verb import Verb
 

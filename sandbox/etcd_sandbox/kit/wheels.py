@@ -1,4 +1,4 @@
-"""A wheel of etcd-sandbox itself, as it runs here: of the checkout, or of what was installed."""
+"""The wheels of a kit: this Python's pip, and a wheel of etcd-sandbox as it runs here, a checkout or installed."""
 
 from __future__ import annotations
 
@@ -7,19 +7,24 @@ import csv
 import hashlib
 import io
 import json
+import subprocess
+import sys
 import zipfile
+from collections.abc import Iterable
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
 from etcd_sandbox.errors import InputError, SandboxError
-from etcd_sandbox.kit.pip import pip
 
 NAME = "etcd-sandbox"
 
 _OF_THE_INSTALLER = {"INSTALLER", "REQUESTED", "RECORD", "direct_url.json", "uv_cache.json"}
 """What is put beside a wheel's own files when it is installed."""
+
+_SHOWN = 12
+"""Lines of what pip said at most: its last ones have the reason."""
 
 
 def own_wheel(into: Path) -> Path:
@@ -97,3 +102,22 @@ def _is_of_the_wheel(file: PurePosixPath) -> bool:
     if file.is_absolute() or ".." in file.parts or "__pycache__" in file.parts:
         return False
     return not (file.parent.name.endswith(".dist-info") and file.name in _OF_THE_INSTALLER)
+
+
+def pip(*words: str, what: str, hint: str) -> None:
+    """Run pip. Raises SandboxError with `what` and `hint`, and what pip said, when it fails."""
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", *words]
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    if done.returncode == 0:
+        return
+    if "No module named pip" in done.stderr:
+        raise InputError("this Python has no pip", sys.executable, f"{sys.executable} -m ensurepip")
+    raise SandboxError(what, hint=hint, detail="\n".join(_telling(done.stderr.splitlines())))
+
+
+def _telling(lines: Iterable[str]) -> list[str]:
+    """The errors among the lines, each once, else the last lines."""
+    told = [line for line in dict.fromkeys(lines) if line.strip()]
+    return [line for line in told if line.lstrip().startswith("ERROR")] or told[-_SHOWN:]

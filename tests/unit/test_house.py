@@ -1,7 +1,9 @@
-"""How the house is built, where import contracts cannot say it: no cycle between files, none too long."""
+"""How the house is built, where import contracts cannot say it: no cycle between files, none too long, one order of rooms."""
 
 from __future__ import annotations
 
+import tomllib
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -10,6 +12,10 @@ import grimp
 import pytest
 
 PACKAGE = Path(etcd_sandbox.__file__).parent
+PROJECT = Path(__file__).parents[2] / "pyproject.toml"
+
+UPWARD = 4
+"""So many imports may run from a room to one above it."""
 
 LONGEST = 400
 """Lines: what one can have in one's head."""
@@ -18,11 +24,50 @@ STILL_LONGER = {"cluster/cluster.py", "tui/app.py"}
 """Those that are to be cut; a file that has been leaves this list, and none is to come."""
 
 
-def test_no_file_imports_itself_by_way_of_others() -> None:
+@cache
+def imports_of_each() -> dict[str, set[str]]:
+    """Module → the modules of ours that it imports."""
     graph = grimp.build_graph("etcd_sandbox", exclude_type_checking_imports=True, cache_dir=None)
     imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
     # The package hands the API out lazily: whoever imports the package has imported nothing yet.
     imports["etcd_sandbox"] = set()
+    return imports
+
+
+@cache
+def layers() -> tuple[tuple[str, ...], ...]:
+    """The layers of the import contracts, the highest first: the faces', below them the supervisor's."""
+    contracts = tomllib.loads(PROJECT.read_text())["tool"]["importlinter"]["contracts"]
+    found = [layer for contract in contracts for layer in contract.get("layers", ())]
+    return tuple(tuple(layer.split(" | ")) for layer in found)
+
+
+def depth(module: str) -> int | None:
+    """The layer of a module, counted from the highest; None for one that no contract names."""
+    depths = {name: at for at, layer in enumerate(layers()) for name in layer}
+    parts = module.split(".")
+    around = (".".join(parts[:length]) for length in range(len(parts), 1, -1))
+    return next((depths[name] for name in around if name in depths), None)
+
+
+def test_no_more_than_four_imports_run_upwards() -> None:
+    upward = [
+        f"{module} imports {other}"
+        for module, others in imports_of_each().items()
+        for other in others
+        if (own := depth(module)) is not None and (its := depth(other)) is not None and its < own
+    ]
+    assert len(upward) <= UPWARD, "\n".join(sorted(upward))
+
+
+def test_every_room_has_its_place_in_the_contracts() -> None:
+    placed = {name.split(".")[1] for layer in layers() for name in layer}
+    rooms = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").is_file()}
+    assert rooms <= placed
+
+
+def test_no_file_imports_itself_by_way_of_others() -> None:
+    imports = imports_of_each()
     try:
         TopologicalSorter(imports).prepare()
     except CycleError as error:

@@ -41,6 +41,15 @@ class _Typed(click.Option):
         return extra
 
 
+class _PortBase(WholeRange):
+    """A port; `auto` is a word of the option that begins the members' ports."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if value == "auto":
+            self.fail("'auto' is for --base-port: it finds free ports for members", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 def _profiles(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """The built-in profiles, and files."""
     from click.shell_completion import CompletionItem
@@ -62,7 +71,8 @@ def _decorator(option: Option) -> Callable[[Decorated], Decorated]:
             more["type"] = PORT
         case Kind.WHOLE:
             bounded = option.least is not None
-            more["type"] = WholeRange(option.least, option.most) if bounded else WHOLE
+            bounds = _PortBase if option.name == "port_base" else WholeRange
+            more["type"] = bounds(option.least, option.most) if bounded else WHOLE
     if option.words:
         more["type"] = click.Choice([str(word) for word in option.words])
     if option.name == "profile":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from etcd_sandbox.cli import output
 from etcd_sandbox.cli.output import BAD, FAINT, GOOD, ODD, Cell, Painted
 from etcd_sandbox.cli.settings import common, settings
 from etcd_sandbox.control.client import ControlClient
+from etcd_sandbox.errors import SandboxError
 from etcd_sandbox.model.access import WANTS_USER
 from etcd_sandbox.words import shown
 
@@ -54,14 +56,22 @@ def status(watch: bool, with_hash: bool) -> None:
     if watch:
         _watch(client, with_hash)
         return
-    answer = client.status(with_hash=with_hash)
+    answer = _answer(client, with_hash)
     if settings().json:
         output.document(answer)
         return
     for line in lines(answer):
         output.line(line)
-    if edit := _edit(client, answer["supervisor"]["uptime_s"]):
-        output.line(edit)
+
+
+def _answer(client: ControlClient, with_hash: bool) -> dict[str, Any]:
+    """What the supervisor answers, and what waits to be applied, where there is such an edit."""
+    answer = client.status(with_hash=with_hash)
+    # Of a cluster that ends just now this is the last answer.
+    with contextlib.suppress(SandboxError):
+        if edit := _edit(client, answer["supervisor"]["uptime_s"]):
+            answer["edit"] = edit
+    return answer
 
 
 def _edit(client: ControlClient, uptime_s: float) -> str:
@@ -86,7 +96,7 @@ def _edit(client: ControlClient, uptime_s: float) -> str:
 
 def _watch(client: ControlClient, with_hash: bool) -> None:
     while True:
-        answer = client.status(with_hash=with_hash)
+        answer = _answer(client, with_hash)
         if settings().json:
             output.record(answer)
         elif output.is_terminal():
@@ -129,6 +139,8 @@ def lines(answer: dict[str, Any]) -> list[str]:
         shown_lines.append(_fault(fault))
     if (loss := answer.get("log_loss")) and loss["lines"]:
         shown_lines.append(shown.log_loss(loss["lines"], loss["losing"], loss["why"]))
+    if edit := answer.get("edit"):
+        shown_lines.append(edit)
     return shown_lines
 
 

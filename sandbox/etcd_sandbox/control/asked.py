@@ -74,14 +74,17 @@ def flag(text: str | None) -> bool:
     return text not in (None, "0", "", "false")
 
 
-def number(name: str, text: str | None, default: float, most: float = MOST) -> float:
-    """A parameter that is a number, -1 to `most`."""
+def number(
+    name: str, text: str | None, default: float, *, least: float = -1, most: float = MOST
+) -> float:
+    """A parameter that is a number, `least` to `most`."""
     try:
         found = default if text is None else float(text)
     except ValueError:
         found = math.nan
-    if not -1 <= found <= most:  # neither is anything that is no number
-        raise InputError(f"{name} must be a number from -1 to {most:g}, not {_shortened(text)}")
+    if not least <= found <= most:  # neither is anything that is no number
+        bounds = f"{least:g} to {most:.15g}"
+        raise InputError(f"{name} must be a number from {bounds}, not {_shortened(text)}")
     return found
 
 

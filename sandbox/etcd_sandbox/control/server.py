@@ -27,7 +27,6 @@ from etcd_sandbox.cluster.upgrading import Upgrade
 from etcd_sandbox.control.asked import (
     LONGEST_DELAY_S,
     LONGEST_TIMEOUT_S,
-    MOST,
     ActBody,
     ShutdownBody,
     UpgradeBody,
@@ -106,9 +105,9 @@ class Routes:
 
     async def ready(self, request: Request) -> Response:
         """GET: waits up to `timeout_s` for what the start began."""
-        return _json(
-            await self._cluster.ready(_number(request, "timeout_s", 30.0, LONGEST_TIMEOUT_S))
-        )
+        asked = request.query_params.get("timeout_s")
+        timeout_s = number("timeout_s", asked, 30.0, least=0, most=LONGEST_TIMEOUT_S)
+        return _json(await self._cluster.ready(timeout_s))
 
     async def act(self, request: Request) -> Response:
         """POST: one verb to the selected processes, and between members; a Verdict."""
@@ -323,8 +322,9 @@ def _flag(request: Request, name: str) -> bool:
     return flag(request.query_params.get(name))
 
 
-def _number(request: Request, name: str, default: float = -1, most: float = MOST) -> float:
-    return number(name, request.query_params.get(name), default, most)
+def _number(request: Request, name: str) -> float:
+    """A number that the request may name; -1 where it does not."""
+    return number(name, request.query_params.get(name), -1)
 
 
 async def _refused(request: Request, error: Exception) -> Response:

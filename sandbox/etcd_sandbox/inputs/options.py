@@ -55,7 +55,8 @@ class Option(Struct, frozen=True, kw_only=True):
     `most` their bounds. `default` is what stands for None; None where that depends. `python` says what
     `Cluster` takes, empty where it has no such argument. `names_source`: it says which input is meant,
     instead of taking part in what is made of it. `bootstrap` and `contained` tell the only members
-    that it says something to: without it, what the profile says of it counts.
+    that it says something to: without it, what the profile says of it counts. `rival` is the option
+    that contradicts it: of the two, the one that is given now counts, and not the one that was recorded.
     """
 
     name: str = ""
@@ -74,6 +75,7 @@ class Option(Struct, frozen=True, kw_only=True):
     misfit: Misfit | None = None
     bootstrap: Bootstrap | None = None
     contained: bool = False
+    rival: str = ""
 
     @property
     def typed(self) -> str:
@@ -228,6 +230,7 @@ class Options(Struct, frozen=True, kw_only=True):
         python="text",
         misfit=_ITSELF,
         contained=True,
+        rival="image_from_binary",
     )
     image_from_binary: bool | None = _option(
         Kind.SWITCH,
@@ -236,6 +239,7 @@ class Options(Struct, frozen=True, kw_only=True):
         python="True or False",
         misfit=_ITSELF,
         contained=True,
+        rival="image",
     )
     container_network: str | None = _option(
         flag="--container-network",
@@ -313,10 +317,11 @@ class Options(Struct, frozen=True, kw_only=True):
 
     def over(self, source: Source) -> Options:
         """These options, and for each that was not given the one that `source` was made with."""
+        rivals = {option.rival for option in _wanted(self)}
         recorded: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in source.options.items()
-            if name in DECLARED
+            if name in DECLARED and name not in rivals
         }
         if source.kind is not SourceKind.MEMBERS:
             recorded[source.kind.value] = source.path

@@ -46,11 +46,13 @@ class AskedWay(Struct, frozen=True, kw_only=True):
         runtime = Runtime(options.runtime) if options.runtime else profile.cluster.runtime
         check_way(options, bootstrap, runtime)
         given = options.given()
+        rivals = {DECLARED[name].rival for name, value in given.items() if value is not False}
 
         def meant(option: Option) -> Any:
             # What a profile says for another way than the one that the options choose is passed over.
             same = profile.cluster.bootstrap is bootstrap
             heeded = runtime is not Runtime.PROCESS if option.contained else same
+            heeded = heeded and option.name not in rivals
             table = profile.cluster if heeded else ClusterTable()
             return given.get(option.name, getattr(table, option.name))
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from etcd_sandbox.cli import status
 from etcd_sandbox.cli.apply import EditWatch, places_of
 from etcd_sandbox.control.client import ControlClient
 from etcd_sandbox.inputs.caller import Caller
@@ -14,7 +16,8 @@ from etcd_sandbox.inputs.options import Options
 from etcd_sandbox.inputs.plan import plan_up
 from etcd_sandbox.model.spec import EtcdBinary
 
-from tests.unit.conftest import FakeSupervisor
+from tests.unit.cli.conftest import Ran
+from tests.unit.conftest import FakeSupervisor, member, status_answer
 
 Begin = Callable[..., FakeSupervisor]
 
@@ -130,3 +133,21 @@ def test_a_file_that_no_link_leads_to_is_the_only_place(tmp_path: Path) -> None:
     file.unlink()
     file.symlink_to(file)
     assert places_of(file) == {file}
+
+
+@pytest.mark.parametrize("words", [[], ["--json"], ["--watch"], ["--watch", "--json"]])
+def test_status_says_what_waits_to_be_applied_in_every_form(
+    words: list[str],
+    supervisor: Begin,
+    cli: Callable[..., Ran],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    edited = Edited(supervisor, apply=False)
+    edited.fake.answers["/v1/status"] = status_answer(member())
+    monkeypatch.setattr(status, "WATCH_EVERY_S", -1.0)  # the second look fails
+    line = "Procfile changed: web changed; etcd-sandbox apply makes it so"
+    ran = cli("status", *words)
+    if "--json" in words:
+        assert json.loads(ran.out)["edit"] == line
+    else:
+        assert line in ran.out.splitlines()

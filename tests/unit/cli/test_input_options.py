@@ -54,3 +54,9 @@ def test_what_is_given_wins_over_what_was_recorded_also_where_it_is_the_default(
     assert ran.code == 0, ran.err
     (process,) = json.loads(ran.out)["processes"]
     assert process["env"].get("PORT") == port
+
+
+def test_auto_for_the_variable_port_names_the_option_that_takes_it(cli: Callable[..., Ran]) -> None:
+    ran = cli("up", "-n", "3", "-b", "auto", "--dry-run")
+    assert ran.code == 2
+    assert "'auto' is for --base-port: it finds free ports for members" in ran.err

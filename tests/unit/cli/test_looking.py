@@ -102,7 +102,7 @@ def test_status_json_is_the_answer_itself(supervisor: Begin, cli: Callable[..., 
     answer = status_answer(member())
     fake = supervisor(status=answer)
     assert json.loads(cli("status", "--json", "--hash").out) == answer
-    assert fake.asked[-1].query == {"hash": ["1"]}
+    assert fake.asked[0].query == {"hash": ["1"]}
 
 
 def test_no_colour_where_stdout_is_no_terminal(supervisor: Begin, cli: Callable[..., Ran]) -> None:

@@ -16,9 +16,10 @@ from typing import Any, cast
 
 import pytest
 from etcd_sandbox.cluster.cluster import Cluster
-from etcd_sandbox.control import bounded, connections
-from etcd_sandbox.control.asked import LONGEST_DELAY_S
+from etcd_sandbox.control import asked, bounded, connections
+from etcd_sandbox.control.asked import LONGEST_DELAY_S, LONGEST_TIMEOUT_S
 from etcd_sandbox.control.server import ControlServer, bind
+from etcd_sandbox.errors import InputError
 from etcd_sandbox.model.event import Kind
 from etcd_sandbox.model.order import Order
 from etcd_sandbox.supervise.bus import Bus
@@ -412,3 +413,10 @@ def test_a_delay_may_be_as_long_as_is_said(tmp_path: Path) -> None:
         assert visitor.post("/v1/act/slow", json.dumps(body).encode())[0] == 200
 
     assert len(served(tmp_path, scene).orders) == 1
+
+
+@pytest.mark.parametrize("text", ["-5", "-1", "1e10", "nan", "soon"])
+def test_a_time_to_wait_that_is_none_is_told_with_what_it_may_be(text: str) -> None:
+    with pytest.raises(InputError) as caught:
+        asked.number("timeout_s", text, 30.0, least=0, most=LONGEST_TIMEOUT_S)
+    assert str(caught.value) == f"timeout_s must be a number from 0 to 1000000000, not {text!r}"

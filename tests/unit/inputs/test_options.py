@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from pathlib import Path
-from typing import get_type_hints
+from typing import Any, get_type_hints
 
 import click
 import pytest
@@ -108,3 +108,27 @@ def test_a_switch_that_a_program_sets_to_false_contradicts_nothing() -> None:
     off = Options(image_from_binary=False)
     check_fits(off, SourceKind.PROCFILE)
     check_way(off, Bootstrap.STATIC, Runtime.PROCESS)
+
+
+@pytest.mark.parametrize(
+    ("recorded", "given", "together"),
+    [
+        ({"image_from_binary": True}, Options(image="x"), Options(image="x")),
+        ({"image": "x"}, Options(image_from_binary=True), Options(image_from_binary=True)),
+        (
+            {"image": "x"},
+            Options(image_from_binary=False),
+            Options(image="x", image_from_binary=False),
+        ),
+        ({"image_from_binary": True}, Options(), Options(image_from_binary=True)),
+    ],
+)
+def test_of_two_images_the_one_that_is_given_later_counts(
+    recorded: dict[str, Any], given: Options, together: Options
+) -> None:
+    assert given.over(Source(kind=SourceKind.MEMBERS, options=recorded)) == together
+
+
+def test_a_rival_has_the_option_for_its_own() -> None:
+    rivals = {name: option.rival for name, option in DECLARED.items() if option.rival}
+    assert rivals == {rival: name for name, rival in rivals.items()}

@@ -76,3 +76,18 @@ def test_options_that_contradict_each_other_are_refused(
     with pytest.raises(InputError) as caught:
         AskedWay.of(options, Profile())
     assert (caught.value.what, caught.value.hint) == (what, hint)
+
+
+@pytest.mark.parametrize(
+    ("table", "options", "image", "built"),
+    [
+        ("image_from_binary = true", Options(image="x"), "x", False),
+        ("image = 'x'", Options(image_from_binary=True), "", True),
+        ("image = 'x'", Options(image_from_binary=False), "x", False),
+    ],
+)
+def test_an_image_that_is_given_wins_over_the_one_of_the_profile(
+    table: str, options: Options, image: str, built: bool
+) -> None:
+    way = AskedWay.of(options, profile(f"runtime = 'podman'\n{table}"))
+    assert (way.image, way.image_from_binary) == (image, built)

@@ -13,8 +13,7 @@ from zlib import crc32
 
 import pytest
 from etcd_sandbox.errors import InputError
-from etcd_sandbox.etcd.binary import wheel_program
-from etcd_sandbox.etcd.release import binary_version, find_all
+from etcd_sandbox.etcd.release import binary_version, find_all, wheel_program
 from etcd_sandbox.etcd.version import matches
 from etcd_sandbox.model.spec import EtcdBinary
 

@@ -9,8 +9,14 @@ from pathlib import Path
 
 import pytest
 from etcd_sandbox.errors import InputError
-from etcd_sandbox.etcd.binary import wheel_program
-from etcd_sandbox.etcd.release import VARIABLE, binary_version, choose, etcdctl_for, find_all
+from etcd_sandbox.etcd.release import (
+    VARIABLE,
+    binary_version,
+    choose,
+    etcdctl_for,
+    find_all,
+    wheel_program,
+)
 from etcd_sandbox.etcd.version import parse
 from etcd_sandbox.model.spec import EtcdBinary
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from etcd_sandbox.etcd.ids import cluster_id, member_id
+from etcd_sandbox.etcd.membership import cluster_id, member_id
 from etcd_sandbox.etcd.version import parse
 
 from tests.fakes.messages import changes

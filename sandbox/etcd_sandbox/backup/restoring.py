@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from etcd_sandbox.errors import InputError, SandboxError
 from etcd_sandbox.etcd import release, snapshotfile
 from etcd_sandbox.etcd.datadir import has_data
-from etcd_sandbox.etcd.ids import cluster_id
+from etcd_sandbox.etcd.membership import cluster_id
 from etcd_sandbox.etcd.snapshotfile import SnapshotFacts
 from etcd_sandbox.etcd.version import parse, series
 from etcd_sandbox.host.clusterlock import is_running

@@ -112,7 +112,7 @@ def warn(text: str) -> None:
 
 def risk_notes(spec: ClusterSpec) -> None:
     """A line for each etcd of the plan that is known to lose data."""
-    from etcd_sandbox.etcd.release import risk_note
+    from etcd_sandbox.etcd.version import risk_note
 
     versions = {
         process.member.etcd.version: None

@@ -79,7 +79,8 @@ def look_at_python() -> Iterable[Finding]:
 
 def look_at_etcd() -> Iterable[Finding]:
     """Which etcd and etcdctl would be taken, and whether they can be relied on."""
-    from etcd_sandbox.etcd.release import choose, etcdctl_for, risk_note
+    from etcd_sandbox.etcd.release import choose, etcdctl_for
+    from etcd_sandbox.etcd.version import risk_note
 
     try:
         etcd = choose()

@@ -116,7 +116,7 @@ def _exported(kind: Kind, spec: ClusterSpec) -> Exported:
 
 def _on_path() -> str:
     """The etcd that a bare `etcd` runs here, as plans spell it; empty where there is none."""
-    from etcd_sandbox.etcd.binary import real_program
+    from etcd_sandbox.etcd.release import real_program
 
     found = shutil.which("etcd")
     real = real_program(Path(found)) if found else None

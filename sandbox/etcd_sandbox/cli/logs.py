@@ -120,7 +120,7 @@ def _keep(level: str | None, grep: str | None) -> Keep | None:
 
 def at_least(level: str) -> Keep:
     """Whether a line of etcd is at least as grave as `level`."""
-    from etcd_sandbox.etcd.raftlog import level_of
+    from etcd_sandbox.etcd.logline import level_of
 
     floor = LEVELS.index(level.lower())
 

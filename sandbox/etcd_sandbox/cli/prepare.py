@@ -16,7 +16,8 @@ from etcd_sandbox.errors import InputError
 @common(data=True)
 def versions() -> None:
     """List every etcd found here; the one that would be taken is marked."""
-    from etcd_sandbox.etcd.release import choose, etcdctl_for, find_all, risk_note
+    from etcd_sandbox.etcd.release import choose, etcdctl_for, find_all
+    from etcd_sandbox.etcd.version import risk_note
 
     taken, problem = "", None
     try:

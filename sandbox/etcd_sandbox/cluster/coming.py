@@ -18,7 +18,8 @@ from etcd_sandbox.cluster.surroundings import (
     member_of,
 )
 from etcd_sandbox.errors import InputError, SandboxError, TimedOut
-from etcd_sandbox.etcd.reconfiguration import bears_absence, voters_needed
+from etcd_sandbox.etcd.membership import voters_needed
+from etcd_sandbox.etcd.version import bears_absence
 from etcd_sandbox.host.addresses import is_free
 from etcd_sandbox.model.event import Kind
 from etcd_sandbox.model.spec import PastKind, ProcessSpec

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from etcd_sandbox.errors import SandboxError
 from etcd_sandbox.etcd.datadir import has_data, is_of_proxy
-from etcd_sandbox.etcd.lastwords import fatal_cause
+from etcd_sandbox.etcd.logline import fatal_cause
 from etcd_sandbox.model.event import Kind
 from etcd_sandbox.model.spec import ClusterSpec, DiscoveryProtocol, DiscoverySpec
 from etcd_sandbox.model.state import BootstrapStatus, ProcessState, Registration
@@ -16,8 +16,7 @@ from etcd_sandbox.supervise.bus import Bus
 from etcd_sandbox.supervise.supervisor import TAIL_OF_EXIT, Supervisor
 
 if TYPE_CHECKING:
-    from etcd_sandbox.etcd.discovery import DiscoveryClient
-    from etcd_sandbox.etcd.registry import TokenState
+    from etcd_sandbox.etcd.discovery import DiscoveryClient, TokenState
 
 SERVES_WITHIN_S = 10.0
 """How long our own service may take until it answers: 0.1 s usually, and the machine may be busy."""

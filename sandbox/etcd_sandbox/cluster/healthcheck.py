@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from etcd_sandbox.cluster.raft import RaftWatch
     from etcd_sandbox.cluster.roster import Roster
     from etcd_sandbox.cluster.voters import Voters
+    from etcd_sandbox.etcd.answers import Identity
     from etcd_sandbox.etcd.gateway import Gateway
-    from etcd_sandbox.etcd.metrics import Identity
     from etcd_sandbox.supervise.supervisor import Supervisor
 
 ANSWER_DEADLINE_S = 0.15

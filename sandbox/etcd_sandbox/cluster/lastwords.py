@@ -9,7 +9,7 @@ import signal
 from etcd_sandbox.cluster.readiness import how_it_ended
 from etcd_sandbox.cluster.startfailure import explain
 from etcd_sandbox.errors import ProcessFailed
-from etcd_sandbox.etcd.lastwords import cause_and_mend
+from etcd_sandbox.etcd.failures import cause_and_mend
 from etcd_sandbox.model.event import Event
 from etcd_sandbox.model.spec import ClusterSpec, Restart
 from etcd_sandbox.supervise.supervisor import TAIL_OF_EXIT, Supervisor

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from etcd_sandbox.cluster.voters import RUNS
 from etcd_sandbox.etcd.answers import is_about_users
-from etcd_sandbox.etcd.troubles import LATE, LINES_OF_LOG, USUAL_AT_START, log_trouble
+from etcd_sandbox.etcd.failures import LINES_OF_LOG, log_trouble
+from etcd_sandbox.etcd.troubles import LATE, USUAL_AT_START
 from etcd_sandbox.model.access import WANTS_USER
 from etcd_sandbox.model.state import ProcessState
 

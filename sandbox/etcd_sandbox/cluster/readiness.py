@@ -12,7 +12,7 @@ from etcd_sandbox.cluster.quorum import is_healthy
 from etcd_sandbox.cluster.roster import Roster
 from etcd_sandbox.cluster.startfailure import explain, late_words
 from etcd_sandbox.errors import SandboxError, TimedOut
-from etcd_sandbox.etcd.lastwords import cause_and_mend
+from etcd_sandbox.etcd.failures import cause_and_mend
 from etcd_sandbox.host.obstacle import STARVED, no_more_processes
 from etcd_sandbox.model.event import Event, Kind
 from etcd_sandbox.model.spec import ClusterSpec, ProcessSpec

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from etcd_sandbox.etcd.discoveryfailures import explain_discovery
-from etcd_sandbox.etcd.dnsfailures import explain_dns
-from etcd_sandbox.etcd.troubles import LINES_OF_LOG, log_trouble
+from etcd_sandbox.etcd.failures import LINES_OF_LOG, explain_discovery, explain_dns, log_trouble
 from etcd_sandbox.model.spec import Bootstrap, ClusterSpec
 from etcd_sandbox.supervise.supervisor import Supervisor
 

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 from etcd_sandbox.cluster.quorum import applied, is_healthy
 from etcd_sandbox.cluster.verbs import SEE_LINES, target_of
 from etcd_sandbox.errors import InputError, SandboxError, TimedOut
-from etcd_sandbox.etcd.datadir import has_data
-from etcd_sandbox.etcd.lastwords import cause_and_mend
-from etcd_sandbox.etcd.oldlog import old_requests
+from etcd_sandbox.etcd.datadir import has_data, old_requests
+from etcd_sandbox.etcd.failures import cause_and_mend
 from etcd_sandbox.model.event import Kind
 from etcd_sandbox.model.spec import ProcessSpec
 from etcd_sandbox.model.state import ProcessState

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from etcd_sandbox.cluster.swapping import VERB, Swapping
 from etcd_sandbox.errors import InputError, SandboxError
-from etcd_sandbox.etcd.oldlog import old_requests
+from etcd_sandbox.etcd.datadir import old_requests
 from etcd_sandbox.model.event import Kind
 from etcd_sandbox.model.spec import ClusterSpec, ProcessSpec
 from etcd_sandbox.model.upgrade import (

@@ -13,7 +13,7 @@ from etcd_sandbox.cluster.introduction import Introduction
 from etcd_sandbox.cluster.roster import Roster
 from etcd_sandbox.cluster.startfailure import late_words
 from etcd_sandbox.errors import SandboxError, TimedOut
-from etcd_sandbox.etcd.lastwords import cause_and_mend
+from etcd_sandbox.etcd.failures import cause_and_mend
 from etcd_sandbox.model.order import Order
 from etcd_sandbox.model.state import ProcessState
 from etcd_sandbox.model.verb import Verb

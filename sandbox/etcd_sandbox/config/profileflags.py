@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from etcd_sandbox.etcd.flagtable import takes_value
-from etcd_sandbox.etcd.goflags import read_bool
+from etcd_sandbox.etcd.memberflags import read_bool
 
 Flag = str | int | float | bool
 """The value of one etcd flag."""

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from etcd_sandbox.errors import InputError
-from etcd_sandbox.etcd.binary import told_version
+from etcd_sandbox.etcd.release import told_version
 from etcd_sandbox.host.enginecommand import ask_engine
 from etcd_sandbox.model.spec import EtcdBinary
 from etcd_sandbox.plan.contained import BUILT_IMAGE, Engine

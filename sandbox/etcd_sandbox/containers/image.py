@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from etcd_sandbox.containers.build import built_image
 from etcd_sandbox.errors import InputError, SandboxError
-from etcd_sandbox.etcd.binary import told_version
+from etcd_sandbox.etcd.release import told_version
 from etcd_sandbox.etcd.version import matches
 from etcd_sandbox.host.enginecommand import Answer, ask_engine
 from etcd_sandbox.model.spec import EtcdBinary

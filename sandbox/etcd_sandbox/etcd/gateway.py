@@ -15,22 +15,23 @@ from etcd_sandbox.etcd.answers import (
     NO_ANSWER,
     Added,
     Hashed,
+    Identity,
     Refusal,
     StatusAnswer,
     hashed_in,
     number,
     peers_in,
     raft_members_in,
+    read_identity,
+    read_metrics,
     refusal_in,
     status_in,
     wants_token,
 )
-from etcd_sandbox.etcd.certificate import certificate_trouble
 from etcd_sandbox.etcd.exchange import TROUBLE, Exchange, tls_context
-from etcd_sandbox.etcd.ids import hex_id
 from etcd_sandbox.etcd.login import Login
-from etcd_sandbox.etcd.metrics import Identity, read_identity, read_metrics
-from etcd_sandbox.etcd.troubles import LATE, NOT_ETCD, trouble_words
+from etcd_sandbox.etcd.membership import hex_id
+from etcd_sandbox.etcd.troubles import LATE, NOT_ETCD, certificate_trouble, trouble_words
 from etcd_sandbox.etcd.version import parse
 from etcd_sandbox.model.access import Credentials
 from etcd_sandbox.model.state import Metrics, Peer

@@ -1,14 +1,13 @@
-"""What an etcd would use that is started with these words and variables, its own defaults filled in."""
+"""etcd's options as etcd reads them: from flags, `ETCD_*` variables or a file, its own defaults filled in."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 
-from msgspec import Struct
+from msgspec import Struct, field
 
-from etcd_sandbox.etcd.configfile import read_config
-from etcd_sandbox.etcd.goflags import Options, read_argv, read_bool, read_environment, read_uint
+from etcd_sandbox.etcd.flagtable import flag_table, takes_value
 
 DEFAULT_NAME = "default"
 DEFAULT_TOKEN = "etcd-cluster"
@@ -212,3 +211,133 @@ def _number(values: Mapping[str, str], problems: list[str], key: str, default: i
         problems.append(f"--{key} is {given!r}, which is not a number of milliseconds")
         return default
     return read
+
+
+_TRUE = frozenset({"1", "t", "T", "true", "TRUE", "True"})
+_FALSE = frozenset({"0", "f", "F", "false", "FALSE", "False"})
+
+
+class Options(Struct):
+    """Options by their names without dashes, and what etcd would complain about."""
+
+    values: dict[str, str] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+
+def read_argv(argv: Sequence[str]) -> Options:
+    """The options of `argv` (without the program); of a repeated one the last counts.
+
+    One or two dashes, `--name value` or `--name=value`; a boolean takes no separate value. The
+    first word that is no flag ends the flags: etcd refuses to start then.
+    """
+    options = Options()
+    words = iter(argv)
+    for word in words:
+        if len(word) < 2 or not word.startswith("-"):
+            options.problems.append(f"{word!r} is not a flag: etcd refuses it")
+            break
+        if word == "--":
+            if (rest := next(words, None)) is not None:
+                options.problems.append(f"{rest!r} is not a flag: etcd refuses it")
+            break
+        name, given, value = word.removeprefix("-").removeprefix("-").partition("=")
+        if not name or name.startswith("-"):
+            options.problems.append(f"{word!r} is not how a flag is written")
+            break
+        if not given:
+            if not takes_value(name):
+                value = "true"
+            elif (following := next(words, None)) is not None:
+                value = following
+            else:
+                options.problems.append(f"--{name} needs a value")
+                break
+        options.values[name] = value
+    return options
+
+
+def read_environment(env: Mapping[str, str], given: Mapping[str, str]) -> Options:
+    """The options of `ETCD_*` variables, without those that are empty.
+
+    A variable for an option that is also `given` as a flag is a problem, even when it is empty:
+    etcd ends at once.
+    """
+    options = Options()
+    for name in flag_table():
+        variable = variable_of(name)
+        if variable not in env or name == "version":
+            continue
+        if name in given:
+            options.problems.append(
+                f"--{name} is also set by the variable {variable}: etcd refuses to start with both"
+            )
+        elif env[variable]:
+            options.values[name] = env[variable]
+    return options
+
+
+def variable_of(flag: str) -> str:
+    """`data-dir` → `ETCD_DATA_DIR`."""
+    return "ETCD_" + flag.upper().replace("-", "_")
+
+
+def read_bool(text: str) -> bool | None:
+    """A boolean as Go's `strconv.ParseBool` reads it; None when it does not."""
+    if text in _TRUE:
+        return True
+    return False if text in _FALSE else None
+
+
+def read_uint(text: str) -> int | None:
+    """A number as Go's `strconv.ParseUint` reads it with base 0; None when it does not."""
+    if not text.isascii() or text[:1] in ("+", "-") or len(text) > 70 or text != text.strip():
+        return None
+    base = 8 if len(text) > 1 and text[0] == "0" and text[1:2].isdigit() else 0
+    try:
+        number = int(text, base)
+    except ValueError:
+        return None
+    return number if number < 2**64 else None
+
+
+_TLS_SECTIONS = {"client-transport-security": "", "peer-transport-security": "peer-"}
+_DISCOVERY_SECTION = {"endpoints": "discovery-endpoints", "token": "discovery-token"}
+
+
+def read_config(text: str, where: str) -> Options:
+    """The options of the file's text as if they had been flags; `where` is named in problems."""
+    import yaml
+
+    options = Options()
+    try:
+        # BaseLoader makes nothing but text, lists and mappings: a token such as 12:30 stays text.
+        read = yaml.load(text, Loader=yaml.BaseLoader)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        options.problems.append(f"the config file is not YAML, {where}: {_first_line(error)}")
+        return options
+    if not isinstance(read, dict):
+        if read is not None and read != "":
+            options.problems.append(f"the config file holds no options, {where}")
+        return options
+    for key, value in read.items():
+        if not isinstance(value, dict):
+            _take(options, str(key), value)
+        elif (prefix := _TLS_SECTIONS.get(str(key))) is not None:
+            for inner, setting in value.items():
+                _take(options, f"{prefix}{inner}", setting)
+        elif key == "discovery-config":
+            for inner, setting in value.items():
+                _take(options, _DISCOVERY_SECTION.get(str(inner), str(inner)), setting)
+    return options
+
+
+def _take(options: Options, name: str, value: object) -> None:
+    """A setting of text, or a list of them; deeper ones are none of etcd's."""
+    if isinstance(value, list):
+        options.values[name] = ",".join(item for item in value if isinstance(item, str))
+    elif isinstance(value, str):
+        options.values[name] = value
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,12 +1,205 @@
-"""Finds the few lines of a member's log that are signs, without looking at the others."""
+"""The few lines of a member's log that are signs: who leads, who serves, what ended the process.
+
+They are found without looking at the others. The texts are the same in 3.4 (capnslog and zap), 3.5, 3.6
+and 3.7 where nothing else is said.
+"""
 
 from __future__ import annotations
 
-from etcd_sandbox.etcd.lastwords import fatal_cause
-from etcd_sandbox.etcd.logline import level_of
-from etcd_sandbox.etcd.sign import Sign, SignKind, sign_of
+import re
+from enum import StrEnum
 
-__all__ = ["Sign", "SignKind", "fatal_cause", "level_of", "scan"]
+from msgspec import Struct
+from msgspec.structs import replace
+
+from etcd_sandbox.etcd.logline import GO_DEATHS, LogLine, cause_of, read_line
+
+
+class SignKind(StrEnum):
+    """What a line is a sign of.
+
+    BOOTSTRAPPED: a new member has asked its peers whether the cluster exists already, and will
+    serve them in 10 ms (measured on 3.6). PROXY: it is none, but hands requests on to the members:
+    what 3.4 and 3.5 make of one whose discovery token was full.
+    """
+
+    BOOTSTRAPPED = "bootstrapped"
+    PEER_SERVING = "peer-serving"
+    CLIENT_SERVING = "client-serving"
+    PUBLISHED = "published"
+    PROXY = "proxy"
+    BECAME_CANDIDATE = "became-candidate"
+    BECAME_FOLLOWER = "became-follower"
+    BECAME_LEADER = "became-leader"
+    ELECTED = "elected"
+    LOST_LEADER = "lost-leader"
+    CHANGED_LEADER = "changed-leader"
+    STEPPED_DOWN = "stepped-down"
+    TRANSFER_STARTED = "transfer-started"
+    TRANSFER_FINISHED = "transfer-finished"
+    REMOVED = "removed"
+    SIGNALLED = "signalled"
+    FATAL = "fatal"
+
+
+class Sign(Struct, frozen=True, kw_only=True):
+    """One thing that a member's log says.
+
+    `member_id` is the member that writes (for transfers: the leader that gives up), `leader_id`
+    the leader it is about: the new one, and with LOST_LEADER the lost one. `old_leader_id` is
+    the leader before (CHANGED_LEADER, LOST_LEADER, transfers). All in unpadded hex, None where
+    the line has none. `pre_vote` tells a pre-candidate from a candidate. `text` is the message;
+    of SIGNALLED the signal's name, of FATAL the cause. `time_us` is when the line was written by its
+    own word, in microseconds since the epoch; None where that is not exact to the millisecond.
+    """
+
+    kind: SignKind
+    text: str
+    member_id: str | None = None
+    leader_id: str | None = None
+    old_leader_id: str | None = None
+    term: int | None = None
+    pre_vote: bool = False
+    time_us: int | None = None
+
+
+_ID = "([0-9a-f]{1,16})"
+_TERM = r"(\d{1,20})"
+_RAFT = (
+    (
+        SignKind.BECAME_CANDIDATE,
+        re.compile(rf"(?P<member>{_ID}) became (?P<pre>pre-)?candidate at term (?P<term>{_TERM})"),
+    ),
+    (
+        SignKind.BECAME_FOLLOWER,
+        re.compile(rf"(?P<member>{_ID}) became follower at term (?P<term>{_TERM})"),
+    ),
+    (
+        SignKind.BECAME_LEADER,
+        re.compile(rf"(?P<member>(?P<leader>{_ID})) became leader at term (?P<term>{_TERM})"),
+    ),
+    (
+        SignKind.ELECTED,
+        re.compile(
+            rf"raft\.node: (?P<member>{_ID}) elected leader (?P<leader>{_ID}) at term (?P<term>{_TERM})"
+        ),
+    ),
+    (
+        SignKind.LOST_LEADER,
+        re.compile(
+            rf"raft\.node: (?P<member>{_ID}) lost leader (?P<leader>(?P<old>{_ID})) at term (?P<term>{_TERM})"
+        ),
+    ),
+    (
+        SignKind.CHANGED_LEADER,
+        re.compile(
+            rf"raft\.node: (?P<member>{_ID}) changed leader from (?P<old>{_ID}) to (?P<leader>{_ID}) at term (?P<term>{_TERM})"
+        ),
+    ),
+    (
+        SignKind.STEPPED_DOWN,
+        re.compile(
+            rf"(?P<member>{_ID}) stepped down to follower since quorum is not active", re.ASCII
+        ),
+    ),
+    # 3.4's capnslog; zap has these in fields.
+    (
+        SignKind.TRANSFER_STARTED,
+        re.compile(
+            rf"(?P<member>{_ID}) starts leadership transfer from (?P<old>{_ID}) to (?P<leader>{_ID})"
+        ),
+    ),
+    (
+        SignKind.TRANSFER_FINISHED,
+        re.compile(
+            rf"(?P<member>{_ID}) finished leadership transfer from (?P<old>{_ID}) to (?P<leader>{_ID}) \(took .*\)"
+        ),
+    ),
+)
+
+_REMOVED = "the member has been permanently removed from the cluster"
+_LOST_ITSELF = "failed to find local ID "
+"""3.4 to 3.7 panic with it when they are asked for their status amid their own removal (membership/cluster.go)."""
+
+_SIGNALLED = re.compile(r"received (\w+) signal, shutting down\.\.\.", re.ASCII)
+
+
+def sign_of(raw: bytes) -> Sign | None:
+    """The sign in one line, without its end; None when it is none."""
+    if raw.startswith(GO_DEATHS):
+        return Sign(kind=SignKind.FATAL, text=raw.decode("utf-8", "replace"))
+    line = read_line(raw)
+    if line is None:
+        return None
+    if line.level in ("fatal", "panic"):
+        if line.message.startswith(_LOST_ITSELF):
+            return Sign(kind=SignKind.REMOVED, text=_REMOVED)
+        return Sign(kind=SignKind.FATAL, text=cause_of(line))
+    sign = _raft_sign(line) or _server_sign(line)
+    return replace(sign, time_us=line.time_us) if sign is not None else None
+
+
+def _raft_sign(line: LogLine) -> Sign | None:
+    for kind, pattern in _RAFT:
+        if found := pattern.fullmatch(line.message):
+            part = found.groupdict()
+            return Sign(
+                kind=kind,
+                text=line.message,
+                member_id=part["member"],
+                leader_id=part.get("leader"),
+                old_leader_id=part.get("old"),
+                term=int(part["term"]) if "term" in part else None,
+                pre_vote=part.get("pre") is not None,
+            )
+    return None
+
+
+def _server_sign(line: LogLine) -> Sign | None:
+    message = line.message
+    member = line.text("local-member-id") or None
+    if message.startswith(("starting local member", "starting member ")):
+        return Sign(kind=SignKind.BOOTSTRAPPED, text=message, member_id=member)
+    if message.startswith(("serving peer traffic", "listening for peers on ")):
+        return Sign(kind=SignKind.PEER_SERVING, text=message)
+    if message.startswith(("v2 API proxy starting", "proxy: this proxy supports v2 API only")):
+        return Sign(kind=SignKind.PROXY, text=message)
+    if message.startswith(
+        (
+            "serving client traffic ",
+            "ready to serve client requests",
+            "v2 proxy started listening on client requests",
+        )
+    ):
+        return Sign(kind=SignKind.CLIENT_SERVING, text=message)
+    if message.startswith(("published local member to cluster", "published {Name:")):
+        return Sign(kind=SignKind.PUBLISHED, text=message, member_id=member)
+    if message == "leadership transfer starting":
+        leader = line.text("current-leader-member-id") or member
+        return Sign(
+            kind=SignKind.TRANSFER_STARTED,
+            text=message,
+            member_id=leader,
+            leader_id=line.text("transferee-member-id") or None,
+            old_leader_id=leader,
+        )
+    if message == "leadership transfer finished":
+        leader = line.text("old-leader-member-id") or member
+        return Sign(
+            kind=SignKind.TRANSFER_FINISHED,
+            text=message,
+            member_id=leader,
+            leader_id=line.text("new-leader-member-id") or None,
+            old_leader_id=leader,
+        )
+    if _REMOVED in (message, line.text("error")):
+        return Sign(kind=SignKind.REMOVED, text=_REMOVED)
+    if message == "received signal; shutting down":
+        return Sign(kind=SignKind.SIGNALLED, text=line.text("signal"))
+    if found := _SIGNALLED.fullmatch(message):
+        return Sign(kind=SignKind.SIGNALLED, text=found[1])
+    return None
+
 
 _ALWAYS = b""
 

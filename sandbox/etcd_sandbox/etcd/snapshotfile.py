@@ -5,15 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import mmap
+import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 from msgspec import Struct
 
 from etcd_sandbox.errors import InputError
-from etcd_sandbox.etcd import boltfile
 from etcd_sandbox.etcd.version import parse, series
 
-CHECKSUM_BYTES = 32
+_CHECKSUM_BYTES = 32
 _BLOCK_BYTES = 512
 """etcd 3.4 to 3.7, `snapshot/v3_snapshot.go`: a database is a multiple of it, a checksum is no part of one."""
 
@@ -64,7 +65,7 @@ def read(path: Path) -> SnapshotFacts:
 
 def facts(content: memoryview, where: str) -> SnapshotFacts:
     """What the snapshot with that content is; `where` is named in the InputError for one that is none."""
-    if not boltfile.looks_like(content):
+    if content[_PAGE.size : _PAGE.size + 4] != _MAGIC.to_bytes(4, "little"):
         raise InputError("this is not a snapshot of etcd", where, _TAKE_ONE)
     if len(content) % _BLOCK_BYTES == 0:
         raise InputError(
@@ -73,7 +74,7 @@ def facts(content: memoryview, where: str) -> SnapshotFacts:
             where,
             _TAKE_ONE,
         )
-    database, checksum = content[:-CHECKSUM_BYTES], bytes(content[-CHECKSUM_BYTES:])
+    database, checksum = content[:-_CHECKSUM_BYTES], bytes(content[-_CHECKSUM_BYTES:])
     computed = hashlib.sha256(database).digest()
     if computed != checksum:
         raise InputError(
@@ -83,10 +84,11 @@ def facts(content: memoryview, where: str) -> SnapshotFacts:
             f"sha256 at its end  {checksum.hex()}\nsha256 of the rest {computed.hex()}",
         )
     try:
-        return _told(boltfile.root(database), len(content), checksum.hex())
-    except ValueError as error:
+        return _told(root(database), len(content), checksum.hex())
+    except (ValueError, OverflowError, struct.error) as error:
+        reason = error if isinstance(error, ValueError) else "it ends in the middle of a page"
         raise InputError(
-            f"the snapshot's database is damaged: {error}", where, _TAKE_ONE
+            f"the snapshot's database is damaged: {reason}", where, _TAKE_ONE
         ) from error
 
 
@@ -104,45 +106,91 @@ def unfit_for(told: SnapshotFacts, version: str) -> str | None:
     return None
 
 
-def _told(top: boltfile.Bucket, size_bytes: int, sha256: str) -> SnapshotFacts:
+def _told(top: Bucket, size_bytes: int, sha256: str) -> SnapshotFacts:
     meta, cluster = top.bucket(b"meta"), top.bucket(b"cluster")
-    voters, learners = _members(top.bucket(b"members"))
+    members = [json.loads(value) for _, value in top.bucket(b"members").items()]
+    # The revision that etcd goes on with: the last change that is kept, or the last compaction.
+    last = next(top.bucket(b"key").items(backwards=True), (b"", b""))[0]
+    revisions = (last, meta.get(b"finishedCompactRev"), meta.get(b"scheduledCompactRev"))
     return SnapshotFacts(
         size_bytes=size_bytes,
         sha256=sha256,
-        revision=_revision(top.bucket(b"key"), meta),
-        storage_version=_text(meta, b"storageVersion"),
-        cluster_version=_text(cluster, b"clusterVersion"),
-        voters=voters,
-        learners=learners,
+        # Eight bytes, `_`, and eight more for the place within a transaction.
+        revision=max(1, *(int.from_bytes(each[:8], "big") for each in revisions)),
+        storage_version=meta.get(b"storageVersion").decode("utf-8", "replace"),
+        cluster_version=cluster.get(b"clusterVersion").decode("utf-8", "replace"),
+        voters=_names(members, learners=False),
+        learners=_names(members, learners=True),
     )
 
 
-def _revision(keys: boltfile.Bucket | None, meta: boltfile.Bucket | None) -> int:
-    """The revision that etcd goes on with: the last change that is kept, or the last compaction."""
-    found = [1]
-    if keys is not None:
-        found.append(_main(keys.last_key()))
-    if meta is not None:
-        found += [_main(meta.get(key)) for key in (b"finishedCompactRev", b"scheduledCompactRev")]
-    return max(found)
+def _names(members: list[dict[str, object]], *, learners: bool) -> tuple[str, ...]:
+    of_kind = (member for member in members if bool(member.get("isLearner")) is learners)
+    return tuple(sorted(str(member.get("name", "")) for member in of_kind))
 
 
-def _main(revision: bytes | None) -> int:
-    """A revision is stored as eight bytes, `_`, and eight more for its place within a transaction."""
-    return int.from_bytes(revision[:8], "big") if revision else 0
+# The format is that of go.etcd.io/bbolt, version 2, as its `page.go`, `bucket.go` and `meta.go` have it.
+# `etcdutl snapshot status` tells no names of members, and there need be no etcdutl to save a snapshot.
+_MAGIC = 0xED0CDAED
+_PAGE = struct.Struct("<QHHI")  # id, flags, count, overflow
+_META = struct.Struct("<IIIIQQQQQ")  # …, page size, …, root, …, transaction
+_LEAF = struct.Struct("<IIII")  # flags, position, key size, value size
+_BRANCH = struct.Struct("<IIQ")  # position, key size, page
+_ROOT = struct.Struct("<QQ")  # page, sequence
+_IS_BRANCH, _IS_LEAF = 0x01, 0x02
+_DEEPEST = 64
+"""Levels. A tree of so many pages fits on no disk: what is deeper goes round in a circle."""
+
+_NOTHING = memoryview(_PAGE.pack(0, _IS_LEAF, 0, 0))
 
 
-def _text(bucket: boltfile.Bucket | None, key: bytes) -> str:
-    value = bucket.get(key) if bucket is not None else None
-    return value.decode("utf-8", "replace") if value else ""
+class Bucket(Struct, frozen=True):
+    """The sorted keys and values of one bucket, whose first page begins at `start`."""
+
+    content: memoryview
+    page_size: int
+    start: int
+
+    def get(self, key: bytes) -> bytes:
+        """The value of `key`, of a bucket within this one where it stands; empty when there is none."""
+        return next((value for found, value in self.items() if found == key), b"")
+
+    def bucket(self, name: bytes) -> Bucket:
+        """The bucket within this one that has the name; an empty one when there is none."""
+        if not (value := self.get(name)):
+            return Bucket(_NOTHING, self.page_size, 0)
+        if page := _ROOT.unpack_from(value)[0]:
+            return Bucket(self.content, self.page_size, page * self.page_size)
+        # A small bucket is one page within the value itself.
+        return Bucket(memoryview(value), self.page_size, _ROOT.size)
+
+    def items(self, *, backwards: bool = False) -> Iterator[tuple[bytes, bytes]]:
+        """All keys with their values, in order. Raises ValueError, OverflowError and struct.error for damage."""
+        return self._below(self.start, backwards, _DEEPEST)
+
+    def _below(self, start: int, backwards: bool, levels: int) -> Iterator[tuple[bytes, bytes]]:
+        _, flags, count, _ = _PAGE.unpack_from(self.content, start)
+        if not levels:
+            raise ValueError("its pages go round in a circle")
+        if not flags & (_IS_BRANCH | _IS_LEAF):
+            raise ValueError("a page of it is neither a branch nor a leaf")
+        for index in reversed(range(count)) if backwards else range(count):
+            at = start + _PAGE.size + index * _LEAF.size
+            if flags & _IS_LEAF:
+                _, position, key_size, value_size = _LEAF.unpack_from(self.content, at)
+                value = at + position + key_size
+                if value + value_size > len(self.content):
+                    raise ValueError("it ends in the middle of a page")
+                found = self.content[at + position : value + value_size]
+                yield bytes(found[:key_size]), bytes(found[key_size:])
+            else:
+                page = _BRANCH.unpack_from(self.content, at)[2]
+                yield from self._below(page * self.page_size, backwards, levels - 1)
 
 
-def _members(bucket: boltfile.Bucket | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    voters: list[str] = []
-    learners: list[str] = []
-    for _, value in bucket.items() if bucket is not None else ():
-        member = json.loads(value)
-        names = learners if member.get("isLearner") else voters
-        names.append(str(member.get("name", "")))
-    return tuple(sorted(voters)), tuple(sorted(learners))
+def root(content: memoryview) -> Bucket:
+    """The bucket that holds all buckets, by the newer of the two meta pages."""
+    page_size = _META.unpack_from(content, _PAGE.size)[2]
+    metas = (_META.unpack_from(content, start + _PAGE.size) for start in (0, page_size))
+    newest = max((meta for meta in metas if meta[0] == _MAGIC), key=lambda meta: meta[-1])
+    return Bucket(content, page_size, newest[4] * page_size)

@@ -1,11 +1,14 @@
-"""Why a question to a member had no answer, in words. Pure."""
+"""What is in the way of a member's clients: no answer, or a certificate that they refuse. Pure.
+
+We do not check the members' certificates ourselves: all of them are on this machine. Their clients do.
+"""
 
 from __future__ import annotations
 
 import re
 import socket
 import ssl
-from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import h11
 
@@ -36,29 +39,45 @@ def trouble_words(error: BaseException) -> str:
             return CUT_SHORT
 
 
-_TLS = re.compile(r"(?:remote error: )?tls: ([a-z0-9 :.]+?)(?:[\"\\;)]|$)")
-_IN_THE_LOG = (
-    (
-        b"certificate has expired or is not yet valid",
-        "has, or is shown, a certificate whose time is over or has not come (see its log)",
-    ),
-    (b"cluster ID mismatch", "belongs to another cluster than its peers (cluster ID mismatch)"),
-)
+_TIME = re.compile(rb"\x17\x0d(\d{12}Z)|\x18\x0f(\d{14}Z)")
+"""A time in DER: UTCTime with two digits for the year, or GeneralizedTime with four (RFC 5280, 4.1.2.5)."""
 
 
-LINES_OF_LOG = 40
-"""How far back a member's log is searched: what is in the way is written again every few seconds."""
+def validity(certificate: bytes) -> tuple[datetime, datetime] | None:
+    """From when to when a certificate in DER may be used; None where it does not say.
 
-
-def log_trouble(lines: Sequence[bytes]) -> str | None:
-    """Why a member that runs has no place among its peers, by the last lines of its log; None if unsaid.
-
-    The texts are those of etcd 3.4 to 3.7 (`rafthttp`) and of Go's `crypto/tls`.
+    The two times of `Validity` are the first in a certificate.
     """
-    for raw in reversed(lines):
-        for marker, words in _IN_THE_LOG:
-            if marker in raw:
-                return words
-        if b"tls: " in raw and (found := _TLS.search(raw.decode(errors="replace"))):
-            return f"has trouble with TLS: {found[1].strip()} (see its log)"
+    found = _TIME.findall(certificate)[:2]
+    if len(found) < 2:
+        return None
+    try:
+        begin, end = (_time(short or long) for short, long in found)
+    except ValueError:
+        return None
+    return begin, end
+
+
+def certificate_trouble(certificate: bytes, now: datetime) -> str | None:
+    """Why clients refuse a certificate in DER, as the end of a sentence about its member; None if they do not."""
+    times = validity(certificate)
+    if times is None:
+        return None
+    begin, end = times
+    if now > end:
+        return (
+            f"has a certificate whose time was over at {end:%Y-%m-%d %H:%M} UTC: clients refuse it"
+        )
+    if now < begin:
+        return (
+            f"has a certificate whose time comes at {begin:%Y-%m-%d %H:%M} UTC: clients refuse it"
+        )
     return None
+
+
+def _time(text: bytes) -> datetime:
+    digits = text.decode()
+    if len(digits) == 13:
+        # RFC 5280: a year of two digits is 1950 to 2049.
+        digits = ("20" if digits[:2] < "50" else "19") + digits
+    return datetime.strptime(digits, "%Y%m%d%H%M%SZ").replace(tzinfo=UTC)

@@ -27,3 +27,22 @@ def matches(version: str, prefix: str) -> bool:
     """Whether `version` is `prefix` or one of its patch releases: 3.5.1 is a 3.5, 3.50 is not."""
     wanted = parse(prefix)
     return bool(wanted) and parse(version)[: len(wanted)] == wanted
+
+
+def bears_absence(version: str) -> bool:
+    """Whether that etcd takes a new member though a voter is away, if enough of the others are there.
+
+    3.5.30, 3.6.11 and 3.7 were the first (etcd pull request 21641).
+    """
+    number = parse(version)
+    return number >= (3, 6, 11) or (3, 5, 30) <= number < (3, 6)
+
+
+def risk_note(version: str) -> str | None:
+    """One line about a version that is known to lose data, else None (etcd issue 13766)."""
+    if (3, 5, 0) <= (*parse(version), 0, 0, 0)[:3] <= (3, 5, 2):
+        return (
+            f"etcd {version} can lose committed entries when it is killed under load, as all of "
+            "3.5.0 to 3.5.2: fine for learning, not for proving"
+        )
+    return None

@@ -13,8 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from etcd_sandbox.errors import InputError
-from etcd_sandbox.etcd.discovery import DiscoveryClient, no_service
-from etcd_sandbox.etcd.registry import TokenState
+from etcd_sandbox.etcd.discovery import DiscoveryClient, TokenState, no_service
 from etcd_sandbox.etcd.version import parse
 from etcd_sandbox.model.spec import DiscoveryProtocol, DiscoverySpec
 from etcd_sandbox.model.state import Registration

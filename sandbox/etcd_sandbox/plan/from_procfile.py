@@ -10,15 +10,9 @@ from msgspec import Struct, field
 from etcd_sandbox.config.procfile import Entry, Procfile
 from etcd_sandbox.config.profileflags import unseen
 from etcd_sandbox.errors import InputError
-from etcd_sandbox.etcd.flags import (
-    DiscoveryKind,
-    MemberFlags,
-    log_files,
-    read_flags,
-    unknown_flags,
-    value_problems,
-)
-from etcd_sandbox.etcd.ids import member_id
+from etcd_sandbox.etcd.flags import unknown_flags, value_problems
+from etcd_sandbox.etcd.memberflags import DiscoveryKind, MemberFlags, log_files, read_flags
+from etcd_sandbox.etcd.membership import member_id
 from etcd_sandbox.model.selector import ROLE_WORDS
 from etcd_sandbox.model.spec import (
     Bootstrap,

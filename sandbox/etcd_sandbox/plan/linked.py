@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
-from etcd_sandbox.etcd.flags import MemberFlags
+from etcd_sandbox.etcd.memberflags import MemberFlags
 from etcd_sandbox.model.spec import PeerLink
 
 LISTENER_OFFSET = 2

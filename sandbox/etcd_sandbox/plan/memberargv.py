@@ -12,14 +12,8 @@ from etcd_sandbox.config.profileflags import Flag, unheeded
 from etcd_sandbox.config.profileshape import Profile
 from etcd_sandbox.config.tomlplace import Key
 from etcd_sandbox.errors import InputError
-from etcd_sandbox.etcd.flags import (
-    compose,
-    log_files,
-    read_flags,
-    spelled,
-    unknown_flags,
-    value_problems,
-)
+from etcd_sandbox.etcd.flags import compose, spelled, unknown_flags, value_problems
+from etcd_sandbox.etcd.memberflags import log_files, read_flags
 from etcd_sandbox.model.spec import EtcdBinary, MemberSpec
 
 ENV_DROP = (

@@ -6,8 +6,7 @@ import re
 from urllib.parse import urlsplit
 
 from etcd_sandbox.errors import InputError
-from etcd_sandbox.etcd.flags import read_flags
-from etcd_sandbox.etcd.goflags import read_bool
+from etcd_sandbox.etcd.memberflags import read_bool, read_flags
 from etcd_sandbox.model.spec import MemberSpec, ProcessSpec
 from etcd_sandbox.plan.shell import EtcdInvocation, etcd_invocation
 

@@ -8,8 +8,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from etcd_sandbox.errors import InputError
-from etcd_sandbox.etcd.flagchange import carried_over
-from etcd_sandbox.etcd.flags import compose
+from etcd_sandbox.etcd.flags import carried_over, compose
 from etcd_sandbox.etcd.version import Version, parse, series
 from etcd_sandbox.model.spec import ClusterSpec, EtcdBinary, ProcessSpec
 from etcd_sandbox.plan.composed import composed

@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 from etcd_sandbox.cluster import discovering
 from etcd_sandbox.cluster.discovering import Discovering
-from etcd_sandbox.etcd.registry import TokenState
+from etcd_sandbox.etcd.discovery import TokenState
 from etcd_sandbox.model.spec import (
     Bootstrap,
     ClusterSpec,

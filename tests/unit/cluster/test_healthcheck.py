@@ -11,8 +11,7 @@ import pytest
 from etcd_sandbox.cluster import healthcheck
 from etcd_sandbox.cluster.healthcheck import HealthCheck
 from etcd_sandbox.cluster.voters import Voters
-from etcd_sandbox.etcd.answers import Refusal, StatusAnswer
-from etcd_sandbox.etcd.metrics import Identity
+from etcd_sandbox.etcd.answers import Identity, Refusal, StatusAnswer
 from etcd_sandbox.model.state import Peer, ProcessState
 from msgspec.structs import replace
 

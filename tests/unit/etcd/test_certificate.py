@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from etcd_sandbox.etcd.certificate import certificate_trouble, validity
+from etcd_sandbox.etcd.troubles import certificate_trouble, validity
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
 

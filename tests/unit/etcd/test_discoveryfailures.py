@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from etcd_sandbox.cluster.startfailure import explain
-from etcd_sandbox.etcd.discoveryfailures import explain_discovery
+from etcd_sandbox.etcd.failures import explain_discovery
 from etcd_sandbox.model.spec import (
     Bootstrap,
     ClusterSpec,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from etcd_sandbox.etcd.dnsfailures import explain_dns
+from etcd_sandbox.etcd.failures import explain_dns
 from etcd_sandbox.model.spec import DnsSpec
 
 DNS = DnsSpec(

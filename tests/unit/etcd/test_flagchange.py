@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from etcd_sandbox.etcd.flagchange import carried_over
+from etcd_sandbox.etcd.flags import carried_over
 
 
 def by_name(words: str) -> dict[str, str]:

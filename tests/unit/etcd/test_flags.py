@@ -3,8 +3,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from etcd_sandbox.etcd.flags import FlagProblem, compose, read_flags, unknown_flags, value_problems
+from etcd_sandbox.etcd.flags import FlagProblem, compose, unknown_flags, value_problems
 from etcd_sandbox.etcd.flagtable import flag_table, takes_value
+from etcd_sandbox.etcd.memberflags import read_flags
 from etcd_sandbox.etcd.version import parse
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from etcd_sandbox.etcd.metrics import read_identity
+from etcd_sandbox.etcd.answers import read_identity
 
 PAGE = b"""# HELP etcd_server_id Server or member ID in hexadecimal format.
 etcd_server_id{server_id="8211f1d0f64f3269"} 1

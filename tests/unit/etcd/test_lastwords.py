@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from etcd_sandbox.etcd.lastwords import cause_and_mend
+from etcd_sandbox.etcd.failures import cause_and_mend
 
 UNEQUAL = (
     "error validating peerURLs {ClusterID:ef37ad9dc622a7c4 Members:[&{ID:8211f1d0f64f3269 RaftAttributes:"

@@ -4,9 +4,14 @@ from collections.abc import Mapping
 
 import pytest
 from etcd_sandbox.errors import InputError
-from etcd_sandbox.etcd.flags import DiscoveryKind, MemberFlags, log_files, read_flags
 from etcd_sandbox.etcd.flagtable import flag_table
-from etcd_sandbox.etcd.goflags import read_uint
+from etcd_sandbox.etcd.memberflags import (
+    DiscoveryKind,
+    MemberFlags,
+    log_files,
+    read_flags,
+    read_uint,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 

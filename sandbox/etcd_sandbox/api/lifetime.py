@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import subprocess
 from contextlib import nullcontext, suppress
 from pathlib import Path
 
@@ -192,8 +191,7 @@ class Life:
         self._launched.let_go()
         if is_running(self.paths):
             self._launched.force()
-        with suppress(subprocess.TimeoutExpired):
-            self._launched.guard.wait(KILLED_WITHIN_S)
+        self._launched.guard.wait(KILLED_WITHIN_S)
         if left_behind(self.paths):
             sweep(self.paths)
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-from typing import NoReturn
+
+from etcd_sandbox.host import standby
+
+TYPE_CHECKING = False  # as in `typing`, whose import would take longer than all of this
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 COMPLETE_VARIABLE = "_ETCD_SANDBOX_COMPLETE"
 """Set by the shell's completion script: which shell, and what it wants."""
@@ -17,9 +21,10 @@ def main() -> NoReturn:
         sys.stderr.write("etcd-sandbox runs on Linux and macOS; on Windows, run it inside WSL.\n")
         sys.exit(1)
     _open_missing_streams()
-    from etcd_sandbox.host import standby
-
+    # All that this module imports is what comes before this line.
     standby.begin(sys.argv[1:])
+    import signal
+
     try:
         from etcd_sandbox.cli import output
 
@@ -43,6 +48,8 @@ def run(args: list[str]) -> int:
 
 
 def _run(args: list[str], as_json: bool) -> int:
+    import signal
+
     from etcd_sandbox.cli.diagnostics import guarded
     from etcd_sandbox.cli.root import PROGRAM, root
 

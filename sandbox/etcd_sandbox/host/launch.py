@@ -46,7 +46,7 @@ class Launched(Struct):
     to this process: when it is closed, in whatever way, the cluster stops. None if detached.
     """
 
-    guard: subprocess.Popen[bytes]
+    guard: standby.Child
     owner_fd: int | None
 
     def let_go(self) -> None:
@@ -115,8 +115,7 @@ def launch(
         launched.let_go()
         if isinstance(error, SandboxError) and not isinstance(error, TimedOut):
             # It said itself what is in the way, and is ending.
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                guard.wait(grace_s)
+            guard.wait(grace_s)
         _force(launched, grace_s)
         if guard.returncode is not None and guard.returncode < 0:
             # It was killed, so nobody clears up after the supervisor, which may be stopped.
@@ -195,8 +194,7 @@ def _force(launched: Launched, grace_s: float) -> None:
     deadline = time.monotonic() + grace_s
     while launched.guard.poll() is None and time.monotonic() < deadline:
         launched.force()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            launched.guard.wait(_FORCE_AGAIN_S)
+        launched.guard.wait(_FORCE_AGAIN_S)
 
 
 def _locked(paths: ClusterPaths) -> int:
@@ -225,13 +223,11 @@ def _hand_over(fd: int, content: bytes) -> None:
         pipe.write(content)
 
 
-def _was_killed(guard: subprocess.Popen[bytes], within_s: float) -> bool:
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        guard.wait(within_s)
-    return (guard.returncode or 0) < 0
+def _was_killed(guard: standby.Child, within_s: float) -> bool:
+    return (guard.wait(within_s) or 0) < 0
 
 
-def _await_word(fd: int, paths: ClusterPaths, guard: subprocess.Popen[bytes]) -> None:
+def _await_word(fd: int, paths: ClusterPaths, guard: standby.Child) -> None:
     import select
 
     content = b""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
@@ -282,8 +281,7 @@ class Stage:
         """What was launched is ending, or somebody else has taken it down."""
         if self._launched is not None:
             self._launched.let_go()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._launched.guard.wait(KILLED_WITHIN_S)
+            self._launched.guard.wait(KILLED_WITHIN_S)
             self._launched = None
 
     @property

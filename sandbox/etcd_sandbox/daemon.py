@@ -14,11 +14,9 @@ import json
 import logging
 import os
 import select
-import shutil
 import signal
 import socket
 import sys
-import uuid
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -111,7 +109,7 @@ async def run(options: Options, spec: ClusterSpec, guard: Guard, user: str = "")
     `user` is the user of etcd to ask the members as, `NAME:PASSWORD`.
     """
     paths = ClusterPaths(options.name, Path(options.root))
-    run_id = uuid.uuid4().hex
+    run_id = os.urandom(16).hex()
     clear_leftovers(paths)
     if not options.restored and not options.fresh:
         record.refuse_other_data(paths, spec)
@@ -216,6 +214,8 @@ def _clear_containers_of_the_dead(paths: ClusterPaths) -> tuple[list[str], list[
     try:
         recorded = recorded_plan(paths)
     except UnreadablePlan:
+        import shutil
+
         # Nobody knows whether it had containers: each engine of this machine is asked.
         engines = [program for word in Runtime if (program := shutil.which(word.value))]
         return _clear_containers(engines, (), paths)[0], []

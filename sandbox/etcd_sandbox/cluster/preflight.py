@@ -5,11 +5,8 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
-
-import psutil
 
 from etcd_sandbox.errors import InputError, SandboxError
 from etcd_sandbox.etcd.datadir import NEW_MEMBER_BYTES, has_data
@@ -126,7 +123,8 @@ def check_disk(members: Iterable[MemberSpec]) -> None:
             )
         by_device.setdefault(existing.stat().st_dev, []).append(str(existing))
     for places in by_device.values():
-        needed, free = NEW_MEMBER_BYTES * len(places), shutil.disk_usage(places[0]).free
+        disk = os.statvfs(places[0])
+        needed, free = NEW_MEMBER_BYTES * len(places), disk.f_bavail * disk.f_frsize
         if free < needed:
             raise SandboxError(
                 f"not enough room for {len(places)} members: {free // 10**6} MB free, "
@@ -149,6 +147,8 @@ def _taken(host: str, port: int, member: str) -> SandboxError:
 
 
 def _who_uses(path: Path) -> str:
+    import psutil
+
     for process in psutil.process_iter():
         try:
             if any(file.path == str(path.resolve()) for file in process.open_files()):

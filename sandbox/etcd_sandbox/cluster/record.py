@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -88,6 +87,8 @@ def wipe(paths: ClusterPaths) -> None:
 
 
 def _remove(directory: Path) -> None:
+    import shutil
+
     try:
         shutil.rmtree(directory)
     except FileNotFoundError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import mmap
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -36,6 +35,8 @@ def clear_for_proxy(data_dir: str) -> None:
     changes is data: then nothing is touched.
     """
     if is_of_proxy(data_dir) and not has_data(data_dir):
+        import shutil
+
         shutil.rmtree(Path(data_dir) / "member", ignore_errors=True)
 
 

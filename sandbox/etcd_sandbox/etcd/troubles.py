@@ -10,8 +10,6 @@ import socket
 import ssl
 from datetime import UTC, datetime
 
-import h11
-
 LATE = "does not answer in time"
 NOT_LISTENING = "does not listen at its client URL"
 CUT_SHORT = "ends the connection without an answer"
@@ -23,6 +21,8 @@ NOT_ETCD = "something else than etcd answers at its client URL"
 
 def trouble_words(error: BaseException) -> str:
     """What an exchange ended with instead of an answer, as the end of a sentence about the member."""
+    import h11  # the exchange has it already; others read only the logs
+
     match error:
         case TimeoutError():
             return LATE

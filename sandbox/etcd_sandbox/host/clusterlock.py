@@ -10,7 +10,6 @@ import contextlib
 import errno
 import fcntl
 import os
-import shutil
 import time
 
 from etcd_sandbox.errors import SandboxError
@@ -100,6 +99,8 @@ def purge(paths: ClusterPaths) -> None:
             f"cluster {paths.name!r} was started by another command meanwhile, and is left alone",
             hint="etcd-sandbox status shows it; etcd-sandbox down --purge ends it, too",
         )
+    import shutil
+
     try:
         os.pwrite(lock, _PURGING, 0)
         for entry in paths.root.iterdir():

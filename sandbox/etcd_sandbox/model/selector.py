@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import random
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
 from etcd_sandbox.errors import InputError, SandboxError
 from etcd_sandbox.model.state import ProcessState, Role
+
+if TYPE_CHECKING:
+    import random
 
 ROLE_WORDS = (
     "leader",
@@ -153,6 +155,8 @@ def resolve(
     Raises InputError for a word that names nothing, SandboxError for a role that nobody has now,
     NoLeader for `leader` while there is none.
     """
+    import random
+
     chosen: set[str] = set()
     draw = random.Random(seed)
     for word in words:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable
 
@@ -37,6 +36,8 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     for candidate, plain in candidates.items():
         if sorted(plain) == sorted(typed):  # two letters changed places
             return candidate
+    import difflib
+
     alike = {
         candidate: difflib.SequenceMatcher(None, typed, plain).ratio()
         for candidate, plain in candidates.items()

@@ -7,16 +7,21 @@ was reused by another program has another start time and is left alone.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import signal
+import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import psutil
 from msgspec import Struct
 
 from etcd_sandbox import __version__
+
+if TYPE_CHECKING:
+    import psutil
 
 MARK = "SANDBOX_RUN"
 """A variable in every child's environment, by which descendants in other groups are found."""
@@ -40,13 +45,13 @@ class Ledger:
         self._run = run
         self._held: dict[str, Held] = {}
         self._closed = False
-        self._started = psutil.Process().create_time()
+        self._started = _started(os.getpid())
         self.write()
 
     def add(self, name: str, pid: int) -> None:
         """A process was started."""
-        with contextlib.suppress(psutil.Error):
-            self._held[name] = Held(pid, psutil.Process(pid).create_time())
+        with contextlib.suppress(OSError):
+            self._held[name] = Held(pid, _started(pid))
             self.write()
 
     def drop(self, name: str) -> None:
@@ -84,6 +89,28 @@ class Ledger:
         self._path.unlink(missing_ok=True)
 
 
+def _started(pid: int) -> float:
+    """When a process was started, as psutil has it. Raises OSError where there is no such process.
+
+    On Linux without psutil, whose import would come before the first member is executed.
+    """
+    if sys.platform == "linux":
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+        return int(fields[19]) / os.sysconf("SC_CLK_TCK") + _boot_time()
+    import psutil
+
+    try:
+        return psutil.Process(pid).create_time()
+    except psutil.Error as error:
+        raise ProcessLookupError from error
+
+
+@functools.cache
+def _boot_time() -> float:
+    with Path("/proc/stat").open("rb") as stat:
+        return next(float(line.split()[1]) for line in stat if line.startswith(b"btime"))
+
+
 def sweep(path: Path) -> list[str]:
     """End what the supervisor that wrote `path` left running; the names of what was ended.
 
@@ -116,7 +143,7 @@ def sweep(path: Path) -> list[str]:
             except PermissionError:  # what `sudo` started runs on
                 refused.add(process.pid)
                 ended = [each for each in ended if each != str(name)]
-            except (ProcessLookupError, psutil.Error):
+            except ProcessLookupError:
                 continue
         if time.monotonic() > deadline:
             break
@@ -126,6 +153,8 @@ def sweep(path: Path) -> list[str]:
 
 def _left(held: dict[str, Held], run: str) -> list[psutil.Process]:
     """The live processes of a run: by pid and start time, or by the mark it gave them."""
+    import psutil
+
     begun = {entry.pid: entry.started for entry in held.values()}
     found = []
     for process in psutil.process_iter():

@@ -9,10 +9,12 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterable, Iterator
-
-import psutil
+from typing import TYPE_CHECKING
 
 from etcd_sandbox.supervise.ledger import MARK
+
+if TYPE_CHECKING:
+    import psutil
 
 PROCESS_MARK = "SANDBOX_PROCESS"
 """Beside `MARK`: which process of the cluster it was."""
@@ -25,6 +27,8 @@ def left_by(process: str, run: str) -> list[psutil.Process]:
 
     Reads the process table: not for the event loop.
     """
+    import psutil
+
     found = []
     for each in _orphans():
         with contextlib.suppress(psutil.Error, OSError):
@@ -43,6 +47,8 @@ def in_group(processes: Iterable[psutil.Process], group: int) -> list[psutil.Pro
 
 def words(processes: Iterable[psutil.Process]) -> list[str]:
     """Each as its command with its pid: `sleep 1000 (pid 12)`."""
+    import psutil
+
     shown = []
     for each in processes:
         with contextlib.suppress(psutil.Error):
@@ -64,6 +70,8 @@ def signal_group(process: psutil.Process, number: int) -> None:
 
 def _orphans() -> Iterator[psutil.Process]:
     """On Linux they come to the guard, which is our parent; elsewhere any process may be one."""
+    import psutil
+
     if sys.platform == "linux":
         with contextlib.suppress(psutil.Error):
             yield from psutil.Process(os.getppid()).children()

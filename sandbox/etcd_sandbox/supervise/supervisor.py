@@ -9,6 +9,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -17,15 +18,17 @@ from etcd_sandbox.host.obstacle import obstacle
 from etcd_sandbox.model.event import Kind
 from etcd_sandbox.model.spec import ProcessSpec, Restart
 from etcd_sandbox.model.state import Exit, ProcessState
-from etcd_sandbox.supervise import container, lifecycle, strays
+from etcd_sandbox.supervise import lifecycle, strays
 from etcd_sandbox.supervise.bus import Bus, timestamp
-from etcd_sandbox.supervise.container import ContainerChild
 from etcd_sandbox.supervise.ledger import MARK, Ledger
 from etcd_sandbox.supervise.lifecycle import Life
 from etcd_sandbox.supervise.logbook import Logbook
 from etcd_sandbox.supervise.outofreach import LOOKED_AT_EVERY_S, passed_over
 from etcd_sandbox.supervise.process import Child, child_environment, execute, signal_name
 from etcd_sandbox.supervise.strays import PROCESS_MARK
+
+if TYPE_CHECKING:
+    from etcd_sandbox.supervise.container import ContainerChild
 
 _log = logging.getLogger(__name__)
 
@@ -193,6 +196,8 @@ class Supervised:
     ) -> Child | ContainerChild:
         if self.spec.container is None:
             return await execute(self.spec, environment, on_lines)
+        from etcd_sandbox.supervise import container
+
         return await container.execute(self.spec, self.spec.container, environment, on_lines)
 
     async def _follow(self, child: Child | ContainerChild) -> None:
@@ -296,20 +301,12 @@ class Supervised:
                     executed, Kind.PROCESS_STARTED, member, process=self.name, pid=life.pid
                 )
             case "ready":
-                ready_s = self.uptime_s or 0.0
-                bus.publish(
-                    Kind.PROCESS_READY,
-                    member,
-                    process=self.name,
-                    pid=life.pid,
-                    after_s=round(ready_s, 3),
-                )
+                after_s = round(self.uptime_s or 0.0, 3)
+                self._publish(Kind.PROCESS_READY, pid=life.pid, after_s=after_s)
             case "exited":
                 exit_ = self.exit
-                bus.publish(
+                self._publish(
                     Kind.PROCESS_EXITED,
-                    member,
-                    process=self.name,
                     pid=life.pid,
                     code=exit_.code if exit_ else None,
                     signal=exit_.signal if exit_ else None,

@@ -5,13 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import click
 
 from etcd_sandbox.cli.output import Unwritable
 from etcd_sandbox.cli.settings import settings
@@ -19,6 +16,8 @@ from etcd_sandbox.errors import EXIT_INTERRUPTED, InputError, SandboxError
 from etcd_sandbox.host.obstacle import obstacle
 
 if TYPE_CHECKING:
+    import click
+
     from etcd_sandbox.model.spec import ClusterSpec
 
 EXIT_BROKEN_PIPE = 141
@@ -48,16 +47,28 @@ def _code_of(call: Callable[[], int], as_json: bool) -> int:
         return call()
     except SandboxError as error:
         return report(error, as_json=as_json)
-    except click.exceptions.Exit as done:
-        return done.exit_code
-    except (KeyboardInterrupt, click.Abort):
+    except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except (BrokenPipeError, Unwritable) as error:
         return _silenced(error, as_json)
-    except click.ClickException as error:
-        return report(from_click(error), as_json=as_json)
     except Exception as error:  # no traceback reaches a user
+        if "click" in sys.modules and (code := _code_by_click(error, as_json)) is not None:
+            return code
         return report(obstacle(error) or _unexpected(error), as_json=as_json)
+
+
+def _code_by_click(error: Exception, as_json: bool) -> int | None:
+    import click
+
+    match error:
+        case click.exceptions.Exit():
+            return error.exit_code
+        case click.Abort():
+            return EXIT_INTERRUPTED
+        case click.ClickException():
+            return report(from_click(error), as_json=as_json)
+        case _:
+            return None
 
 
 def report(error: SandboxError, *, as_json: bool = False) -> int:
@@ -138,6 +149,8 @@ def one_line(error: SandboxError) -> str:
 
 def from_click(error: click.ClickException) -> SandboxError:
     """Click's own errors in our form."""
+    import click
+
     if not isinstance(error, click.UsageError):
         return SandboxError(_lowered(error.format_message()))
     from etcd_sandbox.model.suggest import nearest
@@ -152,6 +165,8 @@ def from_click(error: click.ClickException) -> SandboxError:
 
 def _options_of(context: click.Context | None) -> list[str]:
     """The long options that the command's --help lists."""
+    import click
+
     if context is None:
         return []
     return [
@@ -194,6 +209,8 @@ def _interrupt_again(unraisable: sys.UnraisableHookArgs) -> None:
     if not isinstance(unraisable.exc_value, KeyboardInterrupt):
         sys.__unraisablehook__(unraisable)
         return
+    import threading
+
     number = getattr(unraisable.exc_value, "number", signal.SIGINT)
     threading.Timer(_AGAIN_AFTER_S, os.kill, (os.getpid(), number)).start()
 

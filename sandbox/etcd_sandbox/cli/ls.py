@@ -1,4 +1,4 @@
-"""`ls`: every cluster that has a state directory, running or not."""
+"""`ls`: every cluster that has a state directory, running or not; and the options of `status`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,20 @@ from etcd_sandbox.cli.output import FAINT, GOOD, ODD, Painted
 from etcd_sandbox.cli.settings import common, settings
 from etcd_sandbox.errors import EXIT_DONE, EXIT_FAILED, SandboxError
 from etcd_sandbox.paths import ClusterPaths, is_there
+
+
+@click.command("status")
+@click.option("-w", "--watch", is_flag=True, help="Show it again every second until Ctrl-C.")
+@click.option("--hash", "with_hash", is_flag=True, help="Ask each member for the hash of its data.")
+@common(data=True)
+def status(watch: bool, with_hash: bool) -> None:
+    """Show the members: state, role, term, health, pid, version, sizes, restarts, addresses.
+
+    Everything is asked at once and now; what a member did not answer is shown as '-'.
+    """
+    from etcd_sandbox.cli.status import show
+
+    show(watch=watch, with_hash=with_hash)
 
 
 @click.command("ls")

@@ -41,28 +41,34 @@ def main() -> NoReturn:
 def run(args: list[str]) -> int:
     """Run one command line; its exit code. Errors have been shown when this returns."""
     from etcd_sandbox.cli.diagnostics import guarded
-    from etcd_sandbox.cli.settings import asks_for_json
+    from etcd_sandbox.cli.settings import asks_for_json, forget
 
-    as_json = asks_for_json(args)
-    return guarded(lambda: _run(args, as_json), as_json=as_json)
+    try:
+        return guarded(lambda: _run(args), as_json=asks_for_json(args))
+    finally:
+        forget()
 
 
-def _run(args: list[str], as_json: bool) -> int:
+def _run(args: list[str]) -> int:
     import signal
 
-    from etcd_sandbox.cli.diagnostics import guarded
-    from etcd_sandbox.cli.root import PROGRAM, root
+    from etcd_sandbox.cli import lean
 
+    instruction = os.environ.get(COMPLETE_VARIABLE)
+    command = None if instruction else lean.understood(args)
+    if command is None:
+        from etcd_sandbox.cli.root import PROGRAM, root
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
         # What an interrupt would find half imported is there now (see `etcd_sandbox.__main__`).
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    if instruction := os.environ.get(COMPLETE_VARIABLE):
+    if command is not None:
+        return _code_of(command())
+    if instruction:
         from click.shell_completion import shell_complete
 
         return shell_complete(root, {}, PROGRAM, COMPLETE_VARIABLE, instruction)
     with root.make_context(PROGRAM, list(args)) as context:
-        # Within the context: what --no-color says holds for errors, too.
-        return guarded(lambda: _code_of(root.invoke(context)), as_json=as_json)
+        return _code_of(root.invoke(context))
 
 
 def _code_of(returned: object) -> int:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import _thread
 import io
 import json
 import os
 import sys
-import threading
 from collections.abc import Sequence
 from typing import Any, NamedTuple, NoReturn
 
@@ -18,7 +18,7 @@ PALETTE = ("36", "33", "32", "35", "34", "96", "93", "92", "95", "94")
 
 GOOD, BAD, ODD, FAINT, STRONG = "32", "31", "33", "2", "1"
 
-_pieces = threading.Lock()
+_pieces = _thread.allocate_lock()
 
 
 class Unwritable(OSError):

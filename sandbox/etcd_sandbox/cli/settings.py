@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
-
-import click
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from etcd_sandbox.model.access import USER_VARIABLE, Credentials
 
-_KEY = "etcd_sandbox.cli.settings"
+if TYPE_CHECKING:
+    import click
 
 _PASSING_ON = ("ctl", "run")
 """Commands without --json; what stands behind them may be another program's."""
@@ -31,10 +30,18 @@ class Settings:
         self.verbose = False
 
 
+_current = Settings()
+
+
 def settings() -> Settings:
     """The settings of the command line being run; the defaults outside of one."""
-    context = click.get_current_context(silent=True)
-    return Settings() if context is None else _of(context)
+    return _current
+
+
+def forget() -> None:
+    """The command line has been run."""
+    global _current
+    _current = Settings()
 
 
 def asks_for_json(args: Sequence[str]) -> bool:
@@ -49,16 +56,10 @@ def asks_for_json(args: Sequence[str]) -> bool:
     return False
 
 
-def _of(context: click.Context) -> Settings:
-    found = context.meta.setdefault(_KEY, Settings())
-    assert isinstance(found, Settings)
-    return found
-
-
-def _note(context: click.Context, param: click.Parameter, value: Any) -> Any:
+def _note(_: click.Context, param: click.Parameter, value: Any) -> Any:
     # An option that is absent here may have been given before the command: it must not reset it.
     if value and param.name is not None:
-        setattr(_of(context), param.name, value)
+        setattr(settings(), param.name, value)
     return value
 
 
@@ -85,14 +86,14 @@ def _clusters(_: click.Context) -> list[str]:
     return [paths.name for paths in known_clusters()]
 
 
-def _selectors(context: click.Context) -> Iterable[str]:
+def _selectors(_: click.Context) -> Iterable[str]:
     """The names in the plan of the cluster that is meant, and the words for roles."""
     import json
 
     from etcd_sandbox.model.selector import ROLE_WORDS
     from etcd_sandbox.paths import cluster_paths, is_there, known_clusters
 
-    if name := _of(context).cluster or os.environ.get("ETCD_SANDBOX_CLUSTER"):
+    if name := settings().cluster or os.environ.get("ETCD_SANDBOX_CLUSTER"):
         paths = cluster_paths(name)
     else:
         known = known_clusters()
@@ -118,6 +119,8 @@ def common(*, data: bool = False) -> Callable[[Decorated], Decorated]:
 
 
 def _options(data: bool) -> list[Callable[[Any], Any]]:
+    import click
+
     def option(*names: str, callback: Callable[..., Any] = _note, **more: Any) -> Any:
         return click.option(*names, expose_value=False, is_eager=True, callback=callback, **more)
 

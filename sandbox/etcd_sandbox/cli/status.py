@@ -7,11 +7,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-import click
-
 from etcd_sandbox.cli import output
 from etcd_sandbox.cli.output import BAD, FAINT, GOOD, ODD, Cell, Painted
-from etcd_sandbox.cli.settings import common, settings
+from etcd_sandbox.cli.settings import settings
 from etcd_sandbox.control.client import ControlClient
 from etcd_sandbox.errors import SandboxError
 from etcd_sandbox.model.access import WANTS_USER
@@ -41,15 +39,8 @@ _PROCESS_HEAD = ["PROCESS", "STATE", "PID", "CPU", "MEMORY", "RESTARTS", "UPTIME
 _RIGHT = frozenset({"TERM", "PID", "REVISION", "DB", "CPU", "MEMORY", "RESTARTS", "UPTIME"})
 
 
-@click.command("status")
-@click.option("-w", "--watch", is_flag=True, help="Show it again every second until Ctrl-C.")
-@click.option("--hash", "with_hash", is_flag=True, help="Ask each member for the hash of its data.")
-@common(data=True)
-def status(watch: bool, with_hash: bool) -> None:
-    """Show the members: state, role, term, health, pid, version, sizes, restarts, addresses.
-
-    Everything is asked at once and now; what a member did not answer is shown as '-'.
-    """
+def show(*, watch: bool, with_hash: bool) -> None:
+    """The members as they are now; with `watch` every second until Ctrl-C."""
     from etcd_sandbox.cli.choice import running
 
     client = running()

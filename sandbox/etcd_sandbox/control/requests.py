@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, TypedDict
 from urllib.parse import quote, urlencode
@@ -25,7 +24,11 @@ USER_HEADER = "Etcd-Sandbox-User"
 def user_header(user: str | None) -> dict[str, str]:
     """The header for `NAME:PASSWORD`; none where no user is given, there or by the environment."""
     user = user or os.environ.get(USER_VARIABLE)
-    return {USER_HEADER: b64encode(user.encode()).decode()} if user else {}
+    if not user:
+        return {}
+    from base64 import b64encode
+
+    return {USER_HEADER: b64encode(user.encode()).decode()}
 
 
 class Request(NamedTuple):

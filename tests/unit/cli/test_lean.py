@@ -1,0 +1,58 @@
+"""The lean way of the commands used most: it understands no line otherwise than click does."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+from etcd_sandbox.cli import lean, main, status
+from etcd_sandbox.cli.settings import settings
+
+EVERYDAY = ["", "-c two", "--cluster two -q", "--json --no-color", "-v", "-c three -c two --quiet"]
+BEFORE = [*EVERYDAY, "-c", "-c -q", "--user a:b", "-x"]
+AFTER = [
+    *BEFORE,
+    "-w",
+    "--hash --watch",
+    "-w -w --json",
+    "-wq",
+    "--cluster=two",
+    "-ctwo",
+    "--has",
+    "--help",
+    "-- --json",
+    "infra1",
+    "--no-colour",
+]
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """What `status` was called with, and under which settings."""
+    calls: list[object] = []
+    monkeypatch.setattr(
+        status, "show", lambda **options: calls.append((options, dict(vars(settings()))))
+    )
+    return calls
+
+
+@pytest.mark.parametrize(("before", "after"), list(product(BEFORE, AFTER)))
+def test_what_is_understood_means_the_same_to_click(
+    before: str,
+    after: str,
+    shown: list[object],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    words = [*before.split(), "status", *after.split()]
+    if lean.understood(words) is None:
+        return
+    main.run(words)
+    monkeypatch.setattr(lean, "understood", lambda _: None)
+    main.run(words)
+    first, second = shown
+    assert first == second
+
+
+@pytest.mark.parametrize(("before", "after"), list(product(EVERYDAY, EVERYDAY)))
+def test_everyday_lines_are_understood(before: str, after: str) -> None:
+    assert lean.understood([*before.split(), "status", *after.split()]) is not None

@@ -12,8 +12,7 @@ from msgspec.structs import asdict, replace
 
 from etcd_sandbox.api.checks import check_arguments
 from etcd_sandbox.api.words import members_told
-from etcd_sandbox.backup.restoreddata import restored_data
-from etcd_sandbox.backup.restoring import Restoration, plan_restore
+from etcd_sandbox.backup.restoring import Restoration, plan_restore, restored_data
 from etcd_sandbox.control.client import ControlClient
 from etcd_sandbox.errors import InputError, SandboxError
 from etcd_sandbox.host.clusterlock import is_running, purge

@@ -18,8 +18,9 @@ from etcd_sandbox.cli.output import BAD, GOOD, ODD, Painted
 from etcd_sandbox.cli.settings import common, settings
 from etcd_sandbox.errors import EXIT_FAILED, SandboxError
 from etcd_sandbox.etcd.datadir import NEW_MEMBER_BYTES
-from etcd_sandbox.host.addresses import holder_of, is_free
-from etcd_sandbox.host.obstacle import obstacle
+from etcd_sandbox.host.addresses import why_not_free
+from etcd_sandbox.host.obstacle import no_room, obstacle
+from etcd_sandbox.model.access import LOOPBACK
 
 OPEN_FILES_WANTED = 1024
 PORTS = tuple(range(12379, 12382)) + tuple(range(22379, 22382)) + tuple(range(32379, 32382))
@@ -102,20 +103,15 @@ def look_at_etcd() -> Iterable[Finding]:
 
 def look_at_ports() -> Iterable[Finding]:
     """The ports of `up -n 3`."""
-    taken = [port for port in PORTS if not is_free(port)]
-    if not taken:
-        yield Finding("ok", "ports", f"those of 'up -n 3' are free ({PORTS[0]} to {PORTS[-1]})")
-        return
-    ours = _ours()
-    for port in taken:
-        holder = holder_of(port)
+    taken = {port: error for port in PORTS if (error := why_not_free(LOOPBACK, port, "'up -n 3'"))}
+    ours = _ours() if taken else {}
+    for port, error in taken.items():
         if port in ours:
             yield Finding("ok", "ports", f"{port} is held by your cluster {ours[port]!r}")
         else:
-            mend = "end it, or start on other ports: etcd-sandbox up --base-port auto"
-            yield Finding(
-                "warn", "ports", f"{port} is taken{f' by {holder}' if holder else ''}", mend
-            )
+            yield Finding("warn", "ports", error.what, error.hint)
+    if not taken:
+        yield Finding("ok", "ports", f"those of 'up -n 3' are free ({PORTS[0]} to {PORTS[-1]})")
 
 
 def look_at_ephemeral_ports() -> Iterable[Finding]:
@@ -145,14 +141,14 @@ def look_at_state_directory() -> Iterable[Finding]:
         yield Finding("fail", "state", f"{home} cannot be written", mend)
         return
     yield Finding("ok", "state", str(home))
+    needed = 3 * NEW_MEMBER_BYTES
+    if error := no_room(there, needed, "for three members", "start fewer members"):
+        yield Finding("fail", "disk", str(error), error.hint)
+        return
     free = shutil.disk_usage(there).free
-    room = f"{free // 10**6} MB free, {3 * NEW_MEMBER_BYTES // 10**6} MB needed for three members"
-    if free < 3 * NEW_MEMBER_BYTES:
-        yield Finding("fail", "disk", room, mend)
-    elif free < 10 * NEW_MEMBER_BYTES:
-        yield Finding("warn", "disk", room, mend)
-    else:
-        yield Finding("ok", "disk", room)
+    room = f"{free // 10**6} MB free, {needed // 10**6} MB needed for three members"
+    tight = free < 10 * NEW_MEMBER_BYTES
+    yield Finding("warn" if tight else "ok", "disk", room, mend if tight else "")
 
 
 def look_at_sockets() -> Iterable[Finding]:

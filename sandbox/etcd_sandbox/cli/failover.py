@@ -12,6 +12,7 @@ from etcd_sandbox.cli.params import WholeRange, timeout
 from etcd_sandbox.cli.settings import common, settings
 from etcd_sandbox.cli.text import padded
 from etcd_sandbox.errors import InputError
+from etcd_sandbox.words.shown import exactly
 
 if TYPE_CHECKING:
     from etcd_sandbox.api.failover import Round, Spread
@@ -87,9 +88,9 @@ def _cells(each: Round) -> tuple[str, ...]:
         str(each.number),
         f"{verdict.leader_before} → {verdict.leader_after}",
         f"{verdict.term_before} → {verdict.term_after}",
-        _seconds(verdict.leader_gap_s),
-        _seconds(_unread_s(verdict)),
-        _seconds(each.mended_s),
+        exactly(verdict.leader_gap_s),
+        exactly(_unread_s(verdict)),
+        exactly(each.mended_s),
     )
 
 
@@ -168,7 +169,3 @@ def _figures(verdict: Verdict) -> list[Any]:
     """What the columns of _CSV have of it."""
     values: list[Any] = [getattr(verdict, name) for name in _CSV[:-1]]
     return [*values, _unread_s(verdict)]
-
-
-def _seconds(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f} s"

@@ -92,8 +92,7 @@ def restore(
     had voters unless -n says otherwise, and a cluster ID of its own, so that no member of the old one can
     join it by mistake. From then on it is a cluster as any other: etcd-sandbox up continues it.
     """
-    from etcd_sandbox.backup.restoreddata import restored_data
-    from etcd_sandbox.backup.restoring import DEFAULT_NAME, plan_restore
+    from etcd_sandbox.backup.restoring import DEFAULT_NAME, plan_restore, restored_data
     from etcd_sandbox.cli.choice import clear_leftovers, named
     from etcd_sandbox.cli.waiting import interruptible
     from etcd_sandbox.paths import cluster_paths

@@ -7,6 +7,7 @@ from typing import Any
 
 from etcd_sandbox.model.verb import Verb
 from etcd_sandbox.model.verdict import Target, Verdict
+from etcd_sandbox.words.shown import delay
 
 _DONE = {
     Verb.START: "started",
@@ -58,10 +59,10 @@ def _said(verdict: Verdict, how: Mapping[str, Any]) -> list[str]:
         case Verb.CUT:
             return [f"cut the link between {names} and {', '.join(verdict.versus)}"]
         case Verb.SLOW:
-            jitter = f" ± {_span(how['jitter_s'])}" if how.get("jitter_s") else ""
+            jitter = f" ± {delay(how['jitter_s'])}" if how.get("jitter_s") else ""
             to = set(verdict.versus) - set(verdict.targets)
             where = f" to {', '.join(verdict.versus)}" if how.get("versus") and to else ""
-            return [f"slowed the links of {names}{where} by {_span(how['delay_s'])}{jitter} a way"]
+            return [f"slowed the links of {names}{where} by {delay(how['delay_s'])}{jitter} a way"]
         case Verb.HEAL:
             return [f"healed {names}" if names else "nothing to heal: no fault is there"]
         case Verb.MOVE_LEADER:
@@ -97,7 +98,3 @@ def _leads(leader: str | None, targets: int) -> str:
     if leader is None:
         return ""
     return f"; {leader if targets > 1 else 'it'} was the leader"
-
-
-def _span(seconds: float) -> str:
-    return f"{seconds * 1000:g} ms" if seconds < 1 else f"{seconds:g} s"

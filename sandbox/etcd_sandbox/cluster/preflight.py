@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from etcd_sandbox.errors import InputError, SandboxError
+from etcd_sandbox.errors import SandboxError
 from etcd_sandbox.etcd.datadir import NEW_MEMBER_BYTES, has_data
-from etcd_sandbox.host.addresses import bind_error, holder_of
+from etcd_sandbox.host.addresses import why_not_free
+from etcd_sandbox.host.obstacle import no_room
 from etcd_sandbox.model.access import address_of
 from etcd_sandbox.model.spec import ClusterSpec, MemberSpec, ProcessSpec, Runtime
 from etcd_sandbox.paths import existing_parent
@@ -74,14 +74,8 @@ def _check_free(member: str, urls: Iterable[str]) -> None:
         address = address_of(url)
         if address is None:
             continue
-        host, port = address
-        error = bind_error(host, port)
-        if error is not None and error.errno == errno.EADDRINUSE:
-            raise _taken(host, port, member) from error
-        if error is not None:
-            raise InputError(
-                f"{member} cannot listen on {host}:{port} ({error.strerror})"
-            ) from error
+        if error := why_not_free(*address, member):
+            raise error
 
 
 def check_data_directory(process: ProcessSpec) -> None:
@@ -123,27 +117,10 @@ def check_disk(members: Iterable[MemberSpec]) -> None:
             )
         by_device.setdefault(existing.stat().st_dev, []).append(str(existing))
     for places in by_device.values():
-        disk = os.statvfs(places[0])
-        needed, free = NEW_MEMBER_BYTES * len(places), disk.f_bavail * disk.f_frsize
-        if free < needed:
-            raise SandboxError(
-                f"not enough room for {len(places)} members: {free // 10**6} MB free, "
-                f"{needed // 10**6} MB needed",
-                places[0],
-                "free some space, start fewer members, or set ETCD_SANDBOX_HOME to another disk",
-            )
-
-
-def _taken(host: str, port: int, member: str) -> SandboxError:
-    holder = holder_of(port)
-    by = f" by {holder}" if holder else ""
-    # From 32768 up Linux gives ports to outgoing connections, whose ends linger without a holder.
-    mend = f"end it with: kill {holder.pid}; or" if holder else "try again in a minute, or"
-    return SandboxError(
-        f"port {port} of {member} is taken{by}",
-        f"{host}:{port}",
-        f"{mend} start on other ports with --base-port auto",
-    )
+        count = len(places)
+        needed = NEW_MEMBER_BYTES * count
+        if error := no_room(Path(places[0]), needed, f"for {count} members", "start fewer members"):
+            raise error
 
 
 def _who_uses(path: Path) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 import re
 from collections.abc import Iterator
 from contextlib import suppress
@@ -81,6 +80,8 @@ def old_requests(wal_dir: Path) -> OldRequests:
 
 def _records(wal_dir: Path) -> Iterator[tuple[int, dict[int, Any]]]:
     """The snapshots and entries of the log, until what was only reserved."""
+    import mmap
+
     for segment in sorted(wal_dir.glob("*.wal")):
         with (
             suppress(OSError, ValueError, IndexError),

@@ -331,21 +331,20 @@ def _is_address(host: str) -> bool:
 
 
 def _look_up(host: str, loop: asyncio.AbstractEventLoop, found: asyncio.Future[list[str]]) -> None:
-    addresses: list[str] = []
-    trouble: OSError | None = None
+    addresses: list[str] | OSError
     try:
         infos = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
         addresses = list(dict.fromkeys(str(info[4][0]) for info in infos))
     except OSError as error:
-        trouble = error
+        addresses = error
     except UnicodeError:
-        trouble = OSError(f"{host} cannot be a host's name")
+        addresses = OSError(f"{host} cannot be a host's name")
 
     def tell() -> None:
         if found.done():
             return
-        if trouble is not None:
-            found.set_exception(trouble)
+        if isinstance(addresses, OSError):
+            found.set_exception(addresses)
         else:
             found.set_result(addresses)
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from etcd_sandbox.etcd.logline import fatal_cause
 from etcd_sandbox.model.spec import DiscoverySpec, DnsSpec
 
-_WHOLE_CLUSTER = re.compile(r" \{ClusterID:.*RemovedMemberIDs:\[[^\]]*\]\}")
+_WHOLE_CLUSTER = r" \{ClusterID:.*RemovedMemberIDs:\[[^\]]*\]\}"
 """etcd prints its whole list of members, as Go has it, in the middle of a cause."""
 
 _MENDS = {
@@ -37,12 +37,12 @@ def cause_and_mend(lines: Sequence[bytes]) -> str | None:
     cause = fatal_cause(lines)
     if cause is None:
         return None
-    cause = _WHOLE_CLUSTER.sub("", cause)
+    cause = re.sub(_WHOLE_CLUSTER, "", cause)
     mend = next((mend for part, mend in _MENDS.items() if part in cause), "")
     return f"{cause}: {mend}" if mend else cause
 
 
-_TLS = re.compile(r"(?:remote error: )?tls: ([a-z0-9 :.]+?)(?:[\"\\;)]|$)")
+_TLS = r"(?:remote error: )?tls: ([a-z0-9 :.]+?)(?:[\"\\;)]|$)"
 _IN_THE_LOG = (
     (
         b"certificate has expired or is not yet valid",
@@ -65,7 +65,7 @@ def log_trouble(lines: Sequence[bytes]) -> str | None:
         for marker, words in _IN_THE_LOG:
             if marker in raw:
                 return words
-        if b"tls: " in raw and (found := _TLS.search(raw.decode(errors="replace"))):
+        if b"tls: " in raw and (found := re.search(_TLS, raw.decode(errors="replace"))):
             return f"has trouble with TLS: {found[1].strip()} (see its log)"
     return None
 
@@ -134,15 +134,15 @@ def explain_discovery(discovery: DiscoverySpec, lines: Sequence[bytes]) -> str |
     )
 
 
-_LOOKUP = re.compile(r"lookup (\S+?)\.? on \S+?: (.*?)(?=\n|; |\Z)")
+_LOOKUP = r"lookup (\S+?)\.? on \S+?: (.*?)(?=\n|; |\Z)"
 _NOT_THERE = "no such host"
 _NOBODY_ANSWERS = ("connection refused", "i/o timeout")
 _NOT_OURS = "server misbehaving"
-_NOT_IN_RECORDS = re.compile(r'cannot find local etcd member "?([^"]+?)"? in SRV records')
-_OTHER_SCHEME = re.compile(
+_NOT_IN_RECORDS = r'cannot find local etcd member "?([^"]+?)"? in SRV records'
+_OTHER_SCHEME = (
     r"bootstrap at (\S+) from DNS for \S+ has scheme mismatch with expected peer (\S+?)(?=;|\s|\Z)"
 )
-_NO_MOUNT = re.compile(rb"(?:unshare|mount): (.*)")
+_NO_MOUNT = rb"(?:unshare|mount): (.*)"
 
 
 def explain_dns(dns: DnsSpec, lines: Sequence[bytes]) -> str | None:
@@ -153,17 +153,17 @@ def explain_dns(dns: DnsSpec, lines: Sequence[bytes]) -> str | None:
     cause = fatal_cause(lines)
     if cause is None:
         return _without_resolver(lines)
-    if found := _NOT_IN_RECORDS.search(cause):
+    if found := re.search(_NOT_IN_RECORDS, cause):
         return (
             f"no SRV record leads to the host and port that {found[1]} advertises to its peers: "
             f"{_show(dns)}"
         )
-    if found := _OTHER_SCHEME.search(cause):
+    if found := re.search(_OTHER_SCHEME, cause):
         return (
             f"the records lead to {found[1]}, but the member advertises {found[2]}: "
             f"records of _etcd-server-ssl are for peers with TLS only"
         )
-    return _unknown_name(dns, dict(_LOOKUP.findall(cause)))
+    return _unknown_name(dns, dict(re.findall(_LOOKUP, cause)))
 
 
 def _unknown_name(dns: DnsSpec, answers: dict[str, str]) -> str | None:
@@ -191,7 +191,7 @@ def _show(dns: DnsSpec) -> str:
 def _without_resolver(lines: Sequence[bytes]) -> str | None:
     """The command in front of etcd ended, and etcd never ran."""
     for line in lines:
-        if found := _NO_MOUNT.match(line):
+        if found := re.match(_NO_MOUNT, line):
             said = found[1].decode(errors="replace")
             return f"the member could not be given its resolver ({said}): see etcd-sandbox doctor"
     return None

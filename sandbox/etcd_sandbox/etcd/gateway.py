@@ -6,10 +6,12 @@ import asyncio
 import base64
 import json
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from functools import partial
+
+import msgspec
 
 from etcd_sandbox.etcd.answers import (
     NO_ANSWER,
@@ -93,7 +95,7 @@ class Gateway:
 
         Local and cheap.
         """
-        answer = await self._answer(client_url, "maintenance/status", "{}", timeout_s)
+        answer = await self._answer(client_url, "maintenance/status", {}, timeout_s)
         if answer is None:
             return None
         if "code" in answer and answer != _NO_SUCH_METHOD:
@@ -110,11 +112,11 @@ class Gateway:
         """
         clock = asyncio.get_running_loop().time
         deadline = clock() + timeout_s
-        body = f'{{"revision":"{revision}"}}'
+        body = {"revision": str(revision)}
         answer = await self._ask(client_url, "maintenance/hashkv", body, timeout_s)
         of_keys = answer != _NO_SUCH_METHOD
         if not of_keys:
-            answer = await self._ask(client_url, "maintenance/hash", "{}", deadline - clock())
+            answer = await self._ask(client_url, "maintenance/hash", {}, deadline - clock())
         return hashed_in(answer, of_keys=of_keys) if answer is not None else None
 
     async def linearizable_read(self, client_url: str, timeout_s: float) -> bool:
@@ -123,7 +125,7 @@ class Gateway:
         A reader without rights is served none the less: a quorum stands behind the refusal. So it
         needs no token, for which etcd would wait seven seconds where nobody leads.
         """
-        body = f'{{"key":"{_ZERO_KEY}","count_only":true}}'
+        body = {"key": _ZERO_KEY, "count_only": True}
         answer = await self._exchanged(client_url, "kv/range", body, timeout_s)
         self._note_authentication("kv/range", answer)
         return _served(answer)
@@ -134,9 +136,9 @@ class Gateway:
         A transaction that could write, under a condition that never holds: it goes through Raft like
         any other, no key is written, and the revision stays (etcd 3.4 to 3.7).
         """
-        compare = f'{{"key":"{_ZERO_KEY}","target":"VERSION","result":"LESS","version":"0"}}'
-        put = f'{{"request_put":{{"key":"{_ZERO_KEY}","value":""}}}}'
-        body = f'{{"compare":[{compare}],"success":[{put}]}}'
+        never = {"key": _ZERO_KEY, "target": "VERSION", "result": "LESS", "version": "0"}
+        put = {"request_put": {"key": _ZERO_KEY, "value": ""}}
+        body = {"compare": [never], "success": [put]}
         answer = await self._answer(client_url, "kv/txn", body, timeout_s)
         if answer is not None and number(answer, "code") in (*_NOT_ALLOWED, _NO_SPACE):
             return None
@@ -144,10 +146,8 @@ class Gateway:
 
     async def count(self, client_url: str, revision: int, timeout_s: float) -> int | None:
         """How many keys there were at that revision, as the member has it; None when it does not say."""
-        body = (
-            f'{{"key":"{_ZERO_KEY}","range_end":"{_ZERO_KEY}","count_only":true,'
-            f'"serializable":true,"revision":"{revision}"}}'
-        )
+        keys = {"key": _ZERO_KEY, "range_end": _ZERO_KEY}
+        body = {**keys, "count_only": True, "serializable": True, "revision": str(revision)}
         answer = await self._ask(client_url, "kv/range", body, timeout_s)
         return number(answer, "count") if answer is not None and "header" in answer else None
 
@@ -171,11 +171,11 @@ class Gateway:
         A writer without rights is served none the less: its proposal was applied, and refused then.
         """
         named = {"key": _base64(key), "value": _base64(value)}
-        return _served(await self._answer(client_url, "kv/put", json.dumps(named), timeout_s))
+        return _served(await self._answer(client_url, "kv/put", named, timeout_s))
 
     async def move_leader(self, leader_url: str, member_id: str, timeout_s: float) -> str | None:
         """Have the leader hand over to that member (unpadded hex); None, or why it did not."""
-        body = f'{{"targetID":"{int(member_id, 16)}"}}'
+        body = {"targetID": str(int(member_id, 16))}
         answer = await self._answer(leader_url, "maintenance/transfer-leadership", body, timeout_s)
         if answer is None:
             return self._no_answer(leader_url).message
@@ -188,10 +188,9 @@ class Gateway:
         two that is killed right after one was removed would wait for that one for ever. A lease that
         is granted is an entry, and no key and no revision; it is revoked again.
         """
-        granted = await self._ask(client_url, "lease/grant", '{"TTL":"5"}', timeout_s)
+        granted = await self._ask(client_url, "lease/grant", {"TTL": "5"}, timeout_s)
         if granted is not None and str(granted.get("ID", "")).isdigit():
-            body = f'{{"ID":"{granted["ID"]}"}}'
-            await self._ask(client_url, "lease/revoke", body, timeout_s)
+            await self._ask(client_url, "lease/revoke", {"ID": granted["ID"]}, timeout_s)
 
     async def cluster_version(self, client_url: str, timeout_s: float) -> str | None:
         """The version that the cluster has agreed on (`3.5.0`), as that member has it; None while
@@ -202,7 +201,7 @@ class Gateway:
 
     async def members(self, client_url: str, timeout_s: float) -> tuple[Peer, ...] | None:
         """The member list as that member has it; None when it does not answer in time."""
-        answer = await self._ask(client_url, "cluster/member/list", "{}", timeout_s)
+        answer = await self._ask(client_url, "cluster/member/list", {}, timeout_s)
         return None if answer is None else peers_in(answer)
 
     async def members_told_to_peers(
@@ -230,7 +229,7 @@ class Gateway:
         self, client_url: str, peer_url: str, timeout_s: float, *, learner: bool
     ) -> Added | Refusal:
         """Have a member with this peer URL on the list, with `learner` without a vote."""
-        body = json.dumps({"peerURLs": [peer_url], "isLearner": learner})
+        body = {"peerURLs": [peer_url], "isLearner": learner}
         answer = await self._change(client_url, "add", body, timeout_s)
         if isinstance(answer, Refusal):
             return answer
@@ -254,19 +253,23 @@ class Gateway:
         self, client_url: str, member_id: str, peer_urls: Sequence[str], timeout_s: float
     ) -> Refusal | None:
         """Have a member (unpadded hex) dialled at these peer URLs; None, or why not."""
-        body = json.dumps({"ID": str(int(member_id, 16)), "peerURLs": list(peer_urls)})
-        answer = await self._change(client_url, "update", body, timeout_s)
-        return answer if isinstance(answer, Refusal) else None
+        urls = list(peer_urls)
+        return await self._change_one(client_url, "update", member_id, timeout_s, peerURLs=urls)
 
     async def _change_one(
-        self, client_url: str, change: str, member_id: str, timeout_s: float
+        self,
+        client_url: str,
+        change: str,
+        member_id: str,
+        timeout_s: float,
+        **more: object,
     ) -> Refusal | None:
-        body = f'{{"ID":"{int(member_id, 16)}"}}'
+        body = {"ID": str(int(member_id, 16)), **more}
         answer = await self._change(client_url, change, body, timeout_s)
         return answer if isinstance(answer, Refusal) else None
 
     async def _change(
-        self, client_url: str, change: str, body: str, timeout_s: float
+        self, client_url: str, change: str, body: Mapping[str, object], timeout_s: float
     ) -> dict[str, object] | Refusal:
         answer = await self._answer(client_url, f"cluster/member/{change}", body, timeout_s)
         if answer is None:
@@ -281,7 +284,7 @@ class Gateway:
         return Refusal(code=NO_ANSWER, message=f"it {self._troubles.get(client_url, LATE)}")
 
     async def _ask(
-        self, client_url: str, method: str, body: str, timeout_s: float
+        self, client_url: str, method: str, body: Mapping[str, object], timeout_s: float
     ) -> dict[str, object] | None:
         """The answer's JSON object; None when there is none in time, or it is an error.
 
@@ -318,7 +321,7 @@ class Gateway:
         return page if status == _OK else None
 
     async def _answer(
-        self, client_url: str, method: str, body: str, timeout_s: float
+        self, client_url: str, method: str, body: Mapping[str, object], timeout_s: float
     ) -> dict[str, object] | None:
         """The answer's JSON object, of an error too; None when there is none in time."""
         deadline = time.monotonic() + timeout_s
@@ -345,14 +348,14 @@ class Gateway:
             self.authentication = False
 
     async def _exchanged(
-        self, client_url: str, method: str, body: str, timeout_s: float
+        self, client_url: str, method: str, body: Mapping[str, object], timeout_s: float
     ) -> dict[str, object] | None:
         try:
             async with asyncio.timeout(timeout_s):
                 status, text = await self._http.send(
                     "POST",
                     f"{client_url}/v3/{method}",
-                    body.encode(),
+                    msgspec.json.encode(body),
                     headers=self.login.headers,
                 )
         except TROUBLE as error:

@@ -19,27 +19,16 @@ _RAFT_LOGGER = re.compile(rb"raft\d{4}/\d\d/\d\d \d\d:\d\d:\d\d ([A-Z]+): (.*)\Z
 _JSON_LEVEL = re.compile(rb'\{"level":"([a-z]+)"')
 
 _LEVELS = {
-    b"T": "debug",
-    b"D": "debug",
-    b"I": "info",
-    b"N": "info",
-    b"W": "warn",
-    b"E": "error",
-    b"C": "fatal",
-    b"DEBUG": "debug",
-    b"INFO": "info",
-    b"WARN": "warn",
-    b"WARNING": "warn",
-    b"ERROR": "error",
-    b"PANIC": "panic",
-    b"FATAL": "fatal",
-    b"debug": "debug",
-    b"info": "info",
-    b"warn": "warn",
-    b"error": "error",
-    b"dpanic": "panic",
-    b"panic": "panic",
-    b"fatal": "fatal",
+    spelled.encode(): level
+    for level, spellings in {
+        "debug": "T D DEBUG debug",
+        "info": "I N INFO info",
+        "warn": "W WARN WARNING warn",
+        "error": "E ERROR error",
+        "panic": "PANIC dpanic panic",
+        "fatal": "C FATAL fatal",
+    }.items()
+    for spelled in spellings.split()
 }
 """How each form spells its levels. capnslog ends the process after C (critical)."""
 

@@ -14,33 +14,23 @@ DEFAULT_TOKEN = "etcd-cluster"
 DEFAULT_CLIENT_URL = "http://localhost:2379"
 DEFAULT_PEER_URL = "http://localhost:2380"
 
-_SUBCOMMANDS = ("gateway", "grpc-proxy")
+_CHECKED_BOOLS = ("client-cert-auth", "auto-tls")
 _YAML_BOOLS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
 
 
 class DiscoveryKind(StrEnum):
-    """How a member finds the others when there is no list of them."""
+    """How a member finds the others when there is no list of them, by the flag that says so."""
 
-    V2 = "v2"
-    V3 = "v3"
-    SRV = "srv"
-
-
-class Discovery(Struct, frozen=True, kw_only=True):
-    """`where` is the URL (v2), the endpoints (v3) or the domain (srv); `name` is v3's token or srv's service name."""
-
-    kind: DiscoveryKind
-    where: str
-    name: str = ""
+    V2 = "discovery"
+    V3 = "discovery-endpoints"
+    SRV = "discovery-srv"
 
 
 class MemberFlags(Struct, frozen=True, kw_only=True):
     """The options of one etcd.
 
-    `initial_cluster` are pairs of name and URL, empty with discovery. `cert_file`, `key_file`,
-    `client_cert_file`, `client_key_file` and `trusted_ca_file` are of the client side.
-    `subcommand` is `gateway` or `grpc-proxy` where the process is no member at all. `raw` are
-    the options as they were given, `problems` what etcd would complain about.
+    `initial_cluster` are pairs of name and URL, empty with discovery. `raw` are the options as
+    they were given, `problems` what etcd would complain about.
     """
 
     name: str
@@ -53,17 +43,9 @@ class MemberFlags(Struct, frozen=True, kw_only=True):
     initial_cluster: tuple[tuple[str, str], ...]
     initial_cluster_state: str
     token: str
-    cert_file: str
-    key_file: str
-    client_cert_file: str
-    client_key_file: str
-    trusted_ca_file: str
-    client_cert_auth: bool
-    auto_tls: bool
     heartbeat_interval_ms: int
     election_timeout_ms: int
-    discovery: Discovery | None
-    subcommand: str
+    discovery: DiscoveryKind | None
     raw: dict[str, str]
     problems: tuple[str, ...]
 
@@ -90,8 +72,6 @@ def read_flags(
     `read_file` gives the text of the file that `--config-file` names; it may raise OSError or
     ValueError. With such a file etcd ignores all other flags and variables.
     """
-    if argv and argv[0] in _SUBCOMMANDS:
-        return _member(Options(), argv[0])
     options = read_argv(argv)
     config_file = options.values.get("config-file") or env.get("ETCD_CONFIG_FILE", "")
     if config_file:
@@ -111,11 +91,15 @@ def _read_config_file(path: str, read_file: Callable[[str], str]) -> Options:
     return read_config(text, path)
 
 
-def _member(options: Options, subcommand: str = "") -> MemberFlags:
+def _member(options: Options) -> MemberFlags:
     values, problems = options.values, options.problems
+    for key in _CHECKED_BOOLS:
+        given = values.get(key, "false")
+        if read_bool(_YAML_BOOLS.get(given.lower(), given)) is None:
+            problems.append(f"--{key} is {given!r}, which is neither true nor false")
     name = values.get("name", DEFAULT_NAME)
     peer_urls = _urls(values, "initial-advertise-peer-urls", DEFAULT_PEER_URL)
-    discovery = _discovery(values)
+    discovery = next((kind for kind in DiscoveryKind if values.get(kind)), None)
     advertised = _urls(values, "advertise-client-urls", DEFAULT_CLIENT_URL)
     if values.get("listen-client-urls") and not values.get("advertise-client-urls"):
         advertised = ()
@@ -135,17 +119,9 @@ def _member(options: Options, subcommand: str = "") -> MemberFlags:
         initial_cluster=_initial_cluster(values, problems, name, peer_urls, discovery),
         initial_cluster_state=values.get("initial-cluster-state") or "new",
         token=values.get("initial-cluster-token", DEFAULT_TOKEN),
-        cert_file=values.get("cert-file", ""),
-        key_file=values.get("key-file", ""),
-        client_cert_file=values.get("client-cert-file", ""),
-        client_key_file=values.get("client-key-file", ""),
-        trusted_ca_file=values.get("trusted-ca-file", ""),
-        client_cert_auth=_bool(values, problems, "client-cert-auth"),
-        auto_tls=_bool(values, problems, "auto-tls"),
         heartbeat_interval_ms=_number(values, problems, "heartbeat-interval", 100),
         election_timeout_ms=_number(values, problems, "election-timeout", 1000),
         discovery=discovery,
-        subcommand=subcommand,
         raw=dict(values),
         problems=tuple(problems),
     )
@@ -156,26 +132,12 @@ def _urls(values: Mapping[str, str], key: str, default: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(url for part in given.split(",") if (url := part.strip())))
 
 
-def _discovery(values: Mapping[str, str]) -> Discovery | None:
-    if url := values.get("discovery"):
-        return Discovery(kind=DiscoveryKind.V2, where=url)
-    if endpoints := values.get("discovery-endpoints"):
-        return Discovery(
-            kind=DiscoveryKind.V3, where=endpoints, name=values.get("discovery-token", "")
-        )
-    if domain := values.get("discovery-srv"):
-        return Discovery(
-            kind=DiscoveryKind.SRV, where=domain, name=values.get("discovery-srv-name", "")
-        )
-    return None
-
-
 def _initial_cluster(
     values: Mapping[str, str],
     problems: list[str],
     name: str,
     peer_urls: tuple[str, ...],
-    discovery: Discovery | None,
+    discovery: DiscoveryKind | None,
 ) -> tuple[tuple[str, str], ...]:
     given = values.get("initial-cluster")
     if not given:
@@ -192,14 +154,6 @@ def _initial_cluster(
         else:
             problems.append(f"--initial-cluster holds {part!r}, which is not NAME=URL")
     return tuple(pairs)
-
-
-def _bool(values: Mapping[str, str], problems: list[str], key: str) -> bool:
-    given = values.get(key, "false")
-    read = read_bool(_YAML_BOOLS.get(given.lower(), given))
-    if read is None:
-        problems.append(f"--{key} is {given!r}, which is neither true nor false")
-    return bool(read)
 
 
 def _number(values: Mapping[str, str], problems: list[str], key: str, default: int) -> int:

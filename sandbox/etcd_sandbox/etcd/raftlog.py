@@ -63,59 +63,50 @@ class Sign(Struct, frozen=True, kw_only=True):
     time_us: int | None = None
 
 
-_ID = "([0-9a-f]{1,16})"
-_TERM = r"(\d{1,20})"
-_RAFT = (
-    (
-        SignKind.BECAME_CANDIDATE,
-        re.compile(rf"(?P<member>{_ID}) became (?P<pre>pre-)?candidate at term (?P<term>{_TERM})"),
-    ),
-    (
-        SignKind.BECAME_FOLLOWER,
-        re.compile(rf"(?P<member>{_ID}) became follower at term (?P<term>{_TERM})"),
-    ),
-    (
-        SignKind.BECAME_LEADER,
-        re.compile(rf"(?P<member>(?P<leader>{_ID})) became leader at term (?P<term>{_TERM})"),
-    ),
-    (
-        SignKind.ELECTED,
-        re.compile(
-            rf"raft\.node: (?P<member>{_ID}) elected leader (?P<leader>{_ID}) at term (?P<term>{_TERM})"
-        ),
-    ),
-    (
-        SignKind.LOST_LEADER,
-        re.compile(
-            rf"raft\.node: (?P<member>{_ID}) lost leader (?P<leader>(?P<old>{_ID})) at term (?P<term>{_TERM})"
-        ),
-    ),
-    (
-        SignKind.CHANGED_LEADER,
-        re.compile(
-            rf"raft\.node: (?P<member>{_ID}) changed leader from (?P<old>{_ID}) to (?P<leader>{_ID}) at term (?P<term>{_TERM})"
-        ),
-    ),
-    (
-        SignKind.STEPPED_DOWN,
-        re.compile(
-            rf"(?P<member>{_ID}) stepped down to follower since quorum is not active", re.ASCII
-        ),
-    ),
+_MEMBER, _LEADER, _OLD = (f"(?P<{name}>[0-9a-f]{{1,16}})" for name in ("member", "leader", "old"))
+_TERM = r"at term (?P<term>\d{1,20})"
+_RAFT = {
+    SignKind.BECAME_CANDIDATE: rf"{_MEMBER} became (?P<pre>pre-)?candidate {_TERM}",
+    SignKind.BECAME_FOLLOWER: rf"{_MEMBER} became follower {_TERM}",
+    SignKind.BECAME_LEADER: rf"(?P<member>{_LEADER}) became leader {_TERM}",
+    SignKind.ELECTED: rf"raft\.node: {_MEMBER} elected leader {_LEADER} {_TERM}",
+    SignKind.LOST_LEADER: rf"raft\.node: {_MEMBER} lost leader (?P<leader>{_OLD}) {_TERM}",
+    SignKind.CHANGED_LEADER: rf"raft\.node: {_MEMBER} changed leader from {_OLD} to {_LEADER} {_TERM}",
+    SignKind.STEPPED_DOWN: rf"{_MEMBER} stepped down to follower since quorum is not active",
     # 3.4's capnslog; zap has these in fields.
+    SignKind.TRANSFER_STARTED: rf"{_MEMBER} starts leadership transfer from {_OLD} to {_LEADER}",
+    SignKind.TRANSFER_FINISHED: rf"{_MEMBER} finished leadership transfer from {_OLD} to {_LEADER} \(took .*\)",
+}
+_RAFT_PATTERNS = {kind: re.compile(pattern) for kind, pattern in _RAFT.items()}
+_SERVER = {
+    ("starting local member", "starting member "): SignKind.BOOTSTRAPPED,
+    ("serving peer traffic", "listening for peers on "): SignKind.PEER_SERVING,
     (
+        "v2 API proxy starting",
+        "proxy: this proxy supports v2 API only",
+    ): SignKind.PROXY,
+    (
+        "serving client traffic ",
+        "ready to serve client requests",
+        "v2 proxy started listening on client requests",
+    ): SignKind.CLIENT_SERVING,
+    ("published local member to cluster", "published {Name:"): SignKind.PUBLISHED,
+}
+"""How the messages of the server begin."""
+
+_TRANSFERS = {
+    "leadership transfer starting": (
         SignKind.TRANSFER_STARTED,
-        re.compile(
-            rf"(?P<member>{_ID}) starts leadership transfer from (?P<old>{_ID}) to (?P<leader>{_ID})"
-        ),
+        "current-leader-member-id",
+        "transferee-member-id",
     ),
-    (
+    "leadership transfer finished": (
         SignKind.TRANSFER_FINISHED,
-        re.compile(
-            rf"(?P<member>{_ID}) finished leadership transfer from (?P<old>{_ID}) to (?P<leader>{_ID}) \(took .*\)"
-        ),
+        "old-leader-member-id",
+        "new-leader-member-id",
     ),
-)
+}
+"""The fields in which zap has the old leader and the new one."""
 
 _REMOVED = "the member has been permanently removed from the cluster"
 _LOST_ITSELF = "failed to find local ID "
@@ -140,7 +131,7 @@ def sign_of(raw: bytes) -> Sign | None:
 
 
 def _raft_sign(line: LogLine) -> Sign | None:
-    for kind, pattern in _RAFT:
+    for kind, pattern in _RAFT_PATTERNS.items():
         if found := pattern.fullmatch(line.message):
             part = found.groupdict()
             return Sign(
@@ -158,38 +149,17 @@ def _raft_sign(line: LogLine) -> Sign | None:
 def _server_sign(line: LogLine) -> Sign | None:
     message = line.message
     member = line.text("local-member-id") or None
-    if message.startswith(("starting local member", "starting member ")):
-        return Sign(kind=SignKind.BOOTSTRAPPED, text=message, member_id=member)
-    if message.startswith(("serving peer traffic", "listening for peers on ")):
-        return Sign(kind=SignKind.PEER_SERVING, text=message)
-    if message.startswith(("v2 API proxy starting", "proxy: this proxy supports v2 API only")):
-        return Sign(kind=SignKind.PROXY, text=message)
-    if message.startswith(
-        (
-            "serving client traffic ",
-            "ready to serve client requests",
-            "v2 proxy started listening on client requests",
-        )
-    ):
-        return Sign(kind=SignKind.CLIENT_SERVING, text=message)
-    if message.startswith(("published local member to cluster", "published {Name:")):
-        return Sign(kind=SignKind.PUBLISHED, text=message, member_id=member)
-    if message == "leadership transfer starting":
-        leader = line.text("current-leader-member-id") or member
+    for openings, kind in _SERVER.items():
+        if message.startswith(openings):
+            return Sign(kind=kind, text=message, member_id=member)
+    if message in _TRANSFERS:
+        kind, old, new = _TRANSFERS[message]
+        leader = line.text(old) or member
         return Sign(
-            kind=SignKind.TRANSFER_STARTED,
+            kind=kind,
             text=message,
             member_id=leader,
-            leader_id=line.text("transferee-member-id") or None,
-            old_leader_id=leader,
-        )
-    if message == "leadership transfer finished":
-        leader = line.text("old-leader-member-id") or member
-        return Sign(
-            kind=SignKind.TRANSFER_FINISHED,
-            text=message,
-            member_id=leader,
-            leader_id=line.text("new-leader-member-id") or None,
+            leader_id=line.text(new) or None,
             old_leader_id=leader,
         )
     if _REMOVED in (message, line.text("error")):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from typing import NamedTuple
 
+from etcd_sandbox.errors import InputError, SandboxError
 from etcd_sandbox.model.access import LOOPBACK
 
 EVERYWHERE = ("0.0.0.0", "::")
@@ -42,6 +44,24 @@ def bind_error(
 def is_free(port: int) -> bool:
     """Whether nobody has this port of the loopback address."""
     return bind_error(LOOPBACK, port) is None
+
+
+def why_not_free(host: str, port: int, who: str) -> SandboxError | None:
+    """Why `who` cannot listen there, with the holder of a taken port; None where it can."""
+    error = bind_error(host, port)
+    if error is None:
+        return None
+    if error.errno != errno.EADDRINUSE:
+        return InputError(f"{who} cannot listen on {host}:{port} ({error.strerror})")
+    holder = holder_of(port)
+    by = f" by {holder}" if holder else ""
+    # From 32768 up Linux gives ports to outgoing connections, whose ends linger without a holder.
+    mend = f"end it with: kill {holder.pid}; or" if holder else "try again in a minute, or"
+    return SandboxError(
+        f"port {port} of {who} is taken{by}",
+        f"{host}:{port}",
+        f"{mend} start on other ports with --base-port auto",
+    )
 
 
 def holder_of(port: int, address: str | None = None) -> Holder | None:

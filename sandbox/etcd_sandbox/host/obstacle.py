@@ -77,6 +77,19 @@ def no_more_processes() -> SandboxError:
     )
 
 
+def no_room(place: Path, needed: int, what: str, fewer: str) -> SandboxError | None:
+    """The error where `needed` bytes `what` is for do not fit on the disk of `place`; None where they do."""
+    disk = os.statvfs(place)
+    free = disk.f_bavail * disk.f_frsize
+    if free >= needed:
+        return None
+    return SandboxError(
+        f"not enough room {what}: {free // 10**6} MB free, {needed // 10**6} MB needed",
+        str(place),
+        f"free some space, {fewer}, or set ETCD_SANDBOX_HOME to another disk",
+    )
+
+
 def adrift() -> SandboxError:
     """The error for a working directory that was deleted."""
     return SandboxError(

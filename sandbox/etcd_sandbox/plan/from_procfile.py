@@ -260,8 +260,12 @@ class _Plan(Struct, kw_only=True):
             token=flags.token,
             initial_cluster=tuple(f"{member}={url}" for member, url in flags.initial_cluster),
             etcd=binary,
-            client_cert=self._file(flags.client_cert_file or flags.cert_file),
-            client_key=self._file(flags.client_key_file or flags.key_file),
+            client_cert=self._file(
+                flags.raw.get("client-cert-file") or flags.raw.get("cert-file", "")
+            ),
+            client_key=self._file(
+                flags.raw.get("client-key-file") or flags.raw.get("key-file", "")
+            ),
             link=link if isinstance(link, PeerLink) else None,
             no_link=link if isinstance(link, str) else "",
             election_timeout_s=flags.election_timeout_ms / 1000,
@@ -282,7 +286,7 @@ def _bootstrap_of(flags: MemberFlags) -> Bootstrap:
     """How the member is told of the others: by the flags that its command has."""
     if flags.discovery is None:
         return Bootstrap.STATIC
-    return Bootstrap.DNS if flags.discovery.kind is DiscoveryKind.SRV else Bootstrap.DISCOVERY
+    return Bootstrap.DNS if flags.discovery is DiscoveryKind.SRV else Bootstrap.DISCOVERY
 
 
 def _shared_addresses(processes: Sequence[ProcessSpec]) -> list[str]:

@@ -20,18 +20,10 @@ from etcd_sandbox.tui.detailhistory import (
     totals_of,
 )
 from etcd_sandbox.tui.pieces import Line, Piece, printable
-from etcd_sandbox.tui.sparkline import (
-    Point,
-    duration,
-    in_view,
-    largest,
-    latest,
-    rate,
-    sparkline,
-)
+from etcd_sandbox.tui.sparkline import Point, in_view, largest, latest, rate, sparkline
 from etcd_sandbox.tui.widgets.colours import FAINT, PLAIN
 from etcd_sandbox.tui.wrapping import listed, wrapped
-from etcd_sandbox.words.shown import NOTHING
+from etcd_sandbox.words.shown import NOTHING, latency
 
 _LABELS = {
     Figure.PUTS: "puts",
@@ -116,7 +108,7 @@ def _figure(figure: Figure, metrics: Metrics | None, history: History) -> _Row:
     if figure in DURATIONS:
         if metrics is not None:
             since = _mean(totals_of(metrics, figure))
-        return _Row(label, points, duration, since)
+        return _Row(label, points, latency, since)
     if metrics is not None and figure is not Figure.PENDING:
         since = str(count_of(metrics, figure))
     if figure in RATES:
@@ -134,7 +126,7 @@ def _peer(
     name = printable(peer.name) or "(never started)"
     label = (f"{name} itself" if peer.name == own else name, colours.get(peer.name, PLAIN))
     points = history.round_trips.get(peer.id, ())
-    return _Row(label, points, duration, _mean(trips.get(peer.id)))
+    return _Row(label, points, latency, _mean(trips.get(peer.id)))
 
 
 def _drawn(title: str, rows: Sequence[_Row], width: int) -> list[Line]:
@@ -168,7 +160,7 @@ def _cells(row: _Row, many: int) -> list[Piece]:
 
 def _mean(totals: Totals | None) -> str:
     average = None if totals is None else mean(totals, Totals())
-    return NOTHING if average is None else duration(average)
+    return NOTHING if average is None else latency(average)
 
 
 def _number(value: float) -> str:

@@ -39,17 +39,6 @@ def largest(points: Sequence[Point]) -> Point:
     return max((point for point in points if point is not None), default=None)
 
 
-def duration(seconds: float) -> str:
-    """A short time in the unit that suits it: `58 µs`, `0.82 ms`, `12.3 ms`, `1.20 s`."""
-    if seconds < 0.0000995:
-        return f"{seconds * 1e6:.0f} µs"
-    if seconds < 0.00995:
-        return f"{seconds * 1e3:.2f} ms"
-    if seconds < 0.0995:
-        return f"{seconds * 1e3:.1f} ms"
-    return f"{seconds * 1e3:.0f} ms" if seconds < 0.9995 else f"{seconds:.2f} s"
-
-
 def rate(per_s: float) -> str:
     """How often a second: `0/s`, `0.4/s`, `120/s`, `12.3k/s`."""
     if per_s >= 9999.5:

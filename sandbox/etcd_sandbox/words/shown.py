@@ -34,6 +34,27 @@ def span(seconds: float | None) -> str:
     return f"{whole // 86400}d{whole % 86400 // 3600:02}h"
 
 
+def exactly(seconds: float | None) -> str:
+    """A span of time that was measured: `1.20 s`."""
+    return NOTHING if seconds is None else f"{seconds:.2f} s"
+
+
+def delay(seconds: float) -> str:
+    """A span of time that was asked for: `200 ms`, `1.5 s`."""
+    return f"{seconds * 1000:g} ms" if seconds < 1 else f"{seconds:g} s"
+
+
+def latency(seconds: float) -> str:
+    """A short time in the unit that suits it: `58 µs`, `0.82 ms`, `12.3 ms`, `1.20 s`."""
+    if seconds < 0.0000995:
+        return f"{seconds * 1e6:.0f} µs"
+    if seconds < 0.00995:
+        return f"{seconds * 1e3:.2f} ms"
+    if seconds < 0.0995:
+        return f"{seconds * 1e3:.1f} ms"
+    return f"{seconds * 1e3:.0f} ms" if seconds < 0.9995 else exactly(seconds)
+
+
 def percent(value: float | None) -> str:
     """A share of one core."""
     return NOTHING if value is None else f"{value:.1f}%"

@@ -10,8 +10,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from etcd_sandbox.backup.restoreddata import restored_data
-from etcd_sandbox.backup.restoring import Restoration
+from etcd_sandbox.backup.restoring import Restoration, restored_data
 from etcd_sandbox.paths import cluster_paths
 
 

@@ -443,7 +443,7 @@ def test_a_member_that_was_added_comes_with_the_whole_list() -> None:
         (asked,) = member.asked
         assert asked == (
             "/v3/cluster/member/add",
-            '{"peerURLs": ["http://127.0.0.1:4"], "isLearner": true}',
+            '{"peerURLs":["http://127.0.0.1:4"],"isLearner":true}',
         )
 
     answer = MEMBERS[:-1] + ',"member":{"ID":"61975869722018820","isLearner":true}}'
@@ -480,7 +480,7 @@ def test_a_refusal_to_change_the_members_is_told_in_the_words_of_etcd(
                 ("/v3/cluster/member/remove", '{"ID":"10"}'),
                 (
                     "/v3/cluster/member/update",
-                    '{"ID": "10", "peerURLs": ["http://127.0.0.1:5"]}',
+                    '{"ID":"10","peerURLs":["http://127.0.0.1:5"]}',
                 ),
             ]
 

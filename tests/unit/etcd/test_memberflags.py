@@ -58,7 +58,7 @@ def test_a_flag_is_read_however_it_is_spelled(spelled: str) -> None:
 def test_a_boolean_takes_no_word_after_it() -> None:
     flags = read("--pre-vote --name x --client-cert-auth=false --auto-tls")
     assert (flags.raw["pre-vote"], flags.name) == ("true", "x")
-    assert (flags.client_cert_auth, flags.auto_tls) == (False, True)
+    assert (flags.raw["client-cert-auth"], flags.raw["auto-tls"]) == ("false", "true")
     refused = read("--pre-vote true --name x")
     assert refused.name == "default"
     assert refused.problems == ("'true' is not a flag: etcd refuses it",)
@@ -116,7 +116,7 @@ def test_with_a_config_file_flags_and_variables_are_ignored(variable: bool) -> N
     assert (flags.name, flags.data_dir, flags.token) == ("infra2", "infra2.etcd", "12:30")
     assert flags.listen_client_urls == ("http://127.0.0.1:1", "http://127.0.0.1:2")
     assert flags.heartbeat_interval_ms == 50
-    assert (flags.cert_file, flags.client_cert_auth) == ("c.pem", True)
+    assert (flags.raw["cert-file"], flags.raw["client-cert-auth"]) == ("c.pem", "yes")
     assert flags.raw["peer-cert-file"] == "p.pem"
     assert flags.raw["log-outputs"] == "stderr,etcd.log"
     assert flags.problems == ()
@@ -151,26 +151,15 @@ def test_yaml_that_is_a_trap_is_none(config: str) -> None:
 def test_the_ways_of_discovery_are_told_apart() -> None:
     url = "http://127.0.0.1:1/v2/keys/discovery/t"
     v2 = read(f"--name a --discovery {url}")
-    assert v2.discovery is not None
-    assert (v2.discovery.kind, v2.discovery.where) == (DiscoveryKind.V2, url)
-    assert v2.initial_cluster == ()
-    v3 = read("--discovery-endpoints h:1,h:2 --discovery-token t").discovery
-    assert v3 is not None
-    assert (v3.kind, v3.where, v3.name) == (DiscoveryKind.V3, "h:1,h:2", "t")
-    srv = read("--discovery-srv example.test --discovery-srv-name n").discovery
-    assert srv is not None
-    assert (srv.kind, srv.where, srv.name) == (DiscoveryKind.SRV, "example.test", "n")
+    assert (v2.discovery, v2.raw["discovery"], v2.initial_cluster) == (DiscoveryKind.V2, url, ())
+    v3 = read("--discovery-endpoints h:1,h:2 --discovery-token t")
+    assert (v3.discovery, v3.raw["discovery-token"]) == (DiscoveryKind.V3, "t")
+    srv = read("--discovery-srv example.test --discovery-srv-name n")
+    assert srv.discovery is DiscoveryKind.SRV
     yaml = "discovery-config: {endpoints: [h:1], token: t}"
-    in_file = read("--config-file=e.yml", config=yaml).discovery
-    assert in_file is not None
-    assert (in_file.kind, in_file.where, in_file.name) == (DiscoveryKind.V3, "h:1", "t")
-
-
-@pytest.mark.parametrize("subcommand", ["gateway", "grpc-proxy"])
-def test_a_gateway_or_proxy_is_no_member(subcommand: str) -> None:
-    flags = read(f"{subcommand} start --endpoints=127.0.0.1:1")
-    assert flags.subcommand == subcommand
-    assert flags.problems == ()
+    in_file = read("--config-file=e.yml", config=yaml)
+    assert in_file.discovery is DiscoveryKind.V3
+    assert in_file.raw == {"discovery-endpoints": "h:1", "discovery-token": "t"}
 
 
 @pytest.mark.parametrize(

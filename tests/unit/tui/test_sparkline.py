@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from etcd_sandbox.tui.sparkline import duration, in_view, largest, latest, rate, sparkline
+from etcd_sandbox.tui.sparkline import in_view, largest, latest, rate, sparkline
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -49,25 +49,6 @@ def test_it_is_as_wide_as_asked_and_has_a_gap_for_each_gap(
 def test_latest_and_largest_pass_over_gaps() -> None:
     assert (latest([1.0, 3.0, 2.0, None]), largest([1.0, 3.0, 2.0, None])) == (2.0, 3.0)
     assert (latest([None]), largest([])) == (None, None)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (0.0, "0 µs"),
-        (0.000058, "58 µs"),
-        (0.0000996, "0.10 ms"),
-        (0.00082, "0.82 ms"),
-        (0.00996, "10.0 ms"),
-        (0.0123, "12.3 ms"),
-        (0.0996, "100 ms"),
-        (0.123, "123 ms"),
-        (0.9996, "1.00 s"),
-        (12.0, "12.00 s"),
-    ],
-)
-def test_a_duration_is_told_in_the_unit_that_suits_it(seconds: float, words: str) -> None:
-    assert duration(seconds) == words
 
 
 @pytest.mark.parametrize(

@@ -83,3 +83,27 @@ REGISTERED = [
 )
 def test_how_a_cluster_was_bootstrapped_in_words(told: dict[str, object], text: str) -> None:
     assert shown.bootstrap(told) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.0, "0 µs"),
+        (0.000058, "58 µs"),
+        (0.0000996, "0.10 ms"),
+        (0.00082, "0.82 ms"),
+        (0.00996, "10.0 ms"),
+        (0.0123, "12.3 ms"),
+        (0.0996, "100 ms"),
+        (0.123, "123 ms"),
+        (0.9996, "1.00 s"),
+        (12.0, "12.00 s"),
+    ],
+)
+def test_a_latency_is_told_in_the_unit_that_suits_it(seconds: float, words: str) -> None:
+    assert shown.latency(seconds) == words
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(0.2, "200 ms"), (0.0, "0 ms"), (1.5, "1.5 s")])
+def test_a_delay_is_told_as_it_was_asked_for(seconds: float, words: str) -> None:
+    assert shown.delay(seconds) == words

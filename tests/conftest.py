@@ -209,8 +209,8 @@ def until(
             return held
         now = time.monotonic()
         assert now < deadline, f"not within {deadline_s} s: {evidence()}"
-        # A question that is dear, such as a command, leaves the processors to others for as long.
-        time.sleep(min(max(0.01, now - asked), 0.25))
+        # A question that is dear, such as a command, leaves the processors to others for longer.
+        time.sleep(min(max(0.02, 4 * (now - asked)), 0.25))
 
 
 def until_gone(pids: Iterable[int], deadline_s: float = 20) -> None:

@@ -44,6 +44,7 @@ CHECKS = (
     ("ruff", "check", "."),
     ("mypy",),
     ("lint-imports",),
+    ("pytest", "--collect-only", "-qq"),  # compiles the tests, once for all workers
 )
 
 
@@ -58,11 +59,26 @@ def main() -> int:
     run(str(PYTHON), "tests/build_etcd.py", check=False)
     chosen = sys.argv[1:]
     if not chosen:
-        for name, *arguments in CHECKS:
-            run(str(VENV / "bin" / name), *arguments)
+        check()
     # Most of its time a test of real etcd waits, for an election or a process: more workers than processors.
     workers = ("-n", str(max(6, 2 * (os.cpu_count() or 2))))
     return run(str(PYTHON), "-m", "pytest", *workers, *chosen, check=False)
+
+
+def check() -> None:
+    """Run the checks side by side, since each of them keeps one processor busy; ends the script if one fails."""
+    commands = [(str(VENV / "bin" / name), *arguments) for name, *arguments in CHECKS]
+    running = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        for command in commands
+    ]
+    for command, process in zip(commands, running, strict=True):
+        said, _ = process.communicate()
+        print("$", *command, flush=True)
+        if process.returncode or "--collect-only" not in command:  # which lists every file
+            print(said, end="", flush=True)
+    if failed := [process.returncode for process in running if process.returncode]:
+        sys.exit(failed[0])
 
 
 def install_python_packages() -> None:

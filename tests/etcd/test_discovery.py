@@ -76,7 +76,6 @@ def started_members(command: SandboxCommand) -> list[str]:
 THREE = ["infra1", "infra2", "infra3"]
 
 
-@pytest.mark.also_on("3.4")  # which speaks the v2 protocol, as 3.5 does
 def test_a_cluster_is_introduced_by_our_own_service_and_needs_it_no_more(
     etcd_sandbox: SandboxCommand, etcd_binary: EtcdBinary
 ) -> None:

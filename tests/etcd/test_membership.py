@@ -61,7 +61,6 @@ def listed(cluster: Cluster) -> dict[str, tuple[str, str, bool]]:
     }
 
 
-@pytest.mark.also_on("3.4")
 def test_members_come_and_go_under_a_writer_and_nothing_acknowledged_is_lost(
     cluster_of: ClusterMaker, etcd_binary: EtcdBinary, patient: Path
 ) -> None:

@@ -13,7 +13,7 @@ from tests.etcd.client import all_below, is_put
 TIMEOUT_S = 1.0
 """A write that is in flight when its leader goes may hang for 7 s."""
 
-EVERY_S = 0.01
+EVERY_S = 0.05
 
 PREFIX = "written/"
 

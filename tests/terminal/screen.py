@@ -15,24 +15,15 @@ class Screen:
     """A tmux server of its own, with one command in its one window."""
 
     def __init__(self, sandbox: SandboxCommand, *args: str, columns: int = COLUMNS) -> None:
-        self._tmux = [
-            "env",
-            "-u",
-            "ETCD_SANDBOX_HOME",
-            "tmux",
-            "-L",
-            f"etcd-sandbox-{uuid.uuid4().hex[:8]}",
-            "-f",
-            "/dev/null",
-        ]
-        # The tmux server itself is none of the processes that belong to that home.
+        self._tmux = ["tmux", "-L", f"etcd-sandbox-{uuid.uuid4().hex[:8]}", "-f", "/dev/null"]
         home = f"ETCD_SANDBOX_HOME={shlex.quote(str(sandbox.home))}"
         line = f"{home} {shlex.join([*command(), *args])}; echo ended=$?; exec sleep 600"
         size = ["-x", str(columns), "-y", str(ROWS)]
         # They would be believed, and not the terminal; pytest-xdist's workers have both.
-        sizes = ("COLUMNS", "LINES")
-        env = {name: value for name, value in sandbox.env.items() if name not in sizes}
-        self._do("new-session", "-d", *size, line, env=env)
+        # The tmux server itself is none of the processes that belong to that home.
+        dropped = ("COLUMNS", "LINES", "ETCD_SANDBOX_HOME")
+        self._env = {name: value for name, value in sandbox.env.items() if name not in dropped}
+        self._do("new-session", "-d", *size, line)
 
     def press(self, *keys: str) -> None:
         self._do("send-keys", *keys)
@@ -56,14 +47,20 @@ class Screen:
         return self._do("display-message", "-p", "#{pane_title}").strip()
 
     def until_shown(self, *texts: str, deadline_s: float = 60) -> str:
-        until(lambda: all(text in self.text for text in texts), deadline_s, lambda: self.text)
-        return self.text
+        shown = ""
+
+        def all_are() -> bool:
+            nonlocal shown
+            shown = self.text
+            return all(text in shown for text in texts)
+
+        until(all_are, deadline_s, lambda: shown)
+        return shown
 
     def close(self) -> None:
-        subprocess.run([*self._tmux, "kill-server"], capture_output=True, check=False)
+        self._do("kill-server", check=False)
 
-    def _do(self, *words: str, env: dict[str, str] | None = None) -> str:
-        done = subprocess.run(
-            [*self._tmux, *words], env=env, capture_output=True, text=True, check=True
-        )
-        return done.stdout
+    def _do(self, *words: str, check: bool = True) -> str:
+        return subprocess.run(
+            [*self._tmux, *words], env=self._env, capture_output=True, text=True, check=check
+        ).stdout

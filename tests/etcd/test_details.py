@@ -13,8 +13,7 @@ from etcd_sandbox.etcd.version import parse
 from etcd_sandbox.model.spec import EtcdBinary
 from etcd_sandbox.model.state import Detail
 from etcd_sandbox.paths import cluster_paths
-from etcd_sandbox.tui.detailhistory import Figure, History
-from etcd_sandbox.tui.sparkline import latest
+from etcd_sandbox.tui.figures import Figure, History, latest
 
 from tests import etcd_versions
 from tests.etcd.client import put

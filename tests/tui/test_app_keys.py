@@ -12,11 +12,11 @@ from etcd_sandbox.model.state import ClusterStatus, ProcessState
 from etcd_sandbox.tui.actions import ACTIONS, SLOW_DELAY_S, action
 from etcd_sandbox.tui.app import CALM_PAINTS, Dashboard
 from etcd_sandbox.tui.logkeys import ANYWHERE
-from etcd_sandbox.tui.screens.quit import Leave, QuitScreen
+from etcd_sandbox.tui.screens.dialogs import Leave, QuitScreen
 from etcd_sandbox.tui.store import Store
 from etcd_sandbox.tui.widgets.logpanel import LogPanel
 from etcd_sandbox.tui.widgets.members import MembersTable
-from etcd_sandbox.tui.widgets.strip import Strip
+from etcd_sandbox.tui.widgets.pictures import AvailabilityStrip
 from textual.command import CommandPalette
 from textual.worker import WorkerState
 
@@ -386,11 +386,11 @@ def test_a_name_that_cannot_be_a_file_is_refused_in_words() -> None:
 
 def test_the_row_of_writes_has_its_place_while_writes_are_tried() -> None:
     async def scene(app: Dashboard, pilot: DashboardPilot) -> None:
-        height = app.query_one(Strip).size.height
+        height = app.query_one(AvailabilityStrip).size.height
         await pilot.press("w")
-        await until(pilot, lambda: app.query_one(Strip).size.height == height + 1)
+        await until(pilot, lambda: app.query_one(AvailabilityStrip).size.height == height + 1)
         await pilot.press("w")
-        await until(pilot, lambda: app.query_one(Strip).size.height == height)
+        await until(pilot, lambda: app.query_one(AvailabilityStrip).size.height == height)
 
     playing(sample(3), scene)
 
@@ -427,14 +427,14 @@ def test_while_all_is_calm_the_screen_is_painted_less_often() -> None:
 
     async def scene(app: Dashboard, pilot: DashboardPilot) -> None:
         painted: list[int] = []
-        show = Strip.show
+        show = AvailabilityStrip.show
 
-        def counted(strip: Strip, store: Store) -> None:
+        def counted(strip: AvailabilityStrip, store: Store) -> None:
             painted.append(store.bucket_news)
             show(strip, store)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Strip, "show", counted)
+            patch.setattr(AvailabilityStrip, "show", counted)
             for tenth in range(12):
                 app.store.take_bucket(bucket(70 + tenth / 10))
                 app._note_news()  # noqa: SLF001 - as the feed does

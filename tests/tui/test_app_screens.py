@@ -11,17 +11,14 @@ import pytest
 from etcd_sandbox.model.event import Kind
 from etcd_sandbox.tui.actions import ACTIONS, Scope
 from etcd_sandbox.tui.app import Dashboard
-from etcd_sandbox.tui.ctlrun import Output, run_guarded
 from etcd_sandbox.tui.logkeys import ANYWHERE, PANEL_KEYS, VIEW_KEYS, help_of
 from etcd_sandbox.tui.palette import Commands
-from etcd_sandbox.tui.screens.ctl import CtlScreen
-from etcd_sandbox.tui.screens.help import HelpScreen
-from etcd_sandbox.tui.screens.menu import MenuScreen
+from etcd_sandbox.tui.screens.ctl import CtlScreen, Output, run_guarded
+from etcd_sandbox.tui.screens.dialogs import HelpScreen, MenuScreen
 from etcd_sandbox.tui.widgets.logpanel import LogPanel
 from etcd_sandbox.tui.widgets.members import MembersTable
 from etcd_sandbox.tui.widgets.outputpane import OutputPane
-from etcd_sandbox.tui.widgets.ring import Ring
-from etcd_sandbox.tui.widgets.strip import Strip
+from etcd_sandbox.tui.widgets.pictures import AvailabilityStrip, Ring
 from msgspec.structs import replace
 from textual.command import CommandPalette
 from textual.widgets import Input, OptionList
@@ -148,7 +145,7 @@ def test_a_right_click_on_a_row_selects_it_and_opens_its_menu_at_the_mouse() -> 
     assert [(one.verb.value, one.select) for one in fake.asked] == [("partition", ("infra2",))]
 
 
-@pytest.mark.parametrize("where", ["#headline", "Ring", "Strip"])
+@pytest.mark.parametrize("where", ["#headline", "Ring", "AvailabilityStrip"])
 def test_a_right_click_on_what_shows_the_cluster_opens_the_menu_of_the_cluster(where: str) -> None:
     async def scene(app: Dashboard, pilot: DashboardPilot) -> None:
         await pilot.click(where, offset=(3, 0), button=3)
@@ -397,7 +394,7 @@ def test_panels_come_and_go_with_the_room() -> None:
             and bool(app.query_one("#ring").size) is ring
             and bool(app.query_one("#events").size) is events
             and app.query_one("#logs").size.height >= 5
-            and app.query_one(Strip).size.height >= 4
+            and app.query_one(AvailabilityStrip).size.height >= 4
         )
 
     async def scene(app: Dashboard, pilot: DashboardPilot) -> None:
@@ -508,10 +505,10 @@ def test_a_cluster_without_members_has_no_strip_and_no_ring_until_one_comes(
         shown = text_of(app)
         assert "outage" not in shown
         assert "reads" not in shown
-        assert not app.query_one(Strip).display
+        assert not app.query_one(AvailabilityStrip).display
         assert not app.query_one(Ring).display
         assert app.refusals()["writes"] == "there is no etcd member"
         fake.now = status(member(1), processes=(web,))
-        await until(pilot, lambda: app.query_one(Strip).display)
+        await until(pilot, lambda: app.query_one(AvailabilityStrip).display)
 
     playing(fake, scene, size)

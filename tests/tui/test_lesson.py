@@ -17,9 +17,7 @@ from etcd_sandbox.tui.app import Dashboard
 from etcd_sandbox.tui.lessonstanding import Phase
 from etcd_sandbox.tui.logkeys import ANYWHERE
 from etcd_sandbox.tui.palette import Commands
-from etcd_sandbox.tui.screens.help import HelpScreen
-from etcd_sandbox.tui.screens.menu import MenuScreen
-from etcd_sandbox.tui.screens.quit import Leave, QuitScreen
+from etcd_sandbox.tui.screens.dialogs import HelpScreen, Leave, MenuScreen, QuitScreen
 from etcd_sandbox.tui.tutor import Tutor
 from etcd_sandbox.tui.widgets.lessonpanel import LessonPanel
 from etcd_sandbox.tui.widgets.members import MembersTable

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from etcd_sandbox.model.event import Kind
 from etcd_sandbox.tui.store import Store
-from etcd_sandbox.tui.widgets.strip import Strip
+from etcd_sandbox.tui.widgets.pictures import AvailabilityStrip
 
 from tests.tui.samples import bucket, event, store_of
 from tests.tui.stage import Stage, StagePilot, draws_of, play
@@ -12,7 +12,7 @@ from tests.tui.stage import Stage, StagePilot, draws_of, play
 
 def test_it_moves_to_the_left_as_the_tenths_come_and_shows_a_failure_at_once() -> None:
     store = store_of(3, "healthy")
-    stage = Stage(store, Strip())
+    stage = Stage(store, AvailabilityStrip())
 
     async def scene(pilot: StagePilot) -> None:
         before = stage.text()[2]
@@ -37,7 +37,7 @@ def test_it_moves_to_the_left_as_the_tenths_come_and_shows_a_failure_at_once() -
 
 def test_an_election_is_marked_over_its_moment() -> None:
     store = store_of(3, "healthy")
-    stage = Stage(store, Strip())
+    stage = Stage(store, AvailabilityStrip())
 
     async def scene(pilot: StagePilot) -> None:
         store.take_event(event(61.9, Kind.LEADER_ELECTED, "infra3", term=4))
@@ -52,7 +52,7 @@ def test_an_election_is_marked_over_its_moment() -> None:
 
 def test_a_row_for_writes_is_there_while_they_are_probed() -> None:
     store = store_of(3, "healthy")
-    stage = Stage(store, Strip())
+    stage = Stage(store, AvailabilityStrip())
 
     async def scene(pilot: StagePilot) -> None:
         assert not any(line.startswith("writes") for line in stage.text())
@@ -67,7 +67,7 @@ def test_a_row_for_writes_is_there_while_they_are_probed() -> None:
 
 def test_nothing_is_drawn_while_hidden() -> None:
     store = store_of(3, "healthy")
-    strip = Strip()
+    strip = AvailabilityStrip()
     stage = Stage(store, strip)
 
     async def scene(pilot: StagePilot) -> None:
@@ -86,7 +86,7 @@ def test_nothing_is_drawn_while_hidden() -> None:
 
 
 def test_before_the_first_bucket_there_is_nothing() -> None:
-    stage = Stage(Store(cluster="default"), Strip())
+    stage = Stage(Store(cluster="default"), AvailabilityStrip())
 
     async def scene(pilot: StagePilot) -> None:
         assert stage.whole().strip() == ""

@@ -18,7 +18,7 @@ from etcd_sandbox.control.client import ControlClient
 from etcd_sandbox.errors import SandboxError
 from etcd_sandbox.model.verb import Verb
 from etcd_sandbox.model.verdict import sentence
-from etcd_sandbox.tui.headline import headline as dashboard_headline
+from etcd_sandbox.tui.memberrows import headline as dashboard_headline
 from etcd_sandbox.tui.store import Store
 
 from tests.witness.claims import Headline, Healthy, Refusal, Said, Status, Verdict

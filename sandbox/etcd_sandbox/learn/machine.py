@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from etcd_sandbox.dns.needs import Lack
 from etcd_sandbox.errors import SandboxError
-from etcd_sandbox.learn.ability import Ability
+from etcd_sandbox.learn.needs import Ability
 
 
 def lack(abilities: Iterable[Ability], etcd: str) -> Lack | None:

@@ -1,13 +1,35 @@
-"""From which state of the cluster a step starts: the words for it. Pure."""
+"""What a step needs: a state of the cluster from which it starts, and what the machine must be able to do. Pure."""
 
 from __future__ import annotations
 
 import re
+from enum import StrEnum
 
 from msgspec import Struct
 
 from etcd_sandbox.learn.condition import MEMBER_NAME, RUNS_IN, WAYS
 from etcd_sandbox.model.spec import Bootstrap, Runtime
+
+
+class Ability(StrEnum):
+    """`dns`: members can find each other by SRV records. `podman`: they can be its containers, of an
+    image that is built from the etcd of this machine. `dig` is the program.
+    """
+
+    DNS = "dns"
+    PODMAN = "podman"
+    DIG = "dig"
+
+
+def parse_abilities(text: str) -> tuple[Ability, ...]:
+    """The abilities that these words mean, between semicolons. Raises ValueError."""
+    found = []
+    for part in text.split(";"):
+        word = part.strip()
+        if word not in list(Ability):
+            raise ValueError(f"unknown ability {word!r}")
+        found.append(Ability(word))
+    return tuple(found)
 
 
 class Needs(Struct, frozen=True, kw_only=True):

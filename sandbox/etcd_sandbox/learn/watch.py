@@ -1,23 +1,130 @@
-"""Feeds a guide from the control API: events as they come, and a fresh look when it is asked for."""
+"""Watches a lesson's cluster for its guide: events as they come, keys and members asked when a condition needs them."""
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
+import json
+import ssl
 import time
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import aclosing
+from typing import Any
 
 import msgspec
 
 from etcd_sandbox.control.async_client import AsyncControlClient
 from etcd_sandbox.errors import SandboxError
-from etcd_sandbox.learn.asking import Asking
+from etcd_sandbox.etcd.exchange import TROUBLE, Exchange
+from etcd_sandbox.etcd.gateway import Gateway
+from etcd_sandbox.learn.condition import Asks, Condition
 from etcd_sandbox.learn.guide import Guide, Said
-from etcd_sandbox.learn.keys import Keys
+from etcd_sandbox.learn.view import Known, Pairs
 from etcd_sandbox.model.event import Kind, event_from_wire
 from etcd_sandbox.model.spec import Bootstrap, Runtime
-from etcd_sandbox.model.state import BootstrapStatus, ClusterStatus, ProcessState
+from etcd_sandbox.model.state import (
+    BootstrapStatus,
+    ClusterStatus,
+    MemberStatus,
+    Peer,
+    ProcessState,
+)
 from etcd_sandbox.paths import ClusterPaths
+
+ANSWER_WITHIN_S = 1.0
+
+
+class Asking:
+    """Asks the members of one cluster, whoever leads first. A member answers for itself, without a quorum."""
+
+    def __init__(self, client: AsyncControlClient) -> None:
+        self._client = client
+        self._gateway = Gateway()
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._gateway.aclose()
+
+    async def ask(self, wanted: Collection[Asks], status: ClusterStatus) -> Known:
+        """What is wanted, as far as somebody tells it."""
+        listed = version = None
+        for member in in_turn(status):
+            if Asks.MEMBERS in wanted and listed is None:
+                try:
+                    listed = peers_of(await self._client.detail(member.process))
+                except SandboxError:
+                    continue
+            if Asks.VERSION in wanted and version is None:
+                version = await self._gateway.cluster_version(member.client_url, ANSWER_WITHIN_S)
+        return Known(listed=listed, cluster_version=version)
+
+
+def in_turn(status: ClusterStatus) -> list[MemberStatus]:
+    """Those that answer: the leader first, and learners not at all."""
+    there = [each for each in status.members if each.role is not None and each.role != "learner"]
+    return sorted(there, key=lambda each: each.name != status.leader)
+
+
+def peers_of(detail: Mapping[str, Any]) -> tuple[Peer, ...] | None:
+    """The list of members in the answer to what a process is from near; None where it has none."""
+    peers = detail.get("peers")
+    return None if peers is None else msgspec.convert(peers, tuple[Peer, ...])
+
+
+READ_GIVES_UP_S = 1.0
+
+
+class Keys:
+    """Reads for conditions. The reads ask no quorum: a member answers for itself, and changes nothing."""
+
+    def __init__(self) -> None:
+        self._http = Exchange(ssl.create_default_context)
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._http.aclose()
+
+    async def read(
+        self, conditions: Iterable[Condition], status: ClusterStatus
+    ) -> dict[str, Pairs]:
+        """The keys of each condition, by its key or prefix; left out where the leader did not answer."""
+        url = next((each.client_url for each in status.members if each.name == status.leader), None)
+        found: dict[str, Pairs] = {}
+        for condition in conditions:
+            if url is None:
+                break
+            word = condition.key or condition.prefix
+            pairs = await self._range(url, word, prefix=bool(condition.prefix))
+            if pairs is not None:
+                found[word] = pairs
+        return found
+
+    async def _range(self, url: str, key: str, *, prefix: bool) -> Pairs | None:
+        asked: dict[str, object] = {"key": _base64(key.encode()), "serializable": True}
+        if prefix:
+            first = key.encode()
+            asked["range_end"] = _base64(first[:-1] + bytes([first[-1] + 1]))
+        try:
+            async with asyncio.timeout(READ_GIVES_UP_S):
+                status, body = await self._http.send(
+                    "POST", f"{url}/v3/kv/range", json.dumps(asked).encode()
+                )
+            answer = json.loads(body)
+        except TROUBLE:
+            return None
+        if status != 200 or "header" not in answer:
+            return None
+        return tuple((_text(pair, "key"), _text(pair, "value")) for pair in answer.get("kvs", ()))
+
+
+def _base64(raw: bytes) -> str:
+    return base64.b64encode(raw).decode()
+
+
+def _text(pair: dict[str, str], field: str) -> str:
+    return base64.b64decode(pair.get(field, "")).decode(errors="replace")
+
 
 LOOK_EVERY_S = 0.5
 """How long the cluster is left alone when no event came."""

@@ -29,29 +29,24 @@ from etcd_sandbox.model.state import ClusterStatus
 from etcd_sandbox.model.verb import Verb
 from etcd_sandbox.model.verdict import Verdict, sentence
 from etcd_sandbox.tui.actions import ACTIONS, SLOW_DELAY_S, Action, Scope, action
-from etcd_sandbox.tui.ctlrun import Run, ctl_of
 from etcd_sandbox.tui.feed import Feed
-from etcd_sandbox.tui.headline import headline
 from etcd_sandbox.tui.logkeys import ANYWHERE
+from etcd_sandbox.tui.memberrows import headline
 from etcd_sandbox.tui.orderboard import OrderBoard
 from etcd_sandbox.tui.palette import Commands
-from etcd_sandbox.tui.pieces import printable
 from etcd_sandbox.tui.refusals import member_of, refusal
 from etcd_sandbox.tui.rooms import LessonRoom, Rooms, Zoom
-from etcd_sandbox.tui.screens.ctl import CtlScreen
-from etcd_sandbox.tui.screens.help import HelpScreen
-from etcd_sandbox.tui.screens.menu import MenuScreen
-from etcd_sandbox.tui.screens.quit import Leave, QuitScreen
+from etcd_sandbox.tui.screens.ctl import CtlScreen, Run, ctl_of
+from etcd_sandbox.tui.screens.dialogs import HelpScreen, Leave, MenuScreen, QuitScreen
 from etcd_sandbox.tui.standstill import Standstill
 from etcd_sandbox.tui.store import Store
+from etcd_sandbox.tui.text import printable
 from etcd_sandbox.tui.typedahead import Passed, Typed, TypedAhead
 from etcd_sandbox.tui.widgets import colours
-from etcd_sandbox.tui.widgets.events import EventLine
 from etcd_sandbox.tui.widgets.keybar import KeyBar
 from etcd_sandbox.tui.widgets.logpanel import LogPanel
 from etcd_sandbox.tui.widgets.members import MembersTable
-from etcd_sandbox.tui.widgets.ring import Ring
-from etcd_sandbox.tui.widgets.strip import Strip
+from etcd_sandbox.tui.widgets.pictures import AvailabilityStrip, EventLine, Ring
 
 if TYPE_CHECKING:
     from etcd_sandbox.control.async_client import AsyncControlClient
@@ -169,7 +164,7 @@ class Dashboard(App[Leave]):
         )
         yield Static(id="headline", markup=False)
         yield MembersTable(id="members")
-        yield Strip(id="strip")
+        yield AvailabilityStrip(id="strip")
         yield Static(id="verdict", markup=False)
         with Container(id="told"):
             if self._tutor is not None:
@@ -301,7 +296,7 @@ class Dashboard(App[Leave]):
             self.query_one("#headline", Static).update(words, layout=False)
         # The strip and the ring are about members.
         self.screen_stack[0].set_class(self.store.lacks_members, "-no-members")
-        for panel in (MembersTable, Ring, Strip, EventLine):
+        for panel in (MembersTable, Ring, AvailabilityStrip, EventLine):
             self.query_one(panel).show(self.store)
         if self._status_seen != self.store.status_news:
             # Buckets come ten times a second, and change neither colours nor what keys can do.
@@ -457,7 +452,7 @@ class Dashboard(App[Leave]):
 
     def _toggle_writes(self) -> None:
         self._writes = not self._writes
-        self.query_one(Strip).set_class(self._writes, "-writes")
+        self.query_one(AvailabilityStrip).set_class(self._writes, "-writes")
         self._feed.probe(writes=self._writes)
         self.notify(
             "writes are tried ten times a second: each adds a revision"
@@ -516,7 +511,9 @@ class Dashboard(App[Leave]):
         below = event.widget.ancestors_with_self if event.widget is not None else []
         if any(isinstance(each, MembersTable) for each in below):
             self._open_menu(event.screen_offset, _OF_SELECTED)
-        elif any(isinstance(each, Ring | Strip) or each.id == "headline" for each in below):
+        elif any(
+            isinstance(each, Ring | AvailabilityStrip) or each.id == "headline" for each in below
+        ):
             self._open_menu(event.screen_offset, _OF_CLUSTER)
         elif any(each.id == "lesson" for each in below):
             self._open_menu(event.screen_offset, _OF_LESSON)

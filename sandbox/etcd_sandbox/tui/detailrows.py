@@ -10,18 +10,111 @@ from itertools import zip_longest
 from msgspec import Struct, field
 
 from etcd_sandbox.model.event import Kind
+from etcd_sandbox.model.spec import MemberSpec
 from etcd_sandbox.model.state import ClusterStatus, Detail, Exit, MemberStatus, ProcessStatus, Role
-from etcd_sandbox.tui.detailhistory import History
-from etcd_sandbox.tui.figurerows import metric_lines, peer_lines
-from etcd_sandbox.tui.linkrules import rules_in, words_for
-from etcd_sandbox.tui.memberrows import LEADS, role_words, state_words
-from etcd_sandbox.tui.pieces import Line, fit, joined, padded, printable, width_of
-from etcd_sandbox.tui.specrows import labelled, spec_lines
+from etcd_sandbox.plan.words import split
+from etcd_sandbox.tui.figures import History, metric_lines, peer_lines
+from etcd_sandbox.tui.memberrows import LEADS, role_words, rules_in, state_words, words_for
 from etcd_sandbox.tui.store import Store
+from etcd_sandbox.tui.text import Line, fit, joined, listed, padded, printable, width_of, wrapped
 from etcd_sandbox.tui.widgets.colours import BAD, FAINT, PLAIN, STRONG, of_process
-from etcd_sandbox.tui.wrapping import listed, wrapped
 from etcd_sandbox.words import story
 from etcd_sandbox.words.shown import percent, size, span
+
+_GOES_ON = " \\"
+
+
+def command_rows(argv: Sequence[str]) -> list[str]:
+    """The words quoted for sh, a row for each flag with its value; all but the last row go on.
+
+    The script of `sh -c` is unfolded as well where it is one simple command: a row's end there is
+    one that the inner shell passes over.
+    """
+    groups: list[list[str]] = []
+    for word in argv:
+        if not groups or word.startswith("-"):
+            groups.append([])
+        groups[-1].append(word)
+    if len(argv) == 3 and argv[1] == "-c":
+        groups[-1] = ["-c", _unfolded(argv[2])]
+    return f"{_GOES_ON}\n".join(shlex.join(group) for group in groups).split("\n")
+
+
+def _unfolded(script: str) -> str:
+    line = split(script)
+    if line is None or not line.plain:
+        return script
+    text, at = "", 0
+    for word in line.words[1:]:
+        if word.text.startswith("-"):
+            text += script[at : word.start].rstrip() + _GOES_ON + "\n"
+            at = word.start
+    return text + script[at:]
+
+
+_LABEL_WIDTH = 11
+
+
+def spec_lines(detail: Detail, width: int) -> list[Line]:
+    """How it was executed, and of a member where it is reached and what it keeps where."""
+    lines: list[Line] = [_title("COMMAND", width)]
+    for number, row in enumerate(command_rows(detail.argv)):
+        lines += indented(row, width, first=2 if number else 0, rest=4)
+    lines += [(), _title("ENVIRONMENT over the supervisor's", width)]
+    for name, value in detail.env.items():
+        lines += indented(f"{name}={shlex.quote(value)}", width, first=0, rest=4)
+    if detail.env_drop:
+        lines += indented(f"without {' '.join(detail.env_drop)}", width, first=0, rest=4)
+    if not detail.env and not detail.env_drop:
+        lines.append((("nothing is laid over it", FAINT),))
+    lines += [(), _title("PLACES", width), *labelled("runs in", detail.cwd, width)]
+    if detail.member is not None:
+        for label, text in _places(detail.member):
+            lines += labelled(label, text, width)
+    return lines
+
+
+def _places(member: MemberSpec) -> Iterator[tuple[str, str]]:
+    yield "data", member.data_dir
+    yield "client", member.client_url
+    shown = {member.client_url, member.metrics_url}
+    if member.link is None:
+        yield "peer", member.peer_url
+        yield "links", f"none: {member.no_link}" if member.no_link else "none"
+        shown.add(member.peer_url)
+    else:
+        yield "peer", f"{member.peer_url}, a link"
+        yield "behind it", f"{member.link.target_url}, the member's own listener"
+        shown.add(member.link.target_url)
+    if member.metrics_url:
+        yield "metrics", member.metrics_url
+    if others := [url for url in member.listen_urls if url not in shown]:
+        yield "listens", " ".join(others)
+    if member.id:
+        yield "ID", member.id
+    yield "token", member.token
+    if member.etcd is not None:
+        yield "etcd", f"{member.etcd.version} ({member.etcd.origin}), {member.etcd.path}"
+
+
+def _title(text: str, width: int) -> Line:
+    return ((fit(text, width), STRONG),)
+
+
+def labelled(label: str, text: str, width: int) -> list[Line]:
+    """A value behind its label, on as many rows as it takes."""
+    rows = wrapped(printable(text), width - _LABEL_WIDTH)
+    return [
+        ((padded(label if number == 0 else "", _LABEL_WIDTH), FAINT), (row, PLAIN))
+        for number, row in enumerate(rows)
+    ]
+
+
+def indented(text: str, width: int, *, first: int, rest: int) -> list[Line]:
+    """The text, its first row indented by `first` cells and the others by `rest`."""
+    rows = wrapped(printable(text), width - first, indent=rest - first)
+    return [((f"{' ' * (rest if n else first)}{row}", PLAIN),) for n, row in enumerate(rows)]
+
 
 WIDE_FROM = 108
 """Columns from which there is room for two: 110 less the scrollbar."""

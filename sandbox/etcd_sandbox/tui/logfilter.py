@@ -1,4 +1,4 @@
-"""Which log lines are listed: by process, by level, by regular expression; found in short steps, newest first."""
+"""Which log lines are listed, found in short steps, newest first; searched; saved."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
+from pathlib import Path
 
 from msgspec import Struct
 
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.etcd.logline import level_of
-from etcd_sandbox.tui.linetext import decoded
 from etcd_sandbox.tui.logring import Chunk, LogRing
+from etcd_sandbox.tui.text import decoded
 
 SEARCHED_BYTES = 16 << 10
 """Of a longer line only the beginning is searched: a greedy expression may take the square of it."""
@@ -178,3 +179,65 @@ class Listing:
         keeps = self.filter.keeps
         lines = self.ring.split(chunk)
         return [number for number, line in zip(numbers, lines, strict=True) if keeps(line)]
+
+
+_STEP_LINES = 200
+
+
+class Search:
+    """Looks for the nearest listed line that matches, from `start` on.
+
+    Upwards: the lines before `start`, newest first. Downwards: `start` and those after it.
+    `found` is its number, None until then; `ended` tells that there is none.
+    """
+
+    def __init__(self, listing: Listing, pattern: re.Pattern[str], start: int, *, up: bool) -> None:
+        self.listing = listing
+        self.pattern = pattern
+        self.up = up
+        self.found: int | None = None
+        self.ended = False
+        self._at = start
+
+    @property
+    def done(self) -> bool:
+        """Whether there is nothing left to do."""
+        return self.ended or self.found is not None
+
+    def step(self, budget_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        """Look at more lines, for about as long as that."""
+        until = clock() + budget_s
+        while not self.done:
+            self._batch()
+            if clock() >= until:
+                return
+
+    def _batch(self) -> None:
+        numbers = (
+            self.listing.before(self._at, _STEP_LINES)[::-1]
+            if self.up
+            else self.listing.from_(self._at, _STEP_LINES)
+        )
+        for number in numbers:
+            line = self.listing.ring.line(number)
+            if line is not None and not line.skipped and found_in(self.pattern, line.data):
+                self.found = number
+                return
+        if numbers:
+            self._at = numbers[-1] if self.up else numbers[-1] + 1
+        # Until the filter has looked at everything, more lines may yet be listed above.
+        elif not self.up or self.listing.complete:
+            self.ended = True
+
+
+def save(path: Path, chunks: Iterable[Chunk], chosen: LogFilter) -> int:
+    """How many lines were written. An existing file is left alone: FileExistsError."""
+    count = 0
+    with path.open("xb") as file:
+        for chunk, lines in kept(chunks, chosen):
+            if chunk.skipped:
+                file.write(f"… {chunk.skipped} lines skipped …\n".encode())
+            prefix = chunk.process.encode() + b" | "
+            file.writelines(prefix + line + b"\n" for line in lines)
+            count += len(lines)
+    return count

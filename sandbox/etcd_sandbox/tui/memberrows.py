@@ -1,18 +1,114 @@
-"""The members and the other processes as rows of text: what the tables of the dashboard say."""
+"""The cluster in words: its headline, its members and other processes in tables, what is wrong with links. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
-from etcd_sandbox.model.state import ClusterStatus, MemberStatus, ProcessState, ProcessStatus, Role
-from etcd_sandbox.tui.columns import Column, table
-from etcd_sandbox.tui.linkrules import rules_in, words_for
-from etcd_sandbox.tui.pieces import Line, Piece, printable
+from etcd_sandbox.model.access import WANTS_USER
+from etcd_sandbox.model.fault import LinkFault, LinkFaultKind, Pair, Rule, rules_of
+from etcd_sandbox.model.spec import Bootstrap, Runtime
+from etcd_sandbox.model.state import (
+    BootstrapStatus,
+    ClusterStatus,
+    MemberStatus,
+    ProcessState,
+    ProcessStatus,
+    Quorum,
+    Role,
+)
+from etcd_sandbox.tui.store import Store
+from etcd_sandbox.tui.text import Column, Line, Piece, printable, table
 from etcd_sandbox.tui.widgets.colours import BAD, FAINT, GOOD, ODD, PLAIN, STRONG, of_process
+from etcd_sandbox.words import shown
 from etcd_sandbox.words.shown import NOTHING, percent, size, span, word
+
+_LINK_FAULTS = frozenset(LinkFaultKind)
+
+
+def rules_in(faults: Iterable[Mapping[str, Any]]) -> dict[Pair, Rule]:
+    """The rule of each pair of members that has one, by member names.
+
+    Faults of other kinds, such as pauses, and kinds that a newer supervisor may know are passed over.
+    """
+    return rules_of(
+        LinkFault(
+            kind=LinkFaultKind(fault["kind"]),
+            side=tuple(fault.get("members", ())),
+            other=tuple(fault.get("versus", ())),
+            delay_s=fault.get("delay_s", 0.0),
+            jitter_s=fault.get("jitter_s", 0.0),
+        )
+        for fault in faults
+        if fault.get("kind") in _LINK_FAULTS
+    )
+
+
+def words_for(member: str, others: Iterable[str], rules: Mapping[Pair, Rule]) -> str:
+    """What is wrong with a member's links: `cut off`, `cut from infra2`, `slow links`; empty if nothing."""
+    peers = [other for other in others if other != member]
+    cut = [peer for peer in peers if (rule := rules.get((member, peer))) and rule.cut]
+    if cut and len(cut) == len(peers):
+        return "cut off"
+    if cut:
+        return f"cut from {cut[0] if len(cut) == 1 else f'{len(cut)} peers'}"
+    return "slow links" if any((member, peer) in rules for peer in peers) else ""
+
+
+def delay_words(rule: Rule) -> str:
+    """The delay of a slow link: `200 ms`, `200±50 ms`."""
+    jitter = f"±{rule.jitter_s * 1000:g}" if rule.jitter_s else ""
+    return f"{rule.delay_s * 1000:g}{jitter} ms"
+
+
+def headline(store: Store) -> str:
+    """Name, leader and term, quorum, faults; and whether the supervisor answers."""
+    status = store.status
+    if status is None:
+        return f"{store.cluster} · {store.trouble or 'connecting'}"
+    parts = [store.cluster]
+    if status.members:
+        parts.append(
+            f"★ {status.leader}{shown.in_term(status.term)}" if status.leader else "no leader"
+        )
+        parts.append(_quorum(status.quorum))
+        parts += shown.alarms((up.alarm, up.member) for up in status.alarms)
+        if any(member.why == WANTS_USER for member in status.members):
+            parts.append("authentication is on: --user NAME:PASSWORD")
+        if status.elsewhere:
+            parts.append(f"{len(status.elsewhere)} on etcd's list not run here")
+        parts += status.notes
+        parts += _way(status.bootstrap)
+    else:
+        running = sum(process.state.alive for process in status.processes)
+        count = len(status.processes)
+        parts.append(f"{running} of {count} process{'es' * (count != 1)} running")
+    if status.faults:
+        parts.append(f"{len(status.faults)} fault{'s' * (len(status.faults) > 1)}")
+    if not store.connected:
+        parts.append(f"NOT CONNECTED: {store.trouble}")
+    return " · ".join(parts)
+
+
+def _quorum(quorum: Quorum) -> str:
+    words = shown.quorum(**asdict(quorum))
+    return words.replace("no quorum", "NO QUORUM").replace(f", {quorum.needed} needed", "")
+
+
+def _way(told: BootstrapStatus) -> list[str]:
+    """How the members were told of each other and what runs them, where that is not the usual."""
+    words = []
+    if told.lack:
+        words.append(told.lack)
+    elif told.registered is not None and told.size is not None and len(told.registered) < told.size:
+        words.append(f"discovery: {len(told.registered)} of {told.size} registered")
+    elif told.way is not Bootstrap.STATIC:
+        words.append(f"by {told.way.value}")
+    return words + ([f"{told.runtime.value} containers"] * (told.runtime is not Runtime.PROCESS))
+
 
 LEADS = "★"
 

@@ -10,8 +10,8 @@ from rich.cells import cell_len
 from etcd_sandbox.model.event import Event
 from etcd_sandbox.model.service import BUCKET_S, Bucket, Served, with_hindsight
 from etcd_sandbox.tui.marks import Mark, mark_of
-from etcd_sandbox.tui.pieces import Line, Piece, joined, text_of
 from etcd_sandbox.tui.store import Outage
+from etcd_sandbox.tui.text import Line, Piece, joined, text_of
 from etcd_sandbox.tui.widgets.colours import BAD, FAINT, GOOD, ODD, STRONG
 
 SHOWN_S = 60

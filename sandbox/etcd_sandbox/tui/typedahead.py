@@ -17,7 +17,7 @@ from textual.app import App
 from textual.message import Message
 from textual.message_pump import MessagePump
 
-from etcd_sandbox.tui.pieces import printable
+from etcd_sandbox.tui.text import printable
 
 _SEQUENCE = re.compile(r"\x1b(\[[0-?]*[ -/]*.|O.|.)?", re.DOTALL)
 """A key that is no text, or the terminal's answer to another program."""

@@ -8,6 +8,8 @@ import html
 import io
 import logging
 import secrets
+import shlex
+import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
@@ -18,10 +20,66 @@ from aiohttp import WSMsgType, web
 from textual_serve.app_service import AppService
 from textual_serve.server import Server, to_int
 
-from etcd_sandbox.web.admission import Door, Knock, refusal
+from etcd_sandbox.web.admission import (
+    Door,
+    Knock,
+    Looked,
+    Pinged,
+    Resized,
+    Typed,
+    message_of,
+    refusal,
+    within,
+)
 from etcd_sandbox.web.listening import Listening
-from etcd_sandbox.web.messages import Looked, Pinged, Resized, Typed, message_of, within
-from etcd_sandbox.web.viewer import Viewer, command_of
+
+ENDS_WITHIN_S = 2.0
+"""A dashboard that has not ended so long after it was asked to is killed."""
+
+
+class Viewer(AppService):
+    """The dashboard process that one websocket shows."""
+
+    async def run(self) -> None:
+        """Pass on what it paints until it ends, in whatever way; then the browser is told."""
+        try:
+            await super().run()
+        finally:
+            with contextlib.suppress(ConnectionError, RuntimeError):
+                await self.remote_close()
+
+    async def on_meta(self, data: bytes) -> None:
+        """Take what it says beside what it paints; a file that it hands over is to be saved.
+
+        Shown in a tab, Textual's picture of the screen would load its font from the internet.
+        """
+        said = msgspec.json.decode(data)
+        await super().on_meta(msgspec.json.encode({**said, "open_method": "download"}))
+
+    async def stop(self) -> None:
+        """Ask it to end, and see to it that it does; as often and by as many as like."""
+        process, task = self._process, self._task
+        if process is None or task is None:
+            return
+        await self._download_manager.cancel_app_downloads(self.app_service_id)
+        try:
+            async with asyncio.timeout(ENDS_WITHIN_S):
+                await self.send_meta({"type": "quit"})
+                await process.wait()
+        except TimeoutError:
+            pass
+        finally:
+            # Also when this is cancelled while it waits.
+            if process.returncode is None:
+                process.kill()
+        await asyncio.wait({task}, timeout=ENDS_WITHIN_S)
+
+
+def command_of(cluster: str) -> str:
+    """The shell command of a dashboard of that cluster, as textual-serve wants it."""
+    words = [sys.executable, "-P", "-m", "etcd_sandbox", "-c", cluster, "dashboard"]
+    return f"exec {shlex.join(words)}"
+
 
 _HERE = Path(__file__).parent
 _PAGE = Template((_HERE / "page.html").read_text())

@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import pytest
 from etcd_sandbox.errors import InputError
-from etcd_sandbox.learn.ability import Ability
 from etcd_sandbox.learn.lesson import Command, parse_lesson
-from etcd_sandbox.learn.needs import Needs
+from etcd_sandbox.learn.needs import Ability, Needs
 
 from tests.unit.learn.samples import PAGE
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from etcd_sandbox.learn.shape import difference, shape, shows_failure
+from etcd_sandbox.learn.check import difference, shape, shows_failure
 
 SAME = [
     (

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from etcd_sandbox.tui.canvas import Canvas
-from etcd_sandbox.tui.pieces import text_of
+from etcd_sandbox.tui.ring import Canvas
+from etcd_sandbox.tui.text import text_of
 
 
 def drawn(canvas: Canvas) -> list[str]:

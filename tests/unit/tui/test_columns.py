@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from etcd_sandbox.tui.columns import Column, table
-from etcd_sandbox.tui.pieces import text_of, width_of
+from etcd_sandbox.tui.text import Column, table, text_of, width_of
 
 COLUMNS = (
     Column(head="NAME", squeezed=4),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from etcd_sandbox.model.state import Detail, ProcessState, Totals
-from etcd_sandbox.tui.detailhistory import LONGEST_S, POINTS_KEPT, Figure, History
+from etcd_sandbox.tui.figures import LONGEST_S, POINTS_KEPT, Figure, History
 from msgspec.structs import replace
 
 from tests.tui.detailsamples import KILLED, detail, metrics, peer

@@ -10,8 +10,8 @@ from etcd_sandbox.model.event import Kind
 from etcd_sandbox.model.spec import PeerLink
 from etcd_sandbox.model.state import Detail, ProcessState
 from etcd_sandbox.tui.detailrows import WIDE_FROM, Near, command_line, draw
-from etcd_sandbox.tui.pieces import text_of, width_of
 from etcd_sandbox.tui.store import Store
+from etcd_sandbox.tui.text import text_of, width_of
 from msgspec.structs import replace
 
 from tests.tui.detailsamples import KILLED, busy, dead, detail, metrics, peer, plain, spec

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from etcd_sandbox.model.fault import Rule
-from etcd_sandbox.tui.linkrules import delay_words, rules_in, words_for
+from etcd_sandbox.tui.memberrows import delay_words, rules_in, words_for
 
 NAMES = ("infra1", "infra2", "infra3")
 PARTITION: dict[str, object] = {

@@ -9,10 +9,8 @@ from pathlib import Path
 import pytest
 from etcd_sandbox.control.wire import LinesFrame, SkippedFrame
 from etcd_sandbox.errors import InputError
-from etcd_sandbox.tui.logfilter import Level, Listing, LogFilter, pattern_of
+from etcd_sandbox.tui.logfilter import Level, Listing, LogFilter, Search, pattern_of, save
 from etcd_sandbox.tui.logring import LogRing
-from etcd_sandbox.tui.logsave import save
-from etcd_sandbox.tui.logsearch import Search
 
 JSON_WARN = b'{"level":"warn","ts":"2026-01-01T00:00:00Z","msg":"slow fdatasync"}'
 JSON_DEBUG = b'{"level":"debug","msg":"tick"}'

@@ -12,7 +12,7 @@ from etcd_sandbox.model.state import (
     Role,
 )
 from etcd_sandbox.tui.memberrows import lines, state_words
-from etcd_sandbox.tui.pieces import text_of
+from etcd_sandbox.tui.text import text_of
 
 from tests.tui.samples import cluster, down, member, process, status
 

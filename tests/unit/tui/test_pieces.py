@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from etcd_sandbox.tui.pieces import fit, joined, padded, printable, text_of, width_of
+from etcd_sandbox.tui.text import fit, joined, padded, printable, text_of, width_of
 from rich.cells import cell_len
 
 

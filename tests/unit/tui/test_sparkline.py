@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from etcd_sandbox.tui.sparkline import in_view, largest, latest, rate, sparkline
+from etcd_sandbox.tui.figures import in_view, largest, latest, rate, sparkline
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from etcd_sandbox.model.event import Event, Kind
 from etcd_sandbox.model.service import Bucket
-from etcd_sandbox.tui.pieces import text_of, width_of
 from etcd_sandbox.tui.store import Store
 from etcd_sandbox.tui.stripdrawing import GUTTER, buckets_per_cell, draw, in_view
+from etcd_sandbox.tui.text import text_of, width_of
 
 from tests.tui.samples import bucket, event
 

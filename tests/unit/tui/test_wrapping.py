@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from etcd_sandbox.tui.wrapping import listed, wrapped
+from etcd_sandbox.tui.text import listed, wrapped
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from etcd_sandbox.tui.linetext import coloured, decoded, visible
 from etcd_sandbox.tui.logfilter import pattern_of
 from etcd_sandbox.tui.logring import Line
-from etcd_sandbox.tui.logrows import Look, rows
-from etcd_sandbox.tui.zapline import ZapLine, zap_line
+from etcd_sandbox.tui.logrows import Look, ZapLine, rows, zap_line
+from etcd_sandbox.tui.text import coloured, decoded, visible
 from rich.cells import cell_len
 from rich.style import Style
 

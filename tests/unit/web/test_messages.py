@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from etcd_sandbox.web.messages import (
+from etcd_sandbox.web.admission import (
     MOST_COLUMNS,
     MOST_ROWS,
     Looked,

@@ -19,8 +19,8 @@ from etcd_sandbox.errors import SandboxError
 from etcd_sandbox.model.state import Detail
 from etcd_sandbox.tui import detailrows
 from etcd_sandbox.tui.detailrows import Near
-from etcd_sandbox.tui.pieces import Line
 from etcd_sandbox.tui.store import Store
+from etcd_sandbox.tui.text import Line
 from etcd_sandbox.tui.widgets.drawing import Drawing
 
 ASKED_EVERY_S = 1.0

@@ -13,8 +13,8 @@ from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from etcd_sandbox.tui.pieces import Line, width_of
 from etcd_sandbox.tui.store import Store
+from etcd_sandbox.tui.text import Line, width_of
 
 
 class Drawing(ScrollView):

@@ -17,9 +17,8 @@ from textual.widgets import Input, Static
 
 from etcd_sandbox.control.wire import Frame
 from etcd_sandbox.errors import InputError
-from etcd_sandbox.tui.linetext import visible
-from etcd_sandbox.tui.logfilter import Level, LogFilter, pattern_of
-from etcd_sandbox.tui.logsave import save
+from etcd_sandbox.tui.logfilter import Level, LogFilter, pattern_of, save
+from etcd_sandbox.tui.text import visible
 from etcd_sandbox.tui.widgets.logview import LogView, log_binding
 
 

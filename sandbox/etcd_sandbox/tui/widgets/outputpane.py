@@ -10,8 +10,7 @@ from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from etcd_sandbox.tui.linetext import visible
-from etcd_sandbox.tui.pieces import Piece, width_of
+from etcd_sandbox.tui.text import Piece, visible, width_of
 
 LINES_KEPT = 10_000
 

@@ -1,4 +1,4 @@
-"""What happened, in words, each with its time and the time since the one before."""
+"""What is drawn of the cluster: the ring of members, the strip of availability, the list of events."""
 
 from __future__ import annotations
 
@@ -8,13 +8,58 @@ from itertools import islice
 
 from textual.geometry import Size
 
+from etcd_sandbox.model.event import Event
+from etcd_sandbox.tui import ring, stripdrawing
 from etcd_sandbox.tui.marks import mark_of
-from etcd_sandbox.tui.pieces import Line, joined, printable
 from etcd_sandbox.tui.store import EVENTS_KEPT, Store, Told
+from etcd_sandbox.tui.text import Line, joined, printable
 from etcd_sandbox.tui.widgets.colours import BAD, FAINT, GOOD, PLAIN, of_process
 from etcd_sandbox.tui.widgets.drawing import Drawing
 from etcd_sandbox.words import story
 from etcd_sandbox.words.shown import span
+
+
+class Ring(Drawing, can_focus=False):
+    """The members on an ellipse; a list of them, or nothing, where there is no room."""
+
+    DEFAULT_CSS = """
+    Ring { height: 1fr; overflow-y: hidden; }
+    """
+
+    def news(self, store: Store) -> object:
+        """What the picture is made of; most answers of the supervisor change nothing of it."""
+        return None if store.status is None else ring.shown_of(store.status)
+
+    def draw(self, store: Store, size: Size) -> Sequence[Line]:
+        """The ring."""
+        if store.status is None:
+            return []
+        return ring.draw(store.status, size.width, size.height)
+
+
+class AvailabilityStrip(Drawing, can_focus=False):
+    """A time line that moves to the left as the tenths of a second come."""
+
+    DEFAULT_CSS = """
+    AvailabilityStrip { height: 5; overflow-y: hidden; }
+    """
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
+        super().__init__(id=id)
+        self._marks: list[tuple[int, Event]] = []
+        self._marks_of = -1
+
+    def news(self, store: Store) -> object:
+        """The buckets, and the events beside them."""
+        return store.bucket_news, store.event_news
+
+    def draw(self, store: Store, size: Size) -> Sequence[Line]:
+        """The rows that fit."""
+        if store.event_news != self._marks_of:
+            self._marks, self._marks_of = list(store.marks()), store.event_news
+        count = min(len(store.buckets), stripdrawing.in_view(size.width))
+        buckets = list(islice(reversed(store.buckets), count))[::-1]
+        return stripdrawing.draw(buckets, self._marks, store.outages, size.width, size.height)
 
 
 class EventLine(Drawing):

@@ -1,0 +1,342 @@
+"""A process's figures: followed from answer to answer, and drawn as sparklines. Pure."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from enum import StrEnum
+from itertools import islice
+
+from msgspec import Struct, field
+from rich.cells import cell_len
+
+from etcd_sandbox.model.state import Detail, Metrics, Peer, Totals
+from etcd_sandbox.tui.text import GAP, Column, Line, Piece, listed, printable, table, wrapped
+from etcd_sandbox.tui.widgets.colours import FAINT, PLAIN
+from etcd_sandbox.words.shown import NOTHING, latency
+
+POINTS_KEPT = 300
+"""Five minutes, and more than any terminal has room for."""
+
+LONGEST_S = 5.0
+"""Two answers that are further apart make no point: it would be drawn as if it were of one second."""
+
+
+class Figure(StrEnum):
+    """What is followed of a member. Durations are means in seconds, rates are per second."""
+
+    PUTS = "puts"
+    PUT = "put latency"
+    PUT_APPLY = "put apply"
+    FSYNC = "wal fsync"
+    COMMIT = "backend commit"
+    PROPOSALS = "proposals"
+    PENDING = "pending"
+    FAILED = "failed"
+    LEADER_CHANGES = "leader changes"
+
+
+DURATIONS = frozenset({Figure.PUT, Figure.PUT_APPLY, Figure.FSYNC, Figure.COMMIT})
+RATES = frozenset({Figure.PUTS, Figure.PROPOSALS})
+COUNTS = frozenset({Figure.FAILED, Figure.LEADER_CHANGES})
+"""Their points are by how much they rose."""
+
+
+class History(Struct):
+    """The points of one process, oldest first; a gap (None) where nothing took place or nothing was told.
+
+    A member's figures count from its start, so that a point is the difference of two answers of
+    one life. `round_trips` are by the peer's ID and have no gaps: etcd measures them once in a while.
+    """
+
+    points: dict[Figure, deque[Point]] = field(default_factory=dict)
+    round_trips: dict[str, deque[Point]] = field(default_factory=dict)
+    _before: tuple[float, Detail, Metrics] | None = None
+
+    def take(self, detail: Detail, at_s: float) -> None:
+        """An answer that came at `at_s`, in seconds of a clock that only goes forward."""
+        metrics = detail.metrics
+        if metrics is None:
+            self.miss()
+            return
+        before, self._before = self._before, (at_s, detail, metrics)
+        points: dict[Figure, Point] = dict.fromkeys(Figure)
+        if before is not None and _is_one_life(before[1], before[2], detail, metrics):
+            passed_s = at_s - before[0]
+            if 0 < passed_s <= LONGEST_S:
+                points.update(_points(before[2], metrics, passed_s))
+            self._take_round_trips(before[2], metrics)
+        points[Figure.PENDING] = metrics.proposals_pending
+        for figure, point in points.items():
+            self.points.setdefault(figure, _series()).append(point)
+
+    def miss(self) -> None:
+        """No answer came, or one without figures."""
+        self._before = None
+        for series in self.points.values():
+            series.append(None)
+
+    def of(self, figure: Figure) -> Sequence[Point]:
+        """The points of one figure."""
+        return self.points.get(figure, ())
+
+    def _take_round_trips(self, before: Metrics, now: Metrics) -> None:
+        for peer, totals in now.peer_round_trips.items():
+            point = mean(totals, before.peer_round_trips.get(peer, Totals()))
+            if point is not None:
+                self.round_trips.setdefault(peer, _series()).append(point)
+
+
+def mean(now: Totals, before: Totals) -> float | None:
+    """The mean of those that took place between the two; None if none did."""
+    count = now.count - before.count
+    return (now.seconds - before.seconds) / count if count > 0 else None
+
+
+def totals_of(metrics: Metrics, figure: Figure) -> Totals | None:
+    """How often, and how long altogether, since the start; None where it is not measured."""
+    return {
+        Figure.PUT: metrics.put,
+        Figure.PUT_APPLY: metrics.put_apply,
+        Figure.FSYNC: metrics.fsync,
+        Figure.COMMIT: metrics.commit,
+    }[figure]
+
+
+def count_of(metrics: Metrics, figure: Figure) -> int | None:
+    """How many since the start (pending: now); None where it is not counted."""
+    return {
+        Figure.PUTS: metrics.puts,
+        Figure.PROPOSALS: metrics.proposals_committed,
+        Figure.PENDING: metrics.proposals_pending,
+        Figure.FAILED: metrics.proposals_failed,
+        Figure.LEADER_CHANGES: metrics.leader_changes,
+    }[figure]
+
+
+def _points(before: Metrics, now: Metrics, passed_s: float) -> Iterator[tuple[Figure, Point]]:
+    for figure in DURATIONS:
+        was, is_ = totals_of(before, figure), totals_of(now, figure)
+        yield figure, mean(is_, was or Totals()) if is_ is not None else None
+    for figure in RATES | COUNTS:
+        had, has = count_of(before, figure), count_of(now, figure)
+        if had is None or has is None:
+            yield figure, None
+        else:
+            yield figure, (has - had) / (passed_s if figure in RATES else 1)
+
+
+def _is_one_life(was: Detail, before: Metrics, is_: Detail, now: Metrics) -> bool:
+    """Whether the process did not start again between the two answers: then figures only rise."""
+    if was.exit != is_.exit:
+        return False
+    had, has = _counts(before), _counts(now)
+    return all(one <= other for one, other in zip(had, has, strict=True))
+
+
+def _counts(metrics: Metrics) -> list[int]:
+    figures = [count_of(metrics, figure) or 0 for figure in sorted(RATES | COUNTS)]
+    return [metrics.fsync.count, metrics.commit.count, *figures]
+
+
+def _series() -> deque[Point]:
+    return deque(maxlen=POINTS_KEPT)
+
+
+Point = float | None
+"""A value; None where nothing was measured."""
+
+ZERO, BLOCKS = "▁", "▂▃▄▅▆▇█"
+"""Nothing at all has a sign of its own, so that it differs from the smallest something."""
+
+_NO_POINT = " "
+
+
+def sparkline(points: Sequence[Point], width: int) -> str:
+    """The last `width` points, the newest at the right, each a block up to the largest in view.
+
+    The scale begins at zero. It is `width` cells wide, filled up at the left.
+    """
+    seen = in_view(points, width)
+    most = max((point for point in seen if point is not None), default=0.0)
+    return "".join(_block(point, most) for point in seen).rjust(max(0, width), _NO_POINT)
+
+
+def in_view(points: Sequence[Point], width: int) -> list[Point]:
+    """The points that a sparkline of this width shows."""
+    return list(islice(points, max(0, len(points) - max(0, width)), None))
+
+
+def latest(points: Sequence[Point]) -> Point:
+    """The newest point that is one; None if there is none."""
+    return next((point for point in reversed(points) if point is not None), None)
+
+
+def largest(points: Sequence[Point]) -> Point:
+    """The largest point; None if there is none."""
+    return max((point for point in points if point is not None), default=None)
+
+
+def rate(per_s: float) -> str:
+    """How often a second: `0/s`, `0.4/s`, `120/s`, `12.3k/s`."""
+    if per_s >= 9999.5:
+        return f"{per_s / 1000:.1f}k/s"
+    return f"{per_s:.0f}/s" if per_s == 0 or per_s >= 9.95 else f"{per_s:.1f}/s"
+
+
+def _block(point: Point, most: float) -> str:
+    if point is None:
+        return _NO_POINT
+    if point <= 0 or most <= 0:
+        return ZERO
+    return BLOCKS[round(point / most * (len(BLOCKS) - 1))]
+
+
+_LABELS = {
+    Figure.PUTS: "puts",
+    Figure.PUT: "put latency",
+    Figure.PUT_APPLY: "put apply",
+    Figure.FSYNC: "WAL fsync",
+    Figure.COMMIT: "backend commit",
+    Figure.PROPOSALS: "proposals",
+    Figure.PENDING: "proposals pending",
+    Figure.FAILED: "proposals failed",
+    Figure.LEADER_CHANGES: "leader changes",
+}
+_NUMBERS = ("LATEST", "LARGEST", "SINCE START")
+_LEAST_NUMBER = 8
+_LABEL_LEAST, _LABEL_MOST = 17, 24
+_POINTS_LEAST, _POINTS_MOST = 8, 60
+
+_HOW = "A point a second; a duration is the mean of what took place in it, a gap where nothing did."
+_PUT = "The put latency is what this member's own clients wait."
+_NO_PUT = "This etcd does not measure the latency of puts; 3.7 and later do."
+_TRIP = "A point is a round trip as etcd notes it, every half minute or so."
+
+
+class _Row(Struct, frozen=True):
+    """One figure: whose it is, its points, how one is said, and what it comes to since the start."""
+
+    label: Piece
+    points: Sequence[Point]
+    say: Callable[[float], str]
+    since: str
+
+
+def metric_lines(metrics: Metrics | None, history: History, width: int) -> list[Line]:
+    """A head, a line for each figure, and how to read them; nothing where nothing was ever told."""
+    figures = [figure for figure in Figure if _is_known(figure, metrics, history)]
+    if not figures:
+        return []
+    lines = _drawn("METRICS", [_figure(figure, metrics, history) for figure in figures], width)
+    about_puts = _PUT if Figure.PUT in figures else _NO_PUT
+    return [*lines, *_note(_HOW, width), *_note(about_puts, width)]
+
+
+def peer_lines(
+    peers: Sequence[Peer],
+    own: str,
+    trips: Mapping[str, Totals],
+    history: History,
+    colours: Mapping[str, str],
+    width: int,
+) -> list[Line]:
+    """A head, and of each peer its round trip, its ID, what it is and where it is reached.
+
+    `own` is the name of the member that was asked. `trips` are the totals since the start, by
+    ID; `colours` are by name.
+    """
+    head, *drawn = _drawn(
+        "PEERS: ROUND TRIP", [_peer(peer, own, trips, history, colours) for peer in peers], width
+    )
+    lines = [head]
+    for peer, line in zip(peers, drawn, strict=True):
+        told = [peer.id, "learner" if peer.is_learner else "voter"]
+        if peer.peer_urls:
+            told.append(f"peer {' '.join(peer.peer_urls)}")
+        if peer.client_urls:
+            told.append(f"client {' '.join(peer.client_urls)}")
+        rows = listed(map(printable, told), width - 2)
+        lines += [line, *(((f"  {row}", PLAIN),) for row in rows)]
+    return [*lines, *(_note(_TRIP, width) if trips else [])]
+
+
+def _is_known(figure: Figure, metrics: Metrics | None, history: History) -> bool:
+    """Whether this etcd measures it; of one that does not answer, whether it has told of it."""
+    if metrics is None:
+        return latest(history.of(figure)) is not None
+    if figure in DURATIONS:
+        return totals_of(metrics, figure) is not None
+    return count_of(metrics, figure) is not None
+
+
+def _figure(figure: Figure, metrics: Metrics | None, history: History) -> _Row:
+    label, points, since = (_LABELS[figure], PLAIN), history.of(figure), NOTHING
+    if figure in DURATIONS:
+        if metrics is not None:
+            since = _mean(totals_of(metrics, figure))
+        return _Row(label, points, latency, since)
+    if metrics is not None and figure is not Figure.PENDING:
+        since = str(count_of(metrics, figure))
+    if figure in RATES:
+        return _Row(label, points, rate, since)
+    return _Row(label, points, _rise if figure in COUNTS else _number, since)
+
+
+def _peer(
+    peer: Peer,
+    own: str,
+    trips: Mapping[str, Totals],
+    history: History,
+    colours: Mapping[str, str],
+) -> _Row:
+    name = printable(peer.name) or "(never started)"
+    label = (f"{name} itself" if peer.name == own else name, colours.get(peer.name, PLAIN))
+    points = history.round_trips.get(peer.id, ())
+    return _Row(label, points, latency, _mean(trips.get(peer.id)))
+
+
+def _drawn(title: str, rows: Sequence[_Row], width: int) -> list[Line]:
+    label_width = max(_LABEL_LEAST, *(cell_len(row.label[0]) for row in rows), len(title))
+    label_width = min(label_width, _LABEL_MOST)
+    numbers = [max(_LEAST_NUMBER, len(head)) for head in _NUMBERS]
+    room = width - label_width - sum(numbers) - GAP * (len(numbers) + 1)
+    many = max(_POINTS_LEAST, min(_POINTS_MOST, room))
+    columns = (
+        Column(head=title, least=label_width, squeezed=label_width),
+        Column(head="", least=many),
+        *(
+            Column(head=head, least=least, right=True, wanted=number)
+            for number, (head, least) in enumerate(zip(_NUMBERS, numbers, strict=True))
+        ),
+    )
+    head, lines = table(columns, [_cells(row, many) for row in rows], width)
+    return [head, *lines]
+
+
+def _cells(row: _Row, many: int) -> list[Piece]:
+    now, most = latest(row.points), largest(in_view(row.points, many))
+    return [
+        row.label,
+        (sparkline(row.points, many), row.label[1]),
+        (NOTHING if now is None else row.say(now), PLAIN),
+        (NOTHING if most is None else row.say(most), PLAIN),
+        (row.since, PLAIN),
+    ]
+
+
+def _mean(totals: Totals | None) -> str:
+    average = None if totals is None else mean(totals, Totals())
+    return NOTHING if average is None else latency(average)
+
+
+def _number(value: float) -> str:
+    return f"{value:.0f}"
+
+
+def _rise(value: float) -> str:
+    return f"+{value:.0f}" if value else "0"
+
+
+def _note(text: str, width: int) -> list[Line]:
+    return [((row, FAINT),) for row in wrapped(text, width)]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from etcd_sandbox.tui.actions import ACTIONS, keys_shown
-from etcd_sandbox.tui.logkeys import PANEL_KEYS, VIEW_KEYS, help_of
+from etcd_sandbox.tui.keys import PANEL_KEYS, VIEW_KEYS, help_of
 
 PAGE = (Path(__file__).parents[2] / "docs" / "dashboard.md").read_text()
 

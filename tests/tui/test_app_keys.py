@@ -10,8 +10,9 @@ import pytest
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.model.state import ClusterStatus, ProcessState
 from etcd_sandbox.tui.actions import ACTIONS, SLOW_DELAY_S, action
-from etcd_sandbox.tui.app import CALM_PAINTS, Dashboard
-from etcd_sandbox.tui.logkeys import ANYWHERE
+from etcd_sandbox.tui.app import Dashboard
+from etcd_sandbox.tui.keys import ANYWHERE
+from etcd_sandbox.tui.pace import CALM_TICKS
 from etcd_sandbox.tui.screens.dialogs import Leave, QuitScreen
 from etcd_sandbox.tui.store import Store
 from etcd_sandbox.tui.widgets.logpanel import LogPanel
@@ -437,14 +438,14 @@ def test_while_all_is_calm_the_screen_is_painted_less_often() -> None:
             patch.setattr(AvailabilityStrip, "show", counted)
             for tenth in range(12):
                 app.store.take_bucket(bucket(70 + tenth / 10))
-                app._note_news()  # noqa: SLF001 - as the feed does
+                app._pace.note_news()  # noqa: SLF001 - as the feed does
                 app._paint()  # noqa: SLF001 - as its timer does
             calm = len(painted)
             for tenth in range(12):
                 app.store.take_bucket(bucket(80 + tenth / 10, reads=False))
-                app._note_news()  # noqa: SLF001
+                app._pace.note_news()  # noqa: SLF001
                 app._paint()  # noqa: SLF001
-        assert calm <= 12 // CALM_PAINTS + 2
+        assert calm <= 12 // CALM_TICKS + 2
         assert len(painted) - calm == 12
 
     playing(fake, scene)

@@ -11,8 +11,7 @@ import pytest
 from etcd_sandbox.model.event import Kind
 from etcd_sandbox.tui.actions import ACTIONS, Scope
 from etcd_sandbox.tui.app import Dashboard
-from etcd_sandbox.tui.logkeys import ANYWHERE, PANEL_KEYS, VIEW_KEYS, help_of
-from etcd_sandbox.tui.palette import Commands
+from etcd_sandbox.tui.keys import ANYWHERE, PANEL_KEYS, VIEW_KEYS, Commands, help_of
 from etcd_sandbox.tui.screens.ctl import CtlScreen, Output, run_guarded
 from etcd_sandbox.tui.screens.dialogs import HelpScreen, MenuScreen
 from etcd_sandbox.tui.widgets.logpanel import LogPanel

@@ -122,7 +122,8 @@ def shown(client: ControlClient, **options: Any) -> Dashboard:
 
     from etcd_sandbox.control.async_client import AsyncControlClient
     from etcd_sandbox.model.state import ClusterStatus
-    from etcd_sandbox.tui.app import ENDING_SIGNALS, Dashboard
+    from etcd_sandbox.tui.app import Dashboard
+    from etcd_sandbox.tui.terminalapp import ENDING_SIGNALS
     from etcd_sandbox.tui.terminaldriver import TerminalDriver
 
     try:

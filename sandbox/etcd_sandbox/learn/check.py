@@ -79,7 +79,6 @@ def difference(shown: Sequence[str], told: Sequence[str]) -> str:
 
 
 def shows_failure(shown: Iterable[str]) -> bool:
-    """Whether a transcript shows a command that fails."""
     return any(line.startswith(FAILURES) for line in shown)
 
 
@@ -130,7 +129,6 @@ class LessonReport(Struct, frozen=True, kw_only=True):
 
     @property
     def passed_over(self) -> int:
-        """How many steps could not be done on this machine."""
         return sum(bool(step.passed_over) for step in self.steps)
 
 

@@ -38,23 +38,18 @@ class Words(Struct, frozen=True, kw_only=True):
 class Face(Protocol):
     """Shows a course to the learner. All of it is called in the event loop."""
 
-    def show(self, step: Step) -> None:
-        """A step begins: its page."""
+    def show(self, step: Step) -> None: ...
 
-    def say(self, said: Said) -> None:
-        """A sentence of the guide."""
+    def say(self, said: Said) -> None: ...
 
     def why(self, step: Step) -> None:
         """A step was done: why it happened."""
 
-    def prepared(self, text: str) -> None:
-        """What the guide did by itself."""
+    def prepared(self, text: str) -> None: ...
 
-    def plain(self, text: str) -> None:
-        """A sentence about the lesson itself."""
+    def plain(self, text: str) -> None: ...
 
-    def typed(self, line: str) -> None:
-        """A command that the guide types."""
+    def typed(self, line: str) -> None: ...
 
 
 class Course:
@@ -88,7 +83,6 @@ class Course:
 
     @property
     def busy(self) -> bool:
-        """Whether a command runs in the lesson's shell."""
         return self._busy
 
     @property
@@ -98,7 +92,7 @@ class Course:
         return next((each.line for each in commands if each.line not in self._typed), None)
 
     async def open(self, *, resumed: bool) -> None:
-        """Begin to watch, and bring about the step that the guide is at; `resumed`: not the first."""
+        """Begin to watch, and prepare the guide's step; `resumed`: it is not the first."""
         program = await asyncio.to_thread(lambda: self.stage.program)
         ours = {"ETCD_SANDBOX_ETCD": program, NAME_VARIABLE: self.lesson.cluster}
         self._env = os.environ | ours
@@ -107,19 +101,18 @@ class Course:
         await self._bring(resumed)
 
     async def close(self) -> None:
-        """End the watching, and the shell with what runs in it."""
+        """Stop watching, and end the shell with what runs in it."""
         await self.watch.stop()
         await self.close_shell()
 
     async def close_shell(self) -> None:
-        """End only the shell."""
         if self._shell is not None:
             await self._shell.close()
 
     # What the learner wants.
 
     async def look(self) -> None:
-        """Tell what there is to tell, and go on to the next step where this one was done."""
+        """Say what is new, and go on to the next step when this one is done."""
         said = await self.watch.look()
         if not self.watch.present:
             if not self._told_gone:
@@ -135,7 +128,7 @@ class Course:
             await self._onward()
 
     async def entered(self) -> None:
-        """They have looked, or think that they have done it, or want the cluster back."""
+        """Enter was pressed: the learner has looked, thinks that the step is done, or wants the cluster back."""
         step = self.guide.step
         if step is None:
             return
@@ -153,7 +146,7 @@ class Course:
                 )
 
     async def skip(self) -> None:
-        """The guide does the step, unless the next one starts from a state of its own."""
+        """Do the step for the learner, unless the next one starts from a state of its own."""
         steps, following = self.guide.steps, self.guide.at + 1
         step = self.guide.step
         if step is not None and following < len(steps) and steps[following].needs is None:
@@ -162,11 +155,10 @@ class Course:
         await self._onward()
 
     async def back(self) -> None:
-        """To the step before."""
         await self._to(self.guide.at - 1, from_elsewhere=True, by=-1)
 
     async def run_next(self) -> None:
-        """The guide types the next command."""
+        """Type the next command of the step."""
         line = self.next_line
         if line is None:
             back = self._words.back
@@ -178,7 +170,6 @@ class Course:
         await self.command(line)
 
     async def command(self, line: str) -> None:
-        """One line for the shell."""
         assert self._shell is not None
         self._busy = True
         try:
@@ -196,14 +187,13 @@ class Course:
             self.guide.looked()
 
     def interrupt(self) -> None:
-        """End the command that runs, as Ctrl-C does."""
         if self._shell is not None and self._busy:
             self._shell.interrupt()
 
     # How it ends.
 
     def answered(self) -> None:
-        """The question was answered: the lesson is done."""
+        """Note that the question was answered: the lesson is done."""
         progress.keep(self.lesson.slug, Place(done=True))
 
     # Going on.
@@ -214,12 +204,12 @@ class Course:
         await self._to(following, from_elsewhere=False)
 
     async def _to(self, at: int, *, from_elsewhere: bool, by: int = 1) -> None:
-        """To the step at `at`, or the next one in the direction of `by` that this machine can do."""
+        """Go to the step at `at`, or to the next in the direction of `by` that this machine can do."""
         self.guide.go(at)
         await self._bring(from_elsewhere, by)
 
     async def _bring(self, from_elsewhere: bool, by: int = 1) -> None:
-        """Bring the cluster to where the step begins, and show the step."""
+        """Prepare the cluster for the step, and show the step."""
         self._typed.clear()
         try:
             await self._pass_over(by)
@@ -247,7 +237,7 @@ class Course:
             guide.go(guide.at + by)
 
     async def _replay(self, at: int) -> None:
-        """What the step stands on: its own needs, or the last that were named and what came after."""
+        """Prepare what the step builds on: its own needs, or the last ones named and the steps since."""
         # What earlier steps left running in the background would be there twice.
         await self.close_shell()
         self._shell = self._new_shell()

@@ -77,43 +77,40 @@ class Guide:
 
     @property
     def step(self) -> Step | None:
-        """The step that is being done; None behind the last."""
+        """The step under way; None behind the last."""
         return self.steps[self.at] if self.at < len(self.steps) else None
 
     @property
     def done(self) -> bool:
-        """The cluster has shown that the step was done."""
         return self._now is not None and self._now.done
 
     def has_taken(self, supervisor: int, seq: int) -> bool:
-        """The events of the supervisor with this pid have been taken up to this number."""
+        """Whether the supervisor's events were taken up to this number."""
         return self._supervisor == supervisor and self._last_seq >= seq
 
     @property
     def asked(self) -> tuple[Condition, ...]:
-        """The conditions for which keys have to be read."""
+        """The conditions that need keys to be read."""
         return tuple(
             each for each in (self.step.until if self.step else ()) if each.key or each.prefix
         )
 
     @property
     def asks(self) -> frozenset[Asks]:
-        """What else has to be asked of a member."""
         until = self.step.until if self.step else ()
         return frozenset(each.asks for each in until if each.asks is not None)
 
     def begin(self, status: ClusterStatus) -> None:
-        """The step begins now: what happened before does not count."""
+        """Begin the step: what happened before does not count."""
         record = Record(leader=status.leader, hanging=self._hanging)
         self._now = Progress(began=status, record=record)
 
     def go(self, at: int) -> None:
-        """To another step, which has to be begun."""
         self.at = max(0, min(at, len(self.steps)))
         self._now = None
 
     def meet(self, supervisor: int, bootstrap: BootstrapStatus, at_s: float) -> None:
-        """Events come from the supervisor with this pid now; another one has brought the cluster up again."""
+        """Take events from the supervisor with this pid from now on; another pid means that the cluster was brought up again."""
         if supervisor == self._supervisor:
             return
         # A new supervisor tells nothing of the past, and may number its events from one again.
@@ -122,7 +119,7 @@ class Guide:
             self._now.record.brought_up(bootstrap, at_s)
 
     def gone(self, enter: str) -> Said:
-        """What is to be told of a cluster that does not run; `enter` is what the learner presses."""
+        """What to say of a cluster that does not run; `enter` is what the learner presses."""
         if _means_to_take_down(self.step):
             text = "the cluster is down, and this step brings it up again"
             return Said(tone=Tone.SEEN, text=f"{text}; {enter} goes back to where the step began")
@@ -130,7 +127,6 @@ class Guide:
         return Said(tone=Tone.ODD, text=text)
 
     def take_event(self, event: Event) -> None:
-        """One event; those that were taken before are passed over."""
         if event.seq <= self._last_seq:
             return
         self._last_seq = event.seq
@@ -138,20 +134,19 @@ class Guide:
             self._now.record.take(event)
 
     def take_hanging(self, pids: Mapping[str, int], at_s: float) -> None:
-        """Who hangs by a SIGSTOP that was not ours, each with its process."""
+        """Note which members hang by a SIGSTOP that was not ours, with their pids."""
         self._hanging = dict(pids)
         if self._now is not None:
             self._now.record.take_hanging(pids, at_s)
 
     def looked(self) -> None:
-        """The learner has looked at what the step shows."""
         if self._now is not None:
             self._now.looked_at = True
 
     def look(
         self, status: ClusterStatus, keys: Mapping[str, Pairs], known: Known = _NOTHING
     ) -> list[Said]:
-        """What there is to tell now, each once."""
+        """What there is to say now; each thing is said once."""
         step, now = self.step, self._now
         if step is None or now is None or now.done:
             return []
@@ -172,7 +167,7 @@ class Guide:
         return said
 
     def _odd(self, step: Step, now: Progress, status: ClusterStatus) -> list[Said]:
-        """What was not asked for since it was last told, one sentence for each way to undo it."""
+        """What happened since that the step did not ask for: a sentence for each way to undo it."""
         news = now.record.happenings[now.told :]
         other = [
             each
@@ -213,7 +208,7 @@ def _foresees(step: Step, happening: Happening) -> bool:
 
 
 def _means_to_take_down(step: Step | None) -> bool:
-    """The step cannot be done without taking the cluster down and bringing it up again."""
+    """Whether the step takes the cluster down and brings it up again."""
     gone = Happening(what=What.GONE, who=(), at_s=0.0)
     return step is not None and _foresees(step, gone)
 
@@ -227,7 +222,7 @@ def _harms(step: Step, happening: Happening, began: ClusterStatus) -> bool:
 
 
 def _mends(happening: Happening, began: ClusterStatus) -> bool:
-    """Who comes back after it was removed, goes after it was added, gets its old etcd again."""
+    """Whether this undoes something: a member comes back, an added one goes, the old etcd returns."""
     had = {each.name: each.version for each in members_of(began)}
     match happening.what:
         case What.ADDED:
@@ -241,7 +236,7 @@ def _mends(happening: Happening, began: ClusterStatus) -> bool:
 
 
 def _is_up_again(happening: Happening, later: Iterable[Happening]) -> bool:
-    """It was only restarted, or upgraded."""
+    """Whether the member was only restarted, or upgraded."""
     return happening.what is What.STOPPED and any(
         each.what is What.STARTED and each.who == happening.who for each in later
     )

@@ -93,11 +93,9 @@ class Lesson(Struct, frozen=True, kw_only=True):
 
     @property
     def cluster(self) -> str:
-        """The name of the cluster that is its own."""
         return f"learn-{self.number}"
 
     def steps_for(self, series: str) -> tuple[Step, ...]:
-        """The steps that are for an etcd of that series."""
         return tuple(step for step in self.steps if not step.etcd or series in step.etcd)
 
 

@@ -16,14 +16,12 @@ _WRITTEN_AS = {"zh-tw": "zh-hant", "zh-hk": "zh-hant", "zh-mo": "zh-hant"}
 
 
 def languages(root: Path = LESSONS) -> list[str]:
-    """The languages that some lesson was translated to."""
     return sorted(
         entry.name for entry in root.iterdir() if entry.is_dir() and any(entry.glob("*.md"))
     )
 
 
 def names(root: Path = LESSONS) -> list[str]:
-    """The files of the lessons, in their order."""
     return sorted(path.name for path in root.glob("*.md") if path.name[:1].isdigit())
 
 
@@ -46,7 +44,7 @@ def all_lessons(language: str = "", root: Path = LESSONS) -> list[Lesson]:
 
 
 def find(word: str, language: str = "", root: Path = LESSONS) -> Lesson:
-    """The lesson that is meant by its number or by words of its file's name. Raises InputError."""
+    """The lesson of a number, or of words in its file's name. Raises InputError."""
     language = known_language(language, root)
     known = names(root)
     if re.fullmatch("[0-9]{1,4}", word):

@@ -23,7 +23,6 @@ class Place(Struct, frozen=True, kw_only=True):
 
 
 def path() -> Path:
-    """The file."""
     return state_home() / "learn.json"
 
 
@@ -40,7 +39,6 @@ def places() -> dict[str, Place]:
 
 
 def keep(slug: str, place: Place) -> None:
-    """Note the place in one lesson."""
     held = places() | {slug: place}
     lessons = {name: {"step": each.step, "done": each.done} for name, each in held.items()}
     target = path()

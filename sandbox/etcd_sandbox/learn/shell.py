@@ -146,5 +146,4 @@ def _with_ourselves(env: Mapping[str, str]) -> dict[str, str]:
 
 
 def exported(name: str, value: str) -> str:
-    """The line that sets a variable for what is typed from now on."""
     return f"export {name}={shlex.quote(value)}"

@@ -66,22 +66,18 @@ class Stage:
 
     @property
     def running(self) -> bool:
-        """Whether a supervisor of it lives, whoever started it."""
         return is_running(self.paths)
 
     @property
     def owned(self) -> bool:
-        """Whether this process brought it up, so that it stops when this process goes."""
         return self._launched is not None
 
     @property
     def spec(self) -> ClusterSpec:
-        """The plan that runs."""
         return of_running(self.client.plan())
 
     @property
     def binary(self) -> EtcdBinary:
-        """The etcd that it runs."""
         return _binary_of(self.spec)
 
     @cached_property
@@ -99,11 +95,10 @@ class Stage:
         return self.lesson.begins or series(self.binary.version)
 
     def lack(self, step: Step) -> Lack | None:
-        """What the step asks for and this machine does not have; None where it can be done."""
+        """What the step needs and this machine lacks, or None."""
         return lack(step.can, self.program) if step.can else None
 
     def status(self) -> ClusterStatus:
-        """As it is now."""
         return msgspec.convert(self.client.status(), ClusterStatus)
 
     def up(self, *, fresh: bool = False, needs: Needs | None = None) -> float | None:
@@ -180,12 +175,12 @@ class Stage:
                 tell(f"the key {key} put to {value!r}")
 
     def vanish(self) -> None:
-        """Have it stop, and do not wait: this process goes now."""
+        """Have the cluster stop without waiting: this process goes now."""
         with contextlib.suppress(SandboxError):
             self.client.shutdown()
 
     def release(self) -> None:
-        """Let it live on when this process goes."""
+        """Let the cluster live on when this process goes."""
         if self._launched is not None:
             if self._launched.guard.poll() is None:
                 self._launched.release()
@@ -194,7 +189,7 @@ class Stage:
             self._launched = None
 
     def down(self, *, purge: bool = False) -> None:
-        """Stop it, and keep its data unless `purge`; nothing to do where it does not run."""
+        """Stop the cluster, and keep its data unless `purge`."""
         if self.running:
             with contextlib.suppress(SandboxError):
                 stop(self.paths, purge=purge)
@@ -206,7 +201,6 @@ class Stage:
                 purge_cluster(self.paths)
 
     def _renew(self) -> None:
-        """Another cluster in its place, as the page has it."""
         self.down()
         self.up(fresh=True)
 
@@ -226,13 +220,13 @@ class Stage:
             time.sleep(left_s)
 
     def _halt_upgrade(self) -> None:
-        """One that goes further than the step that is done ends after the member that it is at."""
+        """Halt an upgrade that goes further than its step, after the member under way."""
         deadline = time.monotonic() + SETTLES_WITHIN_S
         while self.client.halt_upgrade()["halting"] and time.monotonic() < deadline:
             time.sleep(_POLL_S)
 
     def _no_way_back(self, upgraded: Collection[str]) -> bool:
-        """Whether no member is left of the old etcd though some should be: they cannot get it again."""
+        """Whether too few members of the old etcd are left: an upgraded one cannot go back."""
         there = members_of(self.status())
         return len(upgraded) < len(there) and not any(map(self._is_old, there))
 
@@ -277,7 +271,7 @@ class Stage:
         return float(answer["ready_s"])
 
     def _forget(self) -> None:
-        """What was launched is ending, or somebody else has taken it down."""
+        """Let go of what was launched: it is ending, or somebody else has taken it down."""
         if self._launched is not None:
             self._launched.let_go()
             self._launched.guard.wait(KILLED_WITHIN_S)

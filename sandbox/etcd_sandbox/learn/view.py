@@ -40,12 +40,10 @@ class View(Struct, frozen=True, kw_only=True):
     known: Known = Known()
 
     def member(self, name: str) -> MemberStatus | None:
-        """A member by its name, as it is now."""
         return next((each for each in self.status.members if each.name == name), None)
 
 
 def is_contained(bootstrap: BootstrapStatus) -> bool:
-    """The members are containers."""
     return bootstrap.runtime is not Runtime.PROCESS
 
 
@@ -61,5 +59,4 @@ def is_whole(status: ClusterStatus, hanging: Collection[str] = ()) -> bool:
 
 
 def members_of(status: ClusterStatus) -> tuple[MemberStatus, ...]:
-    """The members that were not removed."""
     return tuple(each for each in status.members if each.state is not ProcessState.REMOVED)

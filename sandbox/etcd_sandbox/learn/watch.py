@@ -43,7 +43,6 @@ class Asking:
         self._gateway = Gateway()
 
     async def aclose(self) -> None:
-        """Close all connections."""
         await self._gateway.aclose()
 
     async def ask(self, wanted: Collection[Asks], status: ClusterStatus) -> Known:
@@ -61,7 +60,7 @@ class Asking:
 
 
 def in_turn(status: ClusterStatus) -> list[MemberStatus]:
-    """Those that answer: the leader first, and learners not at all."""
+    """The voters that answer, the leader first."""
     there = [each for each in status.members if each.role is not None and each.role != "learner"]
     return sorted(there, key=lambda each: each.name != status.leader)
 
@@ -82,7 +81,6 @@ class Keys:
         self._http = Exchange(ssl.create_default_context)
 
     async def aclose(self) -> None:
-        """Close all connections."""
         await self._http.aclose()
 
     async def read(
@@ -149,11 +147,9 @@ class Watch:
         self.present = True
 
     def start(self) -> None:
-        """Begin to listen."""
         self._task = asyncio.create_task(self._listen())
 
     async def stop(self) -> None:
-        """End."""
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -162,7 +158,7 @@ class Watch:
         await self._asking.aclose()
 
     async def begin(self) -> None:
-        """The guide's step begins: all events so far belong to what was before. Raises NotRunning."""
+        """Begin the guide's step: all events so far belong to the past. Raises NotRunning."""
         status = await self._status()
         past = [int(event["seq"]) async for event in self._client.events(follow=False, tail=1)]
         deadline = time.monotonic() + LOOK_EVERY_S * 4
@@ -173,7 +169,7 @@ class Watch:
         self.guide.begin(status)
 
     async def look(self) -> list[Said]:
-        """Look now; what there is to tell. `present` says whether the cluster could be asked."""
+        """Look now; what the guide has to say. `present` says whether the cluster answered."""
         try:
             status = await self._status()
         except SandboxError:
@@ -186,7 +182,6 @@ class Watch:
         return self.guide.look(status, keys, known)
 
     async def rest(self) -> None:
-        """Return when something happened, or it is time to look again."""
         await self._news(LOOK_EVERY_S)
 
     async def _news(self, within_s: float) -> None:
@@ -218,7 +213,7 @@ class Watch:
 
 
 def hanging(status: ClusterStatus) -> dict[str, int]:
-    """The processes of the members that somebody has sent a SIGSTOP without our knowing."""
+    """The members that somebody else stopped by a SIGSTOP, with their pids."""
     import psutil
 
     found = {}

@@ -264,7 +264,6 @@ _NAMED = frozenset(
 
 
 def action(id_: str) -> Action:
-    """The action of that name."""
     return next(each for each in ACTIONS if each.id == id_)
 
 

@@ -2,50 +2,35 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import signal
 import time
 from collections.abc import Sequence
-from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-import msgspec
 from textual import events
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Container, Horizontal
-from textual.css.query import NoMatches
 from textual.driver import Driver
-from textual.filter import Monochrome, NoColor
 from textual.geometry import Offset
 from textual.widgets import Static
-from textual.worker import WorkerFailed
 
 from etcd_sandbox.control.wire import LinesFrame
-from etcd_sandbox.errors import SandboxError
 from etcd_sandbox.model.state import ClusterStatus
 from etcd_sandbox.model.verb import Verb
-from etcd_sandbox.model.verdict import Verdict, sentence
 from etcd_sandbox.tui.actions import ACTIONS, SLOW_DELAY_S, Action, Scope, action
 from etcd_sandbox.tui.feed import Feed
-from etcd_sandbox.tui.logkeys import ANYWHERE
+from etcd_sandbox.tui.keys import ACTION_KEYS, Commands, KeyBar
 from etcd_sandbox.tui.memberrows import headline
-from etcd_sandbox.tui.orderboard import OrderBoard
-from etcd_sandbox.tui.palette import Commands
+from etcd_sandbox.tui.pace import Pace, Standstill
 from etcd_sandbox.tui.refusals import member_of, refusal
 from etcd_sandbox.tui.rooms import LessonRoom, Rooms, Zoom
 from etcd_sandbox.tui.screens.ctl import CtlScreen, Run, ctl_of
 from etcd_sandbox.tui.screens.dialogs import HelpScreen, Leave, MenuScreen, QuitScreen
-from etcd_sandbox.tui.standstill import Standstill
 from etcd_sandbox.tui.store import Store
-from etcd_sandbox.tui.text import printable
-from etcd_sandbox.tui.typedahead import Passed, Typed, TypedAhead
-from etcd_sandbox.tui.widgets import colours
-from etcd_sandbox.tui.widgets.keybar import KeyBar
+from etcd_sandbox.tui.terminalapp import NOTICE_SHOWN_S, TerminalApp
 from etcd_sandbox.tui.widgets.logpanel import LogPanel
 from etcd_sandbox.tui.widgets.members import MembersTable
+from etcd_sandbox.tui.widgets.orders import Orders
 from etcd_sandbox.tui.widgets.pictures import AvailabilityStrip, EventLine, Ring
 
 if TYPE_CHECKING:
@@ -55,13 +40,6 @@ if TYPE_CHECKING:
 
 PAINTED_EVERY_S = 0.1
 
-CALM_PAINTS = 3
-"""While clients are served and nothing happens only every third time: each costs two milliseconds."""
-
-NOTICE_SHOWN_S = 10
-
-ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
-
 LEAST_COLUMNS, LEAST_ROWS = 80, 24
 RIGHT_BUTTON = 3
 
@@ -69,10 +47,8 @@ _OF_SELECTED = (Scope.SELECTED, Scope.CLUSTER)
 _OF_CLUSTER = (Scope.CLUSTER, Scope.SCREEN)
 _OF_LESSON = (Scope.LESSON,)
 
-_RANKS = {f"act('{each.id}')": each.footer for each in ACTIONS if each.footer is not None}
 
-
-class Dashboard(App[Leave]):
+class Dashboard(TerminalApp[Leave]):
     """Watches the cluster of `client`, which it closes at its end.
 
     `owned`: the cluster stops with it, unless it is told to leave it running. `known` is the
@@ -95,22 +71,7 @@ class Dashboard(App[Leave]):
         (36, "-high"),
     ]
     BINDINGS: ClassVar[list[BindingType]] = [
-        *(
-            Binding(
-                each.key,
-                f"act('{each.id}')",
-                each.label,
-                show=each.footer is not None,
-                tooltip=each.help,
-            )
-            for each in ACTIONS
-        ),
-        # Textual passes a key whose action is greyed on to the next that has it: this tells why.
-        *(Binding(each.key, f"refused('{each.id}')", each.label, show=False) for each in ACTIONS),
-        *(
-            Binding(each.key, f'logs("{each.action}")', each.description, show=False)
-            for each in ANYWHERE
-        ),
+        *ACTION_KEYS,
         Binding("ctrl+c", "interrupt", "Quit", show=False, priority=True),
     ]
 
@@ -125,31 +86,23 @@ class Dashboard(App[Leave]):
         tutor: Tutor | None = None,
         driver_class: type[Driver] | None = None,
     ) -> None:
-        super().__init__(driver_class=driver_class)
-        if self.no_color:
-            # Textual would turn colours into greys, and paint the ground.
-            kept = [each for each in self._filters if not isinstance(each, Monochrome)]
-            self._filters = [*kept, NoColor()]
-        self.ansi_theme_dark, self.ansi_theme_light = colours.DARK, colours.LIGHT
+        super().__init__(driver_class=driver_class, notices=notices)
         self.store = Store(cluster=client.paths.name)
         if known is not None:
             self.store.take_status(known)
         self._owned = owned
-        self._notices = notices
         self._client = client
         self._run_ctl = run_ctl or ctl_of(client.paths.name)
         self._ctl_history: list[str] = []
-        self._feed = Feed(self._client, self.store, changed=self._note_news, frame=self._take_frame)
+        self._pace = Pace()
+        self._feed = Feed(
+            self._client, self.store, changed=self._pace.note_news, frame=self._take_frame
+        )
         self._panel = LogPanel(id="logs")
-        self._orders = OrderBoard()
-        self._news = True
+        self._orders = Orders(client)
         self._standstill = Standstill()
-        self._typed_ahead = TypedAhead(self)
-        self._blind = False
         self._newest_us = 0
         self._headline = ""
-        self._calm_of = (0, 0)
-        self._waited = 0
         self._status_seen = 0
         self._greyed: frozenset[str] = frozenset()
         self._writes = False
@@ -158,14 +111,13 @@ class Dashboard(App[Leave]):
         self._rooms = Rooms(lesson=LessonRoom.SHARED if tutor is not None else None)
 
     def compose(self) -> ComposeResult:
-        """The panels, from top to bottom."""
         yield Static(
             f"The dashboard needs {LEAST_COLUMNS} columns and {LEAST_ROWS} rows.", id="too-small"
         )
         yield Static(id="headline", markup=False)
         yield MembersTable(id="members")
         yield AvailabilityStrip(id="strip")
-        yield Static(id="verdict", markup=False)
+        yield self._orders
         with Container(id="told"):
             if self._tutor is not None:
                 # Markdown takes a tenth of a second to import.
@@ -176,105 +128,33 @@ class Dashboard(App[Leave]):
                 yield Ring(id="ring")
                 yield EventLine(id="events")
             yield self._panel
-        yield KeyBar(_RANKS)
+        yield KeyBar()
 
     def on_mount(self) -> None:
-        """Begin to listen, and to paint what comes."""
-        for number in ENDING_SIGNALS:
-            # Textual would leave the terminal as it is while it paints.
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                asyncio.get_running_loop().add_signal_handler(number, self.exit, None)
-        # Until here they were held back, by who runs the dashboard.
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
-        if self._notices is not None:
-            asyncio.get_running_loop().add_reader(self._notices, self._read_notices, self._notices)
+        self.take_terminal()
         self._panel.action_pretty()
         for panel, title in ((Ring, "Links"), (EventLine, "Events"), (LogPanel, "Logs")):
             self.query_one(panel).border_title = title
         self.set_interval(PAINTED_EVERY_S, self._paint)
         self.query_one(MembersTable).focus()
         self._paint()
-        self._blind = True
+        self.heed_keys_once_seen()
         # What is known comes first on the screen, and then the questions.
         self.call_after_refresh(self._feed.start)
         if self._tutor is not None:
             self._begin_lesson(self._tutor)
 
-    def _handle_exception(self, error: Exception) -> None:
-        """At the end widgets go before the palette's search for commands that still asks for them."""
-        cause = error.error if isinstance(error, WorkerFailed) else error
-        if not (self._exit and isinstance(cause, NoMatches)):
-            super()._handle_exception(error)
-
-    def _fatal_error(self) -> None:
-        """End; `crash` is told by who runs it, since Textual would print it with all its variables."""
-        self._close_messages_no_wait()
-
-    @property
-    def crash(self) -> Exception | None:
-        """What ended the dashboard that nobody caught."""
-        return self._exception
-
     async def on_unmount(self) -> None:
-        """Give the connections back."""
         if self._tutor is not None:
             await self._tutor.stop()
         await self._feed.stop()
 
-    # What is typed.
-
-    def post_display_hook(self) -> None:
-        """Heed keys from the first picture on, and none that waits behind others since before it."""
-        if self._blind:
-            self._blind = False
-            self.call_later(self._heed_keys)
-
-    def _heed_keys(self) -> None:
-        if dropped := self._typed_ahead.drop(getattr(self._driver, "typed_before", "")):
-            self.notify(dropped, severity="warning", timeout=NOTICE_SHOWN_S, markup=False)
-        self.run_worker(self._typed_ahead.go(), group="typed")
-
-    async def on_event(self, event: events.Event) -> None:
-        """What is typed is dealt with in turn, so that text never acts as keys."""
-        if self._typed_ahead.waits(event):
-            return
-        widget = (self.focused or self.screen) if isinstance(event, Typed) else self
-        await super().on_event(event)
-        self._typed_ahead.goes_to(event, widget)
-
-    def on_passed(self, event: Passed) -> None:
-        """A key has gone the whole way."""
-        event.arrived.set()
-
     # Painting.
-
-    def _note_news(self) -> None:
-        self._news = True
-
-    @property
-    def behind(self) -> bool:
-        """Whether the terminal has not taken yet what was painted before: a slow one is not hurried."""
-        return bool(getattr(self._driver, "behind", False))
 
     def _take_frame(self, frame: Frame) -> None:
         if isinstance(frame, LinesFrame):
             self._newest_us = frame.time_us
         self._panel.take(frame)
-
-    def _read_notices(self, fd: int) -> None:
-        content = os.read(fd, 65536)
-        if not content:
-            asyncio.get_running_loop().remove_reader(fd)
-        for line in content.decode(errors="replace").splitlines():
-            self.notify(printable(line), timeout=NOTICE_SHOWN_S, markup=False)
-
-    def _is_calm(self) -> bool:
-        """Whether all that is new are tenths of a second in which clients were served as before."""
-        before, self._calm_of = self._calm_of, (self.store.status_news, self.store.event_news)
-        if before != self._calm_of or not self.store.buckets:
-            return False
-        newest = self.store.buckets[-1]
-        return not self.store.members or (newest.is_served)
 
     def _paint(self) -> None:
         if not self.is_running:  # at the end the widgets go before the timer
@@ -285,12 +165,8 @@ class Dashboard(App[Leave]):
             time.monotonic(), now_us, ring.first, ring.end, self._newest_us, ring.skipped
         ):
             self.notify(said, timeout=NOTICE_SHOWN_S, markup=False)
-        if not self._news or self.behind:
+        if self.behind or not self._pace.is_due(self.store):
             return
-        self._waited += 1
-        if self._is_calm() and self._waited < CALM_PAINTS:
-            return
-        self._news, self._waited = False, 0
         if (words := headline(self.store)) != self._headline:
             self._headline = words
             self.query_one("#headline", Static).update(words, layout=False)
@@ -305,7 +181,6 @@ class Dashboard(App[Leave]):
             self._grey()
 
     def on_members_table_selected(self) -> None:
-        """What the keys can do depends on whom they act on."""
         self._grey()
 
     def _grey(self) -> None:
@@ -315,19 +190,10 @@ class Dashboard(App[Leave]):
             self._greyed = greyed
             self.refresh_bindings()
 
-    def _tell_orders(self) -> None:
-        if not self.is_running:
-            return
-        line = self.query_one("#verdict", Static)
-        line.update(self._orders.text())
-        line.set_class(bool(self._orders.text()), "-told")
-        line.set_class(self._orders.alarming, "-alarming")
-
     # What makes sense.
 
     @property
     def selected(self) -> str | None:
-        """The process that the keys act on."""
         return self.query_one(MembersTable).selected
 
     @property
@@ -337,17 +203,17 @@ class Dashboard(App[Leave]):
         return tuple(each for each in ACTIONS if has_lesson or each.scope is not Scope.LESSON)
 
     def refusal(self, each: Action) -> str | None:
-        """Why an action makes no sense now; None when it does."""
+        """Why an action makes no sense now, or None."""
         lesson = self._tutor.standing if self._tutor is not None else None
         return refusal(each, self.store, self.selected, lesson)
 
     def refusals(self) -> dict[str, str]:
-        """The actions that make no sense now, with the reasons."""
+        """The reason of each action that makes no sense now."""
         reasons = {each.id: self.refusal(each) for each in self.actions}
         return {id_: reason for id_, reason in reasons.items() if reason is not None}
 
     def check_action(self, action_name: str, parameters: tuple[object, ...]) -> bool | None:
-        """Grey out what makes no sense now; of two actions on one key show the one that does."""
+        """Grey out an action that makes no sense now; show the one of two on a key that does."""
         if action_name == "interrupt":
             return not isinstance(self.screen, CtlScreen)
         if action_name not in ("act", "refused"):
@@ -363,13 +229,12 @@ class Dashboard(App[Leave]):
         return False if any(self.refusal(each) is None for each in others) else None
 
     def action_refused(self, id_: str) -> None:
-        """A key that is grey was pressed."""
         self.action_act(id_)
 
     # Acting.
 
     def action_act(self, id_: str) -> None:
-        """Do what a key, the menu or the palette says; what makes no sense now is told."""
+        """Do what a key, the menu or the palette asks for, or say why it makes no sense now."""
         chosen = action(id_)
         if self.query_one("#too-small").display and chosen.id not in ("quit", "help"):
             return  # nobody sees whom it would be done to
@@ -410,7 +275,7 @@ class Dashboard(App[Leave]):
                 self.action_change_theme()
             case "snapshot":
                 # What was over the screen has to be gone from the picture.
-                self.call_after_refresh(self._save_picture)
+                self.call_after_refresh(self.save_picture, self.store.cluster)
             case "quit":
                 self._leave()
             case "lesson":
@@ -427,28 +292,7 @@ class Dashboard(App[Leave]):
         select = [self.selected or ""] if chosen.scope is Scope.SELECTED else []
         if chosen.id == "start-all":
             select = ["all"]
-        number = self._orders.begin(" ".join((verb.value, *map(printable, select))))
-        self._tell_orders()
-        delay_s = SLOW_DELAY_S if verb is Verb.SLOW else 0.0
-        self.run_worker(self._send(number, verb, select, delay_s), group="orders")
-
-    async def _send(self, number: int, verb: Verb, select: list[str], delay_s: float) -> None:
-        try:
-            answer = await self._client.act(verb, select, delay_s=delay_s)
-            verdict = msgspec.convert(answer, Verdict)
-        except SandboxError as error:
-            self._orders.end(number, printable(f"{verb} {' '.join(select)}: {error}"))
-            self.notify(
-                "\n".join(filter(None, (str(error), error.hint))), severity="error", markup=False
-            )
-        except msgspec.MsgspecError as error:
-            self._orders.end(number, f"{verb}: the answer is not understood: {error}")
-        else:
-            whom = f"{verb} {', '.join(verdict.targets)}".strip()
-            words = printable(f"{whom}: {sentence(verdict) or 'done'}")
-            lost = verdict.quorum is not None and verdict.leader_after is None
-            self._orders.end(number, words, alarming=lost)
-        self._tell_orders()
+        self._orders.send(verb, select, SLOW_DELAY_S if verb is Verb.SLOW else 0.0)
 
     def _toggle_writes(self) -> None:
         self._writes = not self._writes
@@ -481,7 +325,6 @@ class Dashboard(App[Leave]):
         self.run_worker(tutor.go(self.query_one(LessonPanel), self._grey), group="lesson")
 
     def on_lesson_panel_unfolded(self) -> None:
-        """The answer is seen."""
         if self._tutor is not None:
             self._tutor.unfolded()
 
@@ -504,6 +347,8 @@ class Dashboard(App[Leave]):
         cluster = self.store.cluster
         self.push_screen(CtlScreen(cluster, member, self._run_ctl, self._ctl_history))
 
+    # Menus.
+
     def on_click(self, event: events.Click) -> None:
         """The right button opens a menu: of the row under it, or of the cluster."""
         if event.button != RIGHT_BUTTON or self.screen is not self.screen_stack[0]:
@@ -511,18 +356,12 @@ class Dashboard(App[Leave]):
         below = event.widget.ancestors_with_self if event.widget is not None else []
         if any(isinstance(each, MembersTable) for each in below):
             self._open_menu(event.screen_offset, _OF_SELECTED)
-        elif any(
-            isinstance(each, Ring | AvailabilityStrip) or each.id == "headline" for each in below
-        ):
+        elif any(each.id in ("ring", "strip", "headline") for each in below):
             self._open_menu(event.screen_offset, _OF_CLUSTER)
         elif any(each.id == "lesson" for each in below):
             self._open_menu(event.screen_offset, _OF_LESSON)
 
     def _open_menu(self, at: Offset, scopes: Sequence[Scope]) -> None:
-        groups = [
-            [each for each in ACTIONS if each.scope is scope and each.id != "menu"]
-            for scope in scopes
-        ]
         of_selected = Scope.SELECTED in scopes and self.selected is not None
         title = self.selected or "" if of_selected else self.store.cluster
 
@@ -530,32 +369,15 @@ class Dashboard(App[Leave]):
             if id_ is not None:
                 self.action_act(id_)
 
-        self.push_screen(MenuScreen(title, groups, self.refusals(), at), chosen)
-
-    def _save_picture(self) -> None:
-        taken = datetime.now().strftime("%Y-%m-%d-%H%M%S")
-        try:
-            self.deliver_screenshot(f"{self.store.cluster}-{taken}.svg", path=str(Path.cwd()))
-        except OSError as error:  # the working directory may be gone
-            self.notify(f"not saved: {error}", severity="error", markup=False)
-
-    def on_delivery_complete(self, event: events.DeliveryComplete) -> None:
-        """The picture is there."""
-        where = f": {event.path}" if event.path is not None else ""
-        self.notify(f"saved the screen{where}", markup=False)
-
-    def on_delivery_failed(self, event: events.DeliveryFailed) -> None:
-        """It is not."""
-        self.notify(f"not saved: {event.exception}", severity="error", markup=False)
+        self.push_screen(MenuScreen(title, scopes, self.refusals(), at), chosen)
 
     # Leaving.
 
     def action_interrupt(self) -> None:
-        """Ctrl-C, wherever it is pressed."""
         self._leave()
 
     async def action_quit(self) -> None:
-        """Whatever Textual takes for the end of the app."""
+        """Textual's own action, which would not ask what becomes of the cluster."""
         self._leave()
 
     def _leave(self) -> None:

@@ -56,13 +56,12 @@ class Feed:
         self._heard_us = 0
 
     def start(self) -> None:
-        """Begin."""
         for stream in (self._statuses, self._events, self._logs):
             self._tasks.append(asyncio.create_task(self._again_and_again(stream)))
         self.probe(writes=False)
 
     def probe(self, *, writes: bool) -> None:
-        """Watch whether clients are served, by reads, or by reads and writes."""
+        """Watch whether clients are served: by reads, or by reads and writes."""
         if self._buckets is not None:
             self._buckets.cancel()
             self._tasks.append(self._buckets)
@@ -73,7 +72,6 @@ class Feed:
         self._buckets = asyncio.create_task(self._again_and_again(watch))
 
     async def stop(self) -> None:
-        """End."""
         tasks = [*self._tasks, *([self._buckets] if self._buckets else [])]
         for task in tasks:
             task.cancel()

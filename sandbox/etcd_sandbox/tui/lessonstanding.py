@@ -35,7 +35,6 @@ class Standing(Struct, frozen=True, kw_only=True):
 
     @property
     def words(self) -> str:
-        """What is going on, or waited for."""
         if self.running:
             return "a command runs · e ends it"
         match self.phase:

@@ -61,16 +61,14 @@ class LogFilter(Struct, frozen=True):
 
     @property
     def is_open(self) -> bool:
-        """Whether every line passes."""
         return self.processes is None and not self.reads
 
     @property
     def reads(self) -> bool:
-        """Whether lines have to be looked at, not only the name of their process."""
+        """Whether a line has to be read, beyond the name of its process."""
         return self.level not in (None, Level.DEBUG) or self.pattern is not None
 
     def admits(self, chunk: Chunk) -> bool:
-        """Whether lines of the chunk may pass."""
         return self.processes is None or chunk.process in self.processes or bool(chunk.skipped)
 
     def keeps(self, line: bytes) -> bool:
@@ -86,7 +84,7 @@ def found_in(pattern: re.Pattern[str], line: bytes) -> bool:
 
 
 def kept(chunks: Iterable[Chunk], chosen: LogFilter) -> Iterator[tuple[Chunk, list[bytes]]]:
-    """The lines that pass, by chunk; a chunk of skipped lines with no line."""
+    """The lines that pass, by chunk; a chunk of skipped lines comes without lines."""
     for chunk in chunks:
         if not chosen.admits(chunk):
             continue
@@ -201,7 +199,6 @@ class Search:
 
     @property
     def done(self) -> bool:
-        """Whether there is nothing left to do."""
         return self.ended or self.found is not None
 
     def step(self, budget_s: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -231,7 +228,10 @@ class Search:
 
 
 def save(path: Path, chunks: Iterable[Chunk], chosen: LogFilter) -> int:
-    """How many lines were written. An existing file is left alone: FileExistsError."""
+    """Write the lines that pass to a new file, each behind the name of its process; how many.
+
+    Raises FileExistsError where the file exists.
+    """
     count = 0
     with path.open("xb") as file:
         for chunk, lines in kept(chunks, chosen):

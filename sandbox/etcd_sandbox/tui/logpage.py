@@ -49,22 +49,21 @@ class Reader:
         return self._last(listing, height)
 
     def leave_end(self, page: list[Row], end: int) -> None:
-        """Stay with what is seen. `end` is the number that the next line gets."""
+        """Stay with the rows that are seen. `end` is the number that the next line gets."""
         if self.top is None and page:
             self.top = Place(page[0].number, page[0].part)
             self.left_at = end
 
     def follow(self) -> None:
-        """Back to the end."""
         self.top = None
 
     def go(self, listing: Listing, number: int, above: int) -> None:
-        """Have that line seen, with about so many rows above it."""
+        """Show that line, with about `above` rows above it."""
         before = listing.before(number, above)
         self.top = Place(before[0] if before else number)
 
     def restart_line(self) -> None:
-        """Lines have other rows now: stay with the line, from its first row on."""
+        """Stay with the line, from its first row on: its rows have changed."""
         if self.top is not None:
             self.top = Place(self.top.number)
 

@@ -43,7 +43,6 @@ class Chunk(NamedTuple):
         return self.first + self.lines
 
     def split(self) -> list[bytes]:
-        """Its lines, without newlines."""
         return self.data[:-1].split(b"\n")
 
 
@@ -121,7 +120,6 @@ class LogRing:
         return self._chunks[self._index(number)]
 
     def split(self, chunk: Chunk) -> list[bytes]:
-        """The chunk's lines; those of the chunks asked for last are remembered."""
         found = self._split.get(chunk.first)
         if found is None:
             found = self._split[chunk.first] = chunk.split()

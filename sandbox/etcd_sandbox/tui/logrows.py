@@ -9,14 +9,14 @@ from itertools import pairwise
 
 from msgspec import Struct
 from rich.ansi import AnsiDecoder
-from rich.cells import cell_len, chop_cells, set_cell_size
+from rich.cells import cell_len, chop_cells
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
 from etcd_sandbox.etcd.logline import LogLine, read_line
 from etcd_sandbox.tui.logring import Line
-from etcd_sandbox.tui.text import coloured, shortened, visible
+from etcd_sandbox.tui.text import coloured, padded, visible
 
 _ISO = re.compile(r"\d{4}-\d\d-\d\d[T ](\d\d:\d\d:\d\d(?:[.,]\d+)?)")
 _CAPNSLOG_CLOCK = re.compile(rb"\d{4}-\d\d-\d\d (\d\d:\d\d:\d\d\.\d{3})")
@@ -120,7 +120,7 @@ def rows(line: Line, look: Look, name_style: Style, *, marked: bool) -> list[Cel
     if line.skipped:
         text = f"… {line.skipped:,} line{'s' * (line.skipped != 1)} skipped …"
         return [_row([(text[: look.width], _ITALIC)], look)]
-    name = set_cell_size(shortened(visible(line.process), look.name_columns), look.name_columns)
+    name = padded(visible(line.process), look.name_columns)
     runs = _pretty(line.data, look) if look.pretty else None
     if runs is None:
         runs = _raw(line.data)

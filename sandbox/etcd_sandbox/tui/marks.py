@@ -43,7 +43,6 @@ _OTHER = Mark("·", "", FAINT)
 
 
 def mark_of(event: Event) -> Mark:
-    """The sign of an event."""
     if event.fields.get("fault") == "pause":
         return _PAUSED if event.kind is Kind.FAULT_APPLIED else _RESUMED
     return _MARKS.get(event.kind, _OTHER)

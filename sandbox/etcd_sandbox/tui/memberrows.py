@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import asdict, replace
+from rich.cells import cell_len
 
 from etcd_sandbox.model.access import WANTS_USER
 from etcd_sandbox.model.fault import LinkFault, LinkFaultKind, Pair, Rule, rules_of
@@ -21,7 +22,7 @@ from etcd_sandbox.model.state import (
     Role,
 )
 from etcd_sandbox.tui.store import Store
-from etcd_sandbox.tui.text import Column, Line, Piece, printable, table
+from etcd_sandbox.tui.text import Column, Line, Piece, fit, joined, printable, table, width_of
 from etcd_sandbox.tui.widgets.colours import BAD, FAINT, GOOD, ODD, PLAIN, STRONG, of_process
 from etcd_sandbox.words import shown
 from etcd_sandbox.words.shown import NOTHING, percent, size, span, word
@@ -272,3 +273,92 @@ def _process(process: ProcessStatus, index: int) -> list[Piece]:
         (span(process.uptime_s), PLAIN),
         (printable(process.command), FAINT),
     ]
+
+
+DOWN, PAUSED, STARTING, SILENT, UNDECIDED, FOLLOWS, LEARNS = "†", "‖", "…", "?", "◇", "●", "○"
+
+_NAME_CELLS = 20
+_SYMBOLS = {
+    Role.LEADER: LEADS,
+    Role.FOLLOWER: FOLLOWS,
+    Role.CANDIDATE: UNDECIDED,
+    Role.LEARNER: LEARNS,
+    Role.PROXY: LEARNS,
+}
+
+
+class Label(Struct, frozen=True):
+    """How a member is named in the picture: a symbol and its name, and below what it is."""
+
+    title: str
+    words: str
+    style: str
+    words_style: str
+
+    def width(self, rows: int) -> int:
+        """Its cells when it takes that many rows."""
+        title, words = cell_len(self.title), cell_len(self.words)
+        return max(title, words) if rows == 2 else title + 1 + words
+
+
+def symbol_and_words(member: MemberStatus, status: ClusterStatus) -> tuple[str, str]:
+    """What a member is: its role while it answers, else why it does not."""
+    if member.state is ProcessState.PAUSED:
+        return PAUSED, "paused"
+    if not member.state.alive:
+        return DOWN, member.state.value
+    if member.state is not ProcessState.RUNNING:
+        return STARTING, member.state.value
+    if member.role is None:
+        return SILENT, "no answer"
+    return _SYMBOLS[member.role], role_words(member, status)
+
+
+def label_of(
+    member: MemberStatus, index: int, status: ClusterStatus, rules: Mapping[Pair, Rule]
+) -> Label:
+    symbol, words = symbol_and_words(member, status)
+    answers = member.state is ProcessState.RUNNING and member.role is not None
+    if answers and member.term is not None and member.role in (Role.LEADER, Role.CANDIDATE):
+        words += f" · term {member.term}"
+    elif member.state.alive and words_for(member.name, _names(status), rules) == "cut off":
+        words += " · cut off"
+    colour = of_process(index)
+    leads = member.role is Role.LEADER and not is_stale(member, status)
+    if not member.state.alive:
+        words_style = BAD
+    else:
+        words_style = PLAIN if answers and member.healthy and not member.alarms else ODD
+    return Label(
+        title=f"{symbol} {fit(printable(member.name), _NAME_CELLS)}",
+        words=words,
+        style=f"{STRONG} {colour}" if leads else colour,
+        words_style=words_style,
+    )
+
+
+def listed_members(
+    status: ClusterStatus, rules: Mapping[Pair, Rule], width: int, height: int
+) -> list[Line]:
+    """The members in words, as many on a line as fit; nothing if not all can be told."""
+    lines: list[list[Piece]] = [[]]
+    for index, member in enumerate(status.members):
+        label = label_of(member, index, status, rules)
+        links = words_for(member.name, _names(status), rules)
+        if links and "cut off" not in label.words and member.state.alive:
+            label = replace(label, words=f"{label.words} · {links}", words_style=ODD)
+        if label.width(1) > width:
+            label = replace(label, words=label.words.partition(" · ")[0])
+        if label.width(1) > width:
+            return []
+        before = width_of(tuple(lines[-1]))
+        if before and before + 2 + label.width(1) > width:
+            lines.append([])
+        elif before:
+            lines[-1].append(("  ", ""))
+        lines[-1] += [(f"{label.title} ", label.style), (label.words, label.words_style)]
+    return [joined(line) for line in lines] if len(lines) <= height else []
+
+
+def _names(status: ClusterStatus) -> list[str]:
+    return [member.name for member in status.members]

@@ -6,14 +6,14 @@ import math
 from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
-from msgspec.structs import asdict, replace
+from msgspec.structs import asdict
 from rich.cells import cell_len
 
 from etcd_sandbox.model.fault import Pair, Rule
-from etcd_sandbox.model.state import ClusterStatus, MemberStatus, ProcessState, Role
-from etcd_sandbox.tui.memberrows import LEADS, delay_words, is_stale, rules_in, words_for
-from etcd_sandbox.tui.text import Line, Piece, fit, joined, printable, width_of
-from etcd_sandbox.tui.widgets.colours import BAD, FAINT, GOOD, ODD, PLAIN, STRONG, of_process
+from etcd_sandbox.model.state import ClusterStatus, ProcessState, Role
+from etcd_sandbox.tui.memberrows import Label, delay_words, label_of, listed_members, rules_in
+from etcd_sandbox.tui.text import Line, Piece, fit, joined
+from etcd_sandbox.tui.widgets.colours import BAD, FAINT, GOOD, ODD, STRONG, of_process
 from etcd_sandbox.words.shown import quorum as quorum_words
 
 DOTS_WIDE, DOTS_HIGH = 2, 4
@@ -42,9 +42,9 @@ class Canvas:
         every: int = 1,
         gap: tuple[float, float] = (1.0, 1.0),
     ) -> None:
-        """A straight line between the middles of two cells: each `every`th dot, none within `gap`.
+        """A straight line between the middles of two cells, of each `every`th dot.
 
-        The gap is given as two shares of the way.
+        No dot is drawn between the two shares of the way in `gap`.
         """
         x0, y0 = ((start[0] + 0.5) * DOTS_WIDE, (start[1] + 0.5) * DOTS_HIGH)
         x1, y1 = ((end[0] + 0.5) * DOTS_WIDE, (end[1] + 0.5) * DOTS_HIGH)
@@ -159,97 +159,6 @@ def _stretched(values: Sequence[float]) -> list[float]:
     return [round(2 * (value - least) / (most - least) - 1, 6) for value in values]
 
 
-DOWN, PAUSED, STARTING, SILENT, UNDECIDED, FOLLOWS, LEARNS = "†", "‖", "…", "?", "◇", "●", "○"
-
-_NAME_CELLS = 20
-_ROLES = {
-    Role.LEADER: (LEADS, "leader"),
-    Role.FOLLOWER: (FOLLOWS, "follower"),
-    Role.CANDIDATE: (UNDECIDED, "candidate"),
-    Role.LEARNER: (LEARNS, "learner"),
-    Role.PROXY: (LEARNS, "proxy"),
-}
-
-
-class Label(Struct, frozen=True):
-    """How a member is named in the picture: a symbol and its name, and below what it is."""
-
-    title: str
-    words: str
-    style: str
-    words_style: str
-
-    def width(self, rows: int) -> int:
-        """Its cells when it takes that many rows."""
-        title, words = cell_len(self.title), cell_len(self.words)
-        return max(title, words) if rows == 2 else title + 1 + words
-
-
-def symbol_and_words(member: MemberStatus, status: ClusterStatus) -> tuple[str, str]:
-    """What a member is: its role while it answers, else why it does not."""
-    if member.state is ProcessState.PAUSED:
-        return PAUSED, "paused"
-    if not member.state.alive:
-        return DOWN, member.state.value
-    if member.state is not ProcessState.RUNNING:
-        return STARTING, member.state.value
-    if member.role is None:
-        return SILENT, "no answer"
-    symbol, words = _ROLES[member.role]
-    return symbol, "leader (stale)" if is_stale(member, status) else words
-
-
-def label_of(
-    member: MemberStatus, index: int, status: ClusterStatus, rules: Mapping[Pair, Rule]
-) -> Label:
-    symbol, words = symbol_and_words(member, status)
-    answers = member.state is ProcessState.RUNNING and member.role is not None
-    if answers and member.term is not None and member.role in (Role.LEADER, Role.CANDIDATE):
-        words += f" · term {member.term}"
-    elif member.state.alive and words_for(member.name, _names(status), rules) == "cut off":
-        words += " · cut off"
-    colour = of_process(index)
-    leads = member.role is Role.LEADER and not is_stale(member, status)
-    dead = not member.state.alive
-    return Label(
-        title=f"{symbol} {fit(printable(member.name), _NAME_CELLS)}",
-        words=words,
-        style=f"{STRONG} {colour}" if leads else colour,
-        words_style=BAD
-        if dead
-        else PLAIN
-        if answers and member.healthy and not member.alarms
-        else ODD,
-    )
-
-
-def listed(
-    status: ClusterStatus, rules: Mapping[Pair, Rule], width: int, height: int
-) -> list[Line]:
-    """The members in words, as many on a line as fit; nothing if not all can be told."""
-    lines: list[list[Piece]] = [[]]
-    for index, member in enumerate(status.members):
-        label = label_of(member, index, status, rules)
-        links = words_for(member.name, _names(status), rules)
-        if links and "cut off" not in label.words and member.state.alive:
-            label = replace(label, words=f"{label.words} · {links}", words_style=ODD)
-        if label.width(1) > width:
-            label = replace(label, words=label.words.partition(" · ")[0])
-        if label.width(1) > width:
-            return []
-        before = width_of(tuple(lines[-1]))
-        if before and before + 2 + label.width(1) > width:
-            lines.append([])
-        elif before:
-            lines[-1].append(("  ", ""))
-        lines[-1] += [(f"{label.title} ", label.style), (label.words, label.words_style)]
-    return [joined(line) for line in lines] if len(lines) <= height else []
-
-
-def _names(status: ClusterStatus) -> list[str]:
-    return [member.name for member in status.members]
-
-
 CUT = "✕"
 
 LABELS_TOLD = 4
@@ -275,7 +184,7 @@ def draw(status: ClusterStatus, width: int, height: int) -> list[Line]:
             places = places_of([label.width(rows) for label in labels], rows, width, height - 1)
             if places is not None:
                 return _ring(status, rules, labels, places, rows, (width, height))
-    return listed(status, rules, width, height)
+    return listed_members(status, rules, width, height)
 
 
 def shown_of(status: ClusterStatus) -> object:
@@ -301,8 +210,8 @@ def _ring(
     for label, place in zip(labels, places, strict=True):
         for y in range(place.y, place.y + rows):
             canvas.text(place.x - 1, y, " " * (place.width + 2), "")
-        title_x = place.x + (place.width - cell_len(label.title)) // 2
         if rows == 2:
+            title_x = place.x + (place.width - cell_len(label.title)) // 2
             words_x = place.x + (place.width - cell_len(label.words)) // 2
             canvas.text(title_x, place.y, label.title, label.style)
             canvas.text(words_x, place.y + 1, label.words, label.words_style)
@@ -363,7 +272,7 @@ def _links(
     links = []
     for i, one in enumerate(status.members):
         for j, another in enumerate(status.members[:i]):
-            if not (_talks(one) and _talks(another)):
+            if not one.state is another.state is ProcessState.RUNNING:
                 continue
             follows = j if one.follows == another.name else None
             if another.follows == one.name:
@@ -377,10 +286,6 @@ def _links(
                 )
             )
     return links
-
-
-def _talks(member: MemberStatus) -> bool:
-    return member.state is ProcessState.RUNNING
 
 
 def _mark(canvas: Canvas, start: _Spot, end: _Spot, text: str, style: str) -> None:

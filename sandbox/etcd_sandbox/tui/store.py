@@ -73,17 +73,15 @@ class Store(Struct):
 
     @property
     def members(self) -> tuple[MemberStatus, ...]:
-        """The members, in the order of the cluster."""
         return self.status.members if self.status is not None else ()
 
     @property
     def lacks_members(self) -> bool:
-        """Whether there is no etcd that clients could be served by; before the first answer that is not known."""
+        """Whether the cluster has no etcd; False before the first answer."""
         return self.status is not None and not self.status.members
 
     @property
     def processes(self) -> tuple[ProcessStatus, ...]:
-        """What runs beside the members."""
         return self.status.processes if self.status is not None else ()
 
     @property
@@ -92,14 +90,12 @@ class Store(Struct):
         return [member.process for member in self.members] + [each.name for each in self.processes]
 
     def entry(self, process: str | None) -> MemberStatus | ProcessStatus | None:
-        """What the last status says of a process."""
         for member in self.members:
             if member.process == process:
                 return member
         return next((each for each in self.processes if each.name == process), None)
 
     def take_status(self, status: ClusterStatus) -> None:
-        """The supervisor answered."""
         self.connected, self.trouble = True, ""
         self.status = status
         self.status_news += 1
@@ -107,12 +103,11 @@ class Store(Struct):
             self.outages.clear()
 
     def lose(self, trouble: str) -> None:
-        """The supervisor does not answer; what was known stays, and is shown as old."""
+        """Note that the supervisor does not answer; what was known stays, and is shown as old."""
         self.connected, self.trouble = False, trouble
         self.status_news += 1
 
     def take_event(self, event: Event) -> None:
-        """Something happened."""
         after_s = None
         if self.events:
             after = _moment(event) - _moment(self.events[-1].event)
@@ -122,7 +117,6 @@ class Store(Struct):
         self.event_news += 1
 
     def take_bucket(self, bucket: Bucket) -> None:
-        """One more tenth of a second is known."""
         before_us = self.buckets[-1].time_us if self.buckets else bucket.time_us
         self.buckets.append(bucket)
         self.bucket_news += 1
@@ -149,7 +143,7 @@ class Store(Struct):
                 self.outages.append(_lasting(going_on, until_us))
 
     def _end(self, outage: Outage, ended_us: int) -> None:
-        """It is over; one that nobody would have noticed was none."""
+        """End an outage, and forget it if nobody would have noticed."""
         ended = replace(_lasting(outage, ended_us), ended_us=ended_us)
         if ended_us - outage.began_us >= UNNOTICED_S * 1_000_000:
             self.outages.append(ended)

@@ -42,7 +42,6 @@ _RARE = (("▒", "late"), ("┄", "waiting"))
 
 
 def buckets_per_cell(width: int) -> int:
-    """How many buckets a cell of a line of `width` cells stands for."""
     return max(1, round(SHOWN_S / BUCKET_S / max(1, width - GUTTER)))
 
 

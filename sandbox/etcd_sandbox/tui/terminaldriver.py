@@ -43,7 +43,6 @@ class Painter(WriterThread):
             self._queue.not_full.notify_all()
 
     def run(self) -> None:
-        """Write what comes until the end."""
         while (text := self._queue.get()) is not None:
             self._busy = True
             if not self._gone:
@@ -93,7 +92,6 @@ class TerminalDriver(linux_driver.LinuxDriver):
     """What was typed before the terminal was the dashboard's."""
 
     def start_application_mode(self) -> None:
-        """Take the terminal."""
         if self._writer_thread is None and self.input_tty:
             self.typed_before = _typed_before(self.fileno)
         vars(linux_driver).update(WriterThread=Painter, getincrementaldecoder=_lenient)

@@ -123,11 +123,6 @@ def visible(text: str) -> str:
     return text.expandtabs(8).translate(_PICTURES)
 
 
-def shortened(text: str, columns: int) -> str:
-    """At most that many columns of the text, with `…` where something is missing."""
-    return text if cell_len(text) <= columns else set_cell_size(text, columns - 1).rstrip() + "…"
-
-
 _PART = re.compile(r"[^ ,]*(?:, ?| |$)")
 _JOINT = re.compile(r"=|(?<!:)(?<!:/)/+(?!/)")
 _BETWEEN = " · "

@@ -21,32 +21,23 @@ WORDS = Words(enter="o", hint="!", skip=">", back="<")
 class Page(Protocol):
     """Where a lesson is shown."""
 
-    def show(self, step: Step, number: int, of: int) -> None:
-        """The page of a step."""
+    def show(self, step: Step, number: int, of: int) -> None: ...
 
-    def say(self, said: Said) -> None:
-        """A sentence of the guide."""
+    def say(self, said: Said) -> None: ...
 
-    def why(self, step: Step) -> None:
-        """What is told once the step was done."""
+    def why(self, step: Step) -> None: ...
 
-    def prepared(self, text: str) -> None:
-        """What the guide did by itself."""
+    def prepared(self, text: str) -> None: ...
 
-    def plain(self, text: str) -> None:
-        """A sentence about the lesson itself."""
+    def plain(self, text: str) -> None: ...
 
-    def typed(self, line: str) -> None:
-        """A command that the guide types."""
+    def typed(self, line: str) -> None: ...
 
-    def clear(self) -> None:
-        """Another step is going to be shown, and not because this one was done."""
+    def clear(self) -> None: ...
 
-    def hint(self, step: Step) -> None:
-        """What helps with a step."""
+    def hint(self, step: Step) -> None: ...
 
-    def printed(self, data: bytes) -> None:
-        """What the command that runs prints."""
+    def printed(self, data: bytes) -> None: ...
 
     def question(self) -> None:
         """The question, with its answer folded away."""
@@ -54,8 +45,7 @@ class Page(Protocol):
     def answer(self) -> None:
         """Unfold it; `unfolded` is called once it is seen."""
 
-    def stand(self, now: Standing) -> None:
-        """Where the lesson stands."""
+    def stand(self, now: Standing) -> None: ...
 
 
 class Tutor:
@@ -95,7 +85,7 @@ class Tutor:
         return self.standing.phase is Phase.DONE
 
     async def go(self, page: Page, changed: Callable[[], None]) -> None:
-        """Until it is cancelled, or `stop` ends it."""
+        """Run the lesson until it is cancelled or `stop` ends it."""
         self._page, self._changed = page, changed
         self._task = asyncio.current_task()
         self._course = Course(
@@ -148,7 +138,7 @@ class Tutor:
             self._stand(phase=Phase.DONE)
 
     async def _once(self) -> None:
-        """Whatever comes first: a wish, or news of the cluster."""
+        """Wait for a wish or for news of the cluster, and act on it."""
         wish = asyncio.create_task(self._wishes.get())
         waited: set[asyncio.Task[Any]] = {wish}
         if self.guide.step is not None:
@@ -187,7 +177,7 @@ class Tutor:
         self._stand(phase=Phase.PREPARING)
 
     def _settle(self) -> None:
-        """Nothing is under way any more."""
+        """Say where the lesson stands once nothing is under way."""
         step = self.guide.step
         if step is not None:
             self._stand(
@@ -211,26 +201,20 @@ class Tutor:
     # How a course shows itself.
 
     def show(self, step: Step) -> None:
-        """The page of a step."""
         self._page.show(step, self.guide.at + 1, len(self.guide.steps))
 
     def say(self, said: Said) -> None:
-        """A sentence of the guide."""
         self._page.say(said)
 
     def why(self, step: Step) -> None:
-        """What is told once the step was done, while the next is prepared."""
         self._page.why(step)
         self._stand(phase=Phase.PREPARING)
 
     def prepared(self, text: str) -> None:
-        """What the guide did by itself."""
         self._page.prepared(text)
 
     def plain(self, text: str) -> None:
-        """A sentence about the lesson itself."""
         self._page.plain(text)
 
     def typed(self, line: str) -> None:
-        """A command that the guide types."""
         self._page.typed(line)

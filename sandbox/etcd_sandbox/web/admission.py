@@ -120,5 +120,4 @@ def message_of(text: str) -> Message | None:
 
 
 def within(columns: int, rows: int) -> tuple[int, int]:
-    """The size of a screen that there can be."""
     return min(max(columns, 1), MOST_COLUMNS), min(max(rows, 1), MOST_ROWS)

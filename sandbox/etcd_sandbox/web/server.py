@@ -41,7 +41,7 @@ class Viewer(AppService):
     """The dashboard process that one websocket shows."""
 
     async def run(self) -> None:
-        """Pass on what it paints until it ends, in whatever way; then the browser is told."""
+        """Pass on what the dashboard paints until it ends; then tell the browser."""
         try:
             await super().run()
         finally:
@@ -57,7 +57,7 @@ class Viewer(AppService):
         await super().on_meta(msgspec.json.encode({**said, "open_method": "download"}))
 
     async def stop(self) -> None:
-        """Ask it to end, and see to it that it does; as often and by as many as like."""
+        """Ask the dashboard to end, and kill it if it does not; may be called again and at once."""
         process, task = self._process, self._task
         if process is None or task is None:
             return
@@ -107,11 +107,10 @@ class BrowserDashboards(Server):
 
     @property
     def url(self) -> str:
-        """What to open in a browser; whoever has it can do what the dashboard can."""
+        """The URL to open; whoever has it can do what the dashboard can."""
         return f"http://{self._listening.shown}:{self._listening.port}/{self._door.token}/"
 
     async def until(self, signals: Iterable[int], ready: Callable[[], None]) -> None:
-        """Serve until one of the signals comes; `ready` is called when browsers can come."""
         ended = asyncio.Event()
         for number in signals:
             asyncio.get_running_loop().add_signal_handler(number, ended.set)
@@ -157,7 +156,7 @@ class BrowserDashboards(Server):
         return f"{are} this dashboard already: close one of them, or give dashboard --web a larger --viewers"
 
     async def _has_place(self) -> bool:
-        """Whether there is a place for one more; a page that is loaded anew leaves its own a moment later."""
+        """Whether there is room for one more; a page that reloads frees its own a moment later."""
         deadline = time.monotonic() + LEAVES_WITHIN_S
         while len(self._viewers) >= self._most:
             if time.monotonic() > deadline:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from etcd_sandbox.tui.orderboard import OrderBoard
+from etcd_sandbox.tui.widgets.orders import OrderBoard
 
 
 def test_nothing_is_told_at_first() -> None:

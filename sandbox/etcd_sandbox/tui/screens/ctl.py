@@ -39,7 +39,7 @@ exec "$@" </dev/null 3<&-
 
 
 def ctl_of(cluster: str) -> Run:
-    """`ctl` of that cluster, as a shell would run it."""
+    """How `ctl` is run on that cluster."""
 
     async def run(words: Sequence[str], output: Output) -> int:
         program = [sys.executable, "-P", "-m", "etcd_sandbox", "-c", cluster, "ctl"]
@@ -49,7 +49,7 @@ def ctl_of(cluster: str) -> Run:
 
 
 async def run_guarded(argv: Sequence[str], output: Output) -> int:
-    """Run a program until it ends, or until this is cancelled: then it is stopped, with its children."""
+    """Run a program until it ends; a cancel stops it with its children."""
     process = await asyncio.create_subprocess_exec(
         "/bin/sh",
         "-c",
@@ -123,7 +123,6 @@ class CtlScreen(ModalScreen[None]):
         self._command: asyncio.Task[None] | None = None
 
     def compose(self) -> ComposeResult:
-        """What was said, and below it the prompt."""
         with Vertical() as frame:
             frame.border_title = Content(f"etcdctl · {printable(self._cluster)}")
             yield OutputPane()
@@ -132,16 +131,13 @@ class CtlScreen(ModalScreen[None]):
                 yield Input(compact=True, select_on_focus=False, placeholder="member list")
 
     def on_mount(self) -> None:
-        """Ready to type."""
         self._show()
         self.query_one(Input).focus()
 
     async def on_unmount(self) -> None:
-        """Nothing runs on."""
         await self._stop()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Enter runs it, one command at a time."""
         event.stop()
         if self._command is not None or not event.value.strip():
             return
@@ -172,7 +168,6 @@ class CtlScreen(ModalScreen[None]):
             self.dismiss(None)
 
     def action_toggle_member(self) -> None:
-        """Ask the selected member only, or all."""
         if self._member is None:
             self.notify("no member is selected", severity="warning")
             return
@@ -180,14 +175,13 @@ class CtlScreen(ModalScreen[None]):
         self._show()
 
     def action_recall(self, step: int) -> None:
-        """To the command before, or after."""
+        """Put the command before or after into the prompt."""
         self._at = max(0, min(len(self._history), self._at + step))
         entry = self.query_one(Input)
         entry.value = self._history[self._at] if self._at < len(self._history) else ""
         entry.cursor_position = len(entry.value)
 
     def action_scroll(self, pages: int) -> None:
-        """Through what was said."""
         pane = self.query_one(OutputPane)
         pane.scroll_relative(y=pages * max(1, pane.size.height - 1), animate=False)
 

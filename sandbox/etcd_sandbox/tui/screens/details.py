@@ -72,21 +72,17 @@ class DetailsScreen(ModalScreen[str]):
         self._view = DetailsView(self._near)
 
     def compose(self) -> ComposeResult:
-        """The lines, and the keys."""
         yield self._view
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
-        """The store changes meanwhile."""
         self._view.show(self._store)
         self.set_interval(PAINTED_EVERY_S, lambda: self._view.show(self._store))
 
     def on_screen_resume(self) -> None:
-        """It can be seen."""
         self._begin()
 
     def on_screen_suspend(self) -> None:
-        """Nobody sees it: nobody needs to be asked."""
         self.workers.cancel_group(self, "details")
 
     def action_close(self) -> None:
@@ -94,7 +90,7 @@ class DetailsScreen(ModalScreen[str]):
         self.dismiss(self._near.process)
 
     def action_step(self, places: int) -> None:
-        """To a neighbour, past the last one to the first."""
+        """Show the neighbour; the first comes after the last."""
         names = self._store.names
         if not names:
             return
@@ -106,7 +102,6 @@ class DetailsScreen(ModalScreen[str]):
             self._begin()
 
     def action_copy(self) -> None:
-        """The command line to the clipboard."""
         if self._near.detail is None:
             self.notify("the command line is not known yet", severity="warning")
             return
@@ -114,19 +109,15 @@ class DetailsScreen(ModalScreen[str]):
         self.notify(f"copied the command line of {self._near.process}", markup=False)
 
     def action_move(self, lines: int) -> None:
-        """Scroll by lines."""
         self._view.scroll_relative(y=lines, animate=False)
 
     def action_page(self, pages: int) -> None:
-        """Scroll by pages."""
         self.action_move(pages * (self._view.scrollable_content_region.height - 2))
 
     def action_top(self) -> None:
-        """Scroll to the first line."""
         self._view.scroll_home(animate=False)
 
     def action_bottom(self) -> None:
-        """Scroll to the last line."""
         self._view.scroll_end(animate=False)
 
     def _begin(self) -> None:
@@ -165,27 +156,24 @@ class DetailsView(Drawing, can_focus=False):
         self._told = 0
 
     def look_at(self, near: Near) -> None:
-        """Another process, from its top."""
+        """Show another process, from the top."""
         self._near = near
         self.scroll_home(animate=False)
         self.tell()
 
     def tell(self) -> None:
-        """Something is new that the store does not know."""
+        """Draw again: the answer about the process is new, and the store does not know."""
         self._told += 1
         if self._store is not None:
             self.show(self._store)
 
     def news(self, store: Store) -> object:
-        """The answers about it, those about all, and the events."""
         return self._told, store.status_news, store.event_news
 
     def draw(self, store: Store, size: Size) -> Sequence[Line]:
-        """All of it."""
         return detailrows.draw(self._near, store, size.width)
 
     def render_line(self, y: int) -> Strip:
-        """The head, or a line of what is in view."""
         if y == 0 and self._lines:
             return self.painted(self._lines[0], self.get_component_rich_style("details--head"))
         return super().render_line(y)

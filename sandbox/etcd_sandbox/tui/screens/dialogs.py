@@ -19,8 +19,8 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, OptionList, Static
 from textual.widgets.option_list import Option
 
-from etcd_sandbox.tui.actions import Action, Scope, keys_shown
-from etcd_sandbox.tui.logkeys import PANEL_KEYS, VIEW_KEYS, help_of
+from etcd_sandbox.tui.actions import ACTIONS, Action, Scope, keys_shown
+from etcd_sandbox.tui.keys import PANEL_KEYS, VIEW_KEYS, help_of
 from etcd_sandbox.tui.text import fit, printable
 
 
@@ -55,7 +55,6 @@ class HelpScreen(ModalScreen[None]):
         self._refusals = refusals
 
     def compose(self) -> ComposeResult:
-        """A frame that scrolls, with a block for each group."""
         with VerticalScroll() as frame:
             frame.border_title = "Keys"
             frame.border_subtitle = "↑ ↓ scroll · Esc closes"
@@ -110,7 +109,7 @@ _FRAME = 2
 class MenuScreen(ModalScreen[str | None]):
     """Gives the id of the action that was chosen; None when it was closed.
 
-    `groups` are parted by a line. `refusals` has the reason of each action that makes no sense
+    The actions of each scope are parted by a line. `refusals` has the reason of each action that makes no sense
     now. An action's own key chooses it, too.
     """
 
@@ -130,18 +129,20 @@ class MenuScreen(ModalScreen[str | None]):
     def __init__(
         self,
         title: str,
-        groups: Sequence[Sequence[Action]],
+        scopes: Sequence[Scope],
         refusals: Mapping[str, str],
         at: Offset,
     ) -> None:
         super().__init__()
         self._heading = title
-        self._groups = [group for group in groups if group]
+        self._groups = [
+            [each for each in ACTIONS if each.scope is scope and each.id != "menu"]
+            for scope in scopes
+        ]
         self._refusals = refusals
         self._at = at
 
     def compose(self) -> ComposeResult:
-        """The list, with a line between groups."""
         keys = max(len(each.keys_shown) for each in self._actions())
         labels = max(len(each.label) for each in self._actions())
         rows: list[Option | None] = []
@@ -157,7 +158,6 @@ class MenuScreen(ModalScreen[str | None]):
         yield menu
 
     def on_mount(self) -> None:
-        """At the place, or as near as it can be seen whole."""
         menu = self.query_one(OptionList)
         widest = max(
             cell_len(str(option.prompt)) for option in menu.options if option.id is not None
@@ -172,7 +172,6 @@ class MenuScreen(ModalScreen[str | None]):
         menu.action_first()
 
     def on_resize(self) -> None:
-        """Where it belongs is somewhere else now."""
         self.call_after_refresh(self._close_unless_fits)
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
@@ -223,7 +222,6 @@ class QuitScreen(ModalScreen[Leave | None]):
         self._kept = kept
 
     def compose(self) -> ComposeResult:
-        """A question and three buttons."""
         with Vertical(id="question"):
             yield Static(f"Leave the dashboard of {self._cluster}?", markup=False)
             if self._kept:
@@ -234,13 +232,10 @@ class QuitScreen(ModalScreen[Leave | None]):
                 yield Button("Stay (Esc)", id="stay")
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
-        """A button is an answer."""
         self.dismiss(None if event.button.id == "stay" else Leave(str(event.button.id)))
 
     def action_answer(self, choice: str) -> None:
-        """A key is one as well."""
         self.dismiss(Leave(choice))
 
     def action_stay(self) -> None:
-        """Go on."""
         self.dismiss(None)

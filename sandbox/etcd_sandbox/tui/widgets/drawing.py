@@ -37,7 +37,7 @@ class Drawing(ScrollView):
         self._lines: Sequence[Line] = ()
 
     def show(self, store: Store) -> None:
-        """Take what is new; painted now if it can be seen, else as soon as it can."""
+        """Take news; paint it now if the widget can be seen, else as soon as it can."""
         self._store = store
         if self._drawn != self._what(store):
             self.redraw()
@@ -47,26 +47,23 @@ class Drawing(ScrollView):
         raise NotImplementedError
 
     def draw(self, store: Store, size: Size) -> Sequence[Line]:
-        """The lines for this much room."""
         raise NotImplementedError
 
     def redraw(self) -> None:
-        """Draw again, and repaint what is different; what is hidden has no size."""
+        """Draw again, and repaint the lines that changed; a hidden widget has no size."""
         if self._store is None or not self.size:
             return
         self._drawn = self._what(self._store)
         self._put(self.draw(self._store, self.scrollable_content_region.size))
 
     def on_show(self) -> None:
-        """It can be seen again."""
         self.redraw()
 
     def on_resize(self, _: events.Resize) -> None:
-        """The room is another."""
         self.redraw()
 
     def watch_show_vertical_scrollbar(self) -> None:
-        """A scrollbar that comes or goes changes the room."""
+        """Draw again: a scrollbar that comes or goes changes the room."""
         if self.is_mounted:
             self.call_after_refresh(self._fit)
 
@@ -75,7 +72,6 @@ class Drawing(ScrollView):
             self.redraw()
 
     def render_line(self, y: int) -> Strip:
-        """One line of what is in view."""
         return self.painted(self._line_at(y), self.rich_style)
 
     def _line_at(self, y: int) -> Line:

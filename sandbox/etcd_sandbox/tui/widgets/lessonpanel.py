@@ -56,7 +56,6 @@ class LessonPanel(VerticalScroll):
         self.border_title = Content(self._title)
 
     def on_mount(self) -> None:
-        """What stands before the first step, or where the learner left."""
         if self._left_at is None:
             self._put(Markdown(f"{self._lesson.intro}\n\n{self._lesson.see}"))
         else:
@@ -68,12 +67,10 @@ class LessonPanel(VerticalScroll):
     # What a tutor tells it.
 
     def clear(self) -> None:
-        """Another step is going to be shown, and not because this one was done."""
         self.remove_children()
         self._since, self._left, self._output = None, True, None
 
     def show(self, step: Step, number: int, of: int) -> None:
-        """The page of a step."""
         self._forget()
         self.border_title = Content(f"{self._title} · {number} of {of}")
         self._head(f"{number} of {of} · {step.title}")
@@ -102,7 +99,6 @@ class LessonPanel(VerticalScroll):
             self.notify(printable(said.text), title=f"Lesson {self._lesson.number}", markup=False)
 
     def why(self, step: Step) -> None:
-        """What is told once the step was done."""
         self._keep_from_here()
         if step.after:
             self._put(Markdown(step.after))
@@ -117,21 +113,17 @@ class LessonPanel(VerticalScroll):
         self._put(Static(words), in_view=True)
 
     def prepared(self, text: str) -> None:
-        """What the guide did by itself."""
         self._put(Static(Text(f"  {printable(text)}", FAINT)))
 
     def plain(self, text: str) -> None:
-        """A sentence about the lesson itself."""
         self._put(Static(Text(printable(text)), classes="spaced"), in_view=True)
 
     def typed(self, line: str) -> None:
-        """A command that the guide types; what it prints comes below."""
         self._output = None
         self._keep_from_here()
         self._put(Static(Text(f"$ {line}", STRONG)), in_view=True)
 
     def printed(self, data: bytes) -> None:
-        """What the command prints."""
         if self._output is None:
             self._output = OutputPane()
             self._put(self._output)
@@ -139,7 +131,6 @@ class LessonPanel(VerticalScroll):
         self.call_after_refresh(self._output.scroll_visible, animate=False)
 
     def question(self) -> None:
-        """The question, with its answer folded away."""
         self._forget()
         self.border_title = Content(self._title)
         self._head("A question")
@@ -149,16 +140,13 @@ class LessonPanel(VerticalScroll):
         self.call_after_refresh(self.scroll_home, animate=False)
 
     def answer(self) -> None:
-        """Unfold it."""
         self.query_one(Collapsible).collapsed = False
 
     def stand(self, now: Standing) -> None:
-        """Where the lesson stands."""
         self._standing = now
         self._subtitle()
 
     def watch_show_vertical_scrollbar(self, _: bool) -> None:
-        """There is more than can be seen, or not any more."""
         self._subtitle()
 
     def on_collapsible_expanded(self, event: Collapsible.Expanded) -> None:

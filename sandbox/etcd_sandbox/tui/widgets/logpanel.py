@@ -71,7 +71,6 @@ class LogPanel(Vertical):
         self._trouble = ""
 
     def compose(self) -> ComposeResult:
-        """The lines, the input, the words below."""
         yield self.view
         yield Input(compact=True, select_on_focus=False)
         yield Static(markup=False)
@@ -79,11 +78,9 @@ class LogPanel(Vertical):
     # What the dashboard tells it.
 
     def take(self, frame: Frame) -> None:
-        """A frame of the log stream."""
         self.view.ring.take(frame)
 
     def only(self, processes: frozenset[str] | None) -> None:
-        """Show only the lines of these processes; of all if None."""
         self._choose(replace(self.filter, processes=processes))
 
     def show_indexes(self, names_to_index: Mapping[str, int]) -> None:
@@ -92,13 +89,11 @@ class LogPanel(Vertical):
 
     @property
     def filter(self) -> LogFilter:
-        """Which lines pass now."""
         return self.view.listing.filter
 
     # Keys.
 
     def action_search(self, up: bool) -> None:
-        """To the next match or the one before."""
         self.view.search(up=up)
 
     def action_next_level(self) -> None:
@@ -108,21 +103,18 @@ class LogPanel(Vertical):
         self._choose(replace(self.filter, level=levels[(now + 1) % len(levels)]))
 
     def action_wrap(self) -> None:
-        """Wrap long lines, or not."""
         self.view.toggle_wrap()
         self._show_status()
 
     def action_pretty(self) -> None:
-        """etcd's lines in columns, or not."""
         self.view.toggle_pretty()
         self._show_status()
 
     def action_toggle_follow(self) -> None:
-        """Follow the end, or stay."""
         self.view.action_toggle_follow()
 
     def action_copy(self, page: bool) -> None:
-        """To the clipboard: the current line, or all that are seen."""
+        """Copy the current line, or all that are seen."""
         texts = self.view.texts(page=page)
         if texts:
             self.app.copy_to_clipboard("\n".join(texts))
@@ -150,13 +142,12 @@ class LogPanel(Vertical):
         self._close()
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """A filter acts while it is typed; one that is no expression leaves the old one on."""
+        """Filter while the text is typed; the old filter stays on while it is no expression."""
         event.stop()
         if self._asked is _Asked.FILTER and event.value == event.input.value:
             self._filter(event.value)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Enter."""
         event.stop()
         asked, text = self._asked, event.value
         try:
@@ -175,7 +166,6 @@ class LogPanel(Vertical):
             self.run_worker(self._save(text), group="save")
 
     def on_log_view_changed(self, event: LogView.Changed) -> None:
-        """The view has news for the line below it."""
         event.stop()
         self._show_status()
 
@@ -224,7 +214,7 @@ class LogPanel(Vertical):
             self.query_one(Static).update(Content(self.status()), layout=False)
 
     def status(self) -> str:
-        """Which lines are shown, and how: one line of text."""
+        """Which lines are shown, and how, in one line."""
         view, chosen = self.view, self.filter
         if self._trouble:
             return visible(self._trouble)

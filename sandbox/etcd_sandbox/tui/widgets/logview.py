@@ -126,19 +126,17 @@ class LogView(Widget, can_focus=True):
         self._step()
 
     def tell(self, notice: str) -> None:
-        """Words for whoever shows them, until the next ones."""
+        """Show a notice until the next one."""
         self.notice = notice
         self.post_message(self.Changed())
 
     def toggle_wrap(self) -> None:
-        """Long lines on several rows, or cut at the edge."""
         self.wrap = not self.wrap
         self._left_column = 0
         self.reader.restart_line()
         self._redraw()
 
     def toggle_pretty(self) -> None:
-        """Lines of etcd in columns, or as they were written."""
         self.pretty = not self.pretty
         self.reader.restart_line()
         self._redraw()
@@ -147,7 +145,6 @@ class LogView(Widget, can_focus=True):
 
     @property
     def following(self) -> bool:
-        """Whether the newest line is always seen."""
         return self.reader.top is None
 
     @property
@@ -178,17 +175,14 @@ class LogView(Widget, can_focus=True):
         self._update()
 
     def action_by_pages(self, count: int) -> None:
-        """Up or down by one row less than is seen."""
         self.action_by_rows(count * max(1, self.size.height - 1))
 
     def action_oldest(self) -> None:
-        """To the first line that is kept."""
         self._leave_end()
         self.reader.go(self.listing, self.ring.first, 0)
         self._update()
 
     def action_follow(self) -> None:
-        """To the last line, and stay there."""
         self.reader.follow()
         self._update()
 
@@ -207,18 +201,16 @@ class LogView(Widget, can_focus=True):
             self._redraw()
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        """The wheel."""
         event.stop()
         self.action_by_rows(-WHEEL_ROWS)
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        """The wheel."""
         event.stop()
         if not self.following:
             self.action_by_rows(WHEEL_ROWS)
 
     def on_click(self, event: events.Click) -> None:
-        """Marks a line; in the bar at the right it chooses the place."""
+        """Mark the line; in the bar at the right, go to that place."""
         event.stop()
         if event.x >= self.size.width - 1 and self._bar[1]:
             oldest, height = self.ring.first, self.size.height
@@ -238,11 +230,9 @@ class LogView(Widget, can_focus=True):
     # Painting.
 
     def on_mount(self) -> None:
-        """Begin to look for what is new."""
         self.set_interval(PAINTED_EVERY_S, self._step)
 
     def on_resize(self) -> None:
-        """Rows have another width."""
         self._redraw()
 
     def notify_style_update(self) -> None:
@@ -262,7 +252,7 @@ class LogView(Widget, can_focus=True):
 
     @property
     def seen(self) -> bool:
-        """Whether anything of it is on the terminal now."""
+        """Whether any of the view is on the terminal now."""
         return bool(self.size) and self.screen.is_current and self.is_on_screen
 
     def _step(self) -> None:

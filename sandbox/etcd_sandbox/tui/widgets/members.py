@@ -59,7 +59,7 @@ class MembersTable(Drawing):
         return self._selected
 
     def select(self, process: str) -> None:
-        """Select a row by the name of its process; nothing happens if there is none."""
+        """Select a row by the name of its process, if there is such a row."""
         if process == self._selected or process not in self._known:
             return
         before, self._selected = self._selected, process
@@ -70,20 +70,18 @@ class MembersTable(Drawing):
         self.post_message(self.Selected(process))
 
     def action_step(self, rows: int) -> None:
-        """Select the row so many further down."""
         names = self._known
         if names:
             at = names.index(self._selected) if self._selected in names else 0
             self.select(names[max(0, min(len(names) - 1, at + rows))])
 
     def on_click(self, event: events.Click) -> None:
-        """Select the row that was clicked."""
         number = self._number(event.get_content_offset_capture(self).y)
         if number < len(self._rows) and (process := self._rows[number].process) is not None:
             self.select(process)
 
     def show(self, store: Store) -> None:
-        """Take what is new; a selected row that is gone gives way to its neighbour."""
+        """Take news; where the selected row is gone, select its neighbour."""
         names = store.names
         before, self._known = self._known, names
         super().show(store)
@@ -94,11 +92,9 @@ class MembersTable(Drawing):
             self.post_message(self.Selected(self._selected))
 
     def news(self, store: Store) -> object:
-        """The answers of the supervisor."""
         return store.status_news
 
     def draw(self, store: Store, size: Size) -> Sequence[Line]:
-        """The tables, faint where they are old."""
         old = not store.connected
         self._rows = [] if store.status is None else lines(store.status, size.width - 1, old=old)
         if not old:
@@ -106,7 +102,6 @@ class MembersTable(Drawing):
         return [tuple((text, f"{style} {FAINT}") for text, style in row.line) for row in self._rows]
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
-        """A line per row."""
         return max(1, self.virtual_size.height)
 
     def render_line(self, y: int) -> Strip:
@@ -123,11 +118,9 @@ class MembersTable(Drawing):
         return self.painted(((cursor, ""), *self._lines[number]), style)
 
     def on_focus(self) -> None:
-        """The cursor is shown stronger."""
         self.refresh()
 
     def on_blur(self) -> None:
-        """The cursor is shown weaker."""
         self.refresh()
 
     def _number(self, y: int) -> int:

@@ -60,7 +60,6 @@ class OutputPane(ScrollView):
         self._follow()
 
     def render_line(self, y: int) -> Strip:
-        """One line of what is in view."""
         left, top = self.scroll_offset
         width, ground = self.scrollable_content_region.width, self.rich_style
         number = top + y

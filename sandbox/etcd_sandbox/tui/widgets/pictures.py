@@ -27,11 +27,9 @@ class Ring(Drawing, can_focus=False):
     """
 
     def news(self, store: Store) -> object:
-        """What the picture is made of; most answers of the supervisor change nothing of it."""
         return None if store.status is None else ring.shown_of(store.status)
 
     def draw(self, store: Store, size: Size) -> Sequence[Line]:
-        """The ring."""
         if store.status is None:
             return []
         return ring.draw(store.status, size.width, size.height)
@@ -50,11 +48,9 @@ class AvailabilityStrip(Drawing, can_focus=False):
         self._marks_of = -1
 
     def news(self, store: Store) -> object:
-        """The buckets, and the events beside them."""
         return store.bucket_news, store.event_news
 
     def draw(self, store: Store, size: Size) -> Sequence[Line]:
-        """The rows that fit."""
         if store.event_news != self._marks_of:
             self._marks, self._marks_of = list(store.marks()), store.event_news
         count = min(len(store.buckets), stripdrawing.in_view(size.width))
@@ -79,7 +75,6 @@ class EventLine(Drawing):
         self._following = True
 
     def news(self, store: Store) -> object:
-        """The events, and the members that give them their colours."""
         return store.event_news, tuple(member.name for member in store.members)
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
@@ -99,7 +94,6 @@ class EventLine(Drawing):
             self.scroll_to(y=max(0, self.scroll_offset.y - dropped), animate=False, immediate=True)
 
     def draw(self, store: Store, size: Size) -> Sequence[Line]:
-        """A line per event."""
         colours = {member.name: of_process(i) for i, member in enumerate(store.members)}
         if colours != self._colours:
             self._colours = colours

@@ -1,8 +1,12 @@
-"""Whether the dashboard itself stood still, stopped or starved, and what went by meanwhile. Pure."""
+"""When the dashboard is painted, and whether it stood still itself. Pure."""
 
 from __future__ import annotations
 
+from etcd_sandbox.tui.store import Store
 from etcd_sandbox.words.shown import span
+
+CALM_TICKS = 3
+"""While clients are served and nothing happens only every third time: each costs two milliseconds."""
 
 NOTICED_S = 5.0
 """A shorter standstill is not worth a word."""
@@ -49,3 +53,33 @@ class Standstill:
         words += [f"{skipped:,} of them only in the log files"] if skipped else []
         words += [f"{gone:,} rotated away unread"] if gone else []
         return ", ".join(words)
+
+
+class Pace:
+    """Decides at each tick of the dashboard whether to paint."""
+
+    def __init__(self) -> None:
+        self._news = True
+        self._ticks = 0
+        self._calm_of = (0, 0)
+
+    def note_news(self) -> None:
+        """The store has something new."""
+        self._news = True
+
+    def is_due(self, store: Store) -> bool:
+        """Whether to paint what is new in the store now."""
+        if not self._news:
+            return False
+        self._ticks += 1
+        if self._is_calm(store) and self._ticks < CALM_TICKS:
+            return False
+        self._news, self._ticks = False, 0
+        return True
+
+    def _is_calm(self, store: Store) -> bool:
+        """Whether clients were served as before, and nothing else is new."""
+        before, self._calm_of = self._calm_of, (store.status_news, store.event_news)
+        if before != self._calm_of or not store.buckets:
+            return False
+        return not store.members or store.buckets[-1].is_served

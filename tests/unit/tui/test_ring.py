@@ -6,7 +6,8 @@ from itertools import combinations
 
 import pytest
 from etcd_sandbox.model.state import ClusterStatus, MemberStatus, ProcessState, Role
-from etcd_sandbox.tui.ring import CUT, draw, places_of, shown_of, symbol_and_words
+from etcd_sandbox.tui.memberrows import symbol_and_words
+from etcd_sandbox.tui.ring import CUT, draw, places_of, shown_of
 from etcd_sandbox.tui.text import Line, text_of, width_of
 from etcd_sandbox.tui.widgets.colours import BAD, ODD, of_process
 from msgspec.structs import replace

@@ -1,0 +1,234 @@
+"""A Textual app that is a good program of a terminal: signals, crashes, typed text, colours, pictures.
+
+Typed text belongs to the box that the key before it opened, also where both came in one burst.
+Textual sends a key to whatever has the focus when the key comes. A box that is about to open has no
+focus yet, so `/kill` in one burst would be a search that nobody typed into, and a kill.
+
+What was typed before the first picture was typed blind, perhaps for the shell: it does nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from textual import events
+from textual.app import App
+from textual.css.query import NoMatches
+from textual.driver import Driver
+from textual.filter import Monochrome, NoColor
+from textual.message import Message
+from textual.message_pump import MessagePump
+from textual.worker import WorkerFailed
+
+from etcd_sandbox.tui.text import printable
+from etcd_sandbox.tui.widgets import colours
+
+NOTICE_SHOWN_S = 10
+
+ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+
+_SEQUENCE = re.compile(r"\x1b(\[[0-?]*[ -/]*.|O.|.)?", re.DOTALL)
+"""A key that is no text, or the terminal's answer to another program."""
+
+Typed = events.Key | events.Paste
+
+INTERRUPT = "ctrl+c"
+"""Ends a dashboard that nobody has seen yet, as any other program."""
+
+SHOWN_CHARACTERS = 40
+"""So much of what was typed blind is repeated."""
+
+LOST_AFTER_S = 1.0
+"""A widget that goes away may take the word with it that it has dealt with a key."""
+
+
+class Passed(Message, bubble=True):
+    """Follows a key on its way through the widgets to the app: when it is there, the key has acted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.arrived = asyncio.Event()
+
+
+class TypedAhead:
+    """What was typed and has not been dealt with, in order: each waits until the one before has acted."""
+
+    def __init__(self, app: App[Any]) -> None:
+        self._app = app
+        self._typed: asyncio.Queue[Typed] = asyncio.Queue()
+        self._turn: Typed | None = None
+        self._sent = asyncio.Event()
+        self._way: MessagePump = app
+
+    def drop(self, before: str) -> str:
+        """Forget what was typed until now, except Ctrl-C; a sentence that says so, or nothing.
+
+        `before` is what was typed even before that.
+        """
+        typed = [self._typed.get_nowait() for _ in range(self._typed.qsize())]
+        for event in typed:
+            if isinstance(event, events.Key) and event.key == INTERRUPT:
+                self._typed.put_nowait(event)
+        text = before + "".join(map(_text_of, typed))
+        text = printable(" ".join(_SEQUENCE.sub("", text).split()))
+        if not text:
+            return ""
+        if len(text) > SHOWN_CHARACTERS:
+            text = f"{text[:SHOWN_CHARACTERS]}…"
+        return f"typed too early, not heeded: {text}"
+
+    def waits(self, event: events.Event) -> bool:
+        """Whether the event has to wait; it comes again as a message of the app in its turn."""
+        if not isinstance(event, Typed) or event.is_forwarded or event is self._turn:
+            return False
+        self._typed.put_nowait(event)
+        return True
+
+    def goes_to(self, event: events.Event, widget: MessagePump) -> None:
+        """Note which widget the key was handed to whose turn it is."""
+        if event is self._turn:
+            self._way = widget
+            self._sent.set()
+
+    async def go(self) -> None:
+        """Deal with what is typed, for as long as the app lives."""
+        while True:
+            event = await self._typed.get()
+            self._turn = event
+            self._sent.clear()
+            self._app.post_message(event)
+            await self._sent.wait()
+            await self._followed(self._way)
+            await self._opened()
+            self._turn = None
+
+    async def _opened(self) -> None:
+        """Return when a screen that was pushed is there, and has given the focus away."""
+        before: object = None
+        while self._app.screen_stack and before != (now := (self._app.screen, self._app.focused)):
+            before = now
+            await self._followed(self._app.screen)
+
+    async def _followed(self, way: MessagePump) -> None:
+        """Return when that widget, those around it and the app have dealt with what they were sent."""
+        passed = Passed()
+        way.post_message(passed)
+        while not passed.arrived.is_set():
+            try:
+                async with asyncio.timeout(LOST_AFTER_S):
+                    await passed.arrived.wait()
+            except TimeoutError:
+                if not (way.is_attached and way.is_running):
+                    return
+
+
+def _text_of(event: Typed) -> str:
+    return event.text if isinstance(event, events.Paste) else event.character or ""
+
+
+_Result = TypeVar("_Result")
+
+
+class TerminalApp(App[_Result]):
+    """Shows lines from the file descriptor `notices` for a while."""
+
+    def __init__(self, *, driver_class: type[Driver] | None, notices: int | None) -> None:
+        super().__init__(driver_class=driver_class)
+        if self.no_color:
+            # Textual would turn colours into greys, and paint the ground.
+            kept = [each for each in self._filters if not isinstance(each, Monochrome)]
+            self._filters = [*kept, NoColor()]
+        self.ansi_theme_dark, self.ansi_theme_light = colours.DARK, colours.LIGHT
+        self._notices = notices
+        self._typed_ahead = TypedAhead(self)
+        self._blind = False
+
+    def take_terminal(self) -> None:
+        """Heed the signals that end a program, and the notices."""
+        for number in ENDING_SIGNALS:
+            # Textual would leave the terminal as it is while it paints.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                asyncio.get_running_loop().add_signal_handler(number, self.exit, None)
+        # Until here they were held back, by who runs the dashboard.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
+        if self._notices is not None:
+            asyncio.get_running_loop().add_reader(self._notices, self._read_notices, self._notices)
+
+    def _read_notices(self, fd: int) -> None:
+        content = os.read(fd, 65536)
+        if not content:
+            asyncio.get_running_loop().remove_reader(fd)
+        for line in content.decode(errors="replace").splitlines():
+            self.notify(printable(line), timeout=NOTICE_SHOWN_S, markup=False)
+
+    @property
+    def behind(self) -> bool:
+        """Whether the terminal still has to take the last picture: a slow one is not hurried."""
+        return bool(getattr(self._driver, "behind", False))
+
+    # How it ends.
+
+    def _handle_exception(self, error: Exception) -> None:
+        """At the end, widgets go before the palette's search for commands, which still asks for them."""
+        cause = error.error if isinstance(error, WorkerFailed) else error
+        if not (self._exit and isinstance(cause, NoMatches)):
+            super()._handle_exception(error)
+
+    def _fatal_error(self) -> None:
+        """End; `crash` is told by who runs it, since Textual would print it with all its variables."""
+        self._close_messages_no_wait()
+
+    @property
+    def crash(self) -> Exception | None:
+        """The exception that ended the app, if one did."""
+        return self._exception
+
+    # What is typed.
+
+    def heed_keys_once_seen(self) -> None:
+        """Heed keys from the next picture on: before it they are typed blind."""
+        self._blind = True
+
+    def post_display_hook(self) -> None:
+        if self._blind:
+            self._blind = False
+            self.call_later(self._heed_keys)
+
+    def _heed_keys(self) -> None:
+        if dropped := self._typed_ahead.drop(getattr(self._driver, "typed_before", "")):
+            self.notify(dropped, severity="warning", timeout=NOTICE_SHOWN_S, markup=False)
+        self.run_worker(self._typed_ahead.go(), group="typed")
+
+    async def on_event(self, event: events.Event) -> None:
+        """Deal with what is typed in turn, so that text never acts as keys."""
+        if self._typed_ahead.waits(event):
+            return
+        widget = (self.focused or self.screen) if isinstance(event, Typed) else self
+        await super().on_event(event)
+        self._typed_ahead.goes_to(event, widget)
+
+    def on_passed(self, event: Passed) -> None:
+        event.arrived.set()
+
+    # Its picture as a file.
+
+    def save_picture(self, name: str) -> None:
+        """Save the screen as an SVG file in the working directory, or in the browser's downloads."""
+        taken = datetime.now().strftime("%Y-%m-%d-%H%M%S")
+        try:
+            self.deliver_screenshot(f"{name}-{taken}.svg", path=str(Path.cwd()))
+        except OSError as error:  # the working directory may be gone
+            self.notify(f"not saved: {error}", severity="error", markup=False)
+
+    def on_delivery_complete(self, event: events.DeliveryComplete) -> None:
+        where = f": {event.path}" if event.path is not None else ""
+        self.notify(f"saved the screen{where}", markup=False)
+
+    def on_delivery_failed(self, event: events.DeliveryFailed) -> None:
+        self.notify(f"not saved: {event.exception}", severity="error", markup=False)

@@ -24,7 +24,7 @@ class Stage(App[None]):
 
     def on_mount(self) -> None:
         panel = self.query_one(LogPanel)
-        panel.show_indexes({"infra1": 0, "infra2": 1})
+        panel.view.show_indexes({"infra1": 0, "infra2": 1})
         panel.view.focus()
 
     @property
@@ -38,7 +38,7 @@ class Stage(App[None]):
     def say(self, *lines: str | bytes, process: str = "infra1") -> None:
         for line in lines:
             data = line.encode() if isinstance(line, str) else line
-            self.panel.take(LinesFrame(1, 0, process, data + b"\n"))
+            self.panel.view.ring.take(LinesFrame(1, 0, process, data + b"\n"))
 
     def count(self, start: int, stop: int) -> None:
         self.say(*(f"line {number}" for number in range(start, stop)))
@@ -356,7 +356,7 @@ def test_markup_controls_and_broken_bytes_are_shown_as_text() -> None:
 def test_skipped_lines_are_shown_and_counted() -> None:
     async def act(app: Stage, pilot: Pilot[None]) -> None:
         app.say("a")
-        app.panel.take(SkippedFrame(1200))
+        app.panel.view.ring.take(SkippedFrame(1200))
         app.say("b")
         await until(pilot, lambda: app.texts() == ["a", "… 1,200 lines skipped …", "b"])
         assert app.panel.status().endswith("1,200 skipped")

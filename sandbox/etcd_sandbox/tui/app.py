@@ -154,7 +154,7 @@ class Dashboard(TerminalApp[Leave]):
     def _take_frame(self, frame: Frame) -> None:
         if isinstance(frame, LinesFrame):
             self._newest_us = frame.time_us
-        self._panel.take(frame)
+        self._panel.view.ring.take(frame)
 
     def _paint(self) -> None:
         if not self.is_running:  # at the end the widgets go before the timer
@@ -177,7 +177,7 @@ class Dashboard(TerminalApp[Leave]):
         if self._status_seen != self.store.status_news:
             # Buckets come ten times a second, and change neither colours nor what keys can do.
             self._status_seen = self.store.status_news
-            self._panel.show_indexes({name: at for at, name in enumerate(self.store.names)})
+            self._panel.view.show_indexes({name: at for at, name in enumerate(self.store.names)})
             self._grey()
 
     def on_members_table_selected(self) -> None:

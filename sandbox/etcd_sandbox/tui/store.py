@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from etcd_sandbox.model.event import Event, Kind
 from etcd_sandbox.model.service import BUCKET_S, UNNOTICED_S, Bucket, Served
 from etcd_sandbox.model.state import ClusterStatus, MemberStatus, ProcessStatus
+from etcd_sandbox.words import story
 
 BUCKETS_KEPT = 6000
 """Ten minutes."""
@@ -45,7 +46,7 @@ class Outage(Struct, frozen=True, kw_only=True):
     seconds: float
 
 
-class Told(Struct, frozen=True, kw_only=True):
+class TimedEvent(Struct, frozen=True, kw_only=True):
     """An event with the seconds since the one before; None for the first."""
 
     event: Event
@@ -63,13 +64,14 @@ class Store(Struct):
     connected: bool = False
     trouble: str = ""
     status: ClusterStatus | None = None
-    events: deque[Told] = field(default_factory=lambda: deque(maxlen=EVENTS_KEPT))
+    events: deque[TimedEvent] = field(default_factory=lambda: deque(maxlen=EVENTS_KEPT))
     buckets: deque[Bucket] = field(default_factory=lambda: deque(maxlen=BUCKETS_KEPT))
     outages: deque[Outage] = field(default_factory=lambda: deque(maxlen=OUTAGES_KEPT))
     status_news: int = 0
     event_news: int = 0
     bucket_news: int = 0
     _served_us: int | None = None
+    _asked: story.Asked = field(default_factory=dict)
 
     @property
     def members(self) -> tuple[MemberStatus, ...]:
@@ -108,13 +110,25 @@ class Store(Struct):
         self.status_news += 1
 
     def take_event(self, event: Event) -> None:
+        if (again := story.asked_again(event.to_wire(), self._asked)) > 1:
+            self._drop_earlier(event, again - 1)
+        if again:
+            event = replace(event, fields={**event.fields, "again": again})
         after_s = None
         if self.events:
             after = _moment(event) - _moment(self.events[-1].event)
             # What was written down earlier may be read later.
             after_s = max(0.0, after.total_seconds())
-        self.events.append(Told(event=event, after_s=after_s))
+        self.events.append(TimedEvent(event=event, after_s=after_s))
         self.event_news += 1
+
+    def _drop_earlier(self, event: Event, again: int) -> None:
+        """Drop what was said of a member's earlier requests: the newest stands for all of them."""
+        for at in reversed(range(len(self.events))):
+            earlier = self.events[at].event
+            if earlier.member == event.member and earlier.fields.get("again") == again:
+                del self.events[at]
+                return
 
     def take_bucket(self, bucket: Bucket) -> None:
         before_us = self.buckets[-1].time_us if self.buckets else bucket.time_us
@@ -150,9 +164,9 @@ class Store(Struct):
 
     def marks(self) -> Iterator[tuple[int, Event]]:
         """The events that belong on the time line, with their time in microseconds."""
-        for told in self.events:
-            if told.event.kind in _MARKED:
-                yield int(_moment(told.event).timestamp() * 1_000_000), told.event
+        for each in self.events:
+            if each.event.kind in _MARKED:
+                yield int(_moment(each.event).timestamp() * 1_000_000), each.event
 
 
 def _lasting(outage: Outage, until_us: int) -> Outage:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
@@ -15,37 +15,10 @@ from etcd_sandbox.learn.stage import Stage
 from etcd_sandbox.learn.watch import Watch
 from etcd_sandbox.tui.lessonstanding import Phase, Standing
 
+if TYPE_CHECKING:
+    from etcd_sandbox.tui.widgets.lessonpanel import LessonPanel
+
 WORDS = Words(enter="o", hint="!", skip=">", back="<")
-
-
-class Page(Protocol):
-    """Where a lesson is shown."""
-
-    def show(self, step: Step, number: int, of: int) -> None: ...
-
-    def say(self, said: Said) -> None: ...
-
-    def why(self, step: Step) -> None: ...
-
-    def prepared(self, text: str) -> None: ...
-
-    def plain(self, text: str) -> None: ...
-
-    def typed(self, line: str) -> None: ...
-
-    def clear(self) -> None: ...
-
-    def hint(self, step: Step) -> None: ...
-
-    def printed(self, data: bytes) -> None: ...
-
-    def question(self) -> None:
-        """The question, with its answer folded away."""
-
-    def answer(self) -> None:
-        """Unfold it; `unfolded` is called once it is seen."""
-
-    def stand(self, now: Standing) -> None: ...
 
 
 class Tutor:
@@ -84,7 +57,7 @@ class Tutor:
         """Whether the learner came to the end, the answer included."""
         return self.standing.phase is Phase.DONE
 
-    async def go(self, page: Page, changed: Callable[[], None]) -> None:
+    async def go(self, page: LessonPanel, changed: Callable[[], None]) -> None:
         """Run the lesson until it is cancelled or `stop` ends it."""
         self._page, self._changed = page, changed
         self._task = asyncio.current_task()

@@ -12,6 +12,9 @@ from etcd_sandbox.model.service import UNNOTICED_S
 Event = dict[str, Any]
 """One object of `events.jsonl`."""
 
+Asked = dict[tuple[object, object], int]
+"""How often each member has asked again whether it could win, by member and term."""
+
 NOTABLE = frozenset(
     {
         Kind.PROCESS_EXITED,
@@ -65,23 +68,30 @@ def condensed(events: Iterable[Event]) -> Iterator[Event]:
     A member alone asks every second or two, for ever, whether it could win. Any other event ends the
     count, and comes after it; the first request comes at once.
     """
-    asked: set[tuple[object, object]] = set()
-    repeated: dict[tuple[object, object], Event] = {}
+    asked: Asked = {}
+    repeated: dict[object, Event] = {}
     for event in events:
-        if event.get("kind") == Kind.CANDIDATE and event.get("pre_vote"):
-            key = (event.get("member"), event.get("term"))
-            if key in asked:
-                before = repeated.pop(key, None)
-                again = 1 if before is None else before["again"] + 1
-                repeated[key] = {**event, "again": again}
-                continue
-            asked.add(key)
-        else:
+        if again := asked_again(event, asked):
+            repeated[event.get("member"), event.get("term")] = {**event, "again": again}
+            continue
+        if not asked:
             yield from repeated.values()
-            asked.clear()
             repeated.clear()
         yield event
     yield from repeated.values()
+
+
+def asked_again(event: Event, asked: Asked) -> int:
+    """How many times a member has asked again in one term whether it could win; 0 for any other event.
+
+    `asked` holds the counts; an event that is no such request ends them all.
+    """
+    if event.get("kind") != Kind.CANDIDATE or not event.get("pre_vote"):
+        asked.clear()
+        return 0
+    request = (event.get("member"), event.get("term"))
+    asked[request] = asked.get(request, -1) + 1
+    return asked[request]
 
 
 def clock(ts: str) -> str:

@@ -8,6 +8,7 @@ import pytest
 from etcd_sandbox.model.event import Kind
 from etcd_sandbox.model.service import Bucket
 from etcd_sandbox.tui.store import BUCKETS_KEPT, EVENTS_KEPT, Outage, Store
+from etcd_sandbox.words import story
 
 from tests.tui.samples import BEGAN_US, bucket, cluster, event, process, status
 
@@ -55,10 +56,25 @@ def test_each_event_knows_the_seconds_since_the_one_before() -> None:
     store = Store(cluster="default")
     for seconds in (1.0, 1.12, 61.12):
         store.take_event(event(seconds, Kind.CLUSTER_READY))
-    first, second, third = (told.after_s for told in store.events)
+    first, second, third = (timed.after_s for timed in store.events)
     assert first is None
     assert second == pytest.approx(0.12)
     assert third == pytest.approx(60.0)
+
+
+def test_further_requests_of_a_member_alone_are_one_event_that_moves_on() -> None:
+    store = Store(cluster="default")
+    for seconds in range(1, 6):
+        for member in ("infra1", "infra2"):
+            store.take_event(event(seconds, Kind.CANDIDATE, member, term=2, pre_vote=True))
+    store.take_event(event(6.0, Kind.QUORUM_LOST))
+    assert [story.sentence(timed.event.to_wire()) for timed in store.events] == [
+        "infra1 asks whether it could win (term 2)",
+        "infra2 asks whether it could win (term 2)",
+        "infra1 asked 4 times more whether it could win (term 2)",
+        "infra2 asked 4 times more whether it could win (term 2)",
+        "quorum lost",
+    ]
 
 
 @pytest.mark.parametrize(

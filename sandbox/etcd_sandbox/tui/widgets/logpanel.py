@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import ClassVar
@@ -15,7 +14,6 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Input, Static
 
-from etcd_sandbox.control.wire import Frame
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.tui.logfilter import Level, LogFilter, pattern_of, save
 from etcd_sandbox.tui.text import visible
@@ -75,17 +73,8 @@ class LogPanel(Vertical):
         yield Input(compact=True, select_on_focus=False)
         yield Static(markup=False)
 
-    # What the dashboard tells it.
-
-    def take(self, frame: Frame) -> None:
-        self.view.ring.take(frame)
-
     def only(self, processes: frozenset[str] | None) -> None:
         self._choose(replace(self.filter, processes=processes))
-
-    def show_indexes(self, names_to_index: Mapping[str, int]) -> None:
-        """The processes with their indexes in the cluster, which give them their colours."""
-        self.view.show_indexes(names_to_index)
 
     @property
     def filter(self) -> LogFilter:

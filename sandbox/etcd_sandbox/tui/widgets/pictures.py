@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from itertools import islice
 
@@ -11,7 +10,7 @@ from textual.geometry import Size
 from etcd_sandbox.model.event import Event
 from etcd_sandbox.tui import ring, stripdrawing
 from etcd_sandbox.tui.marks import mark_of
-from etcd_sandbox.tui.store import EVENTS_KEPT, Store, Told
+from etcd_sandbox.tui.store import Store, TimedEvent
 from etcd_sandbox.tui.text import Line, joined, printable
 from etcd_sandbox.tui.widgets.colours import BAD, FAINT, GOOD, PLAIN, of_process
 from etcd_sandbox.tui.widgets.drawing import Drawing
@@ -69,9 +68,8 @@ class EventLine(Drawing):
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's own name
         super().__init__(id=id)
-        self._told: deque[Line] = deque(maxlen=EVENTS_KEPT)
+        self._drawn_events: dict[tuple[str, int], Line] = {}
         self._colours: dict[str, str] = {}
-        self._heard = 0
         self._following = True
 
     def news(self, store: Store) -> object:
@@ -86,8 +84,10 @@ class EventLine(Drawing):
         """Draw again, and stay at the end, or at the lines that were read."""
         if self._store is None or not self.size:
             return
-        dropped = self._store.event_news - self._heard - len(self._store.events) + len(self._told)
+        before = self._drawn_events
         super().redraw()
+        kept = self._drawn_events
+        dropped = next((at for at, event in enumerate(before) if event in kept), len(before))
         if self._following:
             self.scroll_end(animate=False, immediate=True)
         elif dropped:
@@ -96,19 +96,19 @@ class EventLine(Drawing):
     def draw(self, store: Store, size: Size) -> Sequence[Line]:
         colours = {member.name: of_process(i) for i, member in enumerate(store.members)}
         if colours != self._colours:
-            self._colours = colours
-            self._told.clear()
-            self._heard = store.event_news - len(store.events)
-        new = min(store.event_news - self._heard, len(store.events))
-        for told in islice(store.events, len(store.events) - new, None):
-            self._told.append(line_of(told, colours))
-        self._heard = store.event_news
-        return list(self._told)
+            self._colours, self._drawn_events = colours, {}
+        drawn = self._drawn_events
+        self._drawn_events = {
+            key: drawn.get(key) or line_of(each, colours)
+            for each in store.events
+            for key in ((each.event.ts, each.event.seq),)
+        }
+        return list(self._drawn_events.values())
 
 
-def line_of(told: Told, colours: dict[str, str]) -> Line:
+def line_of(timed: TimedEvent, colours: dict[str, str]) -> Line:
     """`14:30:05.123  +0.12 s  ★ infra2 leads (term 3)`; the member's name in its colour."""
-    event = told.event
+    event = timed.event
     mark = mark_of(event)
     words = printable(story.sentence(event.to_wire()))
     style = BAD if event.kind in story.BAD else GOOD if event.kind in story.GOOD else PLAIN
@@ -116,7 +116,7 @@ def line_of(told: Told, colours: dict[str, str]) -> Line:
     name = who if who and words.startswith(who) else ""
     return joined(
         [
-            (f"{story.clock(event.ts)} {since(told.after_s):>9}  ", FAINT),
+            (f"{story.clock(event.ts)} {since(timed.after_s):>9}  ", FAINT),
             (f"{mark.sign} ", mark.style),
             (name, colours.get(event.member or "", PLAIN)),
             (words[len(name) :], style),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import importlib
 import json
 import logging
@@ -19,6 +20,7 @@ import socket
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
@@ -160,8 +162,11 @@ async def run(options: Options, spec: ClusterSpec, guard: Guard, user: str = "")
     # several steps, each of which would wait 5 ms for its turn.
     usual_s = sys.getswitchinterval()
     sys.setswitchinterval(usual_s / 10)
-    server_module = await asyncio.to_thread(importlib.import_module, "etcd_sandbox.control.server")
+    server_module = await asyncio.to_thread(_load_server)
     sys.setswitchinterval(usual_s)
+    # All that was imported stays (see `standby.DAEMON`): nobody need look whether it is garbage.
+    gc.freeze()
+    gc.enable()
     server = server_module.ControlServer(cluster)
     listener = server_module.bind(paths.place_socket())
     serving = asyncio.create_task(server.serve(sockets=[listener]))
@@ -273,6 +278,15 @@ def _load_gateway(spec: ClusterSpec, user: str) -> Gateway:
     )
     text = user or spec.user
     return Gateway(cert, key, Credentials.parse(text) if text else None)
+
+
+def _load_server() -> ModuleType:
+    class Unused(ModuleType):
+        def __getattr__(self, _: str) -> None: ...
+
+    # uvicorn's package imports its command line: click, watchfiles, multiprocessing, twice the rest of it.
+    sys.modules.setdefault("uvicorn.main", Unused("uvicorn.main"))
+    return importlib.import_module("etcd_sandbox.control.server")
 
 
 def _say(fd: int, word: dict[str, object]) -> None:

@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import TypeVar
 
 import msgspec
-import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
+from uvicorn.config import Config
+from uvicorn.server import Server
 
 from etcd_sandbox.cluster.cluster import Cluster
 from etcd_sandbox.cluster.upgrading import Upgrade
@@ -241,7 +242,7 @@ async def _news(upgrade: Upgrade) -> AsyncIterator[bytes]:
             yield msgspec.json.encode(line) + b"\n"
 
 
-class ControlServer(uvicorn.Server):
+class ControlServer(Server):
     """uvicorn on a socket of our own; the signals and the end are the supervisor's to decide."""
 
     def __init__(self, cluster: Cluster) -> None:
@@ -251,7 +252,7 @@ class ControlServer(uvicorn.Server):
             waiting = Waiting(most)
 
         super().__init__(
-            uvicorn.Config(
+            Config(
                 Bounded(Routes(cluster, self._streams).application(), most),
                 log_config=None,
                 access_log=False,

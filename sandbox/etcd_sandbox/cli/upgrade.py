@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from etcd_sandbox.cli import output
-from etcd_sandbox.cli.ordering import measured
+from etcd_sandbox.cli.ordering import check_settled, measured
 from etcd_sandbox.cli.params import selectors
-from etcd_sandbox.cli.settings import common, settings
-from etcd_sandbox.errors import EXIT_DONE, EXIT_INTERRUPTED, SandboxError, TimedOut
+from etcd_sandbox.cli.settings import settings
+from etcd_sandbox.errors import EXIT_DONE, EXIT_INTERRUPTED, SandboxError
 from etcd_sandbox.paths import working_directory
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     help="Do it although the new etcd may not know of changes of the members in the past.",
 )
 @measured
-@common(data=True)
 def upgrade(
     select: tuple[str, ...],
     to: str,
@@ -200,11 +199,7 @@ def _conclude(
         return EXIT_INTERRUPTED
     if outcome.unlike:
         raise unlike_plan(outcome)
-    if not verdict.settled:
-        raise TimedOut(
-            f"the cluster has not settled within {timeout_s:g} s",
-            hint="etcd-sandbox status and etcd-sandbox events -f show what goes on",
-        )
+    check_settled(verdict, timeout_s)
     return EXIT_DONE
 
 

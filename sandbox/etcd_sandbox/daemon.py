@@ -271,7 +271,7 @@ def _load_gateway(spec: ClusterSpec, user: str) -> Gateway:
     from etcd_sandbox.etcd.gateway import Gateway
 
     importlib.import_module("etcd_sandbox.cluster.attached")  # what uses it, too
-    members = [process.member for process in spec.members if process.member is not None]
+    members = [process.member for process in spec.members]
     cert, key = next(
         ((member.client_cert, member.client_key) for member in members if member.client_cert),
         ("", ""),

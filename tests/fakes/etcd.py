@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from etcd_sandbox.etcd.version import parse
-from etcd_sandbox.model.spec import MemberSpec, ProcessSpec
+from etcd_sandbox.model.spec import ProcessSpec, as_member
 
 from tests.fakes.answers import ANSWERS_S, Answers, Refused
 from tests.fakes.firstdisk import CannotBegin, first_disk
@@ -35,11 +35,10 @@ class FakeEtcd:
     def __init__(
         self, machine: Machine, spec: ProcessSpec, pid: int, on_lines: Callable[[memoryview], None]
     ) -> None:
-        assert spec.member is not None
         self.machine = machine
         self.name = spec.name
         self.pid = pid
-        self.member: MemberSpec = spec.member
+        self.member = as_member(spec).member
         self.flags = dict(
             word.removeprefix("--").partition("=")[::2]
             for word in spec.argv

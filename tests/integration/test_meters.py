@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import psutil
 import pytest
 from etcd_sandbox.cluster.meters import Meters, is_alone
-from etcd_sandbox.model.spec import MemberSpec, ProcessSpec
+from etcd_sandbox.model.spec import MemberProcess, MemberSpec, ProcessSpec
 
 from tests.conftest import until
 
@@ -94,4 +94,7 @@ MEMBER = MemberSpec(name="m", id=None, client_url="", peer_url="", data_dir="/",
 def test_only_a_member_without_a_shell_before_it_is_looked_at_alone(
     argv: tuple[str, ...], member: MemberSpec | None, alone: bool
 ) -> None:
-    assert is_alone(ProcessSpec(name="p", argv=argv, shown="", cwd="/", member=member)) is alone
+    process = ProcessSpec(name="p", argv=argv, shown="", cwd="/")
+    if member is not None:
+        process = MemberProcess(name="p", argv=argv, shown="", cwd="/", member=member)
+    assert is_alone(process) is alone

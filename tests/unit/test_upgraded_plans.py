@@ -36,13 +36,12 @@ class Cluster:
         self.caller = Caller(cwd=directory, env={}, choose_etcd=lambda wish: self.here[wish])
         first = plan_up(Options(members=3), self.paths, self.caller).spec
         for process in first.members:
-            assert process.member is not None
             Path(process.member.data_dir, "member", "wal").mkdir(parents=True)
         self.spec = replace(
             first,
             processes=tuple(
                 with_etcd(each, self.new, has_data=True) if each.name == "etcd2" else each
-                for each in first.processes
+                for each in first.members
             ),
         )
         self.paths.plan.write_bytes(msgspec.json.encode(self.spec))
@@ -54,9 +53,7 @@ class Cluster:
 
 def versions(spec: ClusterSpec) -> list[str]:
     return [
-        process.member.etcd.version
-        for process in spec.members
-        if process.member is not None and process.member.etcd is not None
+        process.member.etcd.version for process in spec.members if process.member.etcd is not None
     ]
 
 
@@ -86,7 +83,6 @@ def test_what_is_asked_for_or_begins_anew_does_not_keep_it(cluster: Cluster) -> 
     assert cluster.up(fresh=True) == OLD
     assert cluster.up(ephemeral=True) == OLD
     for process in cluster.spec.members:
-        assert process.member is not None
         Path(process.member.data_dir, "member", "wal").rmdir()
     assert cluster.up() == OLD
 

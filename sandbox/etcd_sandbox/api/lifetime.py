@@ -25,7 +25,8 @@ from etcd_sandbox.inputs.olddata import refuse_foreign_data
 from etcd_sandbox.inputs.options import DECLARED, DEFAULT_MEMBERS, Options, check_together
 from etcd_sandbox.inputs.plan import plan_up
 from etcd_sandbox.model.access import Credentials
-from etcd_sandbox.model.spec import Bootstrap, SourceKind
+from etcd_sandbox.model.bootstrap import Bootstrap
+from etcd_sandbox.model.spec import SourceKind
 from etcd_sandbox.paths import ClusterPaths, cluster_paths, working_directory
 
 _log = logging.getLogger("etcd_sandbox")
@@ -133,7 +134,7 @@ class Life:
     def hindrance(self) -> str:
         """Why the cluster cannot begin again; empty where it can."""
         spec = self._planned.spec
-        if any(each.member is not None and not each.member.data_owned for each in spec.members):
+        if any(not each.member.data_owned for each in spec.members):
             return "its Procfile's commands say where the data is, which is not ours to delete"
         if spec.discovery is not None and not spec.discovery.process:
             return f"its token at {spec.discovery.service} was used"
@@ -238,7 +239,7 @@ def _refuse_kept_data(paths: ClusterPaths) -> None:
     recorded = recorded_plan(paths)
     if recorded is None or recorded.ephemeral:
         return
-    if any(process.member.data_owned for process in recorded.members if process.member is not None):
+    if any(process.member.data_owned for process in recorded.members):
         raise InputError(
             f"cluster {paths.name!r} has a plan and data that were to be kept",
             str(paths.root),

@@ -130,7 +130,7 @@ class _Running:
             (
                 process.member
                 for process in (self._plan.members if self._plan is not None else ())
-                if process.member is not None and process.member.name == member.name
+                if process.member.name == member.name
             ),
             None,
         )

@@ -76,7 +76,7 @@ def way_of(how: str) -> How:
 
 def members_in(spec: ClusterSpec) -> tuple[str, ...]:
     """The members' names, in the order of the plan."""
-    return tuple(process.member.name for process in spec.members if process.member is not None)
+    return tuple(process.member.name for process in spec.members)
 
 
 def endpoints_in(spec: ClusterSpec) -> list[str]:
@@ -94,7 +94,6 @@ def members_told(spec: ClusterSpec) -> tuple[object, ...]:
     return tuple(
         (member.name, member.id, member.learner, member.etcd, member.client_url, member.peer_url)
         for member in (process.member for process in spec.members)
-        if member is not None
     )
 
 

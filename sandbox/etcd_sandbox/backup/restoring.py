@@ -36,14 +36,8 @@ from etcd_sandbox.inputs.caller import Caller, Planned
 from etcd_sandbox.inputs.olddata import refuse_foreign_data
 from etcd_sandbox.inputs.options import Options
 from etcd_sandbox.inputs.plan import plan_up
-from etcd_sandbox.model.spec import (
-    Bootstrap,
-    ClusterSpec,
-    EtcdBinary,
-    MemberSpec,
-    PastKind,
-    ProcessSpec,
-)
+from etcd_sandbox.model.bootstrap import Bootstrap
+from etcd_sandbox.model.spec import ClusterSpec, EtcdBinary, MemberProcess, MemberSpec, PastKind
 from etcd_sandbox.paths import ClusterPaths, existing_parent
 from etcd_sandbox.plan.generated import default_token
 from etcd_sandbox.plan.membership import with_past
@@ -81,7 +75,7 @@ class Restoration(Struct, frozen=True, kw_only=True):
     @property
     def members(self) -> tuple[MemberSpec, ...]:
         """Its members; the tool of each stands at the same place in `tools`."""
-        return tuple(each.member for each in self.spec.members if each.member is not None)
+        return tuple(each.member for each in self.spec.members)
 
     @property
     def cluster_id(self) -> str:
@@ -138,7 +132,7 @@ def plan_restore(
     _refuse_taken(paths, fresh=options.fresh)
     planned = plan_up(_asked(options, facts, paths.name, caller), paths, caller)
     try:
-        members = [each.member for each in planned.spec.members if each.member is not None]
+        members = [each.member for each in planned.spec.members]
         for member in members:
             _refuse_unfit(member, facts, snapshot)
         for process in planned.spec.members:
@@ -188,11 +182,7 @@ def _refuse_taken(paths: ClusterPaths, *, fresh: bool) -> None:
             hint=f"-c NAME names another one; or etcd-sandbox -c {paths.name} down, then --fresh",
         )
     recorded = recorded_plan(paths)
-    places = (
-        [process.member.data_dir for process in recorded.members if process.member]
-        if recorded
-        else []
-    )
+    places = [process.member.data_dir for process in recorded.members] if recorded else []
     if fresh:
         if recorded is not None:
             refuse_foreign_data(recorded, "--fresh")
@@ -210,12 +200,12 @@ def _refuse_unfit(member: MemberSpec, facts: SnapshotFacts, snapshot: Path) -> N
         raise InputError(reason, str(snapshot), f"--etcd {facts.series} takes an etcd that can")
 
 
-def _refuse_strange_places(process: ProcessSpec, paths: ClusterPaths) -> None:
+def _refuse_strange_places(process: MemberProcess, paths: ClusterPaths) -> None:
     """The data must be where we make it: an etcd that looks elsewhere would begin with nothing."""
     if "wal-dir" in process.flags:
         raise InputError("a member with a --wal-dir of its own cannot be restored")
     member = process.member
-    if member is not None and not Path(member.data_dir).is_relative_to(paths.data):
+    if not Path(member.data_dir).is_relative_to(paths.data):
         raise InputError(
             "a member with a --data-dir of its own cannot be restored", member.data_dir
         )

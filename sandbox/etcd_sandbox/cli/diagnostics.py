@@ -128,7 +128,7 @@ def risk_notes(spec: ClusterSpec) -> None:
     versions = {
         process.member.etcd.version: None
         for process in spec.members
-        if process.member is not None and process.member.etcd is not None
+        if process.member.etcd is not None
     }
     for version in versions:
         if text := risk_note(version):

@@ -10,6 +10,7 @@ from etcd_sandbox.cli import diagnostics, output
 from etcd_sandbox.cli.output import FAINT, GOOD, ODD, Painted
 from etcd_sandbox.cli.settings import common, settings
 from etcd_sandbox.errors import EXIT_DONE, EXIT_FAILED, SandboxError
+from etcd_sandbox.model.spec import members_of
 from etcd_sandbox.paths import ClusterPaths, is_there
 
 
@@ -76,7 +77,7 @@ def described(paths: ClusterPaths) -> dict[str, Any] | None:
     if plan is None and state != "running":
         return None
     processes = () if plan is None else plan.processes
-    members = [process.member for process in processes if process.member is not None]
+    members = [process.member for process in members_of(processes)]
     versions = dict.fromkeys(member.etcd.version for member in members if member.etcd is not None)
     return {
         "name": paths.name,

@@ -33,7 +33,7 @@ from etcd_sandbox.model.event import Event, Kind
 from etcd_sandbox.model.order import Order
 from etcd_sandbox.model.selector import needs_roles
 from etcd_sandbox.model.service import Bucket
-from etcd_sandbox.model.spec import After, ClusterSpec
+from etcd_sandbox.model.spec import After, ClusterSpec, MemberProcess, members_of
 from etcd_sandbox.model.state import ClusterStatus, Detail, LogLoss, ProcessState
 from etcd_sandbox.model.upgrade import UpgradeOrder, UpgradePlan
 from etcd_sandbox.model.verb import MEMBERSHIP
@@ -113,13 +113,13 @@ class Cluster:
             if process.service is None and process.name not in held
         ]
         later = [process for process in wanted if process.after is After.READY]
-        self._at_ready = [process for process in later if process.member is None]
-        self._surplus = [process for process in later if process.is_surplus]
-        self._to_join = [process for process in later if process.is_to_join]
+        self._at_ready = [process for process in later if not isinstance(process, MemberProcess)]
+        self._surplus = [process for process in members_of(later) if process.is_surplus]
+        self._to_join = [process for process in members_of(later) if process.is_to_join]
         self._at_start = [process for process in wanted if process.after is After.START]
         self._again = [
             each
-            for each in spec.wanted_processes
+            for each in members_of(spec.wanted_processes)
             if each.name in held and comes_back(each, has_data)
         ]
         self._readiness = ClusterReadiness(
@@ -181,7 +181,7 @@ class Cluster:
             await ordering.start_together(self._supervisor, first)
         elif self._links is None:
             await ordering.start(self._supervisor, self._serving, first)
-        elif all(spec.member.link for spec in self.spec.members if spec.member is not None):
+        elif all(spec.member.link for spec in self.spec.members):
             await ordering.start_apart(self._supervisor, self._serving, first)
         else:
             await ordering.start(self._supervisor, self._serving, first)

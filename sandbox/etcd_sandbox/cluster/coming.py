@@ -22,7 +22,7 @@ from etcd_sandbox.etcd.membership import voters_needed
 from etcd_sandbox.etcd.version import bears_absence
 from etcd_sandbox.host.addresses import is_free
 from etcd_sandbox.model.event import Kind
-from etcd_sandbox.model.spec import PastKind, ProcessSpec
+from etcd_sandbox.model.spec import PastKind, ProcessSpec, as_member
 from etcd_sandbox.model.state import Peer, ProcessState
 from etcd_sandbox.plan.joining import joining, newcomer
 from etcd_sandbox.plan.listed import stranger_words
@@ -87,7 +87,7 @@ class Coming:
                 hint=f"etcd-sandbox add {member.name} starts it as it is; etcd-sandbox remove "
                 f"{there.id} takes it off first",
             )
-        await asyncio.to_thread(look_before, spec)
+        await asyncio.to_thread(look_before, as_member(spec))
         await asyncio.to_thread(delete_data, spec)
         return there
 
@@ -162,7 +162,7 @@ class Coming:
             learner=placed.learner,
             joined=True,
         )
-        return joining(spec, changed)
+        return joining(as_member(spec), changed)
 
     async def _started(self, process: Supervised, deadline: float) -> None:
         name = member_of(process.spec).name
@@ -255,13 +255,13 @@ class Coming:
         if leader is None:
             return
         process = self._at.supervisor.processes[leader].spec
-        version = version_of(process)
+        version = version_of(as_member(process))
         down = [name for name in names if not self._at.runs(name)]
         going = set(down or names[:1])
         left = {name: is_up for name, is_up in voters.items() if name not in going}
         away = [name for name, is_up in left.items() if not is_up]
         up, needed = len(left) - len(away), voters_needed(version, len(left))
-        if not away or not version or up >= needed or not checks_strictly(process):
+        if not away or not version or up >= needed or not checks_strictly(as_member(process)):
             return
         raise self._too_few(names, away, up, len(left), version)
 

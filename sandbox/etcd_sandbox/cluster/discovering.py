@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from etcd_sandbox.errors import SandboxError
 from etcd_sandbox.etcd.datadir import has_data, is_of_proxy
 from etcd_sandbox.etcd.logline import fatal_cause
+from etcd_sandbox.model.bootstrap import DiscoveryProtocol, DiscoverySpec
 from etcd_sandbox.model.event import Kind
-from etcd_sandbox.model.spec import ClusterSpec, DiscoveryProtocol, DiscoverySpec
+from etcd_sandbox.model.spec import ClusterSpec, members_of
 from etcd_sandbox.model.state import BootstrapStatus, ProcessState, Registration
 from etcd_sandbox.supervise.bus import Bus
 from etcd_sandbox.supervise.supervisor import TAIL_OF_EXIT, Supervisor
@@ -179,8 +180,7 @@ class Discovering:
         return [
             process.name
             for process in self._spec.members
-            if process.member is not None
-            and process.member.name not in names
+            if process.member.name not in names
             and self._supervisor.processes[process.name].state is ProcessState.STOPPED
         ]
 
@@ -189,8 +189,8 @@ class Discovering:
         """Of the members that have a place."""
         return [
             process.member.data_dir
-            for process in self._spec.wanted_processes
-            if process.member is not None and not process.is_surplus
+            for process in members_of(self._spec.wanted_processes)
+            if not process.is_surplus
         ]
 
     @property

@@ -101,8 +101,7 @@ class Listing:
         members = {
             process.name: process.member
             for process in self._spec().members
-            if process.member is not None
-            and not self._roster.is_outsider(process.name)
+            if not self._roster.is_outsider(process.name)
             and self._supervisor.processes[process.name].state is not ProcessState.REMOVED
         }
         ids = {name: self._roster.id_of(name) for name in members}

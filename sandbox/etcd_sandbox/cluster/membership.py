@@ -22,7 +22,7 @@ from etcd_sandbox.cluster.surroundings import Surroundings, look_before, member_
 from etcd_sandbox.cluster.verbs import target_of
 from etcd_sandbox.errors import InputError, SandboxError
 from etcd_sandbox.model.order import Order
-from etcd_sandbox.model.spec import PastKind, ProcessSpec
+from etcd_sandbox.model.spec import PastKind, ProcessSpec, as_member
 from etcd_sandbox.model.state import Peer, ProcessState
 from etcd_sandbox.model.verb import Verb
 from etcd_sandbox.model.verdict import Target
@@ -266,7 +266,7 @@ class Membership:
         try:
             # That of one that was removed earlier has gone with it.
             self._at.faults.take_in(process.spec)
-            await asyncio.to_thread(look_before, process.spec)
+            await asyncio.to_thread(look_before, as_member(process.spec))
             await self._coming.join(process, deadline, report, learner=True)
         except SandboxError as error:
             raise type(error)(

@@ -12,7 +12,7 @@ from etcd_sandbox.cluster.surroundings import Surroundings, member_of
 from etcd_sandbox.errors import SandboxError, TimedOut
 from etcd_sandbox.etcd.datadir import has_data
 from etcd_sandbox.model.event import Kind
-from etcd_sandbox.model.spec import ProcessSpec
+from etcd_sandbox.model.spec import ProcessSpec, as_member
 from etcd_sandbox.model.state import ProcessState
 from etcd_sandbox.plan.changes import peer_urls_of, runs_differently
 
@@ -86,6 +86,7 @@ class Moving:
         """The new addresses must be free before etcd is asked; the others are its own still."""
         old = {*member_of(before).listen_urls}
         new = tuple(url for url in member_of(wanted).listen_urls if url not in old)
-        preflight.check_ports(replace(wanted, member=replace(member_of(wanted), listen_urls=new)))
+        member = replace(member_of(wanted), listen_urls=new)
+        preflight.check_ports(replace(as_member(wanted), member=member))
         if member_of(before).link != member_of(wanted).link:
             preflight.check_links([wanted])

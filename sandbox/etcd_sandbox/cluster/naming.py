@@ -8,8 +8,9 @@ from pathlib import Path
 
 from etcd_sandbox.dns import query
 from etcd_sandbox.errors import SandboxError, TimedOut
+from etcd_sandbox.model.bootstrap import DnsSpec
 from etcd_sandbox.model.event import Kind
-from etcd_sandbox.model.spec import ClusterSpec, DnsSpec
+from etcd_sandbox.model.spec import ClusterSpec
 from etcd_sandbox.model.state import BootstrapStatus, ProcessState
 from etcd_sandbox.plan.named import dig_lines, dnsmasq_config, records_path, resolver_config
 from etcd_sandbox.supervise.bus import Bus

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from etcd_sandbox.links.keeper import Link, Links
 from etcd_sandbox.model.access import address_of
-from etcd_sandbox.model.spec import ProcessSpec
+from etcd_sandbox.model.spec import ProcessSpec, members_of
 from etcd_sandbox.supervise.ledger import Ledger
 
 LINKS_NAME = "peer links"
 """What the process of the links is called where pids are written down."""
 
 
-def links_for(processes: Sequence[ProcessSpec]) -> list[Link]:
+def links_for(processes: Iterable[ProcessSpec]) -> list[Link]:
     """The links that these members need."""
     found = []
-    for process in processes:
-        if process.member is None or process.member.link is None:
+    for process in members_of(processes):
+        if process.member.link is None:
             continue
         listen = address_of(process.member.link.listen_url)
         target = address_of(process.member.link.target_url)

@@ -12,21 +12,24 @@ from etcd_sandbox.etcd.datadir import NEW_MEMBER_BYTES, has_data
 from etcd_sandbox.host.addresses import why_not_free
 from etcd_sandbox.host.obstacle import no_room
 from etcd_sandbox.model.access import address_of
-from etcd_sandbox.model.spec import ClusterSpec, MemberSpec, ProcessSpec, Runtime
+from etcd_sandbox.model.spec import (
+    ClusterSpec,
+    MemberProcess,
+    MemberSpec,
+    ProcessSpec,
+    Runtime,
+    members_of,
+)
 from etcd_sandbox.paths import existing_parent
 
 
 def check(wanted: Iterable[ProcessSpec]) -> None:
     """Raise the first thing that is in the way of starting `wanted`."""
-    members = [process for process in wanted if process.member is not None]
+    members = members_of(wanted)
     for process in members:
         check_ports(process)
         check_data_directory(process)
-    new = [
-        process.member
-        for process in members
-        if process.member is not None and not has_data(process.member.data_dir)
-    ]
+    new = [process.member for process in members if not has_data(process.member.data_dir)]
     check_disk(new)
 
 
@@ -54,18 +57,16 @@ def check_names(spec: ClusterSpec) -> None:
         )
 
 
-def check_ports(process: ProcessSpec) -> None:
+def check_ports(process: MemberProcess) -> None:
     """Every address that the member binds must be free; the holder of a taken one is named."""
     member = process.member
-    if member is None:
-        return
     _check_free(member.name, member.listen_urls)
 
 
-def check_links(members: Iterable[ProcessSpec]) -> None:
+def check_links(processes: Iterable[ProcessSpec]) -> None:
     """The addresses that members are dialled at through links must be free, too."""
-    for process in members:
-        if process.member is not None and process.member.link is not None:
+    for process in members_of(processes):
+        if process.member.link is not None:
             _check_free(process.member.name, (process.member.link.listen_url,))
 
 
@@ -78,11 +79,9 @@ def _check_free(member: str, urls: Iterable[str]) -> None:
             raise error
 
 
-def check_data_directory(process: ProcessSpec) -> None:
+def check_data_directory(process: MemberProcess) -> None:
     """No other etcd may use the directory: a second one would hang in silence."""
     member = process.member
-    if member is None:
-        return
     database = Path(member.data_dir) / "member" / "snap" / "db"
     try:
         with database.open("rb") as file:

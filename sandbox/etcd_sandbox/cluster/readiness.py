@@ -15,7 +15,7 @@ from etcd_sandbox.errors import SandboxError, TimedOut
 from etcd_sandbox.etcd.failures import cause_and_mend
 from etcd_sandbox.host.obstacle import STARVED, no_more_processes
 from etcd_sandbox.model.event import Event, Kind
-from etcd_sandbox.model.spec import ClusterSpec, ProcessSpec
+from etcd_sandbox.model.spec import ClusterSpec, ProcessSpec, members_of
 from etcd_sandbox.model.state import ProcessState
 from etcd_sandbox.plan.membership import could_be_quorum
 from etcd_sandbox.supervise import lifecycle
@@ -123,9 +123,7 @@ class ClusterReadiness:
         self._warnings: list[str] = []
         self._waiting = {process.name for process in wanted}
         self._unexecuted: dict[str, str] = {}
-        self._members = {
-            process.name for process in (*wanted, *surplus) if process.member is not None
-        }
+        self._members = {process.name for process in members_of((*wanted, *surplus))}
         self._late: frozenset[str] = frozenset()
         if not wanted:
             # They alone were asked for, and are started at once.

@@ -44,7 +44,7 @@ def refuse_other_data(paths: ClusterPaths, spec: ClusterSpec) -> None:
     recorded = recorded_plan(paths)
     if recorded is None or SourceKind.PROCFILE in (recorded.source.kind, spec.source.kind):
         return
-    if not any(has_data(process.member.data_dir) for process in recorded.members if process.member):
+    if not any(has_data(process.member.data_dir) for process in recorded.members):
         return
     if difference := mismatch(recorded, spec):
         raise InputError(
@@ -79,7 +79,7 @@ def take_over(paths: ClusterPaths, restored: Path, *, fresh: bool) -> None:
 def wipe(paths: ClusterPaths) -> None:
     """Delete the data that is ours to delete: the cluster's own `data`, and logs of members that are ours elsewhere."""
     recorded = recorded_plan(paths)
-    members = [each.member for each in recorded.members if each.member] if recorded else []
+    members = [each.member for each in recorded.members] if recorded else []
     own = [Path(each.wal_dir) for each in members if each.wal_dir and each.wal_owned]
     for directory in (paths.data, *own):
         with contextlib.suppress(FileNotFoundError):

@@ -6,7 +6,7 @@ from collections.abc import Container, Iterable, Sequence
 
 from msgspec.structs import replace
 
-from etcd_sandbox.model.spec import MemberSpec, ProcessSpec
+from etcd_sandbox.model.spec import MemberProcess, MemberSpec, ProcessSpec
 from etcd_sandbox.model.state import Peer
 
 
@@ -33,7 +33,7 @@ class Roster:
 
     def add(self, process: ProcessSpec) -> None:
         """Take in a process; one that is no member is passed over."""
-        if process.member is not None:
+        if isinstance(process, MemberProcess):
             self._members[process.name] = process.member
             if process.member.id is not None:
                 self._ids[process.name] = process.member.id

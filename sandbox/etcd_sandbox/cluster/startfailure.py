@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from etcd_sandbox.etcd.failures import LINES_OF_LOG, explain_discovery, explain_dns, log_trouble
-from etcd_sandbox.model.spec import Bootstrap, ClusterSpec
+from etcd_sandbox.model.bootstrap import Bootstrap
+from etcd_sandbox.model.spec import ClusterSpec
 from etcd_sandbox.supervise.supervisor import Supervisor
 
 
@@ -30,7 +31,7 @@ def late_words(supervisor: Supervisor, late: Iterable[str]) -> str:
     """
     words = []
     for name in late:
-        member = supervisor.processes[name].spec.member
+        own_name = supervisor.processes[name].spec.own_name
         why = log_trouble(supervisor.logbook.last_lines(name, LINES_OF_LOG))
-        words.append((name if member is None else member.name) + (f", which {why}" if why else ""))
+        words.append(own_name + (f", which {why}" if why else ""))
     return ("; " if any(", " in each for each in words) else ", ").join(words)

@@ -13,7 +13,15 @@ from msgspec.structs import replace
 from etcd_sandbox.cluster import preflight
 from etcd_sandbox.cluster.voters import RUNS
 from etcd_sandbox.errors import SandboxError
-from etcd_sandbox.model.spec import ClusterSpec, MemberSpec, PastKind, ProcessSpec, Unfinished
+from etcd_sandbox.model.spec import (
+    ClusterSpec,
+    MemberProcess,
+    MemberSpec,
+    PastKind,
+    ProcessSpec,
+    Unfinished,
+    as_member,
+)
 from etcd_sandbox.model.state import ProcessState
 from etcd_sandbox.model.verb import Verb
 from etcd_sandbox.plan.membership import with_member, with_past, without_member
@@ -86,15 +94,14 @@ def _others(plan: ClusterSpec, process: str) -> tuple[Unfinished, ...]:
 
 def member_of(process: ProcessSpec) -> MemberSpec:
     """The member that the process is."""
-    assert process.member is not None
-    return process.member
+    return as_member(process).member
 
 
-def look_before(process: ProcessSpec) -> None:
+def look_before(process: MemberProcess) -> None:
     """What would be in the way of its start is found before etcd is asked. Raises SandboxError."""
     preflight.check_ports(process)
     preflight.check_data_directory(process)
-    preflight.check_disk([member_of(process)])
+    preflight.check_disk([process.member])
 
 
 def delete_data(process: ProcessSpec) -> None:

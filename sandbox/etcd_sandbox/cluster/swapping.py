@@ -13,7 +13,7 @@ from etcd_sandbox.errors import InputError, SandboxError, TimedOut
 from etcd_sandbox.etcd.datadir import has_data, old_requests
 from etcd_sandbox.etcd.failures import cause_and_mend
 from etcd_sandbox.model.event import Kind
-from etcd_sandbox.model.spec import ProcessSpec
+from etcd_sandbox.model.spec import MemberProcess, ProcessSpec, as_member
 from etcd_sandbox.model.state import ProcessState
 from etcd_sandbox.model.upgrade import MemberUpgrade, UpgradeOrder
 from etcd_sandbox.model.verb import Verb
@@ -70,11 +70,10 @@ class Swapping:
         self._gateway = gateway
         self._bus = bus
 
-    def wanted(self, name: str, order: UpgradeOrder) -> ProcessSpec:
+    def wanted(self, name: str, order: UpgradeOrder) -> MemberProcess:
         """The member as it would be executed (see `plan.upgrades.with_etcd`)."""
-        spec = self._supervisor.processes[name].spec
-        data_dir = spec.member.data_dir if spec.member is not None else ""
-        return with_etcd(spec, order.to, has_data=has_data(data_dir))
+        spec = as_member(self._supervisor.processes[name].spec)
+        return with_etcd(spec, order.to, has_data=has_data(spec.member.data_dir))
 
     async def swap(
         self, order: UpgradeOrder, name: str, commands: list[str]
@@ -105,8 +104,8 @@ class Swapping:
         changed = MemberUpgrade(
             process=name,
             member=self._name(name),
-            before=version_of(old),
-            after=version_of(process.spec),
+            before=version_of(as_member(old)),
+            after=version_of(as_member(process.spec)),
             took_s=round(took_s, 3),
             handed_to=handed_to,
             leader_gap_s=verdict.leader_gap_s,
@@ -138,7 +137,7 @@ class Swapping:
             why, hint, detail = self._why(process.name, error)
             raise SandboxError(
                 f"{self._name(process.name)} is down, and does not come up with its own etcd "
-                f"{version_of(process.spec)} ({why})",
+                f"{version_of(as_member(process.spec))} ({why})",
                 hint=hint,
                 detail=detail,
             ) from error
@@ -153,7 +152,7 @@ class Swapping:
         """
         if not needs_new_log(order.to.version):
             return
-        where = wal_dir(process.spec)
+        where = wal_dir(as_member(process.spec))
         if not (await asyncio.to_thread(old_requests, where)).own:
             return
         await self._started(process, process.spec, deadline)
@@ -170,7 +169,9 @@ class Swapping:
         try:
             # The cluster version may have risen since it was asked for.
             check_step(
-                order.to.version, await self._versions.of_cluster(), {process.name: version_of(old)}
+                order.to.version,
+                await self._versions.of_cluster(),
+                {process.name: version_of(as_member(old))},
             )
         except InputError:
             if was_up:
@@ -221,7 +222,7 @@ class Swapping:
         was_up: bool,
     ) -> None:
         """The new etcd did not come up: the member gets its old one again. Raises what to say of it."""
-        name, before = self._name(process.name), version_of(old)
+        name, before = self._name(process.name), version_of(as_member(old))
         why, hint, detail = self._why(process.name, error)
         kind = TimedOut if isinstance(error, TimedOut) else SandboxError
         what = f"{name} did not come up with etcd {order.to.version} ({why})"

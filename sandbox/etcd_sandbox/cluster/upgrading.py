@@ -13,7 +13,7 @@ from etcd_sandbox.cluster.swapping import VERB, Swapping
 from etcd_sandbox.errors import InputError, SandboxError
 from etcd_sandbox.etcd.datadir import old_requests
 from etcd_sandbox.model.event import Kind
-from etcd_sandbox.model.spec import ClusterSpec, ProcessSpec
+from etcd_sandbox.model.spec import ClusterSpec, MemberProcess, as_member
 from etcd_sandbox.model.upgrade import (
     MemberUpgrade,
     UpgradeOrder,
@@ -101,7 +101,11 @@ class Upgrading:
         names = await self._meant(order, look)
         cluster = await self._versions.of_cluster()
         processes = self._supervisor.processes
-        todo = [name for name in names if not upgrades.has_etcd(processes[name].spec, order.to)]
+        todo = [
+            name
+            for name in names
+            if not upgrades.has_etcd(as_member(processes[name].spec), order.to)
+        ]
         turns = upgrades.in_turn(todo, self._down(todo), look.leader)
         if todo:
             cluster = await self._allowed(order, cluster)
@@ -251,12 +255,12 @@ class Upgrading:
         if upgrades.reads_old_log(order.to.version):
             return
         for name in names:
-            wal_dir = upgrades.wal_dir(self._supervisor.processes[name].spec)
+            wal_dir = upgrades.wal_dir(as_member(self._supervisor.processes[name].spec))
             if (await asyncio.to_thread(old_requests, wal_dir)).others:
                 raise upgrades.old_log(self._name(name), order.to.version)
 
-    def _step(self, name: str, new: ProcessSpec | None, look: Look) -> UpgradeStep:
-        spec = self._supervisor.processes[name].spec
+    def _step(self, name: str, new: MemberProcess | None, look: Look) -> UpgradeStep:
+        spec = as_member(self._supervisor.processes[name].spec)
         dropped, added = upgrades.changed_flags(spec, new) if new is not None else ((), ())
         return UpgradeStep(
             process=name,

@@ -15,6 +15,7 @@ from etcd_sandbox.cluster.startfailure import late_words
 from etcd_sandbox.errors import SandboxError, TimedOut
 from etcd_sandbox.etcd.failures import cause_and_mend
 from etcd_sandbox.model.order import Order
+from etcd_sandbox.model.spec import members_of
 from etcd_sandbox.model.state import ProcessState
 from etcd_sandbox.model.verb import Verb
 from etcd_sandbox.model.verdict import Target
@@ -98,7 +99,7 @@ class Verbs:
     async def start(self, processes: list[Supervised]) -> None:
         """Start those that rest, services first and then in the fastest order; wait until they are ready."""
         resting = [process.spec for process in processes if not process.state.alive]
-        for spec in resting:
+        for spec in members_of(resting):
             preflight.check_ports(spec)
             preflight.check_data_directory(spec)
         stopping = [process for process in processes if process.state is ProcessState.STOPPING]
@@ -185,8 +186,7 @@ def _not_removed(processes: list[Supervised]) -> list[Supervised]:
     """Those that can be started; SandboxError when none can."""
     left = [process for process in processes if process.state is not ProcessState.REMOVED]
     if processes and not left:
-        member = processes[0].spec.member
-        name = member.name if member is not None else processes[0].name
+        name = processes[0].spec.own_name
         raise SandboxError(
             f"{name} was removed from the cluster, which has no place for it any more",
             hint=f"etcd-sandbox add {name} brings a new member of that name",

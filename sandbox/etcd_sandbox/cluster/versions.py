@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from etcd_sandbox.etcd.version import parse
+from etcd_sandbox.model.spec import as_member
 from etcd_sandbox.plan.upgrades import version_is_due, version_of
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class Versions:
         return {
             name: answers[name].version
             if name in answers
-            else version_of(self._supervisor.processes[name].spec)
+            else version_of(as_member(self._supervisor.processes[name].spec))
             for name in self._wholeness.counted
         }
 

@@ -16,7 +16,7 @@ import httpx
 from msgspec import Struct
 
 from etcd_sandbox.errors import SandboxError
-from etcd_sandbox.model.spec import DiscoveryProtocol, DiscoverySpec
+from etcd_sandbox.model.bootstrap import DiscoveryProtocol, DiscoverySpec
 from etcd_sandbox.model.state import Registration
 
 ANSWER_WITHIN_S = 5.0

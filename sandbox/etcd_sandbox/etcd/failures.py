@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 
 from etcd_sandbox.etcd.logline import fatal_cause
-from etcd_sandbox.model.spec import DiscoverySpec, DnsSpec
+from etcd_sandbox.model.bootstrap import DiscoverySpec, DnsSpec
 
 _WHOLE_CLUSTER = r" \{ClusterID:.*RemovedMemberIDs:\[[^\]]*\]\}"
 """etcd prints its whole list of members, as Go has it, in the middle of a cause."""

@@ -22,18 +22,11 @@ from etcd_sandbox.export.exported import (
     refuse_others_ways,
     require_members,
 )
-from etcd_sandbox.model.spec import (
-    Bootstrap,
-    ClusterSpec,
-    DiscoverySpec,
-    MemberSpec,
-    ProcessSpec,
-    Restart,
-    Service,
-)
+from etcd_sandbox.model.bootstrap import Bootstrap, DiscoverySpec
+from etcd_sandbox.model.spec import ClusterSpec, MemberProcess, MemberSpec, Restart, Service
 from etcd_sandbox.plan.contained import BUILT_IMAGE, OFFICIAL_IMAGE
 from etcd_sandbox.plan.discovered import service_binary
-from etcd_sandbox.plan.memberoptions import port_of, the_member
+from etcd_sandbox.plan.memberoptions import port_of
 
 OFFICIAL_PROGRAM = "/usr/local/bin/etcd"
 
@@ -65,7 +58,7 @@ def compose(spec: ClusterSpec) -> Exported:
         Kind.COMPOSE,
         "Run it with: docker compose -f FILE up (or docker-compose, podman-compose).",
         "From this machine: ETCDCTL_ENDPOINTS="
-        + ",".join(f"http://{_published(the_member(p))}" for p in spec.members),
+        + ",".join(f"http://{_published(p.member)}" for p in spec.members),
         "Member IDs differ from the sandbox's: they are made of peer URLs, which differ.",
     )
     return Exported(text=head + _yaml(document), notes=tuple(_notes(spec, names)))
@@ -76,7 +69,7 @@ def _service_names(spec: ClusterSpec) -> dict[str, str]:
     found: dict[str, str] = {}
     taken = {Service.DISCOVERY.value, _REGISTER}
     for process in spec.members:
-        plain = _ODD.sub("-", the_member(process).name).strip("._-") or "member"
+        plain = _ODD.sub("-", process.member.name).strip("._-") or "member"
         name, number = plain, 1
         while name.lower() in taken:
             number += 1
@@ -86,11 +79,11 @@ def _service_names(spec: ClusterSpec) -> dict[str, str]:
     return found
 
 
-def _member(spec: ClusterSpec, process: ProcessSpec, names: dict[str, str]) -> Table:
-    member, service = the_member(process), names[process.name]
+def _member(spec: ClusterSpec, process: MemberProcess, names: dict[str, str]) -> Table:
+    member, service = process.member, names[process.name]
     scheme = urlsplit(member.peer_url).scheme
     initial_cluster = ",".join(
-        f"{the_member(other).name}={scheme}://{names[other.name]}:{_PEER}" for other in spec.members
+        f"{other.member.name}={scheme}://{names[other.name]}:{_PEER}" for other in spec.members
     )
     flags: dict[str, str] = {
         "name": member.name,
@@ -172,7 +165,7 @@ def _introduction(spec: ClusterSpec, member: MemberSpec, initial_cluster: str) -
 
 def _discovery(spec: ClusterSpec, discovery: DiscoverySpec) -> Table:
     """The discovery service, and one that registers the token there and ends."""
-    by_etcd = {m.etcd: m for m in map(the_member, reversed(spec.members)) if m.etcd is not None}
+    by_etcd = {m.etcd: m for m in (p.member for p in reversed(spec.members)) if m.etcd is not None}
     member = by_etcd[service_binary(discovery.protocol, tuple(reversed(by_etcd)))]
     process = spec.process(discovery.process)
     assert process is not None
@@ -218,7 +211,7 @@ def _volume(service: str) -> str:
     return f"{service}-data"
 
 
-def _refuse_files(spec: ClusterSpec, process: ProcessSpec) -> None:
+def _refuse_files(spec: ClusterSpec, process: MemberProcess) -> None:
     files = [name for name in own_options(spec, process) if _FILE_OPTIONS.search(name)]
     if files:
         raise InputError(
@@ -229,11 +222,11 @@ def _refuse_files(spec: ClusterSpec, process: ProcessSpec) -> None:
 
 def _notes(spec: ClusterSpec, names: dict[str, str]) -> list[str]:
     notes = []
-    beside = [p.name for p in spec.processes if p.member is None and p.service is None]
+    beside = [p.name for p in spec.processes if p.is_beside]
     if beside:
         notes.append(f"{', '.join(beside)}: no etcd, so it is left out: a service needs an image")
     for process in spec.members:
-        member = the_member(process)
+        member = process.member
         if names[process.name] != member.name:
             notes.append(f"the service of {member.name} is called {names[process.name]}")
     if spec.bootstrap is Bootstrap.DNS:

@@ -10,8 +10,9 @@ from msgspec.structs import replace
 
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.export.exported import Exported, Kind, heading, require_members
-from etcd_sandbox.model.spec import ClusterSpec, DnsSpec, HostRecord, MemberSpec
-from etcd_sandbox.plan.memberoptions import port_of, the_member
+from etcd_sandbox.model.bootstrap import DnsSpec, HostRecord
+from etcd_sandbox.model.spec import ClusterSpec, MemberSpec
+from etcd_sandbox.plan.memberoptions import port_of
 from etcd_sandbox.plan.named import (
     client_service,
     dnsmasq_config,
@@ -60,7 +61,7 @@ def dnsmasq(spec: ClusterSpec) -> Exported:
 
 def own_dns(spec: ClusterSpec) -> DnsSpec:
     """The records that the members of `spec` would have by their ports."""
-    members = [the_member(process) for process in spec.members]
+    members = [process.member for process in spec.members]
     binaries = [member.etcd for member in members if member.etcd is not None]
     ports = [(member.name, _ports(member)) for member in members]
     dns = own_records(
@@ -98,7 +99,7 @@ def _at(host: HostRecord, address: str | None) -> HostRecord:
 
 
 def _advertised(spec: ClusterSpec, dns: DnsSpec) -> str:
-    member = the_member(spec.members[0])
+    member = spec.members[0].member
     scheme = "https" if dns.tls else "http"
     return f"{scheme}://{host_of(member.name, dns.domain)}:{port_of(member.peer_url)}"
 

@@ -9,9 +9,9 @@ from msgspec import Struct
 
 from etcd_sandbox.config.profileflags import BOOTSTRAP_FLAGS, RESERVED_FLAGS
 from etcd_sandbox.errors import InputError
-from etcd_sandbox.model.spec import ClusterSpec, ProcessSpec
+from etcd_sandbox.model.spec import ClusterSpec, MemberProcess
 from etcd_sandbox.plan.contained import BUILT_IMAGE
-from etcd_sandbox.plan.memberoptions import is_composed, options, the_member
+from etcd_sandbox.plan.memberoptions import is_composed, options
 
 _COMPOSED_ALWAYS = {"logger": "zap", "log-outputs": "stderr"}
 
@@ -53,7 +53,7 @@ def require_members(spec: ClusterSpec, kind: Kind) -> None:
         )
 
 
-def own_options(spec: ClusterSpec, process: ProcessSpec) -> dict[str, str]:
+def own_options(spec: ClusterSpec, process: MemberProcess) -> dict[str, str]:
     """Those that do not make the cluster: what a profile has in `[etcd]` and `flags`."""
     added = {"peer-auto-tls": "true"} if spec.dns is not None and spec.dns.tls else {}
     added |= _COMPOSED_ALWAYS
@@ -64,13 +64,13 @@ def own_options(spec: ClusterSpec, process: ProcessSpec) -> dict[str, str]:
     }
 
 
-def is_built(process: ProcessSpec) -> bool:
+def is_built(process: MemberProcess) -> bool:
     """Whether the member's container has an image that only this machine has."""
-    etcd = the_member(process).etcd
+    etcd = process.member.etcd
     return etcd is not None and etcd.image.startswith(f"{BUILT_IMAGE}:")
 
 
-def refuse_others_ways(process: ProcessSpec, kind: str) -> None:
+def refuse_others_ways(process: MemberProcess, kind: str) -> None:
     """Raises InputError for a Procfile's member that the members' names and ports do not describe."""
     if is_composed(process):
         return
@@ -82,7 +82,7 @@ def refuse_others_ways(process: ProcessSpec, kind: str) -> None:
             "name the way instead: etcd-sandbox export "
             f"{kind} -n 3 --bootstrap {'dns' if 'srv' in found[0] else 'discovery'}",
         )
-    member = the_member(process)
+    member = process.member
     for url in (member.client_url, member.peer_url):
         if urlsplit(url).scheme != "http":
             raise InputError(

@@ -23,19 +23,20 @@ from etcd_sandbox.export.exported import (
     refuse_others_ways,
     require_members,
 )
+from etcd_sandbox.model.bootstrap import Bootstrap
 from etcd_sandbox.model.selector import process_name
 from etcd_sandbox.model.spec import (
-    Bootstrap,
     ClusterSpec,
     ContainerNetwork,
     EtcdBinary,
+    MemberProcess,
     ProcessSpec,
     Runtime,
     SourceKind,
     Stdin,
 )
 from etcd_sandbox.plan.linked import DIRECT
-from etcd_sandbox.plan.memberoptions import port_of, the_member
+from etcd_sandbox.plan.memberoptions import port_of
 from etcd_sandbox.plan.ports import member_ports, ports_from
 
 _WHOLE_NUMBER = re.compile(r"-?[1-9][0-9]{0,17}|0")
@@ -54,7 +55,7 @@ def profile(
     for process in spec.members:
         refuse_others_ways(process, Kind.PROFILE)
     document: Table = {"cluster": _cluster(spec, wish)}
-    own = {the_member(process).name: own_options(spec, process) for process in spec.members}
+    own = {process.member.name: own_options(spec, process) for process in spec.members}
     shared = _shared(list(own.values()))
     document["etcd"] = _typed(shared)
     document["member"] = [
@@ -126,13 +127,13 @@ def _runtime(spec: ClusterSpec) -> Table:
 
 
 def _lists_members(spec: ClusterSpec) -> bool:
-    names = tuple(the_member(process).name for process in spec.members)
+    names = tuple(process.member.name for process in spec.members)
     return names != generated_names(len(names))
 
 
 def _common_etcd(spec: ClusterSpec, wish: Callable[[EtcdBinary], str]) -> str:
     """The etcd that most members have."""
-    wishes = [wish(binary) for process in spec.members if (binary := the_member(process).etcd)]
+    wishes = [wish(binary) for process in spec.members if (binary := process.member.etcd)]
     return Counter(wishes).most_common(1)[0][0] if wishes else ""
 
 
@@ -158,12 +159,12 @@ def _shared(own: list[dict[str, str]]) -> dict[str, str]:
 
 def _member(
     spec: ClusterSpec,
-    process: ProcessSpec,
+    process: MemberProcess,
     shared: Mapping[str, str],
     wish: Callable[[EtcdBinary], str],
 ) -> Table:
     """The member's `[[member]]`; empty where it has nothing of its own."""
-    member, own = the_member(process), own_options(spec, process)
+    member, own = process.member, own_options(spec, process)
     table: Table = {}
     if member.etcd is not None and (wished := wish(member.etcd)) != _common_etcd(spec, wish):
         table["etcd"] = wished
@@ -186,7 +187,7 @@ def _typed_value(value: str) -> Flag:
 
 
 def _runs_beside(process: ProcessSpec) -> bool:
-    return process.member is None and process.service is None
+    return process.is_beside
 
 
 def _beside(spec: ClusterSpec, process: ProcessSpec) -> Table:
@@ -207,7 +208,7 @@ def _client_ports(spec: ClusterSpec) -> list[int]:
     """The client port of each member. Raises InputError for a URL without one."""
     ports = []
     for process in spec.members:
-        url = the_member(process).client_url
+        url = process.member.client_url
         if (port := port_of(url)) is None:
             raise InputError(f"{process.name} has no port in its client URL {url!r}")
         ports.append(port)
@@ -217,7 +218,7 @@ def _client_ports(spec: ClusterSpec) -> list[int]:
 def _unsaid(spec: ClusterSpec) -> tuple[str, ...]:
     """What the profile of `spec` says otherwise or leaves out, a sentence each."""
     notes = []
-    if any(the_member(process).no_link == DIRECT for process in spec.members):
+    if any(process.member.no_link == DIRECT for process in spec.members):
         notes.append("a profile cannot leave out the links: start it with up --direct -p FILE")
     if len({(process.restart, process.stop_timeout_s) for process in spec.members}) > 1:
         notes.append("the members get the restart policy of the first one")
@@ -242,7 +243,7 @@ def _other_than_in_the_procfile(spec: ClusterSpec) -> list[str]:
     """What the members of the profile have otherwise than the Procfile's."""
     notes = []
     for process, client in zip(spec.members, _client_ports(spec), strict=True):
-        member = the_member(process)
+        member = process.member
         for word, url, port in (
             ("clients", member.client_url, client),
             ("peers", member.peer_url, ports_from(client).peer),
@@ -252,6 +253,6 @@ def _other_than_in_the_procfile(spec: ClusterSpec) -> list[str]:
                 notes.append(f"{member.name} serves its {word} at {wanted} instead of {url}")
         if process.name != process_name(member.name):
             notes.append(f"the process {process.name} is called {process_name(member.name)}")
-    if len({the_member(process).token for process in spec.members}) > 1:
+    if len({process.member.token for process in spec.members}) > 1:
         notes.append(f"all members have the token {spec.token!r}")
     return notes

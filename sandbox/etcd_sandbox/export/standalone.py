@@ -15,11 +15,12 @@ from msgspec import Struct, field
 
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.export.exported import Exported, Kind, heading
+from etcd_sandbox.model.bootstrap import Bootstrap
 from etcd_sandbox.model.spec import (
     After,
-    Bootstrap,
     ClusterSpec,
     EtcdBinary,
+    MemberProcess,
     ProcessSpec,
     Restart,
     Runtime,
@@ -32,7 +33,6 @@ from etcd_sandbox.plan.memberoptions import (
     invocation_of,
     is_composed,
     options,
-    the_member,
 )
 from etcd_sandbox.plan.shell import is_simple, shell_argv
 
@@ -162,9 +162,7 @@ def _until(condition: str) -> str:
 def _end(spec: ClusterSpec, found: list[Command]) -> str:
     members = {command.member for command in found if command.member}
     urls = ",".join(
-        process.member.client_url
-        for process in spec.members
-        if process.member is not None and process.member.name in members
+        process.member.client_url for process in spec.members if process.member.name in members
     )
     told = [f"ETCDCTL_ENDPOINTS={urls} etcdctl endpoint health"] if urls else []
     lines = [*told, "Ctrl-C stops all."]
@@ -286,7 +284,7 @@ def _command(spec: ClusterSpec, process: ProcessSpec, on_path: str) -> Command:
         binary = next(_binaries(spec))
         flags = dict(process.flags)
         return Command(name=process.name, words=_words(spec, binary, on_path, flags), service=True)
-    if process.member is None:
+    if not isinstance(process, MemberProcess):
         return Command(
             name=process.name,
             shell=process.shown,
@@ -302,8 +300,8 @@ def _command(spec: ClusterSpec, process: ProcessSpec, on_path: str) -> Command:
     return Command(name=process.name, shell=text, env=process.env, member=process.member.name)
 
 
-def _composed(spec: ClusterSpec, process: ProcessSpec, on_path: str) -> Command:
-    member, flags = the_member(process), _on_this_machine(spec, options(process))
+def _composed(spec: ClusterSpec, process: MemberProcess, on_path: str) -> Command:
+    member, flags = process.member, _on_this_machine(spec, options(process))
     assert member.etcd is not None
     if member.link is not None:
         flags["listen-peer-urls"] = member.link.listen_url
@@ -334,13 +332,13 @@ def _words(
 
 
 def _binaries(spec: ClusterSpec) -> Iterator[EtcdBinary]:
-    members = (the_member(process) for process in spec.members)
+    members = (process.member for process in spec.members)
     return (member.etcd for member in members if member.etcd is not None)
 
 
 def _cluster_is_ready(spec: ClusterSpec) -> str:
     """The command that fails until a member knows a leader (`/health` is 503 before that)."""
-    urls = [the_member(process).client_url for process in spec.members]
+    urls = [process.member.client_url for process in spec.members]
     return shlex.join(("curl", "-fs", "-o", "/dev/null", f"{urls[0]}/health")) if urls else ""
 
 

@@ -55,7 +55,7 @@ def _with_membership(planned: Planned, recorded: ClusterSpec | None, given: Opti
 
     if recorded is None or given.fresh or given.ephemeral:
         return planned
-    members = [process.member for process in recorded.members if process.member is not None]
+    members = [process.member for process in recorded.members]
     # Whoever deletes the data that a Procfile's commands keep wants to begin anew.
     kept = [member for member in members if not member.data_owned] or members
     if not any(has_data(member.data_dir) for member in kept):

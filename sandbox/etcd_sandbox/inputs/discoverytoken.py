@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.etcd.discovery import DiscoveryClient, TokenState, no_service
 from etcd_sandbox.etcd.version import parse
-from etcd_sandbox.model.spec import DiscoveryProtocol, DiscoverySpec
+from etcd_sandbox.model.bootstrap import DiscoveryProtocol, DiscoverySpec
 from etcd_sandbox.model.state import Registration
 from etcd_sandbox.plan.discovered import Newcomers, token_url
 

@@ -32,9 +32,7 @@ def going_on(
     members = [
         process.member
         for process in spec.members
-        if process.member is not None
-        and process.name in wanted
-        and not process.member.proxy  # it keeps no keys
+        if process.name in wanted and not process.member.proxy  # it keeps no keys
     ]
     old = [member for member in members if has_data(member.data_dir)]
     ours = all(member.data_owned for member in old)

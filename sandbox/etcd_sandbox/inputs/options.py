@@ -16,14 +16,8 @@ from msgspec import Struct
 from msgspec.structs import fields, replace
 
 from etcd_sandbox.errors import InputError
-from etcd_sandbox.model.spec import (
-    Bootstrap,
-    ContainerNetwork,
-    Runtime,
-    Source,
-    SourceKind,
-    Stdin,
-)
+from etcd_sandbox.model.bootstrap import Bootstrap
+from etcd_sandbox.model.spec import ContainerNetwork, Runtime, Source, SourceKind, Stdin
 
 DEFAULT_MEMBERS = 3
 DEFAULT_PORT_BASE = 5000

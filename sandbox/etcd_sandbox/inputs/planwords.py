@@ -5,21 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from etcd_sandbox.inputs.caller import Caller
-from etcd_sandbox.model.spec import Bootstrap, ClusterSpec, Runtime
+from etcd_sandbox.model.bootstrap import Bootstrap
+from etcd_sandbox.model.spec import ClusterSpec, Runtime
 
 MOST_NAMED = 25
 """So many processes are named; hundreds would hide what else is said."""
 
 
 def contents(spec: ClusterSpec) -> str:
-    etcds = [process.member for process in spec.members if process.member is not None]
+    etcds = [process.member for process in spec.members]
     members = [member.name for member in etcds if not member.proxy]
     proxies = [member.name for member in etcds if member.proxy]
-    others = [
-        process.name
-        for process in spec.processes
-        if process.member is None and process.service is None
-    ]
+    others = [process.name for process in spec.processes if process.is_beside]
     parts = []
     if members:
         parts.append(f"{len(members)} member{'s' * (len(members) > 1)}: {', '.join(members)}")
@@ -56,6 +53,6 @@ def etcd_words(spec: ClusterSpec) -> str:
     used = {
         f"etcd {process.member.etcd.version} ({process.member.etcd.origin})": None
         for process in spec.members
-        if process.member is not None and process.member.etcd is not None
+        if process.member.etcd is not None
     }
     return f", {' and '.join(used)}" if used else ""

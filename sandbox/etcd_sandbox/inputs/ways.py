@@ -15,7 +15,8 @@ from etcd_sandbox.config.profile import Profile
 from etcd_sandbox.config.profileshape import ClusterTable
 from etcd_sandbox.etcd.datadir import has_data
 from etcd_sandbox.inputs.options import DECLARED, Option, Options, check_way
-from etcd_sandbox.model.spec import Bootstrap, ClusterSpec, ContainerNetwork, DiscoverySpec, Runtime
+from etcd_sandbox.model.bootstrap import Bootstrap, DiscoverySpec
+from etcd_sandbox.model.spec import ClusterSpec, ContainerNetwork, Runtime
 from etcd_sandbox.plan.contained import Engine
 from etcd_sandbox.plan.discovered import Newcomers
 from etcd_sandbox.plan.named import private_mount
@@ -101,7 +102,7 @@ def _kept(recorded: ClusterSpec | None) -> DiscoverySpec | None:
     """The token that introduced a cluster whose data is there; without data it may be used up."""
     if recorded is None or recorded.discovery is None:
         return None
-    members = [process.member for process in recorded.members if process.member is not None]
+    members = [process.member for process in recorded.members]
     return recorded.discovery if any(has_data(member.data_dir) for member in members) else None
 
 

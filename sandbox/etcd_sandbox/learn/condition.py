@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from etcd_sandbox.learn.record import Happening, What
 from etcd_sandbox.learn.view import View
-from etcd_sandbox.model.spec import Bootstrap
+from etcd_sandbox.model.bootstrap import Bootstrap
 
 ENTER = "enter"
 """The condition of a step that changes nothing: the learner says when it was looked at."""

@@ -8,7 +8,8 @@ from enum import StrEnum
 from msgspec import Struct
 
 from etcd_sandbox.learn.condition import MEMBER_NAME, RUNS_IN, WAYS
-from etcd_sandbox.model.spec import Bootstrap, Runtime
+from etcd_sandbox.model.bootstrap import Bootstrap
+from etcd_sandbox.model.spec import Runtime
 
 
 class Ability(StrEnum):

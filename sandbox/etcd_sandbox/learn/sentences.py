@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from etcd_sandbox.learn.record import Election, Happening, What
 from etcd_sandbox.learn.view import is_contained
+from etcd_sandbox.model.bootstrap import Bootstrap
 from etcd_sandbox.model.event import Kind
-from etcd_sandbox.model.spec import Bootstrap
 from etcd_sandbox.model.state import BootstrapStatus, ClusterStatus
 from etcd_sandbox.words import story
 

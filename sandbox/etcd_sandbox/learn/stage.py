@@ -341,7 +341,6 @@ def _is_here(wanted: str) -> bool:
 
 def _binary_of(spec: ClusterSpec) -> EtcdBinary:
     member = spec.members[0].member
-    assert member is not None
     assert member.etcd is not None
     return member.etcd
 

@@ -21,8 +21,9 @@ from etcd_sandbox.etcd.gateway import Gateway
 from etcd_sandbox.learn.condition import Asks, Condition
 from etcd_sandbox.learn.guide import Guide, Said
 from etcd_sandbox.learn.view import Known, Pairs
+from etcd_sandbox.model.bootstrap import Bootstrap
 from etcd_sandbox.model.event import Kind, event_from_wire
-from etcd_sandbox.model.spec import Bootstrap, Runtime
+from etcd_sandbox.model.spec import Runtime
 from etcd_sandbox.model.state import (
     BootstrapStatus,
     ClusterStatus,

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
+from typing import TypeVar
 
 from msgspec import Struct, field
+
+from etcd_sandbox.model.bootstrap import Bootstrap, DiscoverySpec, DnsSpec
 
 
 class Restart(StrEnum):
@@ -30,14 +34,6 @@ class After(StrEnum):
     READY = "ready"
 
 
-class Bootstrap(StrEnum):
-    """How the members of a new cluster are told of each other."""
-
-    STATIC = "static"
-    DISCOVERY = "discovery"
-    DNS = "dns"
-
-
 class Runtime(StrEnum):
     """What the members are: processes of this machine, or containers of an engine."""
 
@@ -58,13 +54,6 @@ class Service(StrEnum):
 
     DISCOVERY = "discovery"
     DNS = "dns"
-
-
-class DiscoveryProtocol(StrEnum):
-    """v2 is spoken by etcd 3.4 to 3.6, and served by 3.4 and 3.5; v3 is spoken from 3.6 on and served by all."""
-
-    V2 = "v2"
-    V3 = "v3"
 
 
 class SourceKind(StrEnum):
@@ -119,69 +108,6 @@ class PeerLink(Struct, frozen=True, kw_only=True):
 
     listen_url: str
     target_url: str
-
-
-class DiscoverySpec(Struct, frozen=True, kw_only=True):
-    """The discovery service that introduces the members to each other, once.
-
-    `service` is its URL; `token_url` is what members are given (v2: the whole URL of the token;
-    empty for v3). `size` is the number of members that the token is for, `taken` how many
-    others had registered when it was last asked. `process` names the process that is the service;
-    empty for one that is not ours. `given`: the token is registered at it already.
-    """
-
-    protocol: DiscoveryProtocol
-    service: str
-    token: str
-    size: int
-    token_url: str = ""
-    process: str = ""
-    given: bool = False
-    taken: int = 0
-
-    @property
-    def places(self) -> int:
-        """How many members of this cluster the token has room for."""
-        return max(0, self.size - self.taken)
-
-
-class SrvRecord(Struct, frozen=True, kw_only=True):
-    """A DNS SRV record: `name` (`_etcd-server._tcp.etcd-sandbox.test`) leads to `target`:`port`."""
-
-    name: str
-    target: str
-    port: int
-    priority: int = 0
-    weight: int = 0
-
-
-class HostRecord(Struct, frozen=True, kw_only=True):
-    """A DNS A record: `name` has the IPv4 address `address`, and if not `exact` what is beneath it, too."""
-
-    name: str
-    address: str
-    exact: bool = False
-
-
-class DnsSpec(Struct, frozen=True, kw_only=True):
-    """The names under which the members find each other, and the server that answers for them.
-
-    `address` is a loopback address of the server, at port 53. `resolv_conf` is the file that
-    the members see in place of `/etc/resolv.conf`; `mount`, followed by that file and a command,
-    runs the command so. `tls`: the peers are found by `_etcd-server-ssl`, since an etcd 3.4
-    among them cannot use the records for plain HTTP, or since a user's own records are such.
-    `log_queries`: the server writes a line for each question and answer, some 8 a second.
-    """
-
-    domain: str
-    address: str
-    srv: tuple[SrvRecord, ...]
-    hosts: tuple[HostRecord, ...]
-    resolv_conf: str
-    process: str
-    tls: bool = False
-    mount: tuple[str, ...] = ()
-    log_queries: bool = False
 
 
 class ContainerSpec(Struct, frozen=True, kw_only=True):
@@ -259,7 +185,7 @@ class MemberSpec(Struct, frozen=True, kw_only=True):
         return tuple(place for place, is_ours in places if place and not is_ours)
 
 
-class ProcessSpec(Struct, frozen=True, kw_only=True):
+class ProcessSpec(Struct, frozen=True, kw_only=True, tag_field="kind", tag="process"):
     """One process: what is executed, where, with which environment.
 
     `argv` is executed as it is; `shown` is the command as a reader knows it. `env` is laid
@@ -288,14 +214,44 @@ class ProcessSpec(Struct, frozen=True, kw_only=True):
     stdin: Stdin = Stdin.NULL
 
     @property
+    def is_beside(self) -> bool:
+        """It is no member, and does not run for the members' sake."""
+        return self.member is None and self.service is None
+
+    @property
+    def own_name(self) -> str:
+        """What readers call it: a member's name, or else the process's."""
+        return self.name if self.member is None else self.member.name
+
+
+AnyProcess = TypeVar("AnyProcess", bound=ProcessSpec)
+
+
+class MemberProcess(ProcessSpec, frozen=True, kw_only=True, tag="member"):
+    """A process that is an etcd server."""
+
+    member: MemberSpec
+
+    @property
     def is_surplus(self) -> bool:
         """An etcd for whom the discovery token has no place: it starts when the others are there."""
-        return self.member is not None and self.after is After.READY and not self.member.learner
+        return self.after is After.READY and not self.member.learner
 
     @property
     def is_to_join(self) -> bool:
         """A learner of the plan: it is added, and then started, when the voters are ready."""
-        return self.member is not None and self.after is After.READY and self.member.learner
+        return self.after is After.READY and self.member.learner
+
+
+def as_member(process: ProcessSpec) -> MemberProcess:
+    """The process, which the caller knows to be a member's."""
+    assert isinstance(process, MemberProcess)
+    return process
+
+
+def members_of(processes: Iterable[ProcessSpec]) -> list[MemberProcess]:
+    """The members among the processes, in their order."""
+    return [each for each in processes if isinstance(each, MemberProcess)]
 
 
 class Unfinished(Struct, frozen=True, kw_only=True):
@@ -331,7 +287,7 @@ class PastChange(Struct, frozen=True, kw_only=True):
     id: str = ""
 
 
-PLAN_SCHEMA = 2
+PLAN_SCHEMA = 3
 """The shape of a plan as JSON. Who changes the shape adds 1, and a step in `plan/recorded.py`."""
 
 
@@ -348,7 +304,7 @@ class ClusterSpec(Struct, frozen=True, kw_only=True):
     schema: int = PLAN_SCHEMA
     name: str
     source: Source
-    processes: tuple[ProcessSpec, ...]
+    processes: tuple[MemberProcess | ProcessSpec, ...]
     token: str = ""
     bootstrap: Bootstrap = Bootstrap.STATIC
     runtime: Runtime = Runtime.PROCESS
@@ -365,12 +321,22 @@ class ClusterSpec(Struct, frozen=True, kw_only=True):
     user: str = ""
 
     @property
-    def members(self) -> tuple[ProcessSpec, ...]:
+    def members(self) -> tuple[MemberProcess, ...]:
         """The processes that are etcd servers, in the order of the input."""
-        return tuple(process for process in self.processes if process.member is not None)
+        return tuple(members_of(self.processes))
 
     @property
-    def wanted_processes(self) -> tuple[ProcessSpec, ...]:
+    def services(self) -> tuple[ProcessSpec, ...]:
+        """The processes that run for the members' sake."""
+        return tuple(each for each in self.processes if each.service is not None)
+
+    @property
+    def beside(self) -> tuple[ProcessSpec, ...]:
+        """The processes that are neither members nor run for their sake."""
+        return tuple(each for each in self.processes if each.is_beside)
+
+    @property
+    def wanted_processes(self) -> tuple[MemberProcess | ProcessSpec, ...]:
         """The processes that `up` starts, in the order of the input; what members need, always."""
         return tuple(
             process
@@ -379,22 +345,18 @@ class ClusterSpec(Struct, frozen=True, kw_only=True):
         )
 
     @property
-    def services(self) -> tuple[ProcessSpec, ...]:
-        """The processes that run for the members' sake."""
-        return tuple(process for process in self.processes if process.service is not None)
-
-    @property
     def client_urls(self) -> tuple[str, ...]:
         """Where clients are served, in the order of the input: not by learners, proxies, nor without a place."""
         return tuple(
             process.member.endpoint or process.member.client_url
-            for process in self.processes
-            if process.member is not None
-            and not process.is_surplus
-            and not process.member.learner
-            and not process.member.proxy
+            for process in self.members
+            if not (process.is_surplus or process.member.learner or process.member.proxy)
         )
 
-    def process(self, name: str) -> ProcessSpec | None:
+    def process(self, name: str) -> MemberProcess | ProcessSpec | None:
         """The process of that process name."""
         return next((process for process in self.processes if process.name == name), None)
+
+    def member_process(self, name: str) -> MemberProcess | None:
+        """The member's process of that process name."""
+        return next((process for process in self.members if process.name == name), None)

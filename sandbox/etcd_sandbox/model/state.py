@@ -6,7 +6,8 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from etcd_sandbox.model.spec import Bootstrap, DiscoveryProtocol, MemberSpec, Runtime, Service
+from etcd_sandbox.model.bootstrap import Bootstrap, DiscoveryProtocol
+from etcd_sandbox.model.spec import MemberSpec, Runtime, Service
 
 
 class ProcessState(StrEnum):

@@ -7,14 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from msgspec import Struct
 
 from etcd_sandbox.errors import InputError
-from etcd_sandbox.model.spec import (
-    Bootstrap,
-    ClusterSpec,
-    MemberSpec,
-    PeerLink,
-    ProcessSpec,
-    Runtime,
-)
+from etcd_sandbox.model.bootstrap import Bootstrap
+from etcd_sandbox.model.spec import ClusterSpec, MemberSpec, PeerLink, ProcessSpec, Runtime
 
 
 class Moved(Struct, frozen=True, kw_only=True):
@@ -124,7 +118,7 @@ def _url(process: ProcessSpec) -> str:
 
 
 def _named(process: ProcessSpec) -> str:
-    return process.member.name if process.member is not None else process.name
+    return process.own_name
 
 
 def peer_urls_of(member: MemberSpec) -> tuple[str, ...]:
@@ -143,8 +137,8 @@ def _moved(
     running: ClusterSpec, wanted: ClusterSpec, listed: Mapping[str, Sequence[str]]
 ) -> Iterator[Moved]:
     for process in wanted.members:
-        before = running.process(process.name)
-        if process.member is None or before is None or before.member is None:
+        before = running.member_process(process.name)
+        if before is None:
             continue
         old, new = before.member, process.member
         urls = listed.get(process.name, (old.peer_url,))
@@ -188,5 +182,4 @@ def _membership(spec: ClusterSpec, other: ClusterSpec) -> set[tuple[str, bool, s
             process.member.peer_url if other.process(process.name) is None else "",
         )
         for process in spec.members
-        if process.member is not None
     }

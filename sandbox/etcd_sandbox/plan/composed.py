@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from msgspec.structs import replace
 
 from etcd_sandbox.etcd.flags import compose
-from etcd_sandbox.model.spec import ProcessSpec
+from etcd_sandbox.model.spec import AnyProcess
 
 _LOOPBACK, _ANYWHERE = "//127.0.0.1:", "//0.0.0.0:"
 _LISTEN = ("listen-client-urls", "listen-peer-urls", "listen-metrics-urls")
 
 
-def composed(process: ProcessSpec, program: str, flags: Mapping[str, str]) -> ProcessSpec:
+def composed(process: AnyProcess, program: str, flags: Mapping[str, str]) -> AnyProcess:
     """The process as it executes the etcd at `program` with these flags, within what wraps it."""
     container = process.container
     heard = {

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.model.spec import (
     CLUSTER_LABEL,
+    AnyProcess,
     ContainerNetwork,
     ContainerSpec,
     EtcdBinary,
@@ -59,19 +60,19 @@ def network_name(cluster: str) -> str:
 
 
 def in_container(
-    process: ProcessSpec,
+    process: AnyProcess,
     engine: Engine,
     binary: EtcdBinary,
     cluster: str,
     data_root: Path,
     resolv_conf: str = "",
-) -> ProcessSpec:
+) -> AnyProcess:
     """The process as a container of the image of `binary`.
 
     The data directory has the same path inside and outside. A file `resolv_conf` takes the place
     of the container's own. Raises InputError for names that an engine does not take.
     """
-    own = process.member.name if process.member is not None else process.name
+    own = process.own_name
     data, root = data_root / own, data_root.parent
     _check(own, data)
     pid_file = root / "containers" / f"{own}.pid" if engine.tells_pid else None

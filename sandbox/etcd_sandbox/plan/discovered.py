@@ -11,13 +11,8 @@ from msgspec import Struct
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.etcd.flags import spelled
 from etcd_sandbox.etcd.version import parse
-from etcd_sandbox.model.spec import (
-    DiscoveryProtocol,
-    DiscoverySpec,
-    EtcdBinary,
-    ProcessSpec,
-    Service,
-)
+from etcd_sandbox.model.bootstrap import DiscoveryProtocol, DiscoverySpec
+from etcd_sandbox.model.spec import EtcdBinary, ProcessSpec, Service
 from etcd_sandbox.plan.composed import composed
 from etcd_sandbox.plan.ports import PORT_LIMIT, PORTS_PER_MEMBER, ports_from
 

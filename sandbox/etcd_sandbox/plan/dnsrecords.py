@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from etcd_sandbox.dns.recordfile import RecordFile, SrvLine, parse
 from etcd_sandbox.errors import InputError
-from etcd_sandbox.model.spec import DnsSpec
+from etcd_sandbox.model.bootstrap import DnsSpec
 from etcd_sandbox.model.suggest import nearest
 from etcd_sandbox.plan.named import MEMBERS_ADDRESS, client_service, host_of, peer_service
 from etcd_sandbox.plan.ports import MemberPorts

@@ -13,16 +13,18 @@ from etcd_sandbox.errors import InputError
 from etcd_sandbox.etcd.flags import unknown_flags, value_problems
 from etcd_sandbox.etcd.memberflags import DiscoveryKind, MemberFlags, log_files, read_flags
 from etcd_sandbox.etcd.membership import member_id
+from etcd_sandbox.model.bootstrap import Bootstrap
 from etcd_sandbox.model.selector import ROLE_WORDS
 from etcd_sandbox.model.spec import (
-    Bootstrap,
     ClusterSpec,
     EtcdBinary,
+    MemberProcess,
     MemberSpec,
     PeerLink,
     ProcessSpec,
     Source,
     Stdin,
+    members_of,
 )
 from etcd_sandbox.plan.linked import NOT_ASKED, PROXY, link_of
 from etcd_sandbox.plan.reach import reached_at
@@ -150,15 +152,19 @@ class _Plan(Struct, kw_only=True):
                 command += f" --listen-peer-urls={link.target_url}"
                 shown += f" --listen-peer-urls={link.target_url}"
             member = self._member(flags, binary, link)
-        return ProcessSpec(
+        argv = shell_argv(command)
+        if member is None:
+            return ProcessSpec(
+                name=entry.name, argv=argv, shown=shown, cwd=self.cwd, env=env, stdin=self.stdin
+            )
+        return MemberProcess(
             name=entry.name,
-            argv=shell_argv(command),
+            argv=argv,
             shown=shown,
             cwd=self.cwd,
             env=env,
-            env_drop=() if member is None or "ETCD_SANDBOX_" in command else OWN_VARIABLES,
+            env_drop=() if "ETCD_SANDBOX_" in command else OWN_VARIABLES,
             member=member,
-            stdin=self.stdin if member is None else Stdin.NULL,
         )
 
     def _link(
@@ -293,9 +299,7 @@ def _shared_addresses(processes: Sequence[ProcessSpec]) -> list[str]:
     """What two members would both listen on, or both keep their data in."""
     notes: list[str] = []
     owners: dict[str, str] = {}
-    for process in processes:
-        if process.member is None:
-            continue
+    for process in members_of(processes):
         link = process.member.link
         linked = (link.listen_url,) if link is not None else ()
         for thing in dict.fromkeys((*process.member.listen_urls, *linked, process.member.data_dir)):
@@ -312,8 +316,8 @@ def _different_clusters(processes: Sequence[ProcessSpec], procfile: Procfile) ->
     entries = {entry.name: entry for entry in procfile.entries}
     founders = [
         (process.name, process.member)
-        for process in processes
-        if process.member is not None and process.member.id is not None
+        for process in members_of(processes)
+        if process.member.id is not None
     ]
     notes: list[str] = []
     for name, member in founders[1:]:

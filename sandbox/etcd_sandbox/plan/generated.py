@@ -11,12 +11,13 @@ from msgspec.structs import replace
 from etcd_sandbox.config.profileshape import Profile, generated_names
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.etcd.membership import member_id
+from etcd_sandbox.model.bootstrap import Bootstrap
 from etcd_sandbox.model.selector import process_name
 from etcd_sandbox.model.spec import (
     After,
-    Bootstrap,
     ClusterSpec,
     EtcdBinary,
+    MemberProcess,
     MemberSpec,
     PeerLink,
     ProcessSpec,
@@ -110,16 +111,19 @@ def plan_members(
     initial_cluster = tuple(
         f"{member}={way.peer_url(member, each.peer)}" for member, each in by_name[: way.places]
     )
-    processes = [_member(asked, way, member, each, initial_cluster) for member, each in by_name]
+    found = [_member(asked, way, member, each, initial_cluster) for member, each in by_name]
     if way.places is not None:
-        processes[way.places :] = [_surplus(process) for process in processes[way.places :]]
-    processes += [
+        found[way.places :] = [_surplus(process) for process in found[way.places :]]
+    found += [
         _learner(asked, way, member, each, initial_cluster)
         for member, each in everyone
         if member in asked.learners
     ]
-    processes += _services(asked, way, means or Means())
-    processes += _beside(profile, cwd, dict(env_overlay or {}))
+    processes = [
+        *found,
+        *_services(asked, way, means or Means()),
+        *_beside(profile, cwd, dict(env_overlay or {})),
+    ]
     check_distinct(processes, _places(profile))
     return ClusterSpec(
         name=name,
@@ -258,7 +262,7 @@ def _member(
     name: str,
     ports: MemberPorts,
     initial_cluster: tuple[str, ...],
-) -> ProcessSpec:
+) -> MemberProcess:
     client, metrics = _url(ports.client), _url(ports.metrics)
     peer, scheme = way.peer_url(name, ports.peer), way.peer_scheme
     dialled = _url(ports.peer, scheme)
@@ -286,7 +290,7 @@ def _member(
     root = asked.data_root.parent if asked.engine is None else None
     member = as_profiled(member, asked.profile, asked.cwd, root)
     supervise = asked.profile.supervise
-    process = ProcessSpec(
+    process = MemberProcess(
         name=process_name(name),
         argv=(),
         shown="",
@@ -315,10 +319,9 @@ def _learner(
     name: str,
     ports: MemberPorts,
     initial_cluster: tuple[str, ...],
-) -> ProcessSpec:
+) -> MemberProcess:
     """A member without a vote: it comes to the others when they are ready."""
     process = _member(asked, way, name, ports, initial_cluster)
-    assert process.member is not None
     # Nobody looks for it by a name of DNS: it is on no list when the others begin.
     peer = _url(ports.peer, way.peer_scheme) if way.dns is not None else process.member.peer_url
     member = replace(
@@ -331,15 +334,12 @@ def _learner(
     return replace(joining(process, member), after=After.READY)
 
 
-def _surplus(process: ProcessSpec) -> ProcessSpec:
+def _surplus(process: MemberProcess) -> MemberProcess:
     """A member for whom the discovery token has no place: it starts when the others are there.
 
     Whoever registered too late would be the surplus one otherwise.
     """
-    member = process.member
-    return replace(
-        process, after=After.READY, member=None if member is None else replace(member, id=None)
-    )
+    return replace(process, after=After.READY, member=replace(process.member, id=None))
 
 
 def _beside(profile: Profile, cwd: str, env: dict[str, str]) -> list[ProcessSpec]:

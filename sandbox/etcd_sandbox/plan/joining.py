@@ -17,9 +17,11 @@ from etcd_sandbox.model.spec import (
     After,
     ClusterSpec,
     ContainerSpec,
+    MemberProcess,
     MemberSpec,
     PeerLink,
     ProcessSpec,
+    members_of,
 )
 from etcd_sandbox.plan.composed import composed
 from etcd_sandbox.plan.memberargv import ENV_DROP
@@ -54,13 +56,13 @@ _OWN = frozenset(
 
 def newcomer(
     spec: ClusterSpec,
-    listed: Sequence[ProcessSpec],
+    listed: Iterable[ProcessSpec],
     name: str | None,
     data_root: Path,
     is_free: Callable[[int], bool],
     *,
     learner: bool,
-) -> ProcessSpec:
+) -> MemberProcess:
     """The process of one more member of `spec`, like the others but for what is its own.
 
     `listed` are all processes that still have a name and ports here, the removed included; with
@@ -74,11 +76,11 @@ def newcomer(
             "there is no member whose command could be taken as a pattern for another",
             hint="write flags, and no config file and no shell syntax, into the Procfile's commands",
         )
-    name = _name(name, spec, listed)
+    others = members_of(listed)
+    name = _name(name, spec, others)
     pattern = patterns[0]
     like = pattern.member
-    assert like is not None
-    shift = _shift(spec, pattern, name, listed, is_free)
+    shift = _shift(spec, pattern, name, others, is_free)
     peer_url = _peer_url(spec, pattern, name, shift)
     flags = common_flags(patterns)
     member = replace(
@@ -104,14 +106,13 @@ def newcomer(
 
 
 def joining(
-    pattern: ProcessSpec, member: MemberSpec, flags: Mapping[str, str] | None = None
-) -> ProcessSpec:
+    pattern: MemberProcess, member: MemberSpec, flags: Mapping[str, str] | None = None
+) -> MemberProcess:
     """`pattern` as the process of `member`, which finds its cluster there when it first starts.
 
     `flags` are those that it shares with the others; None for those of `pattern`.
     """
     like = pattern.member
-    assert like is not None
     assert like.etcd is not None
     listen_client, listen_peer = _listeners(pattern, member)
     own = {
@@ -142,7 +143,7 @@ def joining(
     return composed(process, like.etcd.path, own | dict(shared))
 
 
-def own_flags(process: ProcessSpec) -> dict[str, str]:
+def own_flags(process: MemberProcess) -> dict[str, str]:
     """What a member's etcd is told beside who it is and whom it finds."""
     return {
         name: value
@@ -151,7 +152,7 @@ def own_flags(process: ProcessSpec) -> dict[str, str]:
     }
 
 
-def common_flags(processes: Iterable[ProcessSpec]) -> dict[str, str]:
+def common_flags(processes: Iterable[MemberProcess]) -> dict[str, str]:
     """The flags that most of these members have, with the values that most have."""
     each = [own_flags(process) for process in processes]
     found = {}
@@ -162,26 +163,26 @@ def common_flags(processes: Iterable[ProcessSpec]) -> dict[str, str]:
     return found
 
 
-def _patterns(spec: ClusterSpec) -> Iterator[ProcessSpec]:
+def _patterns(spec: ClusterSpec) -> Iterator[MemberProcess]:
     """The members whose commands can be taken apart."""
     for process in _members(spec):
         try:
             options(process)
             own = process.member
-            if own is not None and own.etcd is not None and _port(own.client_url):
+            if own.etcd is not None and _port(own.client_url):
                 yield process
         except InputError:
             continue
 
 
-def _members(spec: ClusterSpec) -> list[ProcessSpec]:
+def _members(spec: ClusterSpec) -> list[MemberProcess]:
     """The members that are no proxies."""
-    return [process for process in spec.members if process.member and not process.member.proxy]
+    return [process for process in spec.members if not process.member.proxy]
 
 
-def _name(name: str | None, spec: ClusterSpec, listed: Sequence[ProcessSpec]) -> str:
+def _name(name: str | None, spec: ClusterSpec, listed: Sequence[MemberProcess]) -> str:
     if name is None:
-        numbers = [_number(process.member.name) for process in listed if process.member is not None]
+        numbers = [_number(process.member.name) for process in listed]
         return f"infra{(max(numbers, default=0) or len(spec.members)) + 1}"
     check_name(name, "", "member")
     return name
@@ -189,9 +190,9 @@ def _name(name: str | None, spec: ClusterSpec, listed: Sequence[ProcessSpec]) ->
 
 def _shift(
     spec: ClusterSpec,
-    pattern: ProcessSpec,
+    pattern: MemberProcess,
     name: str,
-    listed: Sequence[ProcessSpec],
+    listed: Sequence[MemberProcess],
     is_free: Callable[[int], bool],
 ) -> int:
     """How far its ports are above those of `pattern`: the cluster's next step, or the next that fits."""
@@ -210,10 +211,10 @@ def _shift(
     )
 
 
-def _shifts(spec: ClusterSpec, pattern: ProcessSpec, name: str) -> Iterator[int]:
+def _shifts(spec: ClusterSpec, pattern: MemberProcess, name: str) -> Iterator[int]:
     clients = [_client_port(process) for process in _members(spec)]
     step = _step(spec, clients)
-    number, like = _number(name), _number(pattern.member.name if pattern.member else "")
+    number, like = _number(name), _number(pattern.member.name)
     if number and like:
         yield step * (number - like)
     yield from range(max(clients) - _client_port(pattern) + step, PORT_LIMIT, step)
@@ -223,7 +224,7 @@ def _shifts(spec: ClusterSpec, pattern: ProcessSpec, name: str) -> Iterator[int]
 
 def _step(spec: ClusterSpec, clients: Sequence[int]) -> int:
     """What lies between the ports of neighbours, some of whom may have gone."""
-    numbers = [_number(process.member.name) for process in _members(spec) if process.member]
+    numbers = [_number(process.member.name) for process in _members(spec)]
     places = numbers if all(numbers) else range(1, len(clients) + 1)
     numbered = sorted(zip(places, clients, strict=True))
     for (before, low), (after, high) in itertools.pairwise(numbered):
@@ -242,14 +243,12 @@ def _number(name: str) -> int:
     return int(found[1]) if found else 0
 
 
-def _client_port(process: ProcessSpec) -> int:
-    return _port(process.member.client_url) if process.member is not None else 0
+def _client_port(process: MemberProcess) -> int:
+    return _port(process.member.client_url)
 
 
-def _ports_of(process: ProcessSpec) -> set[int]:
+def _ports_of(process: MemberProcess) -> set[int]:
     member = process.member
-    if member is None:
-        return set()
     urls = [member.client_url, member.peer_url, *member.listen_urls]
     if member.link is not None:
         urls += [member.link.listen_url, member.link.target_url]
@@ -275,9 +274,8 @@ def _moved_link(link: PeerLink, shift: int) -> PeerLink:
     )
 
 
-def _peer_url(spec: ClusterSpec, pattern: ProcessSpec, name: str, shift: int) -> str:
+def _peer_url(spec: ClusterSpec, pattern: MemberProcess, name: str, shift: int) -> str:
     like = pattern.member
-    assert like is not None
     moved = _moved(like.peer_url, shift)
     parts = urlsplit(moved)
     _, _, port = parts.netloc.rpartition(":")
@@ -291,11 +289,11 @@ def _peer_url(spec: ClusterSpec, pattern: ProcessSpec, name: str, shift: int) ->
 
 
 def _listed_peers(spec: ClusterSpec) -> tuple[str, ...]:
-    members = [process.member for process in _members(spec) if process.member is not None]
+    members = (process.member for process in _members(spec))
     return tuple(f"{member.name}={member.peer_url}" for member in members)
 
 
-def _listeners(pattern: ProcessSpec, member: MemberSpec) -> tuple[str, str]:
+def _listeners(pattern: MemberProcess, member: MemberSpec) -> tuple[str, str]:
     """Where it listens for clients and for peers: `listen_urls` has them in that order, then metrics."""
     clients, peers = member.listen_urls[0], member.listen_urls[1]
     if len(member.listen_urls) > 2 + bool(member.metrics_url):

@@ -7,16 +7,10 @@ from urllib.parse import urlsplit
 
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.etcd.memberflags import read_bool, read_flags
-from etcd_sandbox.model.spec import MemberSpec, ProcessSpec
+from etcd_sandbox.model.spec import MemberProcess
 from etcd_sandbox.plan.shell import EtcdInvocation, etcd_invocation
 
 _CONFIG_FILE = re.compile(r"--?config-file(=|\Z)")
-
-
-def the_member(process: ProcessSpec) -> MemberSpec:
-    """The member that `process`, one of `ClusterSpec.members`, is."""
-    assert process.member is not None
-    return process.member
 
 
 def port_of(url: str) -> int | None:
@@ -27,25 +21,23 @@ def port_of(url: str) -> int | None:
         return None
 
 
-def is_composed(process: ProcessSpec) -> bool:
+def is_composed(process: MemberProcess) -> bool:
     """Whether the sandbox wrote the member's command, rather than a Procfile."""
-    return the_member(process).data_owned
+    return process.member.data_owned
 
 
-def command_of(process: ProcessSpec) -> str:
+def command_of(process: MemberProcess) -> str:
     """The command of a Procfile's entry as it is written there, without our link."""
-    member = process.member
-    if member is None or member.link is None:
-        return process.shown
-    return process.shown.removesuffix(f" --listen-peer-urls={member.link.target_url}")
+    link = process.member.link
+    return process.shown.removesuffix(f" --listen-peer-urls={link.target_url}" if link else "")
 
 
-def invocation_of(process: ProcessSpec) -> EtcdInvocation | None:
+def invocation_of(process: MemberProcess) -> EtcdInvocation | None:
     """How a Procfile's member is started; None where the caller's environment had a say in it."""
     return etcd_invocation(command_of(process), process.env)
 
 
-def options(process: ProcessSpec) -> dict[str, str]:
+def options(process: MemberProcess) -> dict[str, str]:
     """All options of a member's etcd by their names, in their order.
 
     Raises InputError for one that has them in a file of its own.
@@ -67,7 +59,7 @@ def options(process: ProcessSpec) -> dict[str, str]:
     return dict(read_flags(invocation.argv, env, _no_file).raw)
 
 
-def checks_strictly(process: ProcessSpec) -> bool:
+def checks_strictly(process: MemberProcess) -> bool:
     """Whether the member asks for voters that are connected before it takes another: etcd's default.
 
     So it is said of one whose options cannot be known, too.

@@ -7,7 +7,15 @@ from collections.abc import Callable, Sequence
 from msgspec.structs import replace
 
 from etcd_sandbox.etcd.version import parse
-from etcd_sandbox.model.spec import ClusterSpec, PastChange, PastKind, ProcessSpec, SourceKind
+from etcd_sandbox.model.spec import (
+    ClusterSpec,
+    MemberProcess,
+    PastChange,
+    PastKind,
+    ProcessSpec,
+    SourceKind,
+    members_of,
+)
 from etcd_sandbox.plan.joining import common_flags, joining
 
 
@@ -18,7 +26,9 @@ def with_member(spec: ClusterSpec, process: ProcessSpec) -> ClusterSpec:
     if process.name in names:
         processes[names.index(process.name)] = process
     else:
-        last = max((at for at, each in enumerate(processes) if each.member is not None), default=-1)
+        last = max(
+            (at for at, each in enumerate(processes) if isinstance(each, MemberProcess)), default=-1
+        )
         processes.insert(last + 1, process)
     wanted = spec.wanted
     if wanted and process.name not in wanted:
@@ -41,9 +51,7 @@ def without_member(spec: ClusterSpec, name: str) -> ClusterSpec:
 def with_past(spec: ClusterSpec, kind: PastKind, member: str = "", id_: str = "") -> ClusterSpec:
     """The plan that remembers this change, under the oldest etcd that its members have now."""
     versions = [
-        process.member.etcd.version
-        for process in spec.members
-        if process.member is not None and process.member.etcd is not None
+        process.member.etcd.version for process in spec.members if process.member.etcd is not None
     ]
     version = min(versions, key=parse, default="")
     change = PastChange(kind=kind, version=version, member=member, id=id_)
@@ -65,10 +73,10 @@ def continued(recorded: ClusterSpec, planned: ClusterSpec) -> ClusterSpec:
         return planned
     processes: list[ProcessSpec] = []
     for process in planned.processes:
-        before = recorded.process(process.name)
-        if process.member is None:
+        before = recorded.member_process(process.name)
+        if not isinstance(process, MemberProcess):
             processes.append(process)
-        elif before is not None and before.member is not None:
+        elif before is not None:
             processes.append(_continued(process, before) if before.member.joined else process)
     spec = replace(
         planned,
@@ -134,8 +142,8 @@ def change_words(spec: ClusterSpec, planned: ClusterSpec) -> str:
     added = [process.name for process in spec.members if process.name not in spec.founders]
     again, promoted = [], []
     for process in spec.members:
-        begun = planned.process(process.name)
-        if process.member is None or begun is None or not process.member.joined:
+        begun = planned.member_process(process.name)
+        if begun is None or not process.member.joined:
             continue
         if not begun.is_to_join:
             again.append(process.name)
@@ -155,14 +163,13 @@ def change_words(spec: ClusterSpec, planned: ClusterSpec) -> str:
     return ", ".join(parts)
 
 
-def comes_back(process: ProcessSpec, has_data: Callable[[str], bool]) -> bool:
+def comes_back(process: MemberProcess, has_data: Callable[[str], bool]) -> bool:
     """Whether a member whose change was interrupted may be started all the same.
 
     With data it is what it was, or learns that it was removed; one that joins finds itself on
     etcd's list, or ends. Any other would begin a cluster of its own.
     """
-    member = process.member
-    return member is not None and (member.joined or has_data(member.data_dir))
+    return process.member.joined or has_data(process.member.data_dir)
 
 
 def could_be_quorum(
@@ -173,18 +180,13 @@ def could_be_quorum(
     A member whose change was interrupted, and that cannot be started, has no vote any more.
     """
     members = [
-        process.member
-        for process in (*wanted, *again)
-        if process.member is not None and not process.member.proxy
+        process.member for process in members_of((*wanted, *again)) if not process.member.proxy
     ]
     voters = max((len(member.initial_cluster) for member in members), default=0)
     if spec.founders:
         # The members are not those any more that the commands name.
         gone = {each.process for each in spec.unfinished} - {each.name for each in again}
-        voters = sum(
-            each.member is not None and not each.member.learner and each.name not in gone
-            for each in spec.members
-        )
+        voters = sum(not each.member.learner and each.name not in gone for each in spec.members)
     voting = sum(not member.learner for member in members)
     return not members or voting >= voters // 2 + 1
 
@@ -193,13 +195,13 @@ def interrupted_words(spec: ClusterSpec, has_data: Callable[[str], bool]) -> tup
     """What interrupted changes have left, and what to do about it."""
     found = []
     for left in spec.unfinished:
-        process = spec.process(left.process)
+        process = spec.member_process(left.process)
         (name,) = _named(spec, [left.process])
         mends = f"etcd-sandbox replace {name} brings a new member of that name"
         if left.verb != "replace":
             mends = f"etcd-sandbox remove {name} takes out what is left of it, {mends}"
         what = f"'{left.verb}' of {name} was interrupted"
-        if process is None or process.member is None or not comes_back(process, has_data):
+        if process is None or not comes_back(process, has_data):
             found.append(f"{what}, so it is not started: {mends}")
         elif process.member.learner and process.member.joined:
             found.append(
@@ -211,10 +213,8 @@ def interrupted_words(spec: ClusterSpec, has_data: Callable[[str], bool]) -> tup
     return tuple(found)
 
 
-def _continued(process: ProcessSpec, before: ProcessSpec) -> ProcessSpec:
+def _continued(process: MemberProcess, before: MemberProcess) -> MemberProcess:
     """A member of the input that came anew: its flags are the input's, the rest is as it was."""
-    assert process.member is not None
-    assert before.member is not None
     if not before.member.data_owned or not process.member.data_owned:
         return before
     now = process.member
@@ -224,14 +224,12 @@ def _continued(process: ProcessSpec, before: ProcessSpec) -> ProcessSpec:
     return joining(process, member)
 
 
-def _again(before: ProcessSpec, planned: ClusterSpec) -> ProcessSpec:
+def _again(before: MemberProcess, planned: ClusterSpec) -> MemberProcess:
     """A member that the input does not have; its flags are those that the input's members share."""
     patterns = planned.members
     if planned.source.kind is SourceKind.PROCFILE or not patterns:
         return before
     pattern = patterns[0]
-    assert before.member is not None
-    assert pattern.member is not None
     if before.member.etcd != pattern.member.etcd:
         return before
     return replace(joining(pattern, before.member, common_flags(patterns)), name=before.name)

@@ -11,7 +11,8 @@ from msgspec.structs import replace
 
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.etcd.version import parse
-from etcd_sandbox.model.spec import DnsSpec, EtcdBinary, HostRecord, ProcessSpec, Service, SrvRecord
+from etcd_sandbox.model.bootstrap import DnsSpec, HostRecord, SrvRecord
+from etcd_sandbox.model.spec import AnyProcess, EtcdBinary, ProcessSpec, Service
 from etcd_sandbox.plan.ports import MemberPorts
 
 DOMAIN = "etcd-sandbox.test"
@@ -189,7 +190,7 @@ def dns_flags(dns: DnsSpec, token: str) -> dict[str, str | int | float | bool]:
     return flags | ({"peer-auto-tls": True} if dns.tls else {})
 
 
-def seeing(process: ProcessSpec, dns: DnsSpec, *, contained: bool) -> ProcessSpec:
+def seeing(process: AnyProcess, dns: DnsSpec, *, contained: bool) -> AnyProcess:
     """The process with the server of `dns` as its resolver, and nobody else's changed.
 
     A mount of its own puts `resolv_conf` in the place of `/etc/resolv.conf`; a container gets

@@ -63,8 +63,8 @@ def lost_on_the_way(
     Raises InputError where that etcd is not named by the user's own command.
     """
     for process in planned.members:
-        before = recorded.process(process.name)
-        if before is None or before.member is None or process.member is None:
+        before = recorded.member_process(process.name)
+        if before is None:
             continue
         old, new = before.member.etcd, process.member.etcd
         if old is None or new is None or not has_data(before.member.data_dir):
@@ -99,7 +99,7 @@ def _seen_on_the_list(spec: ClusterSpec, listed: Sequence[Peer]) -> tuple[str, .
     """Changes that the plan does not know of: made by etcdctl, or before plans remembered them."""
     if not listed:
         return ()
-    members = [process.member for process in spec.members if process.member is not None]
+    members = [process.member for process in spec.members]
     founders = {member.id for member in members if member.id and not member.joined}
     added = {past.id for past in spec.history if past.kind is PastKind.ADDED}
     unknown_ids = {member.peer_url for member in members if member.id is None}

@@ -129,8 +129,18 @@ def _with_kinds_of_texts(plan: Plan) -> Plan:
     return {**plan, "source": {**source, "texts": texts}}
 
 
+def _with_kinds(plan: Plan) -> Plan:
+    """Schema 2 told a member's process from others only by the member in it."""
+    processes = [
+        {"kind": "member" if each.get("member") else "process", **each}
+        for each in plan["processes"]
+    ]
+    return {**plan, "processes": processes}
+
+
 _STEPS: tuple[Callable[[Plan], Plan], ...] = (
     _with_renamed_package,
     lambda plan: _with_kinds_of_texts(_with_flags(plan)),
+    _with_kinds,
 )
 """By the number of the schema that each begins at: what makes a plan one of the next schema."""

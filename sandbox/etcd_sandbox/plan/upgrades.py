@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.etcd.flags import carried_over, compose
 from etcd_sandbox.etcd.version import Version, parse, series
-from etcd_sandbox.model.spec import ClusterSpec, EtcdBinary, ProcessSpec
+from etcd_sandbox.model.spec import ClusterSpec, EtcdBinary, MemberProcess
 from etcd_sandbox.plan.composed import composed
 
 _CAN_FALL: Version = (3, 6)
@@ -68,15 +68,15 @@ def in_turn(names: Sequence[str], down: Collection[str], leader: str | None) -> 
     )
 
 
-def version_of(process: ProcessSpec) -> str:
+def version_of(process: MemberProcess) -> str:
     """The version of the member's etcd, by its plan; empty where that does not say."""
-    member = process.member
-    return member.etcd.version if member is not None and member.etcd is not None else ""
+    etcd = process.member.etcd
+    return etcd.version if etcd is not None else ""
 
 
-def has_etcd(process: ProcessSpec, binary: EtcdBinary) -> bool:
+def has_etcd(process: MemberProcess, binary: EtcdBinary) -> bool:
     """Whether the member runs just that etcd."""
-    now = process.member.etcd if process.member is not None else None
+    now = process.member.etcd
     return now is not None and (now.path, now.version, now.image) == (
         binary.path,
         binary.version,
@@ -84,17 +84,16 @@ def has_etcd(process: ProcessSpec, binary: EtcdBinary) -> bool:
     )
 
 
-def with_etcd(process: ProcessSpec, binary: EtcdBinary, *, has_data: bool) -> ProcessSpec:
+def with_etcd(process: MemberProcess, binary: EtcdBinary, *, has_data: bool) -> MemberProcess:
     """The member as it is executed with `binary`, which its plan remembers.
 
     Raises InputError where the command is the user's own, and for a flag that this etcd has not
     and nothing like it.
     """
     member = process.member
-    if member is None or member.etcd is None or not process.flags:
-        name = member.name if member is not None else process.name
+    if member.etcd is None or not process.flags:
         raise InputError(
-            f"the command of {name} is not ours to change",
+            f"the command of {member.name} is not ours to change",
             hint=f"name the new etcd in the command of {process.name!r} in its file, member by "
             "member, with etcd-sandbox apply after each",
         )
@@ -124,7 +123,7 @@ def with_etcd(process: ProcessSpec, binary: EtcdBinary, *, has_data: bool) -> Pr
 
 
 def changed_flags(
-    before: ProcessSpec, after: ProcessSpec
+    before: MemberProcess, after: MemberProcess
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The flags that go and those that come."""
     old, new = compose("", before.flags)[1:], compose("", after.flags)[1:]
@@ -140,10 +139,10 @@ def kept_upgrades(
     """What members of `planned` were upgraded to, by process name: their data is of that etcd by now."""
     kept = {}
     for process in recorded.members:
-        member, again = process.member, planned.process(process.name)
-        if member is None or member.etcd is None or not member.upgraded_from:
+        member, again = process.member, planned.member_process(process.name)
+        if member.etcd is None or not member.upgraded_from:
             continue
-        if again is not None and again.member is not None and has_data(member.data_dir):
+        if again is not None and has_data(member.data_dir):
             kept[process.name] = member.etcd
     return kept
 
@@ -154,13 +153,12 @@ def with_kept(
     """The plan, with members upgraded as they were."""
     processes = []
     for process in planned.processes:
-        old = recorded.process(process.name)
-        if process.name in kept and old is not None and old.member is not None:
+        old = recorded.member_process(process.name)
+        if isinstance(process, MemberProcess) and process.name in kept and old is not None:
             if not has_etcd(process, kept[process.name]):
                 process = with_etcd(process, kept[process.name], has_data=True)
-            if process.member is not None:
-                member = replace(process.member, upgraded_from=old.member.upgraded_from)
-                process = replace(process, member=member)
+            member = replace(process.member, upgraded_from=old.member.upgraded_from)
+            process = replace(process, member=member)
         processes.append(process)
     return replace(planned, processes=tuple(processes))
 
@@ -185,12 +183,11 @@ def old_log(member: str, to: str) -> InputError:
     )
 
 
-def wal_dir(process: ProcessSpec) -> Path:
+def wal_dir(process: MemberProcess) -> Path:
     """Where the member keeps its log."""
-    if process.member is not None and process.member.wal_dir:
-        return Path(process.member.wal_dir)
-    data_dir = process.member.data_dir if process.member is not None else ""
-    return Path(process.flags.get("wal-dir") or Path(data_dir, "member", "wal"))
+    member = process.member
+    own = member.wal_dir or process.flags.get("wal-dir")
+    return Path(own or Path(member.data_dir, "member", "wal"))
 
 
 def notes_of(spec: ClusterSpec, names: Collection[str], to: str, voters: int) -> tuple[str, ...]:
@@ -205,8 +202,7 @@ def notes_of(spec: ClusterSpec, names: Collection[str], to: str, voters: int) ->
     old = [
         process.member.name
         for process in spec.members
-        if process.member is not None
-        and process.name in names
+        if process.name in names
         and any(parse(version)[:2] == _OLD_LOG for version in process.member.upgraded_from)
     ]
     if old and parse(to)[:2] == _NO_USERS_V2:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.model.selector import composed
-from etcd_sandbox.model.spec import ProcessSpec
+from etcd_sandbox.model.spec import ProcessSpec, members_of
 from etcd_sandbox.model.suggest import did_you_mean
 
 
@@ -27,9 +27,7 @@ def check_distinct(processes: Sequence[ProcessSpec], places: Mapping[str, str]) 
                 "choose another name" if service else "rename one of them",
             )
     by_member: dict[str, ProcessSpec] = {}
-    for process in processes:
-        if process.member is None:
-            continue
+    for process in members_of(processes):
         name, place = process.member.name, places.get(process.name, "")
         if (other := by_member.get(name)) is not None:
             raise InputError(

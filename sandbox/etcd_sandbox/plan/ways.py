@@ -7,7 +7,7 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from etcd_sandbox.config.profileflags import Flag
-from etcd_sandbox.model.spec import Bootstrap, DiscoverySpec, DnsSpec
+from etcd_sandbox.model.bootstrap import Bootstrap, DiscoverySpec, DnsSpec
 from etcd_sandbox.plan.discovered import Newcomers, discovery_flags, hashed_token
 from etcd_sandbox.plan.named import dns_flags, host_of
 

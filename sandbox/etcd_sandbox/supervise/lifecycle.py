@@ -293,7 +293,7 @@ def new_life(spec: ProcessSpec) -> Life:
 def note_of_end(spec: ProcessSpec, code: int, uptime_s: float | None) -> str | None:
     """What a reader may want to know of the end of a process that nobody stopped."""
     at_once = uptime_s is not None and uptime_s < AT_ONCE_S
-    alone = spec.member is None and spec.service is None
+    alone = spec.is_beside
     if code == 0 and at_once and alone and spec.stdin is Stdin.NULL:
         return "an empty stdin may be why: see up --stdin"
     return None

@@ -237,7 +237,7 @@ class Supervised:
     @property
     def _may_leave_something(self) -> bool:
         """Etcd and our own services do not."""
-        return self.spec.member is None and self.spec.service is None
+        return self.spec.is_beside
 
     async def _look_outside(self) -> None:
         """End what runs outside of the group where the process is to be stopped or started anew, else tell of it."""
@@ -269,9 +269,12 @@ class Supervised:
         self.strays_ended += len(asked)
         self._left_something = False
 
+    @property
+    def _member(self) -> str | None:
+        return self.spec.member.name if self.spec.member is not None else None
+
     def _publish(self, kind: Kind, **fields: object) -> None:
-        member = self.spec.member.name if self.spec.member is not None else None
-        self._supervisor.bus.publish(kind, member, process=self.name, **fields)
+        self._supervisor.bus.publish(kind, self._member, process=self.name, **fields)
 
     def _set_timer(self, name: str, seconds: float | None, event: lifecycle.Input) -> None:
         if (timer := self._timers.pop(name, None)) is not None:
@@ -293,7 +296,7 @@ class Supervised:
 
     def _tell(self, what: str) -> None:
         life, bus = self.life, self._supervisor.bus
-        member = self.spec.member.name if self.spec.member is not None else None
+        member = self._member
         match what:
             case "started":
                 executed = self._child.executed.at_us if self._child else time.time_ns() // 1000

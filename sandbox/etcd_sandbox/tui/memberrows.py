@@ -10,8 +10,9 @@ from msgspec.structs import asdict, replace
 from rich.cells import cell_len
 
 from etcd_sandbox.model.access import WANTS_USER
+from etcd_sandbox.model.bootstrap import Bootstrap
 from etcd_sandbox.model.fault import LinkFault, LinkFaultKind, Pair, Rule, rules_of
-from etcd_sandbox.model.spec import Bootstrap, Runtime
+from etcd_sandbox.model.spec import Runtime
 from etcd_sandbox.model.state import (
     BootstrapStatus,
     ClusterStatus,

@@ -15,7 +15,8 @@ from etcd_sandbox.etcd.version import parse
 from etcd_sandbox.inputs.caller import Caller
 from etcd_sandbox.inputs.options import Options
 from etcd_sandbox.inputs.plan import plan_up
-from etcd_sandbox.model.spec import Bootstrap, EtcdBinary
+from etcd_sandbox.model.bootstrap import Bootstrap
+from etcd_sandbox.model.spec import EtcdBinary
 from etcd_sandbox.paths import ClusterPaths, cluster_paths
 from msgspec.structs import replace
 
@@ -188,8 +189,7 @@ def test_data_of_a_procfile_is_neither_overlooked_nor_deleted(
     machine: Machine, paths: ClusterPaths, tmp_path: Path
 ) -> None:
     planned = plan_restore(snapshot(), Options(), paths, caller(machine)).spec
-    first, *others = planned.processes
-    assert first.member is not None
+    first, *others = planned.members
     theirs = replace(first.member, data_dir=str(tmp_path / "theirs"), data_owned=False)
     paths.root.mkdir(parents=True)
     plan = replace(planned, processes=(replace(first, member=theirs), *others))

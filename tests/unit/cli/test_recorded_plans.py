@@ -66,7 +66,7 @@ def read(paths: ClusterPaths) -> ClusterSpec:
 
 
 def member_names(spec: ClusterSpec) -> list[str]:
-    return [process.member.name for process in spec.members if process.member is not None]
+    return [process.member.name for process in spec.members]
 
 
 def test_there_is_a_plan_of_each_kind() -> None:
@@ -134,7 +134,6 @@ def test_up_goes_on_with_the_members_that_an_older_version_left(home: Path, stem
     paths = put(stem, home)
     recorded = read(paths)
     for process in recorded.members:
-        assert process.member is not None
         Path(process.member.data_dir, "member", "wal").mkdir(parents=True)
     caller = Caller(cwd=Path.cwd(), env={}, choose_etcd=choose)
     planned = plan_up(Options(), paths, caller)
@@ -146,7 +145,6 @@ def test_up_goes_on_with_the_members_that_an_older_version_left(home: Path, stem
 def test_a_procfile_of_the_same_names_has_no_members_that_came_to_composed_ones(home: Path) -> None:
     paths = put("13c6036-members", home)
     for process in read(paths).members:
-        assert process.member is not None
         Path(process.member.data_dir, "member", "wal").mkdir(parents=True)
     example = Path(__file__).parents[3] / "Procfile.example"
     Path("Procfile").write_bytes(example.read_bytes())

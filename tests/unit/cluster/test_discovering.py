@@ -10,23 +10,15 @@ import pytest
 from etcd_sandbox.cluster import discovering
 from etcd_sandbox.cluster.discovering import Discovering
 from etcd_sandbox.etcd.discovery import TokenState
-from etcd_sandbox.model.spec import (
-    Bootstrap,
-    ClusterSpec,
-    DiscoveryProtocol,
-    DiscoverySpec,
-    MemberSpec,
-    ProcessSpec,
-    Source,
-    SourceKind,
-)
+from etcd_sandbox.model.bootstrap import Bootstrap, DiscoveryProtocol, DiscoverySpec
+from etcd_sandbox.model.spec import ClusterSpec, MemberProcess, MemberSpec, Source, SourceKind
 from etcd_sandbox.model.state import Registration
 from etcd_sandbox.supervise.bus import Bus
 from etcd_sandbox.supervise.supervisor import Supervisor
 
 
-def member(number: int, root: Path) -> ProcessSpec:
-    return ProcessSpec(
+def member(number: int, root: Path) -> MemberProcess:
+    return MemberProcess(
         name=f"etcd{number}",
         argv=("etcd",),
         shown="etcd",
@@ -67,7 +59,6 @@ def test_who_registers_last_and_boots_at_once_is_not_missed(
             if len(registered) == 1:
                 registered.append(Registration(member="infra2", id="2", peer_urls=""))
             for each in members:
-                assert each.member is not None
                 (Path(each.member.data_dir) / "member" / "wal").mkdir(parents=True, exist_ok=True)
             return state
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from etcd_sandbox.cluster.roster import Roster
-from etcd_sandbox.model.spec import After, MemberSpec, ProcessSpec
+from etcd_sandbox.model.spec import After, MemberProcess, MemberSpec
 from etcd_sandbox.model.state import Peer
 from msgspec.structs import replace
 
 
-def member(number: int, after: After = After.START) -> ProcessSpec:
-    return ProcessSpec(
+def member(number: int, after: After = After.START) -> MemberProcess:
+    return MemberProcess(
         name=f"etcd{number}",
         argv=("etcd",),
         shown="etcd",
@@ -61,7 +61,6 @@ def test_who_is_removed_has_no_vote_and_who_joins_has_what_its_spec_says() -> No
     assert not known.is_learner("etcd2")
     assert not known.may_vote("etcd2")
     new = member(2)
-    assert new.member is not None
     known.join(replace(new, member=replace(new.member, id="c", learner=True)))
     assert (known.id_of("etcd2"), known.is_learner("etcd2")) == ("c", True)
     assert not known.is_outsider("etcd2")

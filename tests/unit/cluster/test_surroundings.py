@@ -16,7 +16,6 @@ def test_whoever_dies_while_data_is_deleted_leaves_no_half_of_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     process = from_profile().members[0]
-    assert process.member is not None
     data, wal = tmp_path / "infra1", tmp_path / "wal"
     member = replace(process.member, data_dir=str(data), wal_dir=str(wal), wal_owned=True)
     process = replace(process, member=member)

@@ -8,7 +8,8 @@ import pytest
 from etcd_sandbox.config.profile import parse_profile
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.etcd.flagtable import flag_table, takes_value
-from etcd_sandbox.model.spec import Bootstrap, EtcdBinary, Runtime, Source, SourceKind
+from etcd_sandbox.model.bootstrap import Bootstrap
+from etcd_sandbox.model.spec import EtcdBinary, Runtime, Source, SourceKind
 from etcd_sandbox.plan.contained import Engine
 from etcd_sandbox.plan.generated import plan_members
 from etcd_sandbox.plan.ways import Means

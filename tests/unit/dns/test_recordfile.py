@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from etcd_sandbox.dns.recordfile import answers, parse
 from etcd_sandbox.errors import InputError
-from etcd_sandbox.model.spec import HostRecord, SrvRecord
+from etcd_sandbox.model.bootstrap import HostRecord, SrvRecord
 
 
 def test_every_kind_of_record_is_read_with_its_line() -> None:

@@ -5,14 +5,8 @@ from __future__ import annotations
 import pytest
 from etcd_sandbox.cluster.startfailure import explain
 from etcd_sandbox.etcd.failures import explain_discovery
-from etcd_sandbox.model.spec import (
-    Bootstrap,
-    ClusterSpec,
-    DiscoveryProtocol,
-    DiscoverySpec,
-    Source,
-    SourceKind,
-)
+from etcd_sandbox.model.bootstrap import Bootstrap, DiscoveryProtocol, DiscoverySpec
+from etcd_sandbox.model.spec import ClusterSpec, Source, SourceKind
 from msgspec.structs import replace
 
 OWN = DiscoverySpec(

@@ -6,7 +6,7 @@ import json
 
 import pytest
 from etcd_sandbox.etcd.failures import explain_dns
-from etcd_sandbox.model.spec import DnsSpec
+from etcd_sandbox.model.bootstrap import DnsSpec
 
 DNS = DnsSpec(
     domain="etcd-sandbox.test",

@@ -10,7 +10,6 @@ import yaml
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.export.compose import compose
 from etcd_sandbox.model.spec import ClusterSpec, Service
-from etcd_sandbox.plan.memberoptions import the_member
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -97,10 +96,10 @@ def test_members_of_several_versions_have_several_images() -> None:
 
 def test_the_clusters_own_image_is_kept_with_its_own_place_of_etcd() -> None:
     spec = plans.contained("some/etcd:x", members=1)
-    member = the_member(spec.processes[0])
+    member = spec.members[0].member
     assert member.etcd is not None
     own = replace(member, etcd=replace(member.etcd, path="/bin/etcd"))
-    spec = replace(spec, processes=(replace(spec.processes[0], member=own),))
+    spec = replace(spec, processes=(replace(spec.members[0], member=own),))
     service = read(spec)["services"]["infra1"]
     assert (service["image"], service["entrypoint"]) == ("some/etcd:x", ["/bin/etcd"])
     assert service["healthcheck"]["test"][1] == "/bin/etcdctl"

@@ -8,8 +8,14 @@ import pytest
 from etcd_sandbox.config.procfile import parse_procfile
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.export.standalone import procfile
-from etcd_sandbox.model.spec import ClusterSpec, ContainerNetwork, ProcessSpec, Restart, Service
-from etcd_sandbox.plan.memberoptions import options, the_member
+from etcd_sandbox.model.spec import (
+    ClusterSpec,
+    ContainerNetwork,
+    MemberProcess,
+    Restart,
+    Service,
+)
+from etcd_sandbox.plan.memberoptions import options
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -27,8 +33,8 @@ def exported(spec: ClusterSpec) -> ClusterSpec:
     return from_procfile(procfile(spec, plans.ON_PATH).text)
 
 
-def facts(process: ProcessSpec) -> tuple[object, ...]:
-    member = the_member(process)
+def facts(process: MemberProcess) -> tuple[object, ...]:
+    member = process.member
     return (
         process.name,
         member.name,
@@ -41,7 +47,7 @@ def facts(process: ProcessSpec) -> tuple[object, ...]:
     )
 
 
-def beyond(process: ProcessSpec) -> dict[str, str]:
+def beyond(process: MemberProcess) -> dict[str, str]:
     """The options but for the two that must differ without links and a state directory."""
     different = ("data-dir", "listen-peer-urls")
     return {name: value for name, value in options(process).items() if name not in different}
@@ -80,7 +86,7 @@ def test_up_finds_the_same_members_in_the_exported_file(
 def test_members_listen_where_they_are_dialled_and_keep_their_data_beside_the_file() -> None:
     made = exported(from_profile(members=3))
     for process in made.members:
-        member = the_member(process)
+        member = process.member
         assert member.peer_url in member.listen_urls
         assert member.data_dir == f"/project/{member.name}.etcd"
 
@@ -140,8 +146,8 @@ def test_up_takes_the_members_for_members_and_the_discovery_service_for_none() -
     for etcd in ("3.5", "3.6"):
         spec = from_profile(members=3, means=plans.DISCOVERY, etcd=etcd)
         made = exported(spec)
-        assert [the_member(p).name for p in made.members] == ["infra1", "infra2", "infra3"]
-        assert the_member(made.members[0]).peer_url == "http://127.0.0.1:12380"
+        assert [p.member.name for p in made.members] == ["infra1", "infra2", "infra3"]
+        assert made.members[0].member.peer_url == "http://127.0.0.1:12380"
 
 
 def test_an_existing_service_is_used_as_it_is_and_its_token_warned_of() -> None:
@@ -177,8 +183,8 @@ def test_members_on_a_network_of_their_own_come_to_this_machines() -> None:
     found = procfile(spec, plans.ON_PATH)
     made, usual = from_procfile(found.text), exported(from_profile(members=3))
     assert [facts(process) for process in made.members] == [facts(p) for p in usual.members]
-    listening = [the_member(process).listen_urls for process in made.members]
-    assert listening == [the_member(process).listen_urls for process in usual.members]
+    listening = [process.member.listen_urls for process in made.members]
+    assert listening == [process.member.listen_urls for process in usual.members]
     assert "IDs differ" in found.notes[1]
 
 

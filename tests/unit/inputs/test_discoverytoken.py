@@ -16,16 +16,8 @@ from etcd_sandbox.errors import InputError, SandboxError
 from etcd_sandbox.inputs.discoverytoken import Address, existing_token, is_of, read_address
 from etcd_sandbox.inputs.options import Options
 from etcd_sandbox.inputs.ways import AskedWay, means_for
-from etcd_sandbox.model.spec import (
-    Bootstrap,
-    ClusterSpec,
-    DiscoveryProtocol,
-    DiscoverySpec,
-    MemberSpec,
-    ProcessSpec,
-    Source,
-    SourceKind,
-)
+from etcd_sandbox.model.bootstrap import Bootstrap, DiscoveryProtocol, DiscoverySpec
+from etcd_sandbox.model.spec import ClusterSpec, MemberProcess, MemberSpec, Source, SourceKind
 from etcd_sandbox.plan.discovered import Newcomers
 
 V2, V3 = DiscoveryProtocol.V2, DiscoveryProtocol.V3
@@ -258,7 +250,7 @@ def recorded(data: Path, discovery: DiscoverySpec) -> ClusterSpec:
         data_owned=True,
         token="",
     )
-    process = ProcessSpec(name="etcd1", argv=(), shown="", cwd="/", member=member)
+    process = MemberProcess(name="etcd1", argv=(), shown="", cwd="/", member=member)
     return ClusterSpec(
         name="default",
         source=Source(kind=SourceKind.MEMBERS),

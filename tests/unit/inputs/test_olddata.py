@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from etcd_sandbox.inputs.olddata import going_on
-from etcd_sandbox.model.spec import ClusterSpec, MemberSpec, ProcessSpec, Source, SourceKind
+from etcd_sandbox.model.spec import ClusterSpec, MemberProcess, MemberSpec, Source, SourceKind
 from etcd_sandbox.paths import ClusterPaths
 from msgspec.structs import replace
 
@@ -25,7 +25,7 @@ def spec(paths: ClusterPaths, *, owned: bool = True, count: int = 3) -> ClusterS
         name="default",
         source=Source(kind=SourceKind.MEMBERS),
         processes=tuple(
-            ProcessSpec(
+            MemberProcess(
                 name=f"etcd{n}",
                 argv=("etcd",),
                 shown="etcd",
@@ -87,8 +87,7 @@ def test_data_of_some_members_is_theirs(paths: ClusterPaths) -> None:
 
 def test_a_proxy_has_no_data_to_go_on_with(paths: ClusterPaths) -> None:
     begin(paths, 1, 2)
-    *members, last = spec(paths).processes
-    assert last.member is not None
+    *members, last = spec(paths).members
     proxy = replace(last, member=replace(last.member, proxy=True))
     said = going_on(replace(spec(paths), processes=(*members, proxy)), None, paths) or ""
     assert said.startswith("cluster default goes on with the data that")

@@ -15,7 +15,8 @@ from etcd_sandbox.config.profileshape import ClusterTable
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.inputs.options import DECLARED, Kind, Options, check_fits, check_way
 from etcd_sandbox.inputs.ways import AskedWay
-from etcd_sandbox.model.spec import Bootstrap, Runtime, Source, SourceKind
+from etcd_sandbox.model.bootstrap import Bootstrap
+from etcd_sandbox.model.spec import Runtime, Source, SourceKind
 
 BESIDE = ["name", "restore", "timeout_s", "keep_data", "user"]
 """What `Cluster` takes and `up` does not: how the cluster is called, begins, is asked, and ends."""

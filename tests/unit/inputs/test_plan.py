@@ -283,7 +283,6 @@ def test_a_block_of_free_ports_is_recorded_as_a_number(paths: ClusterPaths, call
     release(planned)
     base = planned.spec.source.options["base_port"]
     assert isinstance(base, int)
-    assert planned.spec.members[0].member is not None
     assert planned.spec.members[0].member.client_url == f"http://127.0.0.1:{base}"
     assert planned.spec.port_lock.endswith(f"ports-{base}.lock")
     record(paths, planned.spec)
@@ -383,7 +382,6 @@ def test_data_that_a_profile_keeps_elsewhere_is_named_and_never_said_to_be_gone(
     with_wal_dir("logs/wal")
     planned = plan_up(Options(profile="wal.toml"), paths, caller)
     (process,) = planned.spec.members
-    assert process.member is not None
     assert process.member.wal_dir == str(Path.cwd() / "logs" / "wal")
     Path("logs/wal/0.tmp").mkdir(parents=True)
     with pytest.raises(InputError, match="outside the cluster's state directory") as refused:

@@ -7,7 +7,8 @@ from etcd_sandbox.config.profile import Profile, parse_profile
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.inputs.options import Options
 from etcd_sandbox.inputs.ways import AskedWay
-from etcd_sandbox.model.spec import Bootstrap, Runtime
+from etcd_sandbox.model.bootstrap import Bootstrap
+from etcd_sandbox.model.spec import Runtime
 
 
 def profile(cluster: str) -> Profile:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from etcd_sandbox.model.bootstrap import Bootstrap
 from etcd_sandbox.model.event import Event, Kind
-from etcd_sandbox.model.spec import Bootstrap, Runtime
+from etcd_sandbox.model.spec import Runtime
 from etcd_sandbox.model.state import (
     BootstrapStatus,
     ClusterStatus,

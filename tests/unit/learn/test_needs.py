@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 from etcd_sandbox.learn.needs import Needs, parse_needs
-from etcd_sandbox.model.spec import Bootstrap, Runtime
+from etcd_sandbox.model.bootstrap import Bootstrap
+from etcd_sandbox.model.spec import Runtime
 
 
 @pytest.mark.parametrize(

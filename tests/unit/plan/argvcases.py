@@ -25,6 +25,7 @@ from etcd_sandbox.model.spec import (
     ClusterSpec,
     ContainerNetwork,
     EtcdBinary,
+    MemberProcess,
     ProcessSpec,
     Runtime,
 )
@@ -147,16 +148,13 @@ def after_adding(
 
 def after_replacing(spec: ClusterSpec, place: int) -> ClusterSpec:
     process = spec.members[place]
-    assert process.member is not None
-    listed = tuple(
-        f"{each.member.name}={each.member.peer_url}" for each in spec.members if each.member
-    )
+    listed = tuple(f"{each.member.name}={each.member.peer_url}" for each in spec.members)
     changed = replace(process.member, id="abc", initial_cluster=listed, learner=True, joined=True)
     return replace(spec, processes=(joining(process, changed),))
 
 
 def after_upgrading(spec: ClusterSpec, *steps: str, has_data: bool = True) -> ClusterSpec:
-    def upgraded(process: ProcessSpec) -> ProcessSpec:
+    def upgraded(process: MemberProcess) -> MemberProcess:
         for step in steps:
             binary = in_image(step) if process.container is not None else etcd(step)
             process = with_etcd(process, binary, has_data=has_data)

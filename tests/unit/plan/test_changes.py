@@ -6,13 +6,11 @@ from typing import Any
 
 import pytest
 from etcd_sandbox.errors import InputError
+from etcd_sandbox.model.bootstrap import Bootstrap, DiscoveryProtocol, DiscoverySpec, DnsSpec
 from etcd_sandbox.model.spec import (
     After,
-    Bootstrap,
     ClusterSpec,
-    DiscoveryProtocol,
-    DiscoverySpec,
-    DnsSpec,
+    MemberProcess,
     MemberSpec,
     ProcessSpec,
     Restart,
@@ -28,9 +26,12 @@ def process(name: str, **fields: Any) -> ProcessSpec:
     return ProcessSpec(**{"name": name, "argv": (name,), "shown": name, "cwd": "/"} | fields)
 
 
-def member(name: str, peer_port: int = 1) -> ProcessSpec:
-    return process(
-        f"p-{name}",
+def member(name: str, peer_port: int = 1) -> MemberProcess:
+    return MemberProcess(
+        name=f"p-{name}",
+        argv=(f"p-{name}",),
+        shown=f"p-{name}",
+        cwd="/",
         member=MemberSpec(
             name=name,
             id=None,
@@ -145,12 +146,12 @@ def test_members_that_are_found_by_name_do_not_move(fields: dict[str, Any]) -> N
     assert compare(running, wanted).refused == "peer URL"
 
 
-def moving(ports: dict[str, int]) -> list[ProcessSpec]:
+def moving(ports: dict[str, int]) -> list[MemberProcess]:
     return [member(name, port) for name, port in ports.items()]
 
 
 def test_whoever_takes_the_peer_url_of_another_moves_after_it() -> None:
-    now = {each.name: each.member for each in moving({"a": 1, "b": 2, "c": 3}) if each.member}
+    now = {each.name: each.member for each in moving({"a": 1, "b": 2, "c": 3})}
     wanted = moving({"a": 2, "b": 3, "c": 4})
     assert [each.name for each in in_order(wanted, now)] == ["p-c", "p-b", "p-a"]
     wanted = moving({"c": 8, "a": 9})

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from etcd_sandbox.config.profile import parse_profile
 from etcd_sandbox.errors import InputError
+from etcd_sandbox.model.bootstrap import Bootstrap
 from etcd_sandbox.model.spec import (
-    Bootstrap,
     ClusterSpec,
     ContainerNetwork,
     EtcdBinary,

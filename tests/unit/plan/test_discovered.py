@@ -8,17 +8,8 @@ import pytest
 from etcd_sandbox.config.profile import Profile, parse_profile
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.etcd.membership import member_id
-from etcd_sandbox.model.spec import (
-    After,
-    Bootstrap,
-    ClusterSpec,
-    DiscoveryProtocol,
-    DiscoverySpec,
-    EtcdBinary,
-    Service,
-    Source,
-    SourceKind,
-)
+from etcd_sandbox.model.bootstrap import Bootstrap, DiscoveryProtocol, DiscoverySpec
+from etcd_sandbox.model.spec import After, ClusterSpec, EtcdBinary, Service, Source, SourceKind
 from etcd_sandbox.plan.discovered import Newcomers, protocols_of
 from etcd_sandbox.plan.generated import plan_members
 from etcd_sandbox.plan.ways import Means
@@ -146,7 +137,6 @@ def test_one_more_than_the_size_starts_last_and_is_no_member(etcd: str, becomes:
     assert [process.is_surplus for process in spec.members] == [False, False, False, True]
     last = spec.members[3]
     assert last.after is After.READY
-    assert last.member is not None
     assert last.member.id is None
     assert len(last.member.initial_cluster) == 3
     assert len(spec.client_urls) == 3

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from etcd_sandbox.errors import InputError
-from etcd_sandbox.model.spec import DnsSpec, HostRecord, SrvRecord
+from etcd_sandbox.model.bootstrap import DnsSpec, HostRecord, SrvRecord
 from etcd_sandbox.plan.dnsrecords import with_records
 from etcd_sandbox.plan.named import dnsmasq_config, own_records
 from etcd_sandbox.plan.ports import ports_from

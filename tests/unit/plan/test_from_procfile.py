@@ -8,15 +8,8 @@ from typing import Any
 import pytest
 from etcd_sandbox.config.procfile import parse_procfile
 from etcd_sandbox.errors import InputError
-from etcd_sandbox.model.spec import (
-    Bootstrap,
-    ClusterSpec,
-    EtcdBinary,
-    MemberSpec,
-    Restart,
-    Source,
-    SourceKind,
-)
+from etcd_sandbox.model.bootstrap import Bootstrap
+from etcd_sandbox.model.spec import ClusterSpec, EtcdBinary, MemberSpec, Restart, Source, SourceKind
 from etcd_sandbox.plan.from_procfile import plan_procfile
 
 EXAMPLE = Path(__file__).parents[3] / "Procfile.example"
@@ -273,16 +266,15 @@ def test_how_members_are_told_of_each_other_is_read_from_their_flags(
 
 
 def test_the_etcd_on_path_is_left_to_the_command() -> None:
-    process = plan("e: etcd --name x").processes[0]
+    process = plan("e: etcd --name x").members[0]
     assert process.argv[2] == "exec etcd --name x"
-    assert process.member is not None
     assert process.member.etcd is not None
     assert process.member.etcd.path == "/usr/bin/etcd"
 
 
 def test_a_bare_etcd_that_is_not_on_path_is_found_elsewhere() -> None:
     spec = plan("e: A=1 etcd --name x\n", which=lambda _: None)
-    process = spec.processes[0]
+    process = spec.members[0]
     assert process.argv == ("/bin/sh", "-c", "A=1 /wheel/etcd --name x")
     assert process.shown == "A=1 etcd --name x"
     assert spec.notes == (

@@ -55,7 +55,7 @@ def refusal(profile: str = "", **options: Any) -> tuple[str, str]:
 def test_three_members_are_composed_as_etcds_own_procfile_has_them() -> None:
     spec = plan(Profile(), members=3)
     assert [process.name for process in spec.processes] == ["etcd1", "etcd2", "etcd3"]
-    first = spec.processes[0]
+    first = spec.members[0]
     peers = (
         "infra1=http://127.0.0.1:12380",
         "infra2=http://127.0.0.1:22380",
@@ -79,7 +79,6 @@ def test_three_members_are_composed_as_etcds_own_procfile_has_them() -> None:
     assert first.shown == " ".join(first.argv)
     assert (first.cwd, first.env, first.env_drop) == ("/project", {}, ENV_DROP)
     assert (first.restart, first.stop_timeout_s, first.after) == (Restart.NEVER, 10, After.START)
-    assert first.member is not None
     assert first.member.initial_cluster == peers
     assert first.member.data_owned
     assert first.member.listen_urls == (
@@ -87,7 +86,7 @@ def test_three_members_are_composed_as_etcds_own_procfile_has_them() -> None:
         "http://127.0.0.1:12382",
         "http://127.0.0.1:12381",
     )
-    assert [process.member.id for process in spec.members if process.member] == [
+    assert [process.member.id for process in spec.members] == [
         "8211f1d0f64f3269",
         "91bc3c398fb3c146",
         "fd422379fda50e48",
@@ -96,20 +95,17 @@ def test_three_members_are_composed_as_etcds_own_procfile_has_them() -> None:
 
 def test_each_member_stands_behind_a_link_unless_they_are_to_be_direct() -> None:
     linked, direct = plan(members=2), plan(members=2, direct=True)
-    assert [process.member.link for process in linked.members if process.member] == [
+    assert [process.member.link for process in linked.members] == [
         PeerLink(listen_url="http://127.0.0.1:12380", target_url="http://127.0.0.1:12382"),
         PeerLink(listen_url="http://127.0.0.1:22380", target_url="http://127.0.0.1:22382"),
     ]
-    first = direct.processes[0]
+    first = direct.members[0]
     assert "--listen-peer-urls=http://127.0.0.1:12380" in first.argv
-    assert first.member is not None
     assert first.member.link is None
     assert first.member.no_link == "the cluster was started with --direct"
     assert "http://127.0.0.1:12380" in first.member.listen_urls
     # Peers dial the same addresses: the members are the same, and either can follow the other.
     for one, other in zip(linked.members, direct.members, strict=True):
-        assert one.member is not None
-        assert other.member is not None
         assert (one.member.id, one.member.peer_url) == (other.member.id, other.member.peer_url)
 
 
@@ -118,7 +114,7 @@ def test_the_election_timeout_is_the_members_own() -> None:
         "[etcd]\nelection-timeout=500\n[cluster]\nmembers=2\n"
         "[[member]]\nname='infra2'\nflags={election-timeout=2500}"
     )
-    assert [p.member.election_timeout_s for p in spec.members if p.member] == [0.5, 2.5]
+    assert [p.member.election_timeout_s for p in spec.members] == [0.5, 2.5]
     assert [p.member.election_timeout_s for p in plan(members=1).members if p.member] == [1.0]
 
 
@@ -126,9 +122,8 @@ def test_the_token_is_of_the_cluster_unless_the_profile_has_one() -> None:
     assert plan(name="default").token == "etcd-cluster-1"
     assert plan(name="mine").token == "etcd-cluster-mine"
     assert plan("[cluster]\ntoken = 't'", name="mine").token == "t"
-    member = plan("[cluster]\ntoken = 't'").processes[0]
+    member = plan("[cluster]\ntoken = 't'").members[0]
     assert "--initial-cluster-token=t" in member.argv
-    assert member.member is not None
     assert member.member.id != "8211f1d0f64f3269"
 
 
@@ -136,7 +131,7 @@ def test_options_win_over_the_profile() -> None:
     spec = plan(
         "[cluster]\nmembers=5\nbase_port=100\nport_step=10", members=7, base_port=200, port_step=20
     )
-    urls = [process.member.client_url for process in spec.members if process.member]
+    urls = [process.member.client_url for process in spec.members]
     assert len(urls) == 7
     assert urls[:2] == ["http://127.0.0.1:200", "http://127.0.0.1:220"]
 
@@ -145,7 +140,7 @@ def test_members_that_are_listed_have_their_own_names_and_ports() -> None:
     spec = plan(
         "[[member]]\nname='a'\nclient_port=2000\n[[member]]\nname='b'\n[[member]]\nname='infra7'"
     )
-    assert [(p.name, p.member.name, p.member.client_url) for p in spec.members if p.member] == [
+    assert [(p.name, p.member.name, p.member.client_url) for p in spec.members] == [
         ("a", "a", "http://127.0.0.1:2000"),
         ("b", "b", "http://127.0.0.1:22379"),
         ("etcd7", "infra7", "http://127.0.0.1:32379"),
@@ -173,11 +168,11 @@ def test_each_member_runs_the_etcd_that_is_asked_for() -> None:
     text = "[cluster]\nmembers=2\netcd='3.5'\n[[member]]\nname='infra2'\netcd='3.4'"
     assert [process.argv[0] for process in plan(text).processes] == ["/opt/etcd", "/opt/old/etcd"]
     spec = plan(text.replace("3.5", "9.9"), etcd="3.5")
-    assert [p.member.etcd for p in spec.members if p.member] == [BEST, OLD]
+    assert [p.member.etcd for p in spec.members] == [BEST, OLD]
 
 
 def test_supervision_of_members_is_the_profiles() -> None:
-    member = plan("[supervise]\nrestart='always'\nstop_timeout_s=0.5").processes[0]
+    member = plan("[supervise]\nrestart='always'\nstop_timeout_s=0.5").members[0]
     assert (member.restart, member.stop_timeout_s) == (Restart.ALWAYS, 0.5)
 
 

@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 from etcd_sandbox.errors import InputError
-from etcd_sandbox.model.spec import After, ClusterSpec, ContainerNetwork, MemberSpec, ProcessSpec
+from etcd_sandbox.model.spec import (
+    After,
+    ClusterSpec,
+    ContainerNetwork,
+    MemberProcess,
+    MemberSpec,
+)
 from etcd_sandbox.plan.joining import common_flags, joining, newcomer
 from etcd_sandbox.plan.membership import without_member
 from msgspec.structs import replace
@@ -23,16 +29,15 @@ def came(
     *,
     learner: bool = False,
     is_free: Callable[[int], bool] = lambda port: True,
-) -> ProcessSpec:
+) -> MemberProcess:
     return newcomer(spec, spec.processes, name, ROOT, is_free, learner=learner)
 
 
-def member(process: ProcessSpec) -> MemberSpec:
-    assert process.member is not None
+def member(process: MemberProcess) -> MemberSpec:
     return process.member
 
 
-def port(process: ProcessSpec) -> int:
+def port(process: MemberProcess) -> int:
     return int(member(process).client_url.rpartition(":")[2])
 
 

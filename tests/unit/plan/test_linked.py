@@ -34,14 +34,13 @@ def plan(text: str | bytes, *, links: bool = True, **options: Any) -> ClusterSpe
 
 
 def test_a_linked_member_listens_two_ports_above_where_its_peers_dial() -> None:
-    process = plan(f"e: etcd --name x {PEER}").processes[0]
+    process = plan(f"e: etcd --name x {PEER}").members[0]
     assert process.argv == (
         "/bin/sh",
         "-c",
         f"exec etcd --name x {PEER} --listen-peer-urls=http://127.0.0.1:12382",
     )
     assert process.shown == f"etcd --name x {PEER} --listen-peer-urls=http://127.0.0.1:12382"
-    assert process.member is not None
     assert (process.member.link, process.member.no_link) == (LINK, "")
     assert process.member.peer_url == "http://127.0.0.1:12380"
     assert "http://127.0.0.1:12382" in process.member.listen_urls
@@ -51,9 +50,7 @@ def test_a_linked_member_listens_two_ports_above_where_its_peers_dial() -> None:
 def test_the_members_ids_are_the_same_with_and_without_links() -> None:
     text = EXAMPLE.read_bytes()
     linked, direct = plan(text), plan(text, links=False)
-    assert [p.member.id for p in linked.members if p.member] == [
-        p.member.id for p in direct.members if p.member
-    ]
+    assert [p.member.id for p in linked.members] == [p.member.id for p in direct.members]
     assert [p.member.link.target_url for p in linked.members if p.member and p.member.link] == [
         f"http://127.0.0.1:{port}" for port in (12382, 22382, 32382)
     ]
@@ -61,9 +58,8 @@ def test_the_members_ids_are_the_same_with_and_without_links() -> None:
 
 
 def test_without_being_asked_for_there_are_no_links_and_nothing_changes() -> None:
-    process = plan(f"e: etcd --name x {PEER}", links=False).processes[0]
+    process = plan(f"e: etcd --name x {PEER}", links=False).members[0]
     assert process.argv[2] == f"exec etcd --name x {PEER}"
-    assert process.member is not None
     assert (process.member.link, process.member.no_link) == (None, NOT_ASKED)
     assert "http://127.0.0.1:12380" in process.member.listen_urls
 
@@ -138,8 +134,7 @@ def test_a_member_that_cannot_have_a_link_says_why_and_is_left_as_it_is(
     command: str, reason: str
 ) -> None:
     spec = plan(f"\ne: {command}")
-    process = spec.processes[0]
-    assert process.member is not None
+    process = spec.members[0]
     assert (process.member.link, process.member.no_link) == (None, reason)
     assert process.shown == command
     assert f"P:2: no link for e: {reason}" in spec.notes
@@ -158,6 +153,5 @@ def test_a_link_on_anothers_address_is_noted() -> None:
 
 
 def test_a_procfiles_member_keeps_its_own_election_timeout() -> None:
-    member = plan("e: etcd --name x --election-timeout 250 --heartbeat-interval 25").processes[0]
-    assert member.member is not None
+    member = plan("e: etcd --name x --election-timeout 250 --heartbeat-interval 25").members[0]
     assert member.member.election_timeout_s == 0.25

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from etcd_sandbox.model.spec import ClusterSpec, MemberSpec, ProcessSpec, Unfinished
+from etcd_sandbox.model.spec import ClusterSpec, MemberSpec, ProcessSpec, Unfinished, as_member
 from etcd_sandbox.plan.joining import joining, newcomer
 from etcd_sandbox.plan.membership import (
     change_words,
@@ -25,8 +25,7 @@ from tests.unit.export.plans import from_profile
 
 def member(process: ProcessSpec | None) -> MemberSpec:
     assert process is not None
-    assert process.member is not None
-    return process.member
+    return as_member(process).member
 
 
 def added(spec: ClusterSpec, id_: str = "abc") -> ClusterSpec:
@@ -37,7 +36,7 @@ def added(spec: ClusterSpec, id_: str = "abc") -> ClusterSpec:
 
 
 def replaced(spec: ClusterSpec, name: str) -> ClusterSpec:
-    process = spec.process(name)
+    process = spec.member_process(name)
     assert process is not None
     return with_member(
         spec, joining(process, replace(member(process), id="new", joined=True, learner=False))

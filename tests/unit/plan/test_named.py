@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from etcd_sandbox.dns.recordfile import parse
 from etcd_sandbox.errors import InputError
-from etcd_sandbox.model.spec import DnsSpec, EtcdBinary, ProcessSpec, Service
+from etcd_sandbox.model.bootstrap import DnsSpec
+from etcd_sandbox.model.spec import EtcdBinary, ProcessSpec, Service
 from etcd_sandbox.plan import named
 from etcd_sandbox.plan.named import NO_PLUGINS, own_records, private_mount
 from etcd_sandbox.plan.ports import ports_from

@@ -10,8 +10,8 @@ from etcd_sandbox.model.spec import (
     ClusterSpec,
     ContainerSpec,
     EtcdBinary,
+    MemberProcess,
     MemberSpec,
-    ProcessSpec,
     Runtime,
     Source,
     SourceKind,
@@ -24,9 +24,9 @@ OLD = EtcdBinary(path="/old/etcd", version="3.5.1", origin="as given")
 NEW = EtcdBinary(path="/new/etcd", version="3.6.16", origin="as given")
 
 
-def process(*flags: str, name: str = "infra1", etcd: EtcdBinary = OLD) -> ProcessSpec:
+def process(*flags: str, name: str = "infra1", etcd: EtcdBinary = OLD) -> MemberProcess:
     pairs = (word.removeprefix("--").partition("=") for word in (f"--name={name}", *flags))
-    plain = ProcessSpec(
+    plain = MemberProcess(
         name=name.replace("infra", "etcd"),
         argv=(),
         shown="",
@@ -45,7 +45,7 @@ def process(*flags: str, name: str = "infra1", etcd: EtcdBinary = OLD) -> Proces
     return composed(plain, etcd.path, {flag: value for flag, _, value in pairs})
 
 
-def plan(*processes: ProcessSpec) -> ClusterSpec:
+def plan(*processes: MemberProcess) -> ClusterSpec:
     return ClusterSpec(
         name="default", source=Source(kind=SourceKind.MEMBERS), processes=tuple(processes)
     )
@@ -163,12 +163,10 @@ def test_a_member_is_executed_with_the_new_etcd_and_remembers_the_old_one() -> N
     new = upgrades.with_etcd(old, NEW, has_data=True)
     assert new.argv == ("/new/etcd", "--name=infra1", "--data-dir=/a b")
     assert new.shown == "/new/etcd --name=infra1 '--data-dir=/a b'"
-    assert new.member is not None
     assert (new.member.etcd, new.member.upgraded_from) == (NEW, ("3.5.1",))
     assert not upgrades.has_etcd(old, NEW)
     assert upgrades.has_etcd(new, NEW)
     again = upgrades.with_etcd(new, replace(NEW, path="/elsewhere/etcd"), has_data=True)
-    assert again.member is not None
     assert again.member.upgraded_from == ("3.5.1",)
     back = upgrades.with_etcd(new, OLD, has_data=True)
     assert (back.argv, back.shown) == (old.argv, old.shown)
@@ -209,7 +207,7 @@ def test_a_command_of_the_users_own_is_not_changed(argv: tuple[str, ...]) -> Non
     assert "'etcd1' in its file" in refused.value.hint
 
 
-def contained() -> ProcessSpec:
+def contained() -> MemberProcess:
     binary = EtcdBinary(path="/usr/local/bin/etcd", version="3.5.1", origin="image", image="etcd:1")
     plain = process(etcd=binary)
     wrapper = ("podman", "run", "--name=x", "--entrypoint=/usr/local/bin/etcd")

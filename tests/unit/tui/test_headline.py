@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from etcd_sandbox.model.spec import Bootstrap, DiscoveryProtocol, Runtime
+from etcd_sandbox.model.bootstrap import Bootstrap, DiscoveryProtocol
+from etcd_sandbox.model.spec import Runtime
 from etcd_sandbox.model.state import BootstrapStatus, ProcessState, Registration
 from etcd_sandbox.tui.memberrows import headline
 from etcd_sandbox.tui.store import Store

@@ -22,7 +22,6 @@ async def one_elsewhere(sandbox: Sandbox) -> str:
     """A fourth member, which somebody else runs; its ID."""
     await asyncio.sleep(6)
     process = planned(sandbox.paths.root, 4).members[3]
-    assert process.member is not None
     added = await sandbox.gateway.add_member(
         sandbox.leader.member.client_url, process.member.peer_url, 5.0, learner=False
     )

@@ -38,11 +38,11 @@ def text_of(app: Any) -> str:
 
 
 async def settled(app: Dashboard, pilot: DashboardPilot) -> str:
-    """Wait until the picture stays the same; the picture."""
+    """Wait until the screen stays the same; its picture."""
     await until(pilot, lambda: app.store.status is not None)
     for entry in app.screen.query(Input):
         entry.cursor_blink = False
-    return await at_rest(pilot, app.export_screenshot)
+    return await at_rest(pilot)
 
 
 def playing(

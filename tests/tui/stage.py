@@ -78,16 +78,17 @@ def play(
     asyncio.run(run())
 
 
-async def at_rest(pilot: Pilot[Any], picture: Callable[[], str]) -> str:
-    """Wait until the picture stays the same; the picture."""
-    before, same = "", 0
+async def at_rest(pilot: Pilot[Any]) -> str:
+    """Wait until the screen stays the same; its picture."""
+    before: object = None
+    same = 0
     deadline = time.monotonic() + DEADLINE_S
     while same < 2:
         assert time.monotonic() < deadline, "the screen does not come to rest"
         await pilot.pause(0.11)
-        now = picture()
+        now = pilot.app.screen._compositor.render_strips()  # noqa: SLF001 - a picture costs much more
         before, same = now, same + 1 if now == before else 0
-    return before
+    return pilot.app.export_screenshot()
 
 
 def draws_of(widget: Drawing) -> list[Size]:

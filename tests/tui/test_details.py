@@ -123,7 +123,7 @@ def test_the_details_look_as_they_did(
     taken: list[str] = []
 
     async def scene(stage: Stage, pilot: StagePilot) -> None:
-        taken.append(await at_rest(pilot, stage.export_screenshot))
+        taken.append(await at_rest(pilot))
 
     show(supervisor(), store(), name, scene, size)
     golden(f"details-{title}-{size[0]}x{size[1]}", taken[0])

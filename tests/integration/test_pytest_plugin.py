@@ -20,10 +20,10 @@ LONGEST_S = 300
 
 pytestmark = pytest.mark.timeout(LONGEST_S + 30)
 
-TWENTY = """
+MANY = """
 import pytest
 
-@pytest.mark.parametrize("number", range(20))
+@pytest.mark.parametrize("number", range({count}))
 def test_it_has_a_cluster_of_its_own(etcd_cluster, number):
     etcd_cluster.ctl("put", f"key{number}", "mine")
     assert etcd_cluster.ctl("get", "", "--prefix", "--keys-only").split() == [f"key{number}"]
@@ -150,10 +150,11 @@ def suite(tmp_path: Path, sandbox_command: SandboxCommand) -> Suite:
     return Suite(directory, sandbox_command)
 
 
-def test_twenty_tests_with_a_cluster_each_run_in_parallel(suite: Suite) -> None:
-    code, told = suite.run(TWENTY, "-n", "4")
+@pytest.mark.parametrize("count", [8, pytest.param(20, marks=pytest.mark.soak)])
+def test_many_tests_with_a_cluster_each_run_in_parallel(suite: Suite, count: int) -> None:
+    code, told = suite.run(MANY.replace("{count}", str(count)), "-n", "4")
     assert code == 0, told
-    assert re.search(r"^=+ 20 passed in ", told, re.MULTILINE), told
+    assert re.search(rf"^=+ {count} passed in ", told, re.MULTILINE), told
     suite.assert_nothing_left()
 
 

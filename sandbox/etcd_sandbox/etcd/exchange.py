@@ -117,7 +117,9 @@ class Exchange:
         return await self._exchange(connection, idle, question)
 
     async def _open(self, address: tuple[str, int], secure: bool) -> _Connection:
-        context = self._context() if secure else None
+        if secure and self._tls is None:
+            self._tls = self._make_tls()
+        context = self._tls if secure else None
         host, port = address
         if port == _NO_PORT:
             return await _connect(host, port, context)
@@ -151,10 +153,10 @@ class Exchange:
         Raises one of TROUBLE when it does not come to its end.
         """
         address, target, secure = _place(url)
+        question = _Question(method, target, body, (("Content-Type", content_type), *headers))
         connection = await self._open(address, secure)
         try:
-            asked = (method, target, body, (("Content-Type", content_type), *headers))
-            async with aclosing(connection.events(*asked)) as events:
+            async with aclosing(connection.events(question)) as events:
                 async for event in events:
                     if isinstance(event, h11.Data):
                         yield bytes(event.data)
@@ -166,9 +168,7 @@ class Exchange:
         connection: _Connection, idle: list[_Connection], question: _Question
     ) -> tuple[int, bytes]:
         try:
-            status, answer = await connection.ask(
-                question.method, question.target, question.body, question.headers
-            )
+            answer = await connection.ask(question)
         except BaseException:
             connection.close()
             raise
@@ -176,12 +176,7 @@ class Exchange:
             idle.append(connection)
         else:
             connection.close()
-        return status, answer
-
-    def _context(self) -> ssl.SSLContext:
-        if self._tls is None:
-            self._tls = self._make_tls()
-        return self._tls
+        return answer
 
 
 class _Question(Struct):
@@ -216,12 +211,10 @@ class _Connection:
         """Another question may be asked here."""
         return self._http.our_state is h11.IDLE
 
-    async def ask(
-        self, method: str, target: str, body: bytes, headers: Headers
-    ) -> tuple[int, bytes]:
+    async def ask(self, question: _Question) -> tuple[int, bytes]:
         """The status and the whole body of the answer."""
         status, content = 0, []
-        async for event in self.events(method, target, body, headers):
+        async for event in self.events(question):
             if isinstance(event, h11.Response):
                 status = event.status_code
             elif isinstance(event, h11.Data):
@@ -230,20 +223,18 @@ class _Connection:
             self._http.start_next_cycle()
         return status, b"".join(content)
 
-    async def events(
-        self, method: str, target: str, body: bytes, headers: Headers
-    ) -> AsyncGenerator[h11.Event, None]:
+    async def events(self, question: _Question) -> AsyncGenerator[h11.Event, None]:
         """What the answer consists of, until it is whole."""
         request = h11.Request(
-            method=method,
-            target=target,
+            method=question.method,
+            target=question.target,
             headers=[
                 ("Host", self._host),
-                *headers,
-                ("Content-Length", str(len(body))),
+                *question.headers,
+                ("Content-Length", str(len(question.body))),
             ],
         )
-        sent = (request, h11.Data(data=body), h11.EndOfMessage())
+        sent = (request, h11.Data(data=question.body), h11.EndOfMessage())
         self._writer.write(b"".join(self._http.send(event) or b"" for event in sent))
         while True:
             event = self._http.next_event()

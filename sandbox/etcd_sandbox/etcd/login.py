@@ -22,47 +22,38 @@ TRY_AGAIN_S = 5.0
 class Login:
     """The token of one user, renewed when members do not take it any more.
 
+    `user` logs in, None while nobody does; `token` is what a request carries now.
     `refused` is why etcd gave none, None while nothing is known against the user. A simple token
     is forgotten by a member that restarts: the first that misses it has a new one asked for.
     """
 
     def __init__(self, http: Exchange) -> None:
         self._http = http
-        self._user: Credentials | None = None
-        self._token: str | None = None
+        self.user: Credentials | None = None
+        self.token: str | None = None
         self._asking: dict[str, asyncio.Task[None]] = {}
         self._asked = 0.0
         self._not_before = 0.0
         self.refused: str | None = None
 
-    @property
-    def user(self) -> Credentials | None:
-        """Who logs in; None while nobody does."""
-        return self._user
-
-    @property
-    def token(self) -> str | None:
-        """What a request carries now."""
-        return self._token
-
     def become(self, user: Credentials | None) -> None:
         """Log in as this user from now on."""
-        if user != self._user:
-            self._user, self._token, self.refused, self._not_before = user, None, None, 0.0
+        if user != self.user:
+            self.user, self.token, self.refused, self._not_before = user, None, None, 0.0
 
     @property
     def headers(self) -> tuple[tuple[str, str], ...]:
         """The headers of a request."""
-        return (("Authorization", self._token),) if self._token else ()
+        return (("Authorization", self.token),) if self.token else ()
 
     async def renew(self, client_url: str, stale: str | None, within_s: float) -> bool:
         """Have another token than `stale`, from that member; whether there is one in time.
 
         Who gives up waiting leaves the question under way: the next request has its answer.
         """
-        if self._user is None:
+        if self.user is None:
             return False
-        if self._token != stale:
+        if self.token != stale:
             return True
         now = time.monotonic()
         if not self._asking and now < self._not_before:
@@ -71,9 +62,9 @@ class Login:
             client_url not in self._asking and now - self._asked >= HANGS_AFTER_S
         ):
             self._asked = now
-            self._asking[client_url] = asyncio.create_task(self._ask(client_url, self._user))
+            self._asking[client_url] = asyncio.create_task(self._ask(client_url, self.user))
         await self._first_answer(within_s)
-        return self._token is not None and self._token != stale
+        return self.token is not None and self.token != stale
 
     async def settled(self, within_s: float) -> bool:
         """Wait for a token that is being asked for; whether one was."""
@@ -104,15 +95,15 @@ class Login:
             answer = None
         finally:
             del self._asking[client_url]
-        if user != self._user:
+        if user != self.user:
             return
         token = answer.get("token") if isinstance(answer, dict) else None
         if isinstance(token, str) and token:
-            self._token, self.refused = token, None
+            self.token, self.refused = token, None
             self.close()
             return
         self._not_before = time.monotonic() + TRY_AGAIN_S
         if isinstance(answer, dict) and "code" in answer:
-            self._token = None
+            self.token = None
             message = str(answer.get("message") or answer.get("error"))
             self.refused = message.removeprefix("etcdserver: ")

@@ -1,4 +1,7 @@
-"""How a command of a Procfile is executed, and whether it starts an etcd member."""
+"""How a command of a Procfile is executed, and whether it starts an etcd member.
+
+`shlex` tells neither where a word stands nor which parts of it are quoted: `$PORT` in single quotes is no variable.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,19 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from etcd_sandbox.plan.words import Word, split
-
+_DOLLAR = r"""
+    (?P<variable>\$(?:\{[^}]*\}|\w+)) | (?P<command>`[^`]*`|\$\() | (?P<open>['`]|\$\{)"""
+_OUTSIDE_QUOTES = re.compile(
+    rf"""(?P<blank>[ \t\r]+) | (?P<end>[\n;&|()]) | (?P<redirection>[<>][<>&|]*)
+    | (?P<quote>") | '(?P<literal>[^']*)' | \\(?P<escaped>.)
+    | (?P<text>[^ \t\r\n;&|()<>'"\\$`]+|\\|\$(?![({{\w])) | {_DOLLAR}""",
+    re.VERBOSE | re.DOTALL | re.ASCII,
+)
+_IN_QUOTES = re.compile(
+    rf"""(?P<quote>") | \\(?P<escaped>[$`"\\\n]) | (?P<text>[^"$`\\]+|\\|\$(?![({{\w])) | {_DOLLAR}""",
+    re.VERBOSE | re.ASCII,
+)
+_VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?::?-([^}]*))?\})", re.ASCII)
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\+?=")
 _RESERVED = (
     "! [[ { } case do done elif else esac fi for function if in select then time until while"
@@ -22,6 +36,131 @@ _BASH_BUILTINS = """bind builtin caller compgen complete coproc declare dirs dis
 _SHELL_WORDS = frozenset((*_RESERVED.split(), *_POSIX_BUILTINS.split(), *_BASH_BUILTINS.split()))
 _NOT_MEMBERS = ("grpc-proxy", "gateway")
 _NOT_SERVING = ("version", "help", "h")
+
+
+class Part(Struct, frozen=True):
+    """A piece of a word: text as it is, or a variable such as `$PORT` as it is written."""
+
+    text: str
+    variable: bool = False
+    quoted: bool = False
+
+    def value(self, env: Mapping[str, str]) -> str:
+        """What the piece becomes; a variable that sh would work on further stays as it is written."""
+        found = _VARIABLE.fullmatch(self.text) if self.variable else None
+        return self.text if found is None else env.get(found[1] or found[2], "") or found[3] or ""
+
+
+class Word(Struct, frozen=True):
+    """A word without its quotes; `start` and `end` are its place in the command line."""
+
+    parts: tuple[Part, ...]
+    start: int
+    end: int
+
+    @property
+    def text(self) -> str:
+        """The word with its variables as they are written."""
+        return "".join(part.text for part in self.parts)
+
+    @property
+    def varies(self) -> bool:
+        """The word holds a variable."""
+        return any(part.variable for part in self.parts)
+
+    def value(self, env: Mapping[str, str]) -> str:
+        """The one string that the word becomes as the value of an assignment."""
+        return "".join(part.value(env) for part in self.parts)
+
+    def expand(self, env: Mapping[str, str]) -> list[str]:
+        """The arguments that the word becomes: none or several where a variable is unquoted."""
+        found: list[str] = []
+        goes_on = False
+        for part in self.parts:
+            value = part.value(env)
+            divided = part.variable and not part.quoted
+            if divided and value[:1].isspace():
+                goes_on = False
+            pieces = value.split() if divided else [value]
+            if goes_on and pieces:
+                found[-1] += pieces.pop(0)
+            found += pieces
+            if value or not divided:
+                goes_on = not (divided and value[-1].isspace())
+        return found
+
+
+class Line(Struct, frozen=True):
+    """The words of a command line's first simple command.
+
+    `plain`: the line is that command alone, without operators, redirections or substitutions.
+    """
+
+    words: tuple[Word, ...]
+    plain: bool
+
+
+def split(command: str) -> Line | None:
+    """The first simple command of `command` as sh sees it; None where sh would miss a closing quote."""
+    words: list[Word] = []
+    parts: list[Part] = []
+    at = start = 0
+    plain, quoted, skip = True, False, False
+
+    def end_word() -> None:
+        nonlocal skip
+        if parts:
+            if not skip:
+                words.append(Word(tuple(parts), start, at))
+            skip = False
+            parts.clear()
+
+    while at < len(command):
+        if command[at] == "#" and not parts:
+            at = f"{command}\n".index("\n", at)
+            continue
+        found = (_IN_QUOTES if quoted else _OUTSIDE_QUOTES).match(command, at)
+        if found is None or found.lastgroup is None:
+            return None
+        kind, text, end = found.lastgroup, found[found.lastgroup], found.end()
+        if kind in ("blank", "end", "redirection"):
+            plain = plain and kind == "blank"
+            if kind == "redirection" and command[start:at].isdigit():
+                parts.clear()  # the number of what is redirected
+            end_word()
+            skip = skip or kind == "redirection"
+            if kind == "end" and (text != "\n" or words):
+                return Line(tuple(words), plain)
+            at = end
+            continue
+        if not parts:
+            start = at
+        if kind == "quote":
+            quoted = not quoted
+            text = ""
+        elif kind == "command":
+            plain = False
+            if text == "$(":
+                end = _closing(command, at)
+            text = command[at:end]
+        if kind == "open" or not end:
+            return None
+        if (kind, text) != ("escaped", "\n"):
+            unquoted = kind in ("text", "variable") and not quoted
+            parts.append(Part(text, kind == "variable", not unquoted))
+        at = end
+    end_word()
+    return None if quoted else Line(tuple(words), plain)
+
+
+def _closing(command: str, at: int) -> int:
+    """Where the `$(` that stands at `at` ends; 0 where it does not."""
+    depth = 0
+    for position in range(at + 1, len(command)):
+        depth += {"(": 1, ")": -1}.get(command[position], 0)
+        if not depth:
+            return position + 1
+    return 0
 
 
 class EtcdInvocation(Struct, frozen=True):

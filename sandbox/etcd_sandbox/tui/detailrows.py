@@ -12,7 +12,7 @@ from msgspec import Struct, field
 from etcd_sandbox.model.event import Kind
 from etcd_sandbox.model.spec import MemberSpec
 from etcd_sandbox.model.state import ClusterStatus, Detail, Exit, MemberStatus, ProcessStatus, Role
-from etcd_sandbox.plan.words import split
+from etcd_sandbox.plan.shell import split
 from etcd_sandbox.tui.figures import History, metric_lines, peer_lines
 from etcd_sandbox.tui.memberrows import LEADS, role_words, rules_in, state_words, words_for
 from etcd_sandbox.tui.store import Store

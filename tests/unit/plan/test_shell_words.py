@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from etcd_sandbox.plan.words import split
+from etcd_sandbox.plan.shell import split
 
 ENV = {"PORT": "5000", "TWO": "a b", "EMPTY": "", "PADDED": " x "}
 

@@ -74,7 +74,7 @@ class Restoration(Struct, frozen=True, kw_only=True):
 
     @property
     def members(self) -> tuple[MemberSpec, ...]:
-        """Its members; the tool of each stands at the same place in `tools`."""
+        """The new cluster's members; the tool of each stands at the same place in `tools`."""
         return tuple(each.member for each in self.spec.members)
 
     @property
@@ -84,7 +84,7 @@ class Restoration(Struct, frozen=True, kw_only=True):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is worth a warning."""
+        """Warnings."""
         newer = [
             each
             for version in dict.fromkeys(tool.version for tool in self.tools)
@@ -97,7 +97,7 @@ class Restoration(Struct, frozen=True, kw_only=True):
         )
 
     def command(self, index: int, data_dir: str | None = None) -> list[str]:
-        """What makes the data of the member at `index`, in `data_dir` instead of its own."""
+        """The command that makes the data of the member at `index`, in `data_dir` instead of its own."""
         member = self.members[index]
         return [
             self.tools[index].path,

@@ -225,7 +225,7 @@ class _Draft:
             raise _unwritable(error, self._part) from error
 
     def checked(self) -> SnapshotFacts:
-        """What was written, once it is safe on the disk and found whole."""
+        """The facts of the written file, once it is safe on the disk and found whole."""
         try:
             os.fsync(self._fd)
         except OSError as error:

@@ -38,7 +38,7 @@ class Alarm(Struct, frozen=True, kw_only=True):
 
 
 class StatusAnswer(Struct, frozen=True, kw_only=True):
-    """What a member says of itself. `leader` is None while it knows none; IDs are unpadded hex.
+    """A member's own status. `leader` is None while the member knows none; IDs are unpadded hex.
 
     `refusal` is etcd's reason where the member answered and said nothing more: what the rest holds
     then is proved otherwise, by its log and its metrics, and None where that is not.
@@ -59,12 +59,12 @@ class StatusAnswer(Struct, frozen=True, kw_only=True):
 
     @property
     def leads(self) -> bool:
-        """It says, or is proved, to lead."""
+        """The member says, or is proved, to lead."""
         return self.leader is not None and self.leader == self.member_id
 
     @property
     def tells_whom_it_follows(self) -> bool:
-        """It says, or other proof says, whom it follows, or that it follows nobody."""
+        """The member or other proof says whom the member follows, or that there is nobody to follow."""
         return self.refusal is None or self.leader is not None or self.term is not None
 
     @property
@@ -110,7 +110,7 @@ class Added(Struct, frozen=True, kw_only=True):
 
 
 def status_in(answer: dict[str, object]) -> StatusAnswer | None:
-    """What a member says of itself in the answer to `maintenance/status`; None where it is no such answer."""
+    """The status in an answer to `maintenance/status`; None where the answer has none."""
     header = answer.get("header")
     member = number(header, "member_id") if isinstance(header, dict) else 0
     if not isinstance(header, dict) or not member:
@@ -284,7 +284,7 @@ def _values(lines: Iterable[bytes]) -> dict[tuple[str, str], float]:
 
 
 class Identity(Struct, frozen=True, kw_only=True):
-    """Who a member is, by its metrics: ID in unpadded hex; figures are None where the page has none."""
+    """A member's identity, by its metrics: ID in unpadded hex; figures are None where the page has none."""
 
     member_id: str
     version: str
@@ -309,7 +309,7 @@ _PLAIN = re.compile(
 
 
 def read_identity(page: bytes) -> Identity | None:
-    """Who the member is; None where the page does not tell (the names are the same in 3.4 to 3.7)."""
+    """The member's identity; None where the page does not tell (the names are the same in 3.4 to 3.7)."""
     member, version = _LABELLED["id"].search(page), _LABELLED["version"].search(page)
     values = {name.decode(): int(float(value)) for name, value in _PLAIN.findall(page)}
     if member is None or "etcd_server_has_leader" not in values:

@@ -11,10 +11,10 @@ from typing import Any
 from msgspec import Struct
 
 WAL_SEGMENT_BYTES = 64_000_000
-"""What a segment of the write-ahead log takes on disk from the beginning (etcd's `SegmentSizeBytes`)."""
+"""The size of a segment of the write-ahead log, on disk from the beginning (etcd's `SegmentSizeBytes`)."""
 
 NEW_MEMBER_BYTES = 2 * WAL_SEGMENT_BYTES + 2_000_000
-"""What a new member takes at once: etcd preallocates two segments."""
+"""The disk space of a new member: etcd preallocates two segments."""
 
 
 def has_data(data_dir: str) -> bool:
@@ -56,7 +56,7 @@ _ENTRY, _SNAPSHOT = 2, 5
 
 _NORMAL = 0
 _OWN = r"/0/(version|members/[0-9a-f]{1,16}/attributes)"
-"""What etcd itself wrote through that API, up to 3.5: the cluster version, and members' names and URLs."""
+"""The paths of etcd's own requests of the old API, up to 3.5: the cluster version, and members' names and URLs."""
 
 
 def old_requests(wal_dir: Path) -> OldRequests:

@@ -20,16 +20,16 @@ from etcd_sandbox.model.bootstrap import DiscoveryProtocol, DiscoverySpec
 from etcd_sandbox.model.state import Registration
 
 ANSWER_WITHIN_S = 5.0
-"""What a service on another machine may take; one of ours answers within milliseconds."""
+"""The patience with a service on another machine; one of ours answers within milliseconds."""
 
 _OK, _CREATED, _EXISTS = 200, 201, 412
 
 _HERE = ("localhost", "127.0.0.1", "[::1]")
-"""What is asked without a proxy."""
+"""Hosts that are asked without a proxy."""
 
 
 class NoService(SandboxError):
-    """It does not answer, or is no discovery service."""
+    """The service does not answer, or is no discovery service."""
 
 
 class DiscoveryClient:
@@ -229,7 +229,7 @@ def read_v2_size(status: int, text: bytes) -> int | None:
 
 
 def read_v2_members(status: int, text: bytes) -> tuple[Registration, ...]:
-    """Who has registered, in a v2 answer for the whole token. Raises NotUnderstood."""
+    """The registered members in a v2 answer for the whole token. Raises NotUnderstood."""
     found = []
     for entry in _node(_object(status, text)).get("nodes", ()):
         name = str(entry.get("key", "")).rpartition("/")[2]

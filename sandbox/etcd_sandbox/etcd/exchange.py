@@ -29,7 +29,7 @@ from etcd_sandbox.paths import SOCKET_PATH_LIMIT
 JSON = "application/json"
 
 TROUBLE = (TimeoutError, OSError, ValueError, h11.ProtocolError, asyncio.IncompleteReadError)
-"""What a question may end with instead of an answer."""
+"""The errors that a question may end with instead of an answer."""
 
 LEFT_S = 10.0
 """How long an answer that nobody waits for any more may take: longer than etcd's own seven seconds."""
@@ -180,7 +180,7 @@ class Exchange:
 
 
 class _Question(Struct):
-    """What is asked; `wanted` is False once nobody waits for the answer any more."""
+    """A request; `wanted` is False once nobody waits for the answer any more."""
 
     method: str
     target: str
@@ -224,7 +224,7 @@ class _Connection:
         return status, b"".join(content)
 
     async def events(self, question: _Question) -> AsyncGenerator[h11.Event, None]:
-        """What the answer consists of, until it is whole."""
+        """The parts of the answer, until it is whole."""
         request = h11.Request(
             method=question.method,
             target=question.target,

@@ -28,7 +28,7 @@ _MENDS = {
     "couldn't find local name": "--initial-cluster must name the member itself, as --name does",
     "has been permanently removed": "etcd-sandbox add brings a new member",
 }
-"""What helps, by a part of etcd's cause (3.4 to 3.7: `etcdserver/bootstrap.go`, `corrupt.go`,
+"""The mend, by a part of etcd's cause (3.4 to 3.7: `etcdserver/bootstrap.go`, `corrupt.go`,
 `api/membership/cluster.go`)."""
 
 
@@ -104,7 +104,7 @@ _DISCOVERY = {
         b": error connecting to http",
     ): "the discovery service {service} does not answer: {start}",
 }
-"""What is wrong and what to do, by the words of a line."""
+"""The fault and the mend, by the words of a line."""
 
 
 def explain_discovery(discovery: DiscoverySpec, lines: Sequence[bytes]) -> str | None:
@@ -146,7 +146,7 @@ _NO_MOUNT = rb"(?:unshare|mount): (.*)"
 
 
 def explain_dns(dns: DnsSpec, lines: Sequence[bytes]) -> str | None:
-    """What is wrong and what to do; None when the lines are not about names.
+    """The fault and the mend; None when the lines are not about names.
 
     The words are those of etcd 3.4.23, 3.5.1, 3.6.16 and 3.7.3, which all end at their first start.
     """
@@ -167,7 +167,7 @@ def explain_dns(dns: DnsSpec, lines: Sequence[bytes]) -> str | None:
 
 
 def _unknown_name(dns: DnsSpec, answers: dict[str, str]) -> str | None:
-    """What the first answer that matters means. Without records for TLS all can be well."""
+    """The meaning of the first answer that matters. Without records for TLS all can be well."""
     if any(said.endswith(_NOBODY_ANSWERS) for said in answers.values()):
         return (
             f"the DNS server of this cluster, {dns.address}, does not answer: "

@@ -35,7 +35,7 @@ def spelled(flags: Mapping[str, str | int | float | bool]) -> dict[str, str]:
 
 
 def unknown_flags(flags: Iterable[str], version: str) -> list[FlagProblem]:
-    """Those of `flags` (names, with or without dashes) that etcd `version` does not have.
+    """The names in `flags` (with or without dashes) that etcd `version` does not have.
 
     Empty for versions before 3.4, of which nothing is known.
     """
@@ -167,7 +167,7 @@ def carried_over(flags: Mapping[str, str], version: str, *, has_data: bool) -> C
 
 
 def _changed(facts: FlagFacts, value: str, version: Version) -> list[tuple[str, str]] | None:
-    """What the flag is in that version, as names and values; None when it has nothing like it."""
+    """The flag's names and values in that version; None when the version has nothing like it."""
     table = flag_table()
     on = read_bool(value)
     if facts.name == GATES:

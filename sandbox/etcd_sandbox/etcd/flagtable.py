@@ -108,11 +108,11 @@ _NEW_NAMES = {
     "experimental-txn-mode-write-with-shared-buffer": "feature-gates=TxnModeWriteWithSharedBuffer=true",
     "log-output": "log-outputs",
 }
-"""What a flag became, where that is not its name without `experimental-`."""
+"""The new name of a flag, where it is not the old one without `experimental-`."""
 
 
 class FlagFacts(Struct, frozen=True):
-    """What is known of one flag.
+    """The facts about one flag.
 
     `spans` are pairs of the first version that has it and the first that has it no more, None
     when that is not in sight. `takes_value`: `--flag VALUE` means it has that value. `new_name`

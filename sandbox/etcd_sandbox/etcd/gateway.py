@@ -73,7 +73,7 @@ class Gateway:
         self.login = Login(self._http)
         self.login.become(user)
         self.authentication: bool | None = None
-        """Whether it is on, by the last answer that tells; None while none has."""
+        """Whether authentication is on, by the last answer that tells; None while none has."""
         self._troubles: dict[str, str] = {}
 
     async def aclose(self) -> None:
@@ -280,7 +280,7 @@ class Gateway:
         return answer
 
     def _no_answer(self, client_url: str) -> Refusal:
-        """What stands for an answer that has not come: why the member gave none."""
+        """The refusal that stands for a missing answer: why the member gave none."""
         return Refusal(code=NO_ANSWER, message=f"it {self._troubles.get(client_url, LATE)}")
 
     async def _ask(
@@ -304,7 +304,7 @@ class Gateway:
         return None if page is None else read_metrics(page)
 
     async def identity(self, metrics_url: str, timeout_s: float) -> Identity | None:
-        """Who the member is and whether it has a leader, from its metrics: they ask for no user.
+        """The member's identity and whether it has a leader, from its metrics, which ask for no user.
 
         As costly as `metrics`.
         """
@@ -312,7 +312,7 @@ class Gateway:
         return None if page is None else read_identity(page)
 
     async def _page(self, url: str, timeout_s: float) -> bytes | None:
-        """What a GET there gives; None when it is not given in time."""
+        """The page that a GET there gives; None when there is none in time."""
         try:
             async with asyncio.timeout(timeout_s):
                 status, page = await self._http.send("GET", url, b"")

@@ -10,7 +10,7 @@ from etcd_sandbox.etcd.exchange import TROUBLE, Exchange
 from etcd_sandbox.model.access import Credentials
 
 LOGIN_WITHIN_S = 10.0
-"""What etcd has for a token: it compares a slow hash, and asks a quorum."""
+"""The time that etcd has for a token: etcd compares a slow hash, and asks a quorum."""
 
 HANGS_AFTER_S = 1.0
 """How long one member is asked alone: one that hangs must not keep the others' requests waiting."""

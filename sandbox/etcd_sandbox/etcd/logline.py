@@ -51,7 +51,7 @@ _USAGE_ERRORS = (
 
 
 class LogLine(Struct, frozen=True):
-    """What a line says: `package` is capnslog's, `fields` are the JSON object's other keys.
+    """A line in its parts: `package` is capnslog's, `fields` are the JSON object's other keys.
 
     `time_us` is when it was written, in microseconds since the epoch. 3.4's Raft tells only the second:
     that is none.

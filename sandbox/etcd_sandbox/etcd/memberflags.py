@@ -51,7 +51,7 @@ class MemberFlags(Struct, frozen=True, kw_only=True):
 
 
 _NO_LOG_FILES = ("default", "stderr", "stdout", "systemd/journal")
-"""What `--log-outputs` may say beside paths (`setupLogging` in etcd's server/embed/config_logging.go)."""
+"""The words of `--log-outputs` beside paths (`setupLogging` in etcd's server/embed/config_logging.go)."""
 
 
 def log_files(options: Mapping[str, str]) -> tuple[str, ...]:
@@ -67,7 +67,7 @@ def log_files(options: Mapping[str, str]) -> tuple[str, ...]:
 def read_flags(
     argv: Sequence[str], env: Mapping[str, str], read_file: Callable[[str], str]
 ) -> MemberFlags:
-    """What etcd would make of `argv` (without the program) and `env`.
+    """The options that etcd would use with `argv` (without the program) and `env`.
 
     `read_file` gives the text of the file that `--config-file` names; it may raise OSError or
     ValueError. With such a file etcd ignores all other flags and variables.

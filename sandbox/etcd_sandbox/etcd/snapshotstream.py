@@ -48,7 +48,7 @@ class Lines:
         return [self._piece(line) for line in whole if line.strip()]
 
     def last(self) -> list[bytes]:
-        """What a last line without its end held."""
+        """The pieces in a last line without its end."""
         return self.pieces(b"\n")
 
     def _piece(self, line: bytes) -> bytes:

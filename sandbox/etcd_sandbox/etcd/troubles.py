@@ -14,13 +14,13 @@ LATE = "does not answer in time"
 NOT_LISTENING = "does not listen at its client URL"
 CUT_SHORT = "ends the connection without an answer"
 USUAL_AT_START = frozenset({LATE, NOT_LISTENING, CUT_SHORT})
-"""What a member that starts does until it has seen a quorum."""
+"""The troubles with a member that starts, until it has seen a quorum."""
 
 NOT_ETCD = "something else than etcd answers at its client URL"
 
 
 def trouble_words(error: BaseException) -> str:
-    """What an exchange ended with instead of an answer, as the end of a sentence about the member."""
+    """An exchange's error, as the end of a sentence about the member."""
     import h11  # the exchange has it already; others read only the logs
 
     match error:

@@ -46,7 +46,7 @@ class Part(Struct, frozen=True):
     quoted: bool = False
 
     def value(self, env: Mapping[str, str]) -> str:
-        """What the piece becomes; a variable that sh would work on further stays as it is written."""
+        """The text that the piece becomes; a variable that sh would work on further stays as it is written."""
         found = _VARIABLE.fullmatch(self.text) if self.variable else None
         return self.text if found is None else env.get(found[1] or found[2], "") or found[3] or ""
 
@@ -184,7 +184,7 @@ class EtcdInvocation(Struct, frozen=True):
         return "/" not in self.program
 
     def environment(self, env: Mapping[str, str]) -> dict[str, str]:
-        """What etcd's environment is when the command runs under `env`."""
+        """etcd's environment when the command runs under `env`."""
         kept = {} if self.clean else {k: v for k, v in env.items() if k not in self.unset}
         return kept | dict(self.assignments)
 
@@ -194,7 +194,7 @@ class EtcdInvocation(Struct, frozen=True):
 
 
 def shell_argv(command: str) -> tuple[str, ...]:
-    """What is executed for `command`: under `exec` if it is a simple one, else as written."""
+    """The argv that executes `command`: under `exec` if it is a simple one, else as written."""
     return ("/bin/sh", "-c", f"exec {command.lstrip()}" if is_simple(command) else command)
 
 
@@ -246,7 +246,7 @@ def etcd_invocation(command: str, env: Mapping[str, str] | None = None) -> EtcdI
 
 
 class _Prefix:
-    """What may stand before the program: assignments, `exec` and `env`."""
+    """The words that may stand before the program: assignments, `exec` and `env`."""
 
     def __init__(self, command: str, words: tuple[Word, ...], env: Mapping[str, str]) -> None:
         self.command = command

@@ -27,6 +27,7 @@ import msgspec
 
 from etcd_sandbox.cluster import preflight, record
 from etcd_sandbox.cluster.cluster import Cluster
+from etcd_sandbox.cluster.ways import way_of
 from etcd_sandbox.control.wire import error_to_wire, keep_freed_memory
 from etcd_sandbox.errors import SandboxError
 from etcd_sandbox.host.clusterlock import take_lock
@@ -120,8 +121,7 @@ async def run(options: Options, spec: ClusterSpec, guard: Guard, user: str = "")
     openfiles.check(spec.wanted_processes)
     preflight.check(spec.wanted_processes)
     preflight.check_links(spec.processes)
-    preflight.check_discovery(spec)
-    preflight.check_names(spec)
+    way_of(spec).preflight(spec)
     # Old data goes when nothing is in the way of new any more.
     if options.restored:
         record.take_over(paths, Path(options.restored), fresh=options.fresh)

@@ -107,7 +107,7 @@ class Machine:
         )
 
     def check_free(self, member: str, urls: tuple[str, ...]) -> None:
-        """As `preflight._check_free`: an address belongs to one process."""
+        """As `preflight.check_free`: an address belongs to one process."""
         for each in self.running():
             for url in set(urls) & set(each.member.listen_urls):
                 raise SandboxError(f"port {urlsplit(url).port} of {member} is taken by etcd")

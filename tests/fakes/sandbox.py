@@ -246,7 +246,7 @@ def on(machine: Machine) -> ExitStack:
             "make_links",
             lambda processes, *others: FakeLinks(machine, links_for(processes)),
         ),
-        (preflight, "_check_free", machine.check_free),
+        (preflight, "check_free", machine.check_free),
         (coming, "is_free", lambda port: True),
         (preflight, "check_disk", lambda places: None),
     ):

@@ -10,7 +10,6 @@ from msgspec.structs import replace
 from etcd_sandbox.cluster.availability import Availability
 from etcd_sandbox.cluster.faults import Faults
 from etcd_sandbox.cluster.healthcheck import HealthCheck
-from etcd_sandbox.cluster.introduction import Introduction
 from etcd_sandbox.cluster.listing import Listing
 from etcd_sandbox.cluster.measure import Measure
 from etcd_sandbox.cluster.membership import Membership
@@ -26,6 +25,7 @@ from etcd_sandbox.cluster.upgrading import Upgrading
 from etcd_sandbox.cluster.verbs import Verbs
 from etcd_sandbox.cluster.versions import Versions
 from etcd_sandbox.cluster.voters import RUNS, Voters
+from etcd_sandbox.cluster.ways.static import Static
 from etcd_sandbox.cluster.wholeness import Wholeness
 from etcd_sandbox.etcd.gateway import Gateway
 from etcd_sandbox.model.spec import ClusterSpec, ProcessSpec
@@ -61,7 +61,7 @@ def attach(
     faults: Faults,
     voters: Voters,
     verbs: Verbs,
-    introduction: Introduction,
+    introduction: Static,
 ) -> Attached:
     """Put them together. `spec` is the plan as it is at the time, `adopt` makes another one hold."""
 

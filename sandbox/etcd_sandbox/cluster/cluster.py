@@ -14,16 +14,15 @@ from msgspec.structs import replace
 
 from etcd_sandbox.cluster import following, ordering, record
 from etcd_sandbox.cluster.faults import Faults
-from etcd_sandbox.cluster.introduction import introduction_of
 from etcd_sandbox.cluster.lastwords import LastWords
 from etcd_sandbox.cluster.peerlinks import make_links
 from etcd_sandbox.cluster.raft import RaftWatch
 from etcd_sandbox.cluster.readiness import ClusterReadiness
 from etcd_sandbox.cluster.roster import Roster
-from etcd_sandbox.cluster.startfailure import explain
 from etcd_sandbox.cluster.upgrading import Upgrade
 from etcd_sandbox.cluster.verbs import Verbs
 from etcd_sandbox.cluster.voters import Voters
+from etcd_sandbox.cluster.ways import way_of
 from etcd_sandbox.errors import InputError, SandboxError
 from etcd_sandbox.etcd.datadir import clear_for_proxy, has_data
 from etcd_sandbox.etcd.raftlog import SignKind, scan
@@ -103,7 +102,7 @@ class Cluster:
             on_lines=self._on_lines,
         )
         self.last_words = LastWords(spec, self._supervisor)
-        self._introduction = introduction_of(spec, self._supervisor, bus)
+        self._introduction = way_of(spec)(spec, self._supervisor, bus)
         held = {each.process for each in spec.unfinished}
         for process in held:
             self._roster.retire(process)
@@ -142,7 +141,7 @@ class Cluster:
             self._serving,
             self._leader_by_logs,
             self._voters.reaches_quorum,
-            lambda process, lines: explain(self.spec, process, lines),
+            lambda lines: way_of(self.spec).explain(self.spec, lines),
             self._introduction,
         )
         self._attached: Attached | None = None
@@ -177,7 +176,7 @@ class Cluster:
         first = [*self._at_start, *self._again]
         if not self._at_start and self._surplus:
             self._start_the_last()
-        elif self.spec.discovery is not None:
+        elif self._introduction.starts_together:
             await ordering.start_together(self._supervisor, first)
         elif self._links is None:
             await ordering.start(self._supervisor, self._serving, first)

@@ -7,7 +7,7 @@ import contextlib
 import signal
 
 from etcd_sandbox.cluster.readiness import how_it_ended
-from etcd_sandbox.cluster.startfailure import explain
+from etcd_sandbox.cluster.ways import way_of
 from etcd_sandbox.errors import ProcessFailed
 from etcd_sandbox.etcd.failures import cause_and_mend
 from etcd_sandbox.model.event import Event
@@ -51,7 +51,7 @@ class LastWords:
         lines = self._supervisor.logbook.last_lines(process, TAIL_OF_EXIT)
         self.failure = ProcessFailed(
             f"{event.member or process} failed ({how_it_ended(event)})",
-            hint=explain(self._spec, process, lines)
+            hint=way_of(self._spec).explain(self._spec, lines)
             or cause_and_mend(lines)
             or "everything was stopped, as --exit-on-error asks",
             detail=b"\n".join(lines).decode(errors="replace"),

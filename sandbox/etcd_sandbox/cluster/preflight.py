@@ -13,11 +13,9 @@ from etcd_sandbox.host.addresses import why_not_free
 from etcd_sandbox.host.obstacle import no_room
 from etcd_sandbox.model.access import address_of
 from etcd_sandbox.model.spec import (
-    ClusterSpec,
     MemberProcess,
     MemberSpec,
     ProcessSpec,
-    Runtime,
     members_of,
 )
 from etcd_sandbox.paths import existing_parent
@@ -33,44 +31,21 @@ def check(wanted: Iterable[ProcessSpec]) -> None:
     check_disk(new)
 
 
-def check_discovery(spec: ClusterSpec) -> None:
-    """The addresses of our own discovery service must be free."""
-    if spec.discovery is not None and spec.discovery.process:
-        client = spec.discovery.service
-        host, _, port = client.rpartition(":")
-        _check_free("the discovery service", (client, f"{host}:{int(port) + 1}"))
-
-
-def check_names(spec: ClusterSpec) -> None:
-    """The machine must allow what members that find each other by DNS need."""
-    if spec.dns is None:
-        return
-    from etcd_sandbox.dns.machine import look
-    from etcd_sandbox.dns.needs import lacks
-
-    facts = look(spec.dns.address, spec.dns.mount)
-    found = lacks(facts, contained=spec.runtime is not Runtime.PROCESS)
-    if found:
-        raise SandboxError(
-            "members cannot be found by DNS here: " + "; and ".join(lack.what for lack in found),
-            hint="; ".join(dict.fromkeys(lack.mend for lack in found)),
-        )
-
-
 def check_ports(process: MemberProcess) -> None:
     """Every address that the member binds must be free; the holder of a taken one is named."""
     member = process.member
-    _check_free(member.name, member.listen_urls)
+    check_free(member.name, member.listen_urls)
 
 
 def check_links(processes: Iterable[ProcessSpec]) -> None:
     """The addresses that members are dialled at through links must be free, too."""
     for process in members_of(processes):
         if process.member.link is not None:
-            _check_free(process.member.name, (process.member.link.listen_url,))
+            check_free(process.member.name, (process.member.link.listen_url,))
 
 
-def _check_free(member: str, urls: Iterable[str]) -> None:
+def check_free(member: str, urls: Iterable[str]) -> None:
+    """These addresses, which `member` would bind, must be free."""
     for url in urls:
         address = address_of(url)
         if address is None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from etcd_sandbox.cluster.quorum import is_healthy
 from etcd_sandbox.cluster.roster import Roster
-from etcd_sandbox.cluster.startfailure import explain, late_words
+from etcd_sandbox.cluster.ways import way_of
 from etcd_sandbox.errors import SandboxError, TimedOut
-from etcd_sandbox.etcd.failures import cause_and_mend
+from etcd_sandbox.etcd.failures import LINES_OF_LOG, cause_and_mend, log_trouble
 from etcd_sandbox.host.obstacle import STARVED, no_more_processes
 from etcd_sandbox.model.event import Event, Kind
 from etcd_sandbox.model.spec import ClusterSpec, ProcessSpec, members_of
@@ -209,7 +209,11 @@ class ClusterReadiness:
         if self._outcome.done() or event.fields.get("expected"):
             return
         lines = self._supervisor.logbook.last_lines(process, TAIL_OF_EXIT)
-        why = explain(self._spec, process, lines) or cause_and_mend(lines) or self._starved(process)
+        why = (
+            way_of(self._spec).explain(self._spec, lines)
+            or cause_and_mend(lines)
+            or self._starved(process)
+        )
         if process in self._late:
             self._warnings.append(
                 f"{event.member} ended at its start ({how_it_ended(event)})"
@@ -265,3 +269,16 @@ def how_it_ended(event: Event) -> str:
     return (
         f"killed by {fields['signal']}" if fields.get("signal") else f"exit status {fields['code']}"
     )
+
+
+def late_words(supervisor: Supervisor, late: Iterable[str]) -> str:
+    """Who of these processes is not up, and what keeps each from its peers where its last lines say so.
+
+    `infra2; infra3, which belongs to another cluster than its peers …`.
+    """
+    words = []
+    for name in late:
+        own_name = supervisor.processes[name].spec.own_name
+        why = log_trouble(supervisor.logbook.last_lines(name, LINES_OF_LOG))
+        words.append(own_name + (f", which {why}" if why else ""))
+    return ("; " if any(", " in each for each in words) else ", ").join(words)

@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable, Sequence
 
 from etcd_sandbox.cluster import ordering, preflight
-from etcd_sandbox.cluster.introduction import Introduction
+from etcd_sandbox.cluster.readiness import late_words
 from etcd_sandbox.cluster.roster import Roster
-from etcd_sandbox.cluster.startfailure import late_words
+from etcd_sandbox.cluster.ways.static import Static
 from etcd_sandbox.errors import SandboxError, TimedOut
 from etcd_sandbox.etcd.failures import cause_and_mend
 from etcd_sandbox.model.order import Order
@@ -44,8 +44,8 @@ class Verbs:
         serving: ordering.Serving,
         leader: Callable[[], str | None],
         can_serve: Callable[[str], bool],
-        explain: Callable[[str, Sequence[bytes]], str | None],
-        introduction: Introduction,
+        explain: Callable[[Sequence[bytes]], str | None],
+        introduction: Static,
     ) -> None:
         self._supervisor = supervisor
         self._roster = roster
@@ -159,9 +159,7 @@ class Verbs:
                 return
             raise SandboxError(
                 f"{process.name} ended at its start ({process.exit})",
-                hint=(self._explain(process.name, lines) or cause_and_mend(lines) or SEE_LINES)
-                if lines
-                else "",
+                hint=(self._explain(lines) or cause_and_mend(lines) or SEE_LINES) if lines else "",
                 detail=b"\n".join(lines).decode(errors="replace"),
             )
 
@@ -170,7 +168,7 @@ class Verbs:
         for process in processes:
             if process.state is ProcessState.STARTING:
                 lines = self._supervisor.logbook.last_lines(process.name, TAIL_OF_EXIT)
-                if why := self._explain(process.name, lines):
+                if why := self._explain(lines):
                     return why
         return ""
 

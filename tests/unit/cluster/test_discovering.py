@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from etcd_sandbox.cluster import discovering
-from etcd_sandbox.cluster.discovering import Discovering
+from etcd_sandbox.cluster.ways import discovery as way
+from etcd_sandbox.cluster.ways.discovery import Discovery
 from etcd_sandbox.etcd.discovery import TokenState
 from etcd_sandbox.model.bootstrap import Bootstrap, DiscoveryProtocol, DiscoverySpec
 from etcd_sandbox.model.spec import ClusterSpec, MemberProcess, MemberSpec, Source, SourceKind
@@ -65,11 +65,11 @@ def test_who_registers_last_and_boots_at_once_is_not_missed(
         async def aclose(self) -> None:
             pass
 
-    monkeypatch.setattr(discovering, "_client", Scripted)
+    monkeypatch.setattr(way, "_client", Scripted)
 
     async def watched() -> None:
         bus = Bus(tmp_path / "events.jsonl")
-        watching = Discovering(spec, service, cast(Supervisor, None), bus)
+        watching = Discovery(spec, cast(Supervisor, None), bus)
         with bus.subscribe(None) as (_, events):
             await watching.prepare()
             async with asyncio.timeout(10):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from etcd_sandbox.cluster.discovering import what_lacks
+from etcd_sandbox.cluster.ways.discovery import what_lacks
 from etcd_sandbox.etcd.discovery import TokenState
 from etcd_sandbox.model.bootstrap import DiscoveryProtocol, DiscoverySpec
 from etcd_sandbox.model.state import Registration

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from etcd_sandbox.cluster.startfailure import explain
+from etcd_sandbox.cluster.ways import way_of
 from etcd_sandbox.etcd.failures import explain_discovery
 from etcd_sandbox.model.bootstrap import Bootstrap, DiscoveryProtocol, DiscoverySpec
 from etcd_sandbox.model.spec import ClusterSpec, Source, SourceKind
@@ -82,11 +82,10 @@ def test_a_token_that_was_given_is_not_mended_by_a_fresh_start() -> None:
 
 
 def test_a_start_fails_for_the_reasons_of_its_own_way_only() -> None:
-    spec = ClusterSpec(
-        name="default", source=Source(kind=SourceKind.MEMBERS), processes=(), discovery=OWN
-    )
-    assert explain(spec, "etcd1", [V3_FULL]) is None
-    told = explain(replace(spec, bootstrap=Bootstrap.DISCOVERY), "etcd1", [V3_FULL])
+    spec = ClusterSpec(name="default", source=Source(kind=SourceKind.MEMBERS), processes=())
+    assert way_of(spec).explain(spec, [V3_FULL]) is None
+    spec = replace(spec, bootstrap=Bootstrap.DISCOVERY, discovery=OWN)
+    told = way_of(spec).explain(spec, [V3_FULL])
     assert told == explain_discovery(OWN, [V3_FULL])
 
 

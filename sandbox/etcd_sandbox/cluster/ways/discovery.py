@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from etcd_sandbox.cluster.preflight import check_free
+from etcd_sandbox.cluster.ways.static import Static
 from etcd_sandbox.errors import SandboxError
 from etcd_sandbox.etcd.datadir import has_data, is_of_proxy
+from etcd_sandbox.etcd.failures import explain_discovery
 from etcd_sandbox.etcd.logline import fatal_cause
 from etcd_sandbox.model.bootstrap import DiscoveryProtocol, DiscoverySpec
 from etcd_sandbox.model.event import Kind
@@ -28,19 +32,29 @@ _LOOK_FIRST_ELSEWHERE_S = 0.25
 _LOOK_LAST_S = 1.0
 
 
-class Discovering:
+class Discovery(Static):
     """The discovery service at work for one cluster: asked often while its members boot, then no more."""
 
-    def __init__(
-        self, spec: ClusterSpec, discovery: DiscoverySpec, supervisor: Supervisor, bus: Bus
-    ) -> None:
-        self._spec = spec
-        self._discovery = discovery
-        self._supervisor = supervisor
-        self._bus = bus
+    starts_together = True
+
+    def __init__(self, spec: ClusterSpec, supervisor: Supervisor, bus: Bus) -> None:
+        super().__init__(spec, supervisor, bus)
+        self._discovery = _discovery_of(spec)
         self._state: TokenState | None = None
         self._trouble = ""
         self._watching: asyncio.Task[None] | None = None
+
+    @staticmethod
+    def preflight(spec: ClusterSpec) -> None:
+        """The addresses of our own service must be free."""
+        discovery = _discovery_of(spec)
+        if discovery.process:
+            host, _, port = discovery.service.rpartition(":")
+            check_free("the discovery service", (discovery.service, f"{host}:{int(port) + 1}"))
+
+    @staticmethod
+    def explain(spec: ClusterSpec, lines: Sequence[bytes]) -> str | None:
+        return explain_discovery(_discovery_of(spec), lines)
 
     async def prepare(self) -> None:
         """Return when the service knows the token; at once where every member has its data already.
@@ -106,7 +120,6 @@ class Discovering:
         )
 
     def close(self) -> None:
-        """Ask no more."""
         if self._watching is not None:
             self._watching.cancel()
 
@@ -196,6 +209,11 @@ class Discovering:
     @property
     def _all_have_data(self) -> bool:
         return all(has_data(each) or is_of_proxy(each) for each in self._data_dirs)
+
+
+def _discovery_of(spec: ClusterSpec) -> DiscoverySpec:
+    assert spec.discovery is not None
+    return spec.discovery
 
 
 def _client() -> DiscoveryClient:

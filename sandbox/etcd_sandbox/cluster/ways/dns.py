@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
+from etcd_sandbox.cluster.ways.static import Static
 from etcd_sandbox.dns import query
 from etcd_sandbox.errors import SandboxError, TimedOut
+from etcd_sandbox.etcd.failures import explain_dns
 from etcd_sandbox.model.bootstrap import DnsSpec
 from etcd_sandbox.model.event import Kind
-from etcd_sandbox.model.spec import ClusterSpec
+from etcd_sandbox.model.spec import ClusterSpec, Runtime
 from etcd_sandbox.model.state import BootstrapStatus, ProcessState
 from etcd_sandbox.plan.named import dig_lines, dnsmasq_config, records_path, resolver_config
 from etcd_sandbox.supervise.bus import Bus
@@ -21,17 +24,15 @@ _ASK_TIMEOUT_S = 1.0
 _ASK_AGAIN_S = 0.02
 
 
-class Naming:
+class Dns(Static):
     """SRV records name the members; a server of ours answers for them.
 
     Made, it has written the files: the server is executed before `prepare`.
     """
 
-    def __init__(self, spec: ClusterSpec, dns: DnsSpec, supervisor: Supervisor, bus: Bus) -> None:
-        self._spec = spec
-        self._dns = dns
-        self._supervisor = supervisor
-        self._bus = bus
+    def __init__(self, spec: ClusterSpec, supervisor: Supervisor, bus: Bus) -> None:
+        super().__init__(spec, supervisor, bus)
+        self._dns = dns = _dns_of(spec)
         for path, text in (
             (records_path(dns), dnsmasq_config(dns)),
             (Path(dns.resolv_conf), resolver_config(dns)),
@@ -45,6 +46,25 @@ class Naming:
                     str(path),
                     "free some space, or set ETCD_SANDBOX_HOME to another disk",
                 ) from error
+
+    @staticmethod
+    def preflight(spec: ClusterSpec) -> None:
+        """The machine must allow what members that find each other by DNS need."""
+        from etcd_sandbox.dns.machine import look
+        from etcd_sandbox.dns.needs import lacks
+
+        dns = _dns_of(spec)
+        found = lacks(look(dns.address, dns.mount), contained=spec.runtime is not Runtime.PROCESS)
+        if found:
+            raise SandboxError(
+                "members cannot be found by DNS here: "
+                + "; and ".join(lack.what for lack in found),
+                hint="; ".join(dict.fromkeys(lack.mend for lack in found)),
+            )
+
+    @staticmethod
+    def explain(spec: ClusterSpec, lines: Sequence[bytes]) -> str | None:
+        return explain_dns(_dns_of(spec), lines)
 
     async def prepare(self) -> None:
         """Return when the server has given every record. Raises SandboxError when it does not."""
@@ -88,9 +108,6 @@ class Naming:
             f"the DNS server of this cluster is {server.state}, and members look each other up "
             f"there: etcd-sandbox {mend} {server.name}"
         )
-
-    def close(self) -> None:
-        """Nothing."""
 
     @property
     def _place(self) -> str:
@@ -141,3 +158,8 @@ class Naming:
             "its last lines, above, say why" if lines else "",
             b"\n".join(lines).decode(errors="replace"),
         )
+
+
+def _dns_of(spec: ClusterSpec) -> DnsSpec:
+    assert spec.dns is not None
+    return spec.dns

@@ -1,0 +1,19 @@
+"""The live half of the ways to start, beside `plan.ways`: what must be there before members start, and how far that is."""
+
+from __future__ import annotations
+
+from etcd_sandbox.cluster.ways.static import Static
+from etcd_sandbox.model.spec import ClusterSpec
+
+
+def way_of(spec: ClusterSpec) -> type[Static]:
+    """The way that the plan goes. The others' modules are not imported: members wait for this."""
+    if spec.discovery is not None:
+        from etcd_sandbox.cluster.ways.discovery import Discovery
+
+        return Discovery
+    if spec.dns is not None:
+        from etcd_sandbox.cluster.ways.dns import Dns
+
+        return Dns
+    return Static

@@ -1,0 +1,51 @@
+"""Each member is given the list of all: what every other way refines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from etcd_sandbox.model.spec import ClusterSpec
+from etcd_sandbox.model.state import BootstrapStatus
+from etcd_sandbox.supervise.bus import Bus
+from etcd_sandbox.supervise.supervisor import Supervisor
+
+
+class Static:
+    """A way at work; with a list there is nothing to be done."""
+
+    starts_together = False
+    """Whether members look for each other so early that they are executed at one time."""
+
+    def __init__(self, spec: ClusterSpec, supervisor: Supervisor, bus: Bus) -> None:
+        self._spec = spec
+        self._supervisor = supervisor
+        self._bus = bus
+
+    @staticmethod
+    def preflight(spec: ClusterSpec) -> None:
+        """Raises SandboxError for what is in the way of a start on this machine."""
+
+    @staticmethod
+    def explain(spec: ClusterSpec, lines: Sequence[bytes]) -> str | None:
+        """What is wrong with a member's start and what to do, from its last lines; None if the way is not the reason."""
+        return None
+
+    async def prepare(self) -> None:
+        """Return when members may be started: the services, executed already, know what they have to.
+
+        Raises SandboxError when they cannot.
+        """
+
+    async def answering(self) -> None:
+        """Return when the services, executed once more, serve again. Raises SandboxError if they do not."""
+
+    def told(self) -> BootstrapStatus:
+        """What `status` says of the way, and of what runs the members."""
+        return BootstrapStatus(way=self._spec.bootstrap, runtime=self._spec.runtime)
+
+    def lack(self) -> str:
+        """Why the cluster may not have become ready, in a clause; empty when the way is not the reason."""
+        return ""
+
+    def close(self) -> None:
+        """Watch no more."""

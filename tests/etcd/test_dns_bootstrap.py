@@ -20,7 +20,7 @@ from etcd_sandbox.dns import machine, needs, query
 from etcd_sandbox.inputs.ports import PORT_STEP, free_block
 from etcd_sandbox.model.spec import EtcdBinary
 from etcd_sandbox.paths import private_runtime_dir
-from etcd_sandbox.plan.named import private_mount
+from etcd_sandbox.plan.ways.dns import private_mount
 
 from tests import etcd_versions
 from tests.conftest import SandboxCommand, command, until

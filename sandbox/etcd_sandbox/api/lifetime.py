@@ -28,6 +28,7 @@ from etcd_sandbox.model.access import Credentials
 from etcd_sandbox.model.bootstrap import Bootstrap
 from etcd_sandbox.model.spec import SourceKind
 from etcd_sandbox.paths import ClusterPaths, cluster_paths, working_directory
+from etcd_sandbox.plan.ways import way_of
 
 _log = logging.getLogger("etcd_sandbox")
 
@@ -136,9 +137,7 @@ class Life:
         spec = self._planned.spec
         if any(not each.member.data_owned for each in spec.members):
             return "its Procfile's commands say where the data is, which is not ours to delete"
-        if spec.discovery is not None and not spec.discovery.process:
-            return f"its token at {spec.discovery.service} was used"
-        return ""
+        return way_of(spec).used_up
 
     def begin_again(self, timeout_s: float) -> None:
         """Kill everything and start the cluster of the first plan anew, without data, on the same ports.

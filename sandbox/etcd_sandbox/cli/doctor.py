@@ -197,7 +197,7 @@ def look_at_names() -> Iterable[Finding]:
     """Whether members can be found by DNS: what only `up --bootstrap dns` needs."""
     from etcd_sandbox.dns.machine import look
     from etcd_sandbox.dns.needs import lacks
-    from etcd_sandbox.plan.named import private_mount
+    from etcd_sandbox.plan.ways.dns import private_mount
 
     # No cluster has its server there: it would begin at port 1.
     facts = look("127.53.0.1", private_mount(root=os.geteuid() == 0))

@@ -10,6 +10,7 @@ from etcd_sandbox.cli import diagnostics, output
 from etcd_sandbox.cli.check import collect, here, input_options, show
 from etcd_sandbox.cli.params import raw, timeout
 from etcd_sandbox.cli.settings import common, settings
+from etcd_sandbox.plan.ways import way_of
 
 if TYPE_CHECKING:
     from etcd_sandbox.inputs.caller import Planned
@@ -128,10 +129,8 @@ def show_begun(answer: dict[str, Any], planned: Planned, paths: ClusterPaths) ->
         diagnostics.warn(text)
     status = ControlClient(paths).status()
     _short_table(status)
-    if planned.spec.dns is not None and not settings().quiet:
-        from etcd_sandbox.plan.named import dig_lines
-
-        for command in dig_lines(planned.spec.dns):
+    if not settings().quiet:
+        for command in way_of(planned.spec).lines:
             output.line(f"records: {command}")
     output.next_step("status")
     output.next_step("kill leader" if status["members"] else "logs -f")

@@ -25,8 +25,8 @@ from etcd_sandbox.export.exported import (
 from etcd_sandbox.model.bootstrap import Bootstrap, DiscoverySpec
 from etcd_sandbox.model.spec import ClusterSpec, MemberProcess, MemberSpec, Restart, Service
 from etcd_sandbox.plan.contained import BUILT_IMAGE, OFFICIAL_IMAGE
-from etcd_sandbox.plan.discovered import service_binary
 from etcd_sandbox.plan.memberoptions import port_of
+from etcd_sandbox.plan.ways.discovery import service_binary
 
 OFFICIAL_PROGRAM = "/usr/local/bin/etcd"
 

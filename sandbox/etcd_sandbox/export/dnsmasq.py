@@ -13,15 +13,9 @@ from etcd_sandbox.export.exported import Exported, Kind, heading, require_member
 from etcd_sandbox.model.bootstrap import DnsSpec, HostRecord
 from etcd_sandbox.model.spec import ClusterSpec, MemberSpec
 from etcd_sandbox.plan.memberoptions import port_of
-from etcd_sandbox.plan.named import (
-    client_service,
-    dnsmasq_config,
-    host_of,
-    needs_tls,
-    own_records,
-    peer_service,
-)
 from etcd_sandbox.plan.ports import MemberPorts, ports_from
+from etcd_sandbox.plan.ways.dns import dnsmasq_config, needs_tls, own_records
+from etcd_sandbox.plan.ways.dnsrecords import client_service, host_of, peer_service
 
 _RECORDS = ("local=", "address=", "host-record=", "srv-host=")
 """The lines that are about the domain; the others are about a server of our own."""

@@ -186,7 +186,7 @@ def command_line(
         if not overlooks_records(args):
             variables.pop("ETCDCTL_ENDPOINTS", None)
         if dns := plan.get("dns"):
-            from etcd_sandbox.plan.named import NO_PLUGINS
+            from etcd_sandbox.plan.ways.dns import NO_PLUGINS
 
             argv = [*dns["mount"], dns["resolv_conf"], *argv]
             variables["GODEBUG"] = NO_PLUGINS

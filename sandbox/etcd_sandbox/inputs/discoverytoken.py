@@ -17,7 +17,8 @@ from etcd_sandbox.etcd.discovery import DiscoveryClient, TokenState, no_service
 from etcd_sandbox.etcd.version import parse
 from etcd_sandbox.model.bootstrap import DiscoveryProtocol, DiscoverySpec
 from etcd_sandbox.model.state import Registration
-from etcd_sandbox.plan.discovered import Newcomers, token_url
+from etcd_sandbox.plan.ways.discovery import token_url
+from etcd_sandbox.plan.ways.means import Newcomers
 
 Answer = TypeVar("Answer")
 

@@ -18,9 +18,8 @@ from etcd_sandbox.inputs.options import DECLARED, Option, Options, check_way
 from etcd_sandbox.model.bootstrap import Bootstrap, DiscoverySpec
 from etcd_sandbox.model.spec import ClusterSpec, ContainerNetwork, Runtime
 from etcd_sandbox.plan.contained import Engine
-from etcd_sandbox.plan.discovered import Newcomers
-from etcd_sandbox.plan.named import private_mount
-from etcd_sandbox.plan.ways import Means
+from etcd_sandbox.plan.ways.dns import private_mount
+from etcd_sandbox.plan.ways.means import Means, Newcomers
 
 if TYPE_CHECKING:
     from etcd_sandbox.inputs.caller import ChooseEtcd

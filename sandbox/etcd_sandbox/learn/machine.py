@@ -25,7 +25,7 @@ def lack(abilities: Iterable[Ability], etcd: str) -> Lack | None:
 def _dns(_: str) -> Lack | None:
     from etcd_sandbox.dns.machine import look
     from etcd_sandbox.dns.needs import lacks
-    from etcd_sandbox.plan.named import private_mount
+    from etcd_sandbox.plan.ways.dns import private_mount
 
     # No cluster has its server there: it would begin at port 1.
     found = lacks(look("127.53.0.1", private_mount(root=os.geteuid() == 0)))

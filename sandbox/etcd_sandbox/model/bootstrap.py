@@ -14,6 +14,11 @@ class Bootstrap(StrEnum):
     DISCOVERY = "discovery"
     DNS = "dns"
 
+    @property
+    def is_list(self) -> bool:
+        """Whether each member is simply given the list of all."""
+        return self is Bootstrap.STATIC
+
 
 class DiscoveryProtocol(StrEnum):
     """v2 is spoken by etcd 3.4 to 3.6, and served by 3.4 and 3.5; v3 is spoken from 3.6 on and served by all."""

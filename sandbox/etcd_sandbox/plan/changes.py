@@ -9,6 +9,7 @@ from msgspec import Struct
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.model.bootstrap import Bootstrap
 from etcd_sandbox.model.spec import ClusterSpec, MemberSpec, PeerLink, ProcessSpec, Runtime
+from etcd_sandbox.plan.ways import way_of
 
 
 class Moved(Struct, frozen=True, kw_only=True):
@@ -160,17 +161,18 @@ def _refused(running: ClusterSpec, wanted: ClusterSpec, moved: Sequence[Moved]) 
     # The other ways give members other peer URLs and other programs: what is the cause comes first.
     if running.runtime is not wanted.runtime:
         return "runtime"
-    if _bootstrap(running) != _bootstrap(wanted):
+    if _introduction(running) != _introduction(wanted):
         return "bootstrap"
     if _membership(running, wanted) != _membership(wanted, running):
         return "member list"
     # A name in the DNS, or a container's, is where the others look for a member.
-    by_name = running.dns is not None or running.runtime is not Runtime.PROCESS
+    by_name = way_of(running).by_name or running.runtime is not Runtime.PROCESS
     return "peer URL" if moved and by_name else ""
 
 
-def _bootstrap(spec: ClusterSpec) -> tuple[Bootstrap, str]:
-    return spec.bootstrap, spec.discovery.token if spec.discovery is not None else ""
+def _introduction(spec: ClusterSpec) -> tuple[Bootstrap, str]:
+    way = way_of(spec)
+    return spec.bootstrap, way.discovery.token if way.discovery else ""
 
 
 def _membership(spec: ClusterSpec, other: ClusterSpec) -> set[tuple[str, bool, str]]:

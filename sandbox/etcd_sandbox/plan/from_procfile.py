@@ -11,7 +11,7 @@ from etcd_sandbox.config.procfile import Entry, Procfile
 from etcd_sandbox.config.profileflags import unseen
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.etcd.flags import unknown_flags, value_problems
-from etcd_sandbox.etcd.memberflags import DiscoveryKind, MemberFlags, log_files, read_flags
+from etcd_sandbox.etcd.memberflags import MemberFlags, log_files, read_flags
 from etcd_sandbox.etcd.membership import member_id
 from etcd_sandbox.model.bootstrap import Bootstrap
 from etcd_sandbox.model.selector import ROLE_WORDS
@@ -30,6 +30,7 @@ from etcd_sandbox.plan.linked import NOT_ASKED, PROXY, link_of
 from etcd_sandbox.plan.reach import reached_at
 from etcd_sandbox.plan.shell import EtcdInvocation, etcd_invocation, is_simple, shell_argv
 from etcd_sandbox.plan.wanted import check_distinct, resolve_wanted
+from etcd_sandbox.plan.ways import bootstrap_of
 
 DEFAULT_PORT_BASE = 5000
 PORT_STEP = 100
@@ -146,7 +147,7 @@ class _Plan(Struct, kw_only=True):
                         f"{entry.name} runs {binary.path} ({binary.version}, {binary.origin})"
                     )
             self._judge(entry, flags, binary)
-            self.bootstraps.append(_bootstrap_of(flags))
+            self.bootstraps.append(bootstrap_of(flags))
             link = self._link(entry, flags, invocation, process_env)
             if isinstance(link, PeerLink):
                 command += f" --listen-peer-urls={link.target_url}"
@@ -239,7 +240,7 @@ class _Plan(Struct, kw_only=True):
         self, flags: MemberFlags, binary: EtcdBinary | None, link: PeerLink | str
     ) -> MemberSpec:
         proxy = is_proxy(flags)
-        known = flags.discovery is None and flags.initial_cluster_state == "new" and not proxy
+        known = bootstrap_of(flags).is_list and flags.initial_cluster_state == "new" and not proxy
         peer_urls = flags.initial_advertise_peer_urls
         listening, metrics = flags.listen_client_urls, flags.listen_metrics_urls
         over_http = tuple(
@@ -286,13 +287,6 @@ def is_proxy(flags: MemberFlags) -> bool:
 
 def _peer_listeners(flags: MemberFlags, link: PeerLink | str) -> tuple[str, ...]:
     return (link.target_url,) if isinstance(link, PeerLink) else flags.listen_peer_urls
-
-
-def _bootstrap_of(flags: MemberFlags) -> Bootstrap:
-    """How the member is told of the others: by the flags that its command has."""
-    if flags.discovery is None:
-        return Bootstrap.STATIC
-    return Bootstrap.DNS if flags.discovery is DiscoveryKind.SRV else Bootstrap.DISCOVERY
 
 
 def _shared_addresses(processes: Sequence[ProcessSpec]) -> list[str]:

@@ -11,7 +11,6 @@ from msgspec.structs import replace
 from etcd_sandbox.config.profileshape import Profile, generated_names
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.etcd.membership import member_id
-from etcd_sandbox.model.bootstrap import Bootstrap
 from etcd_sandbox.model.selector import process_name
 from etcd_sandbox.model.spec import (
     After,
@@ -22,36 +21,19 @@ from etcd_sandbox.model.spec import (
     PeerLink,
     ProcessSpec,
     Runtime,
-    Service,
     Source,
 )
 from etcd_sandbox.plan import ways
 from etcd_sandbox.plan.composed import composed
-from etcd_sandbox.plan.contained import Engine, container_name, in_container
-from etcd_sandbox.plan.discovered import (
-    Newcomers,
-    own_service,
-    protocols_of,
-    service_binary,
-    service_port,
-    service_process,
-    size_notes,
-)
-from etcd_sandbox.plan.dnsrecords import with_records
+from etcd_sandbox.plan.contained import Engine, in_container
 from etcd_sandbox.plan.joining import joining
 from etcd_sandbox.plan.linked import APART, DIRECT
 from etcd_sandbox.plan.memberargv import ENV_DROP, as_profiled, check_contained, member_flags
-from etcd_sandbox.plan.named import (
-    needs_tls,
-    own_records,
-    seeing,
-    server_process,
-    tls_notes,
-)
 from etcd_sandbox.plan.ports import PORTS_PER_MEMBER, MemberPorts, member_ports, profile_ports
 from etcd_sandbox.plan.shell import shell_argv
 from etcd_sandbox.plan.wanted import check_distinct, resolve_wanted
 from etcd_sandbox.plan.ways import Means
+from etcd_sandbox.plan.ways.static import Static
 
 
 def plan_members(
@@ -107,7 +89,17 @@ def plan_members(
     )
     everyone = tuple(zip(asked.names, ports, strict=True))
     by_name = tuple(each for each in everyone if each[0] not in asked.learners)
-    way = _way(asked, by_name, means or Means())
+    request = ways.Request(
+        means=means or Means(),
+        cluster=name,
+        token=asked.token,
+        cwd=cwd,
+        data_root=data_root,
+        ports=by_name,
+        binaries={each: asked.binary(each) for each in asked.names},
+        engine=engine,
+    )
+    way = ways.planned(request)
     initial_cluster = tuple(
         f"{member}={way.peer_url(member, each.peer)}" for member, each in by_name[: way.places]
     )
@@ -121,7 +113,7 @@ def plan_members(
     ]
     processes = [
         *found,
-        *_services(asked, way, means or Means()),
+        *way.services(request),
         *_beside(profile, cwd, dict(env_overlay or {})),
     ]
     check_distinct(processes, _places(profile))
@@ -142,8 +134,7 @@ def plan_members(
         notes=(
             *_unused_overrides(asked),
             *_dropped_variables(caller_env),
-            *_size_notes(asked, way),
-            *_tls_notes(asked, way),
+            *way.notes(request),
         ),
     )
 
@@ -206,59 +197,9 @@ def _member_names(profile: Profile, count: int | None) -> tuple[str, ...]:
     return profile.member_names[:count]
 
 
-def _way(asked: _Asked, ports: Sequence[tuple[str, MemberPorts]], means: Means) -> ways.Way:
-    """How the members are told of each other. Raises InputError where their etcds cannot go that way."""
-    binaries = [asked.binary(name) for name in asked.names]
-    first = ports[0][1].client
-    apart = asked.engine is not None and asked.engine.is_apart
-    if apart and means.bootstrap is not Bootstrap.STATIC:
-        raise InputError(
-            f"members whose bootstrap is {means.bootstrap.value!r} need the network of this machine, "
-            "and these containers have a network of their own",
-            hint="use --bootstrap static, or containers on the host's network",
-        )
-    match means.bootstrap:
-        case Bootstrap.DISCOVERY:
-            protocols = protocols_of(binaries)
-            if means.ask_service is not None:
-                peers = tuple((name, _url(own.peer)) for name, own in ports)
-                return ways.by_discovery(
-                    means.ask_service(Newcomers(protocols=protocols, members=peers))
-                )
-            port = service_port(
-                first, (p for _, own in ports for p in range(own.client, own.peer_listener + 1))
-            )
-            size = means.size or len(ports)
-            return ways.by_discovery(own_service(protocols[0], port, means.token, size))
-        case Bootstrap.DNS:
-            directory = asked.data_root.parent / Service.DNS.value
-            dns = own_records(ports, first, directory, tls=needs_tls(binaries), mount=means.mount)
-            if means.records is not None:
-                dns = with_records(dns, *means.records, ports)
-            return ways.by_dns(dns, asked.token)
-        case Bootstrap.STATIC:
-            return ways.static(asked.token, container_name(asked.cluster, "") if apart else "")
-
-
-def _services(asked: _Asked, way: ways.Way, means: Means) -> list[ProcessSpec]:
-    """What runs for the members' sake."""
-    services = []
-    if way.discovery is not None and way.discovery.process:
-        binary = service_binary(
-            way.discovery.protocol, [asked.binary(name) for name in asked.names]
-        )
-        service = service_process(way.discovery, binary, asked.data_root, asked.cwd, ENV_DROP)
-        if asked.engine is not None:
-            service = in_container(service, asked.engine, binary, asked.cluster, asked.data_root)
-        services.append(service)
-    if way.dns is not None:
-        services.append(server_process(way.dns, means.dnsmasq, asked.cwd))
-    return services
-
-
 def _member(
     asked: _Asked,
-    way: ways.Way,
+    way: Static,
     name: str,
     ports: MemberPorts,
     initial_cluster: tuple[str, ...],
@@ -301,29 +242,27 @@ def _member(
         member=member,
     )
     process = composed(process, asked.binary(name).path, flags)
-    if way.dns is not None:
-        process = seeing(process, way.dns, contained=asked.engine is not None)
+    process = way.seen_by(process, contained=asked.engine is not None)
     if asked.engine is not None:
         check_contained(member, asked.profile)
         binary = asked.binary(name)
-        resolv_conf = way.dns.resolv_conf if way.dns is not None else ""
         process = in_container(
-            process, asked.engine, binary, asked.cluster, asked.data_root, resolv_conf
+            process, asked.engine, binary, asked.cluster, asked.data_root, way.resolv_conf
         )
     return process
 
 
 def _learner(
     asked: _Asked,
-    way: ways.Way,
+    way: Static,
     name: str,
     ports: MemberPorts,
     initial_cluster: tuple[str, ...],
 ) -> MemberProcess:
     """A member without a vote: it comes to the others when they are ready."""
     process = _member(asked, way, name, ports, initial_cluster)
-    # Nobody looks for it by a name of DNS: it is on no list when the others begin.
-    peer = _url(ports.peer, way.peer_scheme) if way.dns is not None else process.member.peer_url
+    # Nobody looks for it by a name: it is on no list when the others begin.
+    peer = _url(ports.peer, way.peer_scheme) if way.by_name else process.member.peer_url
     member = replace(
         process.member,
         id=None,
@@ -373,19 +312,6 @@ def _unused_overrides(asked: _Asked) -> list[str]:
         for index, member in enumerate(asked.profile.members)
         if member.name not in asked.names
     ]
-
-
-def _size_notes(asked: _Asked, way: ways.Way) -> tuple[str, ...]:
-    if way.discovery is None:
-        return ()
-    voters = [name for name in asked.names if name not in asked.learners]
-    return size_notes(way.discovery, [(name, asked.binary(name)) for name in voters])
-
-
-def _tls_notes(asked: _Asked, way: ways.Way) -> tuple[str, ...]:
-    if way.dns is None:
-        return ()
-    return tls_notes(way.dns, {name: asked.binary(name) for name in asked.names})
 
 
 def _dropped_variables(env: Mapping[str, str]) -> list[str]:

@@ -27,6 +27,7 @@ from etcd_sandbox.plan.composed import composed
 from etcd_sandbox.plan.memberargv import ENV_DROP
 from etcd_sandbox.plan.memberoptions import is_composed, options
 from etcd_sandbox.plan.ports import PORT_LIMIT, PORTS_PER_MEMBER
+from etcd_sandbox.plan.ways import way_of
 
 WIDE_STEP = 10000
 """Between the ports of two members where one alone tells no step."""
@@ -198,9 +199,7 @@ def _shift(
     """How far its ports are above those of `pattern`: the cluster's next step, or the next that fits."""
     ports = _ports_of(pattern)
     taken = {port for process in listed for port in _ports_of(process)}
-    if spec.discovery is not None:
-        service = _port(spec.discovery.service)
-        taken |= set(range(service, service + PORTS_PER_MEMBER))
+    taken |= way_of(spec).ports
     for shift in _shifts(spec, pattern, name):
         moved = {port + shift for port in ports}
         fits = min(moved) > 0 and max(moved) <= PORT_LIMIT and not moved & taken
@@ -279,7 +278,7 @@ def _peer_url(spec: ClusterSpec, pattern: MemberProcess, name: str, shift: int) 
     moved = _moved(like.peer_url, shift)
     parts = urlsplit(moved)
     _, _, port = parts.netloc.rpartition(":")
-    if spec.dns is not None:
+    if way_of(spec).by_name:
         # It was not there when the records were made, and needs none: nobody looks for it by name.
         return f"{parts.scheme}://127.0.0.1:{port}"
     if pattern.container is not None and pattern.container.network:

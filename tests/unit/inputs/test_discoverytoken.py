@@ -18,7 +18,7 @@ from etcd_sandbox.inputs.options import Options
 from etcd_sandbox.inputs.ways import AskedWay, means_for
 from etcd_sandbox.model.bootstrap import Bootstrap, DiscoveryProtocol, DiscoverySpec
 from etcd_sandbox.model.spec import ClusterSpec, MemberProcess, MemberSpec, Source, SourceKind
-from etcd_sandbox.plan.discovered import Newcomers
+from etcd_sandbox.plan.ways.means import Newcomers
 
 V2, V3 = DiscoveryProtocol.V2, DiscoveryProtocol.V3
 MEMBERS = (("infra1", "http://127.0.0.1:12380"), ("infra2", "http://127.0.0.1:22380"))

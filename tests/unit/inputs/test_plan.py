@@ -17,7 +17,7 @@ from etcd_sandbox.inputs.options import Options
 from etcd_sandbox.inputs.plan import plan_again, plan_file, plan_up
 from etcd_sandbox.model.spec import ClusterSpec, EtcdBinary, SourceKind, Stdin
 from etcd_sandbox.paths import ClusterPaths, cluster_paths
-from etcd_sandbox.plan.named import DOMAIN
+from etcd_sandbox.plan.ways.dnsrecords import DOMAIN
 from msgspec.structs import replace
 
 MEMBER = "etcd1: etcd --name infra1\n"

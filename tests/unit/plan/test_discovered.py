@@ -10,9 +10,10 @@ from etcd_sandbox.errors import InputError
 from etcd_sandbox.etcd.membership import member_id
 from etcd_sandbox.model.bootstrap import Bootstrap, DiscoveryProtocol, DiscoverySpec
 from etcd_sandbox.model.spec import After, ClusterSpec, EtcdBinary, Service, Source, SourceKind
-from etcd_sandbox.plan.discovered import Newcomers, protocols_of
 from etcd_sandbox.plan.generated import plan_members
 from etcd_sandbox.plan.ways import Means
+from etcd_sandbox.plan.ways.discovery import protocols_of
+from etcd_sandbox.plan.ways.means import Newcomers
 
 V2, V3 = DiscoveryProtocol.V2, DiscoveryProtocol.V3
 

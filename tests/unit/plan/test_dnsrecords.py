@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.model.bootstrap import DnsSpec, HostRecord, SrvRecord
-from etcd_sandbox.plan.dnsrecords import with_records
-from etcd_sandbox.plan.named import dnsmasq_config, own_records
 from etcd_sandbox.plan.ports import ports_from
+from etcd_sandbox.plan.ways.dns import dnsmasq_config, own_records
+from etcd_sandbox.plan.ways.dnsrecords import with_records
 
 PORTS = (("infra1", ports_from(12379)), ("infra2", ports_from(22379)))
 GOOD = """\

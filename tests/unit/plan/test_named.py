@@ -10,9 +10,9 @@ from etcd_sandbox.dns.recordfile import parse
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.model.bootstrap import DnsSpec
 from etcd_sandbox.model.spec import EtcdBinary, ProcessSpec, Service
-from etcd_sandbox.plan import named
-from etcd_sandbox.plan.named import NO_PLUGINS, own_records, private_mount
 from etcd_sandbox.plan.ports import ports_from
+from etcd_sandbox.plan.ways import dns as named
+from etcd_sandbox.plan.ways.dns import NO_PLUGINS, own_records, private_mount
 from msgspec.structs import replace
 
 OLD, NEW = (EtcdBinary(path="/etcd", version=v, origin="") for v in ("3.4.23", "3.5.0"))
@@ -55,7 +55,7 @@ def test_one_etcd_3_4_takes_tls_for_all(binaries: list[EtcdBinary], tls: bool) -
     assert spec(tls=tls).srv[0].name == (
         f"_etcd-server{'-ssl' if tls else ''}._tcp.etcd-sandbox.test"
     )
-    assert ("peer-auto-tls" in named.dns_flags(spec(tls=tls), "token")) is tls
+    assert ("peer-auto-tls" in named.Dns(spec(tls=tls), "token").flags(())) is tls
 
 
 def test_the_reason_for_tls_names_the_members_that_are_it() -> None:
@@ -88,10 +88,10 @@ def test_two_clusters_that_can_run_side_by_side_have_servers_of_their_own() -> N
 
 def test_a_member_sees_the_server_through_a_mount_of_its_own() -> None:
     member = ProcessSpec(name="etcd1", argv=("/etcd", "--x"), shown="", cwd="/", env={"A": "1"})
-    seen = named.seeing(member, spec(), contained=False)
+    seen = named.Dns(spec(), "t").seen_by(member, contained=False)
     assert seen.argv == ("in", "/state/dns/resolv.conf", "/etcd", "--x")
     assert seen.env == {"A": "1", "GODEBUG": NO_PLUGINS}
-    assert named.seeing(member, spec(), contained=True).argv == member.argv
+    assert named.Dns(spec(), "t").seen_by(member, contained=True).argv == member.argv
     assert named.resolver_config(spec()).splitlines()[-1] == "nameserver 127.53.48.91"
 
 

@@ -15,7 +15,7 @@ from etcd_sandbox.model.bootstrap import DnsSpec
 from etcd_sandbox.model.event import Kind
 from etcd_sandbox.model.spec import ClusterSpec, Runtime
 from etcd_sandbox.model.state import BootstrapStatus, ProcessState
-from etcd_sandbox.plan.named import dig_lines, dnsmasq_config, records_path, resolver_config
+from etcd_sandbox.plan.ways.dns import dig_lines, dnsmasq_config, records_path, resolver_config
 from etcd_sandbox.supervise.bus import Bus
 from etcd_sandbox.supervise.supervisor import TAIL_OF_EXIT, Supervisor
 

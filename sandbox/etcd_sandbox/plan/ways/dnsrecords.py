@@ -12,10 +12,29 @@ from etcd_sandbox.dns.recordfile import RecordFile, SrvLine, parse
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.model.bootstrap import DnsSpec
 from etcd_sandbox.model.suggest import nearest
-from etcd_sandbox.plan.named import MEMBERS_ADDRESS, client_service, host_of, peer_service
 from etcd_sandbox.plan.ports import MemberPorts
 
+DOMAIN = "etcd-sandbox.test"
+"""`.test` is reserved for such use (RFC 2606): no machine's resolver has it."""
+
+MEMBERS_ADDRESS = "127.0.0.1"
+
 _EXPORT = "etcd-sandbox export dnsmasq prints the records that these members need"
+
+
+def host_of(member: str, domain: str = DOMAIN) -> str:
+    """`infra1.etcd-sandbox.test`."""
+    return f"{member.lower()}.{domain}"
+
+
+def peer_service(domain: str, *, tls: bool) -> str:
+    """The name of the SRV records by which members find each other."""
+    return f"_etcd-server{'-ssl' if tls else ''}._tcp.{domain}"
+
+
+def client_service(domain: str) -> str:
+    """The name of the SRV records by which clients find members."""
+    return f"_etcd-client._tcp.{domain}"
 
 
 def with_records(

@@ -9,16 +9,22 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from etcd_sandbox.config.profileflags import Flag
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.etcd.version import parse
-from etcd_sandbox.model.bootstrap import DnsSpec, HostRecord, SrvRecord
-from etcd_sandbox.model.spec import AnyProcess, EtcdBinary, ProcessSpec, Service
+from etcd_sandbox.model.bootstrap import Bootstrap, DnsSpec, HostRecord, SrvRecord
+from etcd_sandbox.model.spec import AnyProcess, ClusterSpec, EtcdBinary, ProcessSpec, Service
 from etcd_sandbox.plan.ports import MemberPorts
-
-DOMAIN = "etcd-sandbox.test"
-"""`.test` is reserved for such use (RFC 2606): no machine's resolver has it."""
-
-MEMBERS_ADDRESS = "127.0.0.1"
+from etcd_sandbox.plan.ways.dnsrecords import (
+    DOMAIN,
+    MEMBERS_ADDRESS,
+    client_service,
+    host_of,
+    peer_service,
+    with_records,
+)
+from etcd_sandbox.plan.ways.means import Request
+from etcd_sandbox.plan.ways.static import Static
 
 _PLAIN_SRV_SINCE = (3, 5)
 
@@ -28,6 +34,66 @@ NO_PLUGINS = "netdns=go"
 
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 """What can be one part of a host's name (RFC 1123)."""
+
+
+class Dns(Static):
+    """SRV records name the members to each other; a server of ours answers for them."""
+
+    bootstrap = Bootstrap.DNS
+    by_name = True
+
+    def __init__(self, dns: DnsSpec, token: str) -> None:
+        super().__init__(token)
+        self.dns: DnsSpec = dns
+        self.resolv_conf = dns.resolv_conf
+        # Peers speak TLS only where their records demand it.
+        self.peer_scheme = "https" if dns.tls else "http"
+
+    @classmethod
+    def planned(cls, request: Request) -> Dns:
+        means, ports = request.means, request.ports
+        directory = request.data_root.parent / Service.DNS.value
+        tls = needs_tls(request.binaries.values())
+        dns = own_records(ports, ports[0][1].client, directory, tls=tls, mount=means.mount)
+        if means.records is not None:
+            dns = with_records(dns, *means.records, ports)
+        return cls(dns, request.token)
+
+    @classmethod
+    def recorded(cls, spec: ClusterSpec) -> Dns:
+        assert spec.dns is not None
+        return cls(spec.dns, spec.token)
+
+    def peer_url(self, member: str, port: int) -> str:
+        return f"{self.peer_scheme}://{host_of(member, self.dns.domain)}:{port}"
+
+    def flags(self, initial_cluster: tuple[str, ...]) -> dict[str, Flag]:
+        flags: dict[str, Flag] = {
+            "discovery-srv": self.dns.domain,
+            "initial-cluster-state": "new",
+            "initial-cluster-token": self.token,
+        }
+        return flags | ({"peer-auto-tls": True} if self.dns.tls else {})
+
+    def services(self, request: Request) -> list[ProcessSpec]:
+        return [server_process(self.dns, request.means.dnsmasq, request.cwd)]
+
+    def seen_by(self, process: AnyProcess, *, contained: bool) -> AnyProcess:
+        """The process with the server as its resolver, and nobody else's changed.
+
+        A mount of its own puts `resolv_conf` in the place of `/etc/resolv.conf`; a container gets
+        it from its engine. Go must not ask the system's resolver plug-ins, which look elsewhere.
+        """
+        wrapper = () if contained else (*self.dns.mount, self.dns.resolv_conf)
+        env = process.env | {"GODEBUG": NO_PLUGINS}
+        return replace(process, argv=(*wrapper, *process.argv), wrapper=wrapper, env=env)
+
+    def notes(self, request: Request) -> tuple[str, ...]:
+        return tls_notes(self.dns, request.binaries)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        return dig_lines(self.dns)
 
 
 def private_mount(*, root: bool) -> tuple[str, ...]:
@@ -57,21 +123,6 @@ def tls_notes(dns: DnsSpec, binaries: Mapping[str, EtcdBinary]) -> tuple[str, ..
         f"the peers use TLS: etcd 3.4 ({', '.join(old)}) cannot use the SRV records for plain HTTP, "
         "by a fault of its own that was never mended; so they are named by _etcd-server-ssl",
     )
-
-
-def host_of(member: str, domain: str = DOMAIN) -> str:
-    """`infra1.etcd-sandbox.test`."""
-    return f"{member.lower()}.{domain}"
-
-
-def peer_service(domain: str, *, tls: bool) -> str:
-    """The name of the SRV records by which members find each other."""
-    return f"_etcd-server{'-ssl' if tls else ''}._tcp.{domain}"
-
-
-def client_service(domain: str) -> str:
-    """The name of the SRV records by which clients find members."""
-    return f"_etcd-client._tcp.{domain}"
 
 
 def own_records(
@@ -178,24 +229,3 @@ def server_process(dns: DnsSpec, dnsmasq: str | None, cwd: str) -> ProcessSpec:
         argv = (sys.executable, "-P", "-m", "etcd_sandbox.dns", records)
         shown = f"embedded DNS server for {records}"
     return ProcessSpec(name=dns.process, argv=argv, shown=shown, cwd=cwd, service=Service.DNS)
-
-
-def dns_flags(dns: DnsSpec, token: str) -> dict[str, str | int | float | bool]:
-    """What a member is told in place of the list of members."""
-    flags: dict[str, str | int | float | bool] = {
-        "discovery-srv": dns.domain,
-        "initial-cluster-state": "new",
-        "initial-cluster-token": token,
-    }
-    return flags | ({"peer-auto-tls": True} if dns.tls else {})
-
-
-def seeing(process: AnyProcess, dns: DnsSpec, *, contained: bool) -> AnyProcess:
-    """The process with the server of `dns` as its resolver, and nobody else's changed.
-
-    A mount of its own puts `resolv_conf` in the place of `/etc/resolv.conf`; a container gets
-    it from its engine. Go must not ask the system's resolver plug-ins, which look elsewhere.
-    """
-    wrapper = () if contained else (*dns.mount, dns.resolv_conf)
-    env = process.env | {"GODEBUG": NO_PLUGINS}
-    return replace(process, argv=(*wrapper, *process.argv), wrapper=wrapper, env=env)

@@ -6,15 +6,18 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from msgspec import Struct
-
+from etcd_sandbox.config.profileflags import Flag
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.etcd.flags import spelled
 from etcd_sandbox.etcd.version import parse
-from etcd_sandbox.model.bootstrap import DiscoveryProtocol, DiscoverySpec
-from etcd_sandbox.model.spec import EtcdBinary, ProcessSpec, Service
+from etcd_sandbox.model.bootstrap import Bootstrap, DiscoveryProtocol, DiscoverySpec
+from etcd_sandbox.model.spec import ClusterSpec, EtcdBinary, ProcessSpec, Service
 from etcd_sandbox.plan.composed import composed
+from etcd_sandbox.plan.contained import in_container
+from etcd_sandbox.plan.memberargv import ENV_DROP
 from etcd_sandbox.plan.ports import PORT_LIMIT, PORTS_PER_MEMBER, ports_from
+from etcd_sandbox.plan.ways.means import Newcomers, Request
+from etcd_sandbox.plan.ways.static import Static
 
 V2_PATH = "/v2/keys/discovery"
 """Where tokens of the v2 protocol are kept, by etcd's documentation."""
@@ -25,12 +28,59 @@ _HEARTBEAT_MS, _ELECTION_MS = 10, 100
 """The service has one member: its only election need not take a second."""
 
 
-class Newcomers(Struct, frozen=True, kw_only=True):
-    """Whom a discovery service is to introduce: names and peer URLs, and the protocols that all
-    their etcds speak, the better one first."""
+class Discovery(Static):
+    """A discovery service, ours or another, introduces the members to each other once."""
 
-    protocols: tuple[DiscoveryProtocol, ...]
-    members: tuple[tuple[str, str], ...]
+    bootstrap = Bootstrap.DISCOVERY
+
+    def __init__(self, discovery: DiscoverySpec) -> None:
+        # What takes the place of the cluster token in member IDs: measured on 3.4 to 3.7.
+        super().__init__(discovery.token_url or discovery.token)
+        self.discovery: DiscoverySpec = discovery
+        self.places = discovery.places
+
+    @classmethod
+    def planned(cls, request: Request) -> Discovery:
+        means, protocols = request.means, protocols_of(request.binaries.values())
+        if means.ask_service is not None:
+            peers = tuple((name, f"http://127.0.0.1:{own.peer}") for name, own in request.ports)
+            return cls(means.ask_service(Newcomers(protocols=protocols, members=peers)))
+        used = (p for _, own in request.ports for p in range(own.client, own.peer_listener + 1))
+        port = _service_port(request.ports[0][1].client, used)
+        size = means.size or len(request.ports)
+        return cls(_own_service(protocols[0], port, means.token, size))
+
+    @classmethod
+    def recorded(cls, spec: ClusterSpec) -> Discovery:
+        assert spec.discovery is not None
+        return cls(spec.discovery)
+
+    def flags(self, initial_cluster: tuple[str, ...]) -> dict[str, Flag]:
+        return _flags(self.discovery)
+
+    def services(self, request: Request) -> list[ProcessSpec]:
+        if not self.discovery.process:
+            return []
+        binary = service_binary(self.discovery.protocol, tuple(request.binaries.values()))
+        service = _service_process(self.discovery, binary, request.data_root, request.cwd)
+        if request.engine is not None:
+            service = in_container(
+                service, request.engine, binary, request.cluster, request.data_root
+            )
+        return [service]
+
+    def notes(self, request: Request) -> tuple[str, ...]:
+        voters = [(name, request.binaries[name]) for name, _ in request.ports]
+        return _size_notes(self.discovery, voters)
+
+    @property
+    def ports(self) -> frozenset[int]:
+        service = urlsplit(self.discovery.service).port or 0
+        return frozenset(range(service, service + PORTS_PER_MEMBER))
+
+    @property
+    def used_up(self) -> str:
+        return "" if self.discovery.process else f"its token at {self.discovery.service} was used"
 
 
 def protocols_of(binaries: Iterable[EtcdBinary]) -> tuple[DiscoveryProtocol, ...]:
@@ -58,7 +108,7 @@ def token_url(service: str, token: str) -> str:
     return f"{service.rstrip('/')}{V2_PATH}/{token}"
 
 
-def own_service(protocol: DiscoveryProtocol, port: int, token: str, size: int) -> DiscoverySpec:
+def _own_service(protocol: DiscoveryProtocol, port: int, token: str, size: int) -> DiscoverySpec:
     """The service that the sandbox itself starts, serving clients on `port`."""
     service = f"http://127.0.0.1:{port}"
     return DiscoverySpec(
@@ -71,7 +121,7 @@ def own_service(protocol: DiscoveryProtocol, port: int, token: str, size: int) -
     )
 
 
-def service_port(base_port: int, taken: Iterable[int]) -> int:
+def _service_port(base_port: int, taken: Iterable[int]) -> int:
     """The client port of our own service: right behind the first member's ports.
 
     Raises InputError where no port is left there.
@@ -95,19 +145,18 @@ def service_binary(protocol: DiscoveryProtocol, binaries: Sequence[EtcdBinary]) 
     return next(binary for binary in binaries if parse(binary.version)[:2] < _V3_SINCE)
 
 
-def service_process(
+def _service_process(
     discovery: DiscoverySpec,
     binary: EtcdBinary,
     data_root: Path,
     cwd: str,
-    env_drop: tuple[str, ...],
 ) -> ProcessSpec:
     """The etcd that is the discovery service."""
     is_v2 = discovery.protocol is DiscoveryProtocol.V2
     ports = ports_from(urlsplit(discovery.service).port or 0)
     peer = f"http://127.0.0.1:{ports.peer}"
     name = discovery.process
-    flags: dict[str, str | int | float | bool] = {
+    flags: dict[str, Flag] = {
         "name": name,
         "data-dir": str(data_root / name),
         "listen-client-urls": discovery.service,
@@ -124,18 +173,17 @@ def service_process(
     if is_v2:
         flags["enable-v2"] = True
     process = ProcessSpec(
-        name=name, argv=(), shown="", cwd=cwd, env_drop=env_drop, service=Service.DISCOVERY
+        name=name, argv=(), shown="", cwd=cwd, env_drop=ENV_DROP, service=Service.DISCOVERY
     )
     return composed(process, binary.path, spelled(flags))
 
 
-def discovery_flags(discovery: DiscoverySpec) -> dict[str, str | int | float | bool]:
-    """What a member is told in place of the list of members."""
+def _flags(discovery: DiscoverySpec) -> dict[str, Flag]:
     if discovery.protocol is DiscoveryProtocol.V2:
         return {"discovery": discovery.token_url}
     # Endpoints are host and port here: measured on 3.6 and 3.7.
     service = urlsplit(discovery.service)
-    flags: dict[str, str | int | float | bool] = {
+    flags: dict[str, Flag] = {
         "discovery-endpoints": service.netloc,
         "discovery-token": discovery.token,
     }
@@ -144,7 +192,7 @@ def discovery_flags(discovery: DiscoverySpec) -> dict[str, str | int | float | b
     return flags
 
 
-def size_notes(
+def _size_notes(
     discovery: DiscoverySpec, members: Sequence[tuple[str, EtcdBinary]]
 ) -> tuple[str, ...]:
     """What will come of a token that has not exactly one place for each member."""
@@ -164,8 +212,3 @@ def size_notes(
         )
         for name, binary in members[discovery.places :]
     )
-
-
-def hashed_token(discovery: DiscoverySpec) -> str:
-    """What takes the place of the cluster token in member IDs: measured on 3.4 to 3.7."""
-    return discovery.token_url or discovery.token

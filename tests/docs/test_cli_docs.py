@@ -6,15 +6,16 @@ from pathlib import Path
 
 import click
 import pytest
-from etcd_sandbox.cli.docs import page
 from etcd_sandbox.cli.root import COMMANDS, load, root
+
+from tests.docs.commandspage import page
 
 DOCS = Path(__file__).parents[2] / "docs"
 
 
 def test_the_page_of_the_commands_is_up_to_date() -> None:
     assert (DOCS / "cli.md").read_text() == page(), (
-        "run: python -m etcd_sandbox.cli.docs > docs/cli.md"
+        "run: python -m tests.docs.commandspage > docs/cli.md"
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from etcd_sandbox.cli.output import Unwritable
+from etcd_sandbox.cli.output import Unwritable, colour
 from etcd_sandbox.cli.settings import settings
 from etcd_sandbox.errors import EXIT_INTERRUPTED, InputError, SandboxError
 from etcd_sandbox.host.obstacle import obstacle
@@ -73,7 +73,7 @@ def _code_by_click(error: Exception, as_json: bool) -> int | None:
 
 def report(error: SandboxError, *, as_json: bool = False) -> int:
     """Show an error; the exit code that it means."""
-    _write(document(error) if as_json else render(error, colour=_colour()))
+    _write(document(error) if as_json else render(error, colour=colour(sys.stderr)))
     return error.exit_code
 
 
@@ -117,7 +117,7 @@ def warn(text: str) -> None:
     if settings().json:
         _write(_json({"warning": text}))
         return
-    mark = "\x1b[1;33mwarning:\x1b[0m" if _colour() else "warning:"
+    mark = "\x1b[1;33mwarning:\x1b[0m" if colour(sys.stderr) else "warning:"
     _write(f"etcd-sandbox: {mark} {text}\n")
 
 
@@ -247,15 +247,6 @@ def _keep(text: str) -> str:
             continue
         return str(directory / name)
     return "(its traceback could not be written anywhere)"
-
-
-def _colour() -> bool:
-    return (
-        not settings().no_color
-        and not os.environ.get("NO_COLOR")
-        and os.environ.get("TERM") != "dumb"
-        and sys.stderr.isatty()
-    )
 
 
 def _write(text: str) -> None:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from etcd_sandbox.cli import output
+from etcd_sandbox.cli.output import padded
 from etcd_sandbox.cli.params import WholeRange, timeout
 from etcd_sandbox.cli.settings import common, settings
-from etcd_sandbox.cli.text import padded
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.words.shown import exactly
 

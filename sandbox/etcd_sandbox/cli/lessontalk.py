@@ -10,8 +10,7 @@ import sys
 from collections.abc import Awaitable
 
 from etcd_sandbox.cli import output
-from etcd_sandbox.cli.output import FAINT, GOOD, ODD, STRONG, Painted
-from etcd_sandbox.cli.text import cells, markdown, text_width, wrapped
+from etcd_sandbox.cli.output import FAINT, GOOD, ODD, STRONG, Painted, cells, text_width, wrapped
 from etcd_sandbox.errors import EXIT_DONE
 from etcd_sandbox.learn.course import Course, Words
 from etcd_sandbox.learn.guide import Guide, Said, Tone
@@ -150,7 +149,7 @@ def _command(line: str) -> None:
 
 
 def _markdown(text: str) -> None:
-    output.text(markdown(text, colour=output.colour()))
+    output.text(output.markdown(text))
 
 
 class _Left(Exception):

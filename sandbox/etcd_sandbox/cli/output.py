@@ -1,4 +1,4 @@
-"""The only place that writes to stdout: lines, tables, JSON, and the bytes of logs."""
+"""The only place that writes to stdout: lines, tables, JSON, the bytes of logs; and how text fits a terminal."""
 
 from __future__ import annotations
 
@@ -7,16 +7,26 @@ import io
 import json
 import os
 import sys
+import unicodedata
 from collections.abc import Sequence
-from typing import Any, NamedTuple, NoReturn
+from itertools import pairwise
+from typing import Any, NamedTuple, NoReturn, TextIO
 
 from etcd_sandbox.cli.settings import settings
-from etcd_sandbox.cli.text import cells as cells_of
 
 PALETTE = ("36", "33", "32", "35", "34", "96", "93", "92", "95", "94")
 """SGR colours of the processes, by their index in the cluster. Red is left to what is wrong."""
 
 GOOD, BAD, ODD, FAINT, STRONG = "32", "31", "33", "2", "1"
+
+WIDEST = 96
+"""Longer lines are hard to read."""
+
+JOINT = "\x1f"
+"""Where a line may break without a space: no cell wide, and white space to whoever wraps the text."""
+
+_NEVER_FIRST = frozenset("，。、；：？！）」』》〉】〕］｝…—～％ー.,;:?!)]}%")
+_NEVER_LAST = frozenset("（「『《〈【〔［｛([{")
 
 _pieces = _thread.allocate_lock()
 
@@ -58,13 +68,13 @@ class Painted(NamedTuple):
 Cell = str | Painted
 
 
-def colour() -> bool:
-    """Whether stdout takes colours: a terminal, unless --no-color, $NO_COLOR or TERM=dumb says no."""
+def colour(stream: TextIO | None = None) -> bool:
+    """Whether stdout, or the stream, takes colours: a terminal, unless --no-color, $NO_COLOR or TERM=dumb says no."""
     return (
         not settings().no_color
         and not os.environ.get("NO_COLOR")
         and os.environ.get("TERM") != "dumb"
-        and sys.stdout.isatty()
+        and (stream or sys.stdout).isatty()
     )
 
 
@@ -141,16 +151,16 @@ def table_lines(
 ) -> list[str]:
     """The lines of `table`, coloured if stdout takes colours."""
     paint = colour()
-    cells = [[Painted(name, STRONG) for name in head]]
-    cells += [
+    shown = [[Painted(name, STRONG) for name in head]]
+    shown += [
         [cell if isinstance(cell, Painted) else Painted(cell) for cell in row] for row in rows
     ]
-    widths = [max(cells_of(row[column].text) for row in cells) for column in range(len(head))]
+    widths = [max(cells(row[column].text) for row in shown) for column in range(len(head))]
     lines = []
-    for row in cells:
+    for row in shown:
         parts = []
         for name, cell, width in zip(head, row, widths, strict=True):
-            room = " " * (width - cells_of(cell.text))
+            room = " " * (width - cells(cell.text))
             text = _paint(cell, paint)
             parts.append(room + text if name in right else text + room)
         lines.append("  ".join(parts).rstrip())
@@ -184,3 +194,97 @@ def _paint(text: Cell, wanted: bool) -> str:
     if isinstance(text, str):
         return text
     return f"\x1b[{text.sgr}m{text.text}\x1b[0m" if wanted and text.sgr else text.text
+
+
+def cells(text: str) -> int:
+    """How many cells the text is wide."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def padded(text: str, width: int) -> str:
+    """The text with blanks behind it, up to so many cells."""
+    return text + " " * (width - cells(text))
+
+
+def breakable(text: str, before: str = "") -> str:
+    """The text with a `JOINT` wherever a line of Chinese, Japanese or Korean may break.
+
+    `before` is the character in front of it, if there is one.
+    """
+    if text.isascii():
+        return text
+    joined = [text[:1]] if not before else []
+    for left, right in pairwise(before + text):
+        joined += [JOINT, right] if _may_break(left, right) else [right]
+    return "".join(joined)
+
+
+def _may_break(before: str, after: str) -> bool:
+    return (
+        (_is_wide(before) or _is_wide(after))
+        and not (before.isspace() or after.isspace())
+        and before not in _NEVER_LAST
+        and after not in _NEVER_FIRST
+    )
+
+
+def _is_wide(character: str) -> bool:
+    return unicodedata.east_asian_width(character) in ("W", "F")
+
+
+def text_width() -> int:
+    """How wide text is set now."""
+    import shutil
+
+    return max(20, min(WIDEST, shutil.get_terminal_size().columns - 2))
+
+
+def markdown(text: str) -> str:
+    """Markdown as text, wrapped, its last line ended."""
+    import io
+
+    from rich.console import Console
+    from rich.markdown import Markdown
+    from rich.theme import Theme
+
+    # The library's own colours are made for dark screens.
+    theme = Theme({"markdown.code": "cyan", "markdown.item.bullet": "", "markdown.link_url": ""})
+    shown = io.StringIO()
+    console = Console(
+        file=shown,
+        width=text_width(),
+        theme=theme,
+        color_system="standard" if colour() else None,
+        force_terminal=colour(),
+        highlight=False,
+        legacy_windows=False,
+    )
+    page = Markdown(text, hyperlinks=False, code_theme="ansi_light")
+    for token in page.parsed:
+        before = ""
+        for piece in token.children or ():
+            if piece.type == "text":
+                piece.content = breakable(piece.content, before)
+            before = piece.content[-1:] or before
+    console.print(page)
+    lines = [line.rstrip() for line in shown.getvalue().replace(JOINT, "").splitlines()]
+    return "\n".join(lines).strip("\n") + "\n"
+
+
+def wrapped(text: str, mark: str = "") -> list[str]:
+    """Plain text in lines, the first behind `mark`, the others under it; a long word stays whole."""
+    from rich.console import Console
+    from rich.text import Text
+
+    first = f"{mark} " if mark else ""
+    room = text_width() - cells(first)
+    lines = Text(breakable(text), overflow="ignore").wrap(Console(width=room), room)
+    under = " " * cells(first)
+    return [
+        f"{under if at else first}{line.plain.replace(JOINT, '').rstrip()}"
+        for at, line in enumerate(lines)
+    ]

@@ -16,7 +16,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "Bring up and take down": {
         "up": ("etcd_sandbox.cli.up:up", "Start a cluster."),
         "run": (
-            "etcd_sandbox.cli.run:run",
+            "etcd_sandbox.cli.up:run",
             "Run a command against a fresh cluster, then clean up.",
         ),
         "apply": ("etcd_sandbox.cli.apply:apply", "Make the running set match the changed input."),
@@ -75,7 +75,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
             "etcd_sandbox.cli.check:check",
             "Validate a Procfile or profile; print what would run.",
         ),
-        "doctor": ("etcd_sandbox.cli.doctor:doctor", "Find what would get in the way here."),
+        "doctor": ("etcd_sandbox.cli.prepare:doctor", "Find what would get in the way here."),
         "versions": ("etcd_sandbox.cli.prepare:versions", "List every etcd found here."),
         "kit": ("etcd_sandbox.cli.prepare:kit", "Prepare machines that have no network."),
     },

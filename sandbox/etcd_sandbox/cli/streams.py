@@ -11,8 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from etcd_sandbox.cli import output
-from etcd_sandbox.cli.output import PALETTE
-from etcd_sandbox.cli.text import cells, padded
+from etcd_sandbox.cli.output import PALETTE, cells, padded
 from etcd_sandbox.control.client import ControlClient
 from etcd_sandbox.control.wire import Frame, LinesFrame, SkippedFrame
 from etcd_sandbox.errors import SandboxError

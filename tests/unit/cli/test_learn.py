@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 from click.shell_completion import BashComplete
 from etcd_sandbox.cli.main import COMPLETE_VARIABLE
+from etcd_sandbox.cli.output import markdown, wrapped
 from etcd_sandbox.cli.root import PROGRAM, root
-from etcd_sandbox.cli.text import markdown, wrapped
 from etcd_sandbox.learn.library import all_lessons
 from etcd_sandbox.learn.progress import Place, keep
 from rich.cells import cell_len
@@ -74,9 +74,7 @@ def test_numbers_of_lessons_are_completed() -> None:
 
 
 def test_markdown_is_set_as_text_without_colours() -> None:
-    shown = markdown(
-        "A **term** and `kill -9`.\n\n- one\n- two\n\n| a | b |\n|---|---|\n| 1 | 2 |", colour=False
-    )
+    shown = markdown("A **term** and `kill -9`.\n\n- one\n- two\n\n| a | b |\n|---|---|\n| 1 | 2 |")
     assert "\x1b" not in shown
     assert "A term and kill -9." in shown
     assert "• one" in shown
@@ -93,7 +91,7 @@ def test_chinese_is_set_in_full_lines_that_begin_and_end_as_they_may(
     columns: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(columns))
-    page = markdown(CHINESE, colour=False).splitlines()
+    page = markdown(CHINESE).splitlines()
     sentence = wrapped(CHINESE.replace("**", ""), "✓")
     for lines in (page, sentence):
         assert len(lines) > 3

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from etcd_sandbox.cli import run
-from etcd_sandbox.cli.run import _forwarded
+from etcd_sandbox.cli import up
+from etcd_sandbox.cli.up import _forwarded
 
 from tests.unit.cli.conftest import Ran
 
@@ -36,7 +36,7 @@ def test_an_etcd_that_may_lose_data_is_named_as_by_up(
     etcd = tmp_path / "etcd"
     etcd.write_text(f"#!/bin/sh\necho etcd Version: {version}\n")
     etcd.chmod(0o755)
-    monkeypatch.setattr(run, "_run", lambda *_: 0)
+    monkeypatch.setattr(up, "_run_command", lambda *_: 0)
     ran = cli("run", "-n", "1", "--etcd", str(etcd), "--", "true")
     assert ran.code == 0, ran.err
     assert ("can lose committed entries" in ran.err) == risky

@@ -6,7 +6,7 @@ from pathlib import Path
 from unicodedata import east_asian_width
 
 import pytest
-from etcd_sandbox.cli.text import markdown
+from etcd_sandbox.cli.output import markdown
 from etcd_sandbox.config.profile import builtin_profiles
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.learn import library
@@ -99,7 +99,7 @@ def test_a_lesson_in_chinese_is_in_chinese_throughout(name: str) -> None:
     links = re.compile(r"\]\((http[^)]*)\)")
     assert links.findall(lesson.reading) == links.findall(original.reading)
     # What would stand on the page as it is, because Markdown does not take it for a mark.
-    shown = "\n".join(markdown(text, colour=False) for text in texts(lesson))
+    shown = "\n".join(markdown(text) for text in texts(lesson))
     assert "**" not in shown
 
 

@@ -1,4 +1,4 @@
-"""`python -m etcd_sandbox.cli.docs` prints docs/cli.md, made from the commands themselves."""
+"""`python -m tests.docs.commandspage` prints docs/cli.md, made from the commands themselves."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import inspect
 from collections.abc import Iterator
 
 import click
-
 from etcd_sandbox.cli import output
 from etcd_sandbox.cli.root import PROGRAM, SECTIONS, load, root
 
 _HEAD = """# The commands
 
-This page is made from the commands by `python -m etcd_sandbox.cli.docs`; a test holds them together.
+This page is made from the commands by `python -m tests.docs.commandspage`; a test holds them together.
 
 Global options may be typed before the command or behind it. Exit codes: 0 done · 1 failed ·
 2 usage or bad input · 3 no such running cluster · 4 timed out · 130 interrupted.

@@ -1,7 +1,8 @@
-"""What a condition is: when it is met, in which words, and what cannot be done without. Pure."""
+"""What a condition is: how it is written, when it is met and in which words, what cannot be done without. Pure."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from enum import StrEnum
 
@@ -22,8 +23,8 @@ WAYS = "|".join(Bootstrap)
 RUNS_IN = "containers|processes"
 """What members may be."""
 
-Met = Callable[[View], str | None]
-Foresees = Callable[[Happening], bool]
+Met = Callable[..., str | None]
+Foresees = Callable[..., bool]
 
 
 class Asks(StrEnum):
@@ -41,20 +42,20 @@ class Condition(Struct, frozen=True, kw_only=True):
     """
 
     text: str
-    met: Met
-    foresees: Foresees
+    met: Callable[[View], str | None]
+    foresees: Callable[[Happening], bool]
     key: str = ""
     prefix: str = ""
     asks: Asks | None = None
 
 
-def nothing(_: Happening) -> bool:
-    """It takes nothing that hurts."""
+def nothing(_: Happening, *__: str) -> bool:
+    """Foresees nothing that hurts."""
     return False
 
 
-def breaking(happening: Happening) -> bool:
-    """What a quorum may be lost by."""
+def breaking(happening: Happening, *_: str) -> bool:
+    """Foresees what a quorum may be lost by."""
     return happening.what in (
         What.KILLED,
         What.STOPPED,
@@ -65,8 +66,8 @@ def breaking(happening: Happening) -> bool:
     )
 
 
-def mending(happening: Happening) -> bool:
-    """What comes with a cluster that becomes whole."""
+def mending(happening: Happening, *_: str) -> bool:
+    """Foresees what comes with a cluster that becomes whole."""
     return happening.what in (
         What.STARTED,
         What.RESUMED,
@@ -76,6 +77,73 @@ def mending(happening: Happening) -> bool:
     )
 
 
-def taking_down(happening: Happening) -> bool:
-    """What comes with a cluster that is taken down to be brought up again."""
+def taking_down(happening: Happening, *_: str) -> bool:
+    """Foresees what comes with a cluster that is taken down to be brought up again."""
     return happening.what in (What.STOPPED, What.GONE)
+
+
+class _Form(Struct, frozen=True, kw_only=True):
+    """How a condition is written, and what becomes of it; `met` and `foresees` are given the groups of `pattern`."""
+
+    pattern: str
+    shown: str
+    met: Met
+    foresees: Foresees
+    asks: Asks | None
+    reads: str
+
+    def condition(self, text: str, groups: tuple[str, ...]) -> Condition:
+        return Condition(
+            text=text,
+            met=lambda view: self.met(view, *groups),
+            foresees=lambda happening: self.foresees(happening, *groups),
+            asks=self.asks,
+            **({self.reads: groups[0]} if self.reads else {}),
+        )
+
+
+_FORMS: list[_Form] = []
+
+
+def condition(
+    pattern: str,
+    shown: str = "",
+    *,
+    foresees: Foresees = nothing,
+    asks: Asks | None = None,
+    reads: str = "",
+) -> Callable[[Met], Met]:
+    """Declare a condition by the function that says when it is met.
+
+    `shown` is how it is written, where `pattern` is not that itself. The first group is a `key` or
+    `prefix` of the cluster's keys where it `reads` one.
+    """
+
+    def declare(met: Met) -> Met:
+        _FORMS.append(
+            _Form(
+                pattern=pattern,
+                shown=shown or pattern,
+                met=met,
+                foresees=foresees,
+                asks=asks,
+                reads=reads,
+            )
+        )
+        return met
+
+    return declare
+
+
+def parse_condition(text: str) -> Condition:
+    """The condition that these words mean. Raises ValueError."""
+    words = " ".join(text.split())
+    for form in _FORMS:
+        if found := re.fullmatch(form.pattern, words):
+            return form.condition(words, found.groups())
+    raise ValueError(f"unknown condition {words!r}")
+
+
+def vocabulary() -> list[str]:
+    """How each condition is written."""
+    return [form.shown for form in _FORMS]

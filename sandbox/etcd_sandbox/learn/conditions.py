@@ -1,71 +1,400 @@
-"""By what the cluster shows that a step was done: a small closed vocabulary. Pure."""
+"""By what the cluster shows that a step was done: a small closed vocabulary. Pure.
+
+Each function gives a clause with real figures once its condition holds.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
+import statistics
 
-from etcd_sandbox.learn import eventconditions as event
-from etcd_sandbox.learn import memberconditions as members
-from etcd_sandbox.learn import stateconditions as state
-from etcd_sandbox.learn import wayconditions as way
-from etcd_sandbox.learn.condition import MEMBER_NAME, RUNS_IN, WAYS, Condition
-
-
-def parse_condition(text: str) -> Condition:
-    """The condition that these words mean. Raises ValueError, whose text says what may stand there."""
-    words = " ".join(text.split())
-    for pattern, _, make in _VOCABULARY:
-        if found := re.fullmatch(pattern, words):
-            return make(words, *found.groups())
-    raise ValueError(f"unknown condition {words!r}")
-
-
-def vocabulary() -> list[str]:
-    """How each condition is written."""
-    return [shown for _, shown, _ in _VOCABULARY]
-
-
-_WHO = rf"(leader|follower|any|{MEMBER_NAME})"
-
-_VOCABULARY: tuple[tuple[str, str, Callable[..., Condition]], ...] = (
-    (r"enter", "enter", state.enter),
-    (r"healthy", "healthy", state.healthy),
-    (r"healthy (\d+)", "healthy N", state.so_many_healthy),
-    (
-        rf"(killed|stopped|paused|resumed|started) {_WHO}",
-        "killed|stopped|paused|resumed|started leader|follower|any|MEMBER",
-        event.hit,
-    ),
-    (r"leader elected", "leader elected", event.leader_elected),
-    (rf"leader is ({MEMBER_NAME})", "leader is MEMBER", state.leader_is),
-    (r"elections (\d+)", "elections N", event.elections),
-    (r"quorum (lost|regained)", "quorum lost|regained", event.quorum),
-    (
-        rf"(partitioned|cut|slowed)(?: ({MEMBER_NAME}(?: {MEMBER_NAME})*))?",
-        "partitioned|cut|slowed [MEMBER…]",
-        event.links,
-    ),
-    (r"healed", "healed", event.healed),
-    (r"key (\S+) is (.+)", "key K is V", state.key),
-    (r"key (\S+) (exists|gone)", "key K exists|gone", state.key_there),
-    (r"keys (\S+) (\d+)", "keys PREFIX N", state.keys),
-    (r"alarm ([A-Z]+)", "alarm KIND", event.alarm),
-    (r"no alarm", "no alarm", state.no_alarm),
-    (rf"role ({MEMBER_NAME}) (leader|follower|candidate|learner)", "role MEMBER ROLE", state.role),
-    (r"members (\d+)", "members N", state.members),
-    (rf"version ({MEMBER_NAME}) (\d+\.\d+(?:\.\d+)?)", "version MEMBER SERIES", state.version),
-    (rf"term risen ({MEMBER_NAME})", "term risen MEMBER", event.term_risen),
-    (r"database shrunk", "database shrunk", state.shrunk),
-    (rf"voter ({MEMBER_NAME})", "voter MEMBER", members.voter),
-    (rf"learner ({MEMBER_NAME})", "learner MEMBER", members.learner),
-    (rf"removed ({MEMBER_NAME})", "removed MEMBER", members.removed),
-    (rf"replaced ({MEMBER_NAME})", "replaced MEMBER", members.replaced),
-    (r"never started (\d+)", "never started N", members.never_started),
-    (r"new cluster", "new cluster", members.new_cluster),
-    (r"nobody leads", "nobody leads", state.nobody_leads),
-    (r"cluster version (\d+\.\d+)", "cluster version SERIES", state.cluster_version),
-    (r"brought up", "brought up", way.brought_up),
-    (rf"bootstrapped ({WAYS})", f"bootstrapped {WAYS}", way.bootstrapped),
-    (rf"runs in ({RUNS_IN})", f"runs in {RUNS_IN}", way.runs_in),
+from etcd_sandbox.etcd.version import series as series_of
+from etcd_sandbox.learn.condition import (
+    MEMBER_NAME,
+    RUNS_IN,
+    WAYS,
+    Asks,
+    breaking,
+    condition,
+    mending,
+    parse_condition,
+    taking_down,
+    vocabulary,
 )
+from etcd_sandbox.learn.record import Happening, What, is_contained, leader_words, made_of, told_by
+from etcd_sandbox.learn.view import View, members_of
+from etcd_sandbox.model.state import Role
+from etcd_sandbox.words.shown import size
+
+__all__ = ["parse_condition", "vocabulary"]
+
+_MEMBER = rf"({MEMBER_NAME})"
+
+# The cluster is in a state, however it came there.
+
+
+@condition("enter")
+def _enter(view: View) -> str | None:
+    return None  # the guide knows whether the learner has looked
+
+
+@condition("healthy", foresees=mending)
+def _healthy(view: View) -> str | None:
+    if not view.whole:
+        return None
+    if view.status.quorum.voters == 1:
+        return f"{view.status.leader} is healthy"
+    count = len(members_of(view.status))
+    return f"all {count} members are healthy and {leader_words(view.status)}"
+
+
+@condition(r"healthy (\d+)", "healthy N", foresees=lambda each, _: breaking(each) or mending(each))
+def _so_many_healthy(view: View, count: str) -> str | None:
+    healthy = [each.name for each in view.status.members if each.healthy]
+    if len(healthy) != int(count):
+        return None
+    return f"{', '.join(healthy)} are healthy, {view.status.leader} leads"
+
+
+@condition(rf"leader is {_MEMBER}", "leader is MEMBER")
+def _leader_is(view: View, name: str) -> str | None:
+    return leader_words(view.status) if view.status.leader == name else None
+
+
+@condition(r"key (\S+) is (.+)", "key K is V", reads="key")
+def _key_is(view: View, key: str, value: str) -> str | None:
+    found = dict(view.keys.get(key, ()))
+    return f"the key {key} is {value!r}" if found.get(key) == value else None
+
+
+@condition(r"key (\S+) (exists|gone)", "key K exists|gone", reads="key")
+def _key_there(view: View, key: str, how: str) -> str | None:
+    if key not in view.keys:
+        return None
+    there = key in dict(view.keys[key])
+    if there is (how == "gone"):
+        return None
+    return f"the key {key} is {'there' if there else 'gone'}"
+
+
+@condition(r"keys (\S+) (\d+)", "keys PREFIX N", reads="prefix")
+def _keys(view: View, prefix: str, count: str) -> str | None:
+    if prefix not in view.keys or len(view.keys[prefix]) != int(count):
+        return None
+    what = "key begins" if count == "1" else "keys begin"
+    return f"{count} {what} with {prefix}"
+
+
+@condition("no alarm", foresees=mending)
+def _no_alarm(view: View) -> str | None:
+    return "no alarm is up and every member is healthy" if view.whole else None
+
+
+@condition(rf"role {_MEMBER} (leader|follower|candidate|learner)", "role MEMBER ROLE")
+def _role(view: View, name: str, role: str) -> str | None:
+    member = view.member(name)
+    found = member is not None and member.role is not None and member.role.value == role
+    return f"{name} is a {role}" if found else None
+
+
+@condition(
+    r"members (\d+)",
+    "members N",
+    foresees=lambda each, _: each.what in (What.REMOVED, What.STOPPED),
+)
+def _members(view: View, count: str) -> str | None:
+    there = members_of(view.status)
+    if len(there) != int(count) or not all(each.healthy for each in there):
+        return None
+    return f"the cluster has {count} members, all healthy"
+
+
+def _upgrades(happening: Happening, *_: str) -> bool:
+    return happening.what in (What.STOPPED, What.UPGRADED)
+
+
+@condition(
+    rf"version {_MEMBER} (\d+\.\d+(?:\.\d+)?)",
+    "version MEMBER SERIES",
+    foresees=lambda each, name, _: _upgrades(each) and name in each.who,
+)
+def _version(view: View, name: str, series: str) -> str | None:
+    member = view.member(name)
+    version = member.version if member is not None and member.healthy else None
+    if version is None or not f"{version}.".startswith(f"{series}."):
+        return None
+    return f"{name} runs etcd {version}"
+
+
+@condition(
+    r"cluster version (\d+\.\d+)",
+    "cluster version SERIES",
+    foresees=_upgrades,
+    asks=Asks.VERSION,
+)
+def _cluster_version(view: View, wanted: str) -> str | None:
+    version = view.known.cluster_version
+    return f"the cluster version is {wanted}" if version and series_of(version) == wanted else None
+
+
+@condition("nobody leads", foresees=breaking)
+def _nobody_leads(view: View) -> str | None:
+    answering = [each for each in view.status.members if each.role is not None]
+    if not answering or view.status.leader or any(each.follows for each in answering):
+        return None
+    names = " and ".join(each.name for each in answering)
+    return f"nobody leads: {names} {'know' if len(answering) > 1 else 'knows'} no leader"
+
+
+@condition("database shrunk")
+def _shrunk(view: View) -> str | None:
+    before, now = (
+        sum(each.db_size_bytes or 0 for each in status.members)
+        for status in (view.began, view.status)
+    )
+    answered = all(each.db_size_bytes is not None for each in view.status.members)
+    if not answered or now * 2 > before:
+        return None
+    return f"the databases have shrunk from {size(before)} to {size(now)} together"
+
+
+# Something has happened since the step began.
+
+
+def _is_hit(happening: Happening, verb: str, who: str) -> bool:
+    if happening.what is not What(verb):
+        return False
+    match who:
+        case "any":
+            return True
+        case "leader":
+            return happening.led
+        case "follower":
+            return not happening.led
+        case name:
+            return name in happening.who
+
+
+@condition(
+    rf"(killed|stopped|paused|resumed|started) (leader|follower|any|{MEMBER_NAME})",
+    "killed|stopped|paused|resumed|started leader|follower|any|MEMBER",
+    foresees=_is_hit,
+)
+def _hit(view: View, verb: str, who: str) -> str | None:
+    hits = (each for each in view.record.happenings if _is_hit(each, verb, who))
+    return next((hit.words for hit in hits), None)
+
+
+def _is_on_links(happening: Happening, verb: str, names: str | None) -> bool:
+    wanted = frozenset((names or "").split())
+    sides = (frozenset(happening.who), frozenset(happening.other))
+    return happening.what is What(verb) and (not wanted or wanted in sides)
+
+
+@condition(
+    rf"(partitioned|cut|slowed)(?: ({MEMBER_NAME}(?: {MEMBER_NAME})*))?",
+    "partitioned|cut|slowed [MEMBER…]",
+    foresees=_is_on_links,
+)
+def _links(view: View, verb: str, names: str | None) -> str | None:
+    faults = (each for each in view.record.happenings if _is_on_links(each, verb, names))
+    return next((fault.words for fault in faults), None)
+
+
+def _heals(happening: Happening) -> bool:
+    return happening.what is What.HEALED
+
+
+@condition("healed", foresees=_heals)
+def _healed(view: View) -> str | None:
+    clear = not view.status.faults and not view.record.hanging
+    gone = any(map(_heals, view.record.happenings)) or not view.began.faults
+    return "no fault is left" if clear and gone else None
+
+
+@condition("leader elected")
+def _leader_elected(view: View) -> str | None:
+    elections = view.record.elections
+    if not elections or view.status.leader != elections[-1].member:
+        return None
+    return elections[-1].words
+
+
+# Whatever it takes to have so many elections.
+@condition(r"elections (\d+)", "elections N", foresees=lambda *_: True)
+def _elections(view: View, count: str) -> str | None:
+    elections = view.record.elections
+    if len(elections) < int(count) or not view.whole:
+        return None
+    gaps = [each.after_s for each in elections if each.after_s is not None]
+    words = f"{len(elections)} elections; {leader_words(view.status)}"
+    if not gaps:
+        return words
+    return f"{words}; {statistics.median(gaps):.2f} s without a leader in the median"
+
+
+@condition(
+    r"quorum (lost|regained)",
+    "quorum lost|regained",
+    foresees=lambda each, how: breaking(each) if how == "lost" else mending(each),
+)
+def _quorum(view: View, how: str) -> str | None:
+    quorum, what = view.status.quorum, What(f"quorum {how}")
+    found = next((e for e in reversed(view.record.happenings) if e.what is what), None)
+    if what is What.QUORUM_LOST:
+        return found.words if found is not None and quorum.ok is False else None
+    if not quorum.ok or (found is None and not view.began.quorum.ok):
+        return None
+    return (
+        f"there is a quorum: {quorum.healthy} of {quorum.voters} members are healthy, "
+        f"{leader_words(view.status)}"
+    )
+
+
+def _raises(happening: Happening, kind: str) -> bool:
+    return happening.what is What.ALARM_RAISED and happening.fields.get("alarm") == kind
+
+
+@condition(r"alarm ([A-Z]+)", "alarm KIND", foresees=_raises)
+def _alarm(view: View, kind: str) -> str | None:
+    if not any(_raises(each, kind) for each in view.record.happenings):
+        return None
+    largest = max((each.db_size_bytes or 0 for each in view.status.members), default=0)
+    return f"the alarm {kind} is up; the largest database has {size(largest)}"
+
+
+@condition(rf"term risen {_MEMBER}", "term risen MEMBER")
+def _term_risen(view: View, name: str) -> str | None:
+    stood, before = view.record.stood.get(name), view.began.term or view.began.logs.term
+    if stood is None or before is None or stood <= before:
+        return None
+    return f"{name} stands for election in term {stood}, while the term was {before}"
+
+
+# Who is a member, by etcd's own list and the members' IDs.
+
+
+def _joins(happening: Happening, name: str) -> bool:
+    return happening.what is What.ADDED and name in happening.who
+
+
+def _goes(happening: Happening, name: str) -> bool:
+    ends = (What.REMOVED, What.STOPPED, What.ENDED)  # the process of a removed member ends, too
+    return happening.what in ends and name in happening.who
+
+
+@condition(
+    rf"voter {_MEMBER}",
+    "voter MEMBER",
+    foresees=lambda each, name: _joins(each, name) and not each.fields.get("learner"),
+    asks=Asks.MEMBERS,
+)
+def _voter(view: View, name: str) -> str | None:
+    member = view.member(name)
+    if member is None or not member.healthy or member.role in (None, Role.LEARNER):
+        return None
+    voters = [peer.id for peer in view.known.listed or () if not peer.is_learner]
+    if member.id not in voters:
+        return None
+    return (
+        f"{name} has a vote: there are {len(voters)} now, and {len(voters) // 2 + 1} are a quorum"
+    )
+
+
+@condition(
+    rf"learner {_MEMBER}",
+    "learner MEMBER",
+    foresees=lambda each, name: _joins(each, name) and bool(each.fields.get("learner")),
+)
+def _learner(view: View, name: str) -> str | None:
+    member = view.member(name)
+    there = member is not None and member.healthy and member.role is Role.LEARNER
+    return f"{name} is a learner, and is healthy" if there else None
+
+
+@condition(rf"removed {_MEMBER}", "removed MEMBER", foresees=_goes, asks=Asks.MEMBERS)
+def _removed(view: View, name: str) -> str | None:
+    listed = view.known.listed
+    if not listed or name in [peer.name for peer in listed]:
+        return None
+    member = view.member(name)
+    if member is not None and member.state.alive:
+        return None
+    voters = sum(not peer.is_learner for peer in listed)
+    return f"{name} is no member any more: {voters} have a vote, {voters // 2 + 1} are a quorum"
+
+
+@condition(
+    rf"replaced {_MEMBER}",
+    "replaced MEMBER",
+    foresees=lambda each, name: _goes(each, name) or _joins(each, name),
+)
+def _replaced(view: View, name: str) -> str | None:
+    """A healthy voter has this name, and another ID than the member that had it before."""
+    member = view.member(name)
+    before = next((each.id for each in view.began.members if each.name == name), None)
+    if member is None or not member.healthy or member.role in (None, Role.LEARNER):
+        return None
+    if member.id is None or member.id == before:
+        return None
+    return f"{name} is a new member: its ID is {member.id}, and was {before}"
+
+
+@condition(r"never started (\d+)", "never started N", asks=Asks.MEMBERS)
+def _never_started(view: View, count: str) -> str | None:
+    listed = view.known.listed
+    if listed is None or sum(not peer.name for peer in listed) != int(count):
+        return None
+    voters = sum(not peer.is_learner for peer in listed)
+    who = f"{count} of them was never started" if int(count) else "all of them were started"
+    return f"{voters} members have a vote, {voters // 2 + 1} are a quorum, and {who}"
+
+
+@condition(
+    "new cluster",
+    foresees=lambda each: taking_down(each) or each.what in (What.KILLED, What.BROUGHT_UP),
+)
+def _new_cluster(view: View) -> str | None:
+    before = {each.id for each in view.began.members}
+    there = view.status.members
+    if not there or any(each.id is None or each.id in before for each in there):
+        return None
+    return f"it is another cluster: {there[0].name} has the ID {there[0].id} now"
+
+
+# How the cluster was brought up: it goes down for that, and comes up again.
+
+
+def _comes_up_by(happening: Happening, way: str) -> bool:
+    if (how := happening.bootstrap) is None:
+        return taking_down(happening)
+    return how.way.value == way
+
+
+def _comes_up_in(happening: Happening, what: str) -> bool:
+    if (how := happening.bootstrap) is None:
+        return taking_down(happening)
+    return is_contained(how) is (what == "containers")
+
+
+def _up(view: View, clause: str, met: bool) -> str | None:
+    if not met or not view.whole:
+        return None
+    return f"{clause}, and all {len(view.status.members)} members are healthy"
+
+
+@condition("brought up", foresees=lambda each: taking_down(each) or each.bootstrap is not None)
+def _brought_up(view: View) -> str | None:
+    again = any(each.what is What.BROUGHT_UP for each in view.record.happenings)
+    return _up(view, "the cluster was brought up again", again)
+
+
+@condition(rf"bootstrapped ({WAYS})", f"bootstrapped {WAYS}", foresees=_comes_up_by)
+def _bootstrapped(view: View, way: str) -> str | None:
+    how = view.status.bootstrap
+    return _up(view, told_by(how), how.way.value == way)
+
+
+@condition(rf"runs in ({RUNS_IN})", f"runs in {RUNS_IN}", foresees=_comes_up_in)
+def _runs_in(view: View, what: str) -> str | None:
+    how = view.status.bootstrap
+    return _up(view, made_of(how), is_contained(how) is (what == "containers"))

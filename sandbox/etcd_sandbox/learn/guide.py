@@ -15,7 +15,6 @@ from etcd_sandbox.etcd.version import series
 from etcd_sandbox.learn.condition import Asks, Condition
 from etcd_sandbox.learn.lesson import Step
 from etcd_sandbox.learn.record import Happening, Record, What
-from etcd_sandbox.learn.sentences import happening_words
 from etcd_sandbox.learn.view import Known, Pairs, View, is_whole, members_of
 from etcd_sandbox.model.event import Event
 from etcd_sandbox.model.state import BootstrapStatus, ClusterStatus
@@ -255,7 +254,7 @@ def _other_way(command: str, happenings: list[Happening], status: ClusterStatus)
     names: list[str] = []
     for each in happenings:
         plain = each.led or command not in ("start", "resume")
-        words.append(happening_words(each) + ("" if plain else ", and it was not the leader"))
+        words.append(each.words + ("" if plain else ", and it was not the leader"))
         names += each.who
     targets = f" {' '.join(dict.fromkeys(names))}" if command in _TAKES_NAMES else ""
     text = f"{'; '.join(words)}: this step asks for something else"

@@ -1,4 +1,4 @@
-"""What happened since a step began, told by the cluster's events: who was hit how, who came to lead. Pure."""
+"""What happened since a step began, told by the cluster's events, and in which words. Pure."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from enum import StrEnum
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from etcd_sandbox.model.bootstrap import Bootstrap
 from etcd_sandbox.model.event import Event, Kind
-from etcd_sandbox.model.state import BootstrapStatus
+from etcd_sandbox.model.spec import Runtime
+from etcd_sandbox.model.state import BootstrapStatus, ClusterStatus
+from etcd_sandbox.words import story
 
 
 class What(StrEnum):
@@ -60,6 +63,45 @@ class Happening(Struct, frozen=True, kw_only=True):
     fields: dict[str, object] = field(default_factory=dict)
     bootstrap: BootstrapStatus | None = None
 
+    @property
+    def words(self) -> str:
+        """A clause for the learner: `infra2 was killed, and it was the leader`."""
+        names = ", ".join(self.who)
+        was = "were" if len(self.who) > 1 else "was"
+        leader = ", and it was the leader" if self.led else ""
+        match self.what:
+            case What.STOPPED if self.led:
+                return f"{names} was stopped, and handed leadership over before it went"
+            case What.ENDED:
+                return f"{names} ended by itself{leader}"
+            case What.PARTITIONED:
+                return f"{names} {was} cut off from {', '.join(self.other)}"
+            case What.CUT:
+                return f"the link between {names} and {', '.join(self.other)} was cut"
+            case What.SLOWED:
+                return f"the links of {names} were slowed"
+            case What.HEALED:
+                return f"the links of {names} were healed"
+            case What.ADDED:
+                learner = self.fields.get("learner")
+                return f"{names} was added {'as a learner' if learner else 'with a vote'}"
+            case What.UPGRADED:
+                before, after = (self.fields.get(key) for key in ("from", "to"))
+                return f"{names} was brought from etcd {before} to {after}"
+            case What.ALARM_RAISED:
+                return f"{names} raised the alarm {self.fields.get('alarm')}"
+            case What.ALARM_CLEARED:
+                return f"{names} cleared the alarm {self.fields.get('alarm')}"
+            case What.QUORUM_LOST | What.QUORUM_REGAINED:
+                lost = self.what is What.QUORUM_LOST
+                kind = Kind.QUORUM_LOST if lost else Kind.QUORUM_REGAINED
+                return story.sentence({**self.fields, "kind": kind})
+            case What.BROUGHT_UP if self.bootstrap is not None:
+                how = f"{told_by(self.bootstrap)}, and {made_of(self.bootstrap)}"
+                return f"the cluster was brought up again: {how}"
+            case _:
+                return f"{names} was {self.what.value}{leader}"
+
 
 class Election(Struct, frozen=True, kw_only=True):
     """A member came to lead. `after_s`: since the leader before was hit, None where none was.
@@ -71,6 +113,14 @@ class Election(Struct, frozen=True, kw_only=True):
     term: int
     after_s: float | None
     by: str | None = None
+
+    @property
+    def words(self) -> str:
+        """A clause for the learner: `infra3 leads in term 4 after 1.31 s`."""
+        words = f"{self.member} leads in term {self.term}"
+        if self.by is not None:
+            return f"{words}, by a hand-over: nobody had to wait for an election timeout"
+        return f"{words} after {self.after_s:.2f} s" if self.after_s is not None else words
 
 
 class Record(Struct):
@@ -217,3 +267,31 @@ def _way_out(fields: dict[str, object]) -> What:
 
 def _names(value: object) -> tuple[str, ...]:
     return tuple(map(str, value)) if isinstance(value, list | tuple) else ()
+
+
+_TOLD_BY = {
+    Bootstrap.STATIC: "the members were told of each other by a static list",
+    Bootstrap.DISCOVERY: "the members were introduced by a discovery service",
+    Bootstrap.DNS: "the members found each other by DNS SRV records",
+}
+
+
+def told_by(bootstrap: BootstrapStatus) -> str:
+    """How the members were told of each other."""
+    return _TOLD_BY[bootstrap.way]
+
+
+def made_of(bootstrap: BootstrapStatus) -> str:
+    """What the members are."""
+    what = f"container of {bootstrap.runtime}" if is_contained(bootstrap) else "process"
+    return f"each member is a {what}"
+
+
+def leader_words(status: ClusterStatus) -> str:
+    """Who leads now: `infra3 leads in term 4`; without the term where that is not known."""
+    leads = f"{status.leader} leads"
+    return leads if status.term is None else f"{leads} in term {status.term}"
+
+
+def is_contained(bootstrap: BootstrapStatus) -> bool:
+    return bootstrap.runtime is not Runtime.PROCESS

@@ -31,7 +31,7 @@ from etcd_sandbox.inputs.upgradeto import as_json
 from etcd_sandbox.learn.lesson import Lesson, Step
 from etcd_sandbox.learn.machine import lack
 from etcd_sandbox.learn.needs import Needs
-from etcd_sandbox.learn.sentences import made_of, told_by
+from etcd_sandbox.learn.record import made_of, told_by
 from etcd_sandbox.learn.view import is_whole, members_of
 from etcd_sandbox.learn.watch import hanging, in_turn, peers_of
 from etcd_sandbox.model.spec import ClusterSpec, EtcdBinary, Runtime

@@ -7,9 +7,7 @@ from collections.abc import Collection, Mapping
 from msgspec import Struct, field
 
 from etcd_sandbox.learn.record import Record
-from etcd_sandbox.model.spec import Runtime
 from etcd_sandbox.model.state import (
-    BootstrapStatus,
     ClusterStatus,
     MemberStatus,
     Peer,
@@ -39,12 +37,13 @@ class View(Struct, frozen=True, kw_only=True):
     keys: Mapping[str, Pairs] = field(default_factory=dict)
     known: Known = Known()
 
+    @property
+    def whole(self) -> bool:
+        """Whether the cluster is whole, and no member hangs by a SIGSTOP from elsewhere."""
+        return is_whole(self.status, self.record.hanging)
+
     def member(self, name: str) -> MemberStatus | None:
         return next((each for each in self.status.members if each.name == name), None)
-
-
-def is_contained(bootstrap: BootstrapStatus) -> bool:
-    return bootstrap.runtime is not Runtime.PROCESS
 
 
 def is_whole(status: ClusterStatus, hanging: Collection[str] = ()) -> bool:

@@ -15,9 +15,9 @@ from etcd_sandbox.tui.keys import ANYWHERE
 from etcd_sandbox.tui.pace import CALM_TICKS
 from etcd_sandbox.tui.screens.dialogs import Leave, QuitScreen
 from etcd_sandbox.tui.store import Store
+from etcd_sandbox.tui.widgets.drawing import AvailabilityStrip
 from etcd_sandbox.tui.widgets.logpanel import LogPanel
 from etcd_sandbox.tui.widgets.members import MembersTable
-from etcd_sandbox.tui.widgets.pictures import AvailabilityStrip
 from textual.command import CommandPalette
 from textual.worker import WorkerState
 

@@ -14,10 +14,10 @@ from etcd_sandbox.tui.app import Dashboard
 from etcd_sandbox.tui.keys import ANYWHERE, PANEL_KEYS, VIEW_KEYS, Commands, help_of
 from etcd_sandbox.tui.screens.ctl import CtlScreen, Output, run_guarded
 from etcd_sandbox.tui.screens.dialogs import HelpScreen, MenuScreen
+from etcd_sandbox.tui.widgets.drawing import AvailabilityStrip, Ring
 from etcd_sandbox.tui.widgets.logpanel import LogPanel
 from etcd_sandbox.tui.widgets.members import MembersTable
 from etcd_sandbox.tui.widgets.outputpane import OutputPane
-from etcd_sandbox.tui.widgets.pictures import AvailabilityStrip, Ring
 from msgspec.structs import replace
 from textual.command import CommandPalette
 from textual.widgets import Input, OptionList

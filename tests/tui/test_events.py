@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from etcd_sandbox.model.event import Kind
 from etcd_sandbox.tui.store import EVENTS_KEPT, Store
-from etcd_sandbox.tui.widgets.pictures import EventLine
+from etcd_sandbox.tui.widgets.drawing import EventLine
 
 from tests.tui.samples import event, member, status
 from tests.tui.stage import Stage, StagePilot, play

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from etcd_sandbox.tui.store import Store
-from etcd_sandbox.tui.widgets.pictures import Ring
+from etcd_sandbox.tui.widgets.drawing import Ring
 
 from tests.tui.samples import cluster, down, member, status, store_of
 from tests.tui.stage import Stage, StagePilot, draws_of, play

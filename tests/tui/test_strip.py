@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from etcd_sandbox.model.event import Kind
 from etcd_sandbox.tui.store import Store
-from etcd_sandbox.tui.widgets.pictures import AvailabilityStrip
+from etcd_sandbox.tui.widgets.drawing import AvailabilityStrip
 
 from tests.tui.samples import bucket, event, store_of
 from tests.tui.stage import Stage, StagePilot, draws_of, play

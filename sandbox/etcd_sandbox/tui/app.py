@@ -28,10 +28,10 @@ from etcd_sandbox.tui.screens.ctl import CtlScreen, Run, ctl_of
 from etcd_sandbox.tui.screens.dialogs import HelpScreen, Leave, MenuScreen, QuitScreen
 from etcd_sandbox.tui.store import Store
 from etcd_sandbox.tui.terminalapp import NOTICE_SHOWN_S, TerminalApp
+from etcd_sandbox.tui.widgets.drawing import AvailabilityStrip, EventLine, Ring
 from etcd_sandbox.tui.widgets.logpanel import LogPanel
 from etcd_sandbox.tui.widgets.members import MembersTable
 from etcd_sandbox.tui.widgets.orders import Orders
-from etcd_sandbox.tui.widgets.pictures import AvailabilityStrip, EventLine, Ring
 
 if TYPE_CHECKING:
     from etcd_sandbox.control.async_client import AsyncControlClient

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from enum import StrEnum
+from enum import Enum
 from itertools import islice
+from typing import Any
 
 from msgspec import Struct, field
 from rich.cells import cell_len
@@ -22,24 +23,36 @@ LONGEST_S = 5.0
 """Two answers that are further apart make no point: it would be drawn as if it were of one second."""
 
 
-class Figure(StrEnum):
-    """What is followed of a member. Durations are means in seconds, rates are per second."""
+class Kind(Enum):
+    """What the points of a figure are."""
 
-    PUTS = "puts"
-    PUT = "put latency"
-    PUT_APPLY = "put apply"
-    FSYNC = "wal fsync"
-    COMMIT = "backend commit"
-    PROPOSALS = "proposals"
-    PENDING = "pending"
-    FAILED = "failed"
-    LEADER_CHANGES = "leader changes"
+    DURATION = "means in seconds"
+    RATE = "per second"
+    COUNT = "by how much it rose"
+    NOW = "as it is"
 
 
-DURATIONS = frozenset({Figure.PUT, Figure.PUT_APPLY, Figure.FSYNC, Figure.COMMIT})
-RATES = frozenset({Figure.PUTS, Figure.PROPOSALS})
-COUNTS = frozenset({Figure.FAILED, Figure.LEADER_CHANGES})
-"""Their points are by how much they rose."""
+class Figure(Enum):
+    """What is followed of a member: a field of its metrics, by its label."""
+
+    PUTS = ("puts", "puts", Kind.RATE)
+    PUT = ("put latency", "put", Kind.DURATION)
+    PUT_APPLY = ("put apply", "put_apply", Kind.DURATION)
+    FSYNC = ("WAL fsync", "fsync", Kind.DURATION)
+    COMMIT = ("backend commit", "commit", Kind.DURATION)
+    PROPOSALS = ("proposals", "proposals_committed", Kind.RATE)
+    PENDING = ("proposals pending", "proposals_pending", Kind.NOW)
+    FAILED = ("proposals failed", "proposals_failed", Kind.COUNT)
+    LEADER_CHANGES = ("leader changes", "leader_changes", Kind.COUNT)
+
+    def __init__(self, label: str, metric: str, kind: Kind) -> None:
+        self.label = label
+        self.metric = metric
+        self.kind = kind
+
+    def of(self, metrics: Metrics) -> Any:
+        """The Totals of a duration or a count, since the start or now; None where etcd does not measure it."""
+        return getattr(metrics, self.metric)
 
 
 class History(Struct):
@@ -93,37 +106,15 @@ def mean(now: Totals, before: Totals) -> float | None:
     return (now.seconds - before.seconds) / count if count > 0 else None
 
 
-def totals_of(metrics: Metrics, figure: Figure) -> Totals | None:
-    """How often, and how long altogether, since the start; None where it is not measured."""
-    return {
-        Figure.PUT: metrics.put,
-        Figure.PUT_APPLY: metrics.put_apply,
-        Figure.FSYNC: metrics.fsync,
-        Figure.COMMIT: metrics.commit,
-    }[figure]
-
-
-def count_of(metrics: Metrics, figure: Figure) -> int | None:
-    """How many since the start (pending: now); None where it is not counted."""
-    return {
-        Figure.PUTS: metrics.puts,
-        Figure.PROPOSALS: metrics.proposals_committed,
-        Figure.PENDING: metrics.proposals_pending,
-        Figure.FAILED: metrics.proposals_failed,
-        Figure.LEADER_CHANGES: metrics.leader_changes,
-    }[figure]
-
-
 def _points(before: Metrics, now: Metrics, passed_s: float) -> Iterator[tuple[Figure, Point]]:
-    for figure in DURATIONS:
-        was, is_ = totals_of(before, figure), totals_of(now, figure)
-        yield figure, mean(is_, was or Totals()) if is_ is not None else None
-    for figure in RATES | COUNTS:
-        had, has = count_of(before, figure), count_of(now, figure)
-        if had is None or has is None:
+    for figure in Figure:
+        was, is_ = figure.of(before), figure.of(now)
+        if figure.kind is Kind.DURATION:
+            yield figure, None if is_ is None else mean(is_, was or Totals())
+        elif was is None or is_ is None:
             yield figure, None
         else:
-            yield figure, (has - had) / (passed_s if figure in RATES else 1)
+            yield figure, (is_ - was) / (passed_s if figure.kind is Kind.RATE else 1)
 
 
 def _is_one_life(was: Detail, before: Metrics, is_: Detail, now: Metrics) -> bool:
@@ -135,8 +126,8 @@ def _is_one_life(was: Detail, before: Metrics, is_: Detail, now: Metrics) -> boo
 
 
 def _counts(metrics: Metrics) -> list[int]:
-    figures = [count_of(metrics, figure) or 0 for figure in sorted(RATES | COUNTS)]
-    return [metrics.fsync.count, metrics.commit.count, *figures]
+    rising = [figure for figure in Figure if figure.kind in (Kind.RATE, Kind.COUNT)]
+    return [metrics.fsync.count, metrics.commit.count, *(each.of(metrics) or 0 for each in rising)]
 
 
 def _series() -> deque[Point]:
@@ -192,17 +183,6 @@ def _block(point: Point, most: float) -> str:
     return BLOCKS[round(point / most * (len(BLOCKS) - 1))]
 
 
-_LABELS = {
-    Figure.PUTS: "puts",
-    Figure.PUT: "put latency",
-    Figure.PUT_APPLY: "put apply",
-    Figure.FSYNC: "WAL fsync",
-    Figure.COMMIT: "backend commit",
-    Figure.PROPOSALS: "proposals",
-    Figure.PENDING: "proposals pending",
-    Figure.FAILED: "proposals failed",
-    Figure.LEADER_CHANGES: "leader changes",
-}
 _NUMBERS = ("LATEST", "LARGEST", "SINCE START")
 _LEAST_NUMBER = 8
 _LABEL_LEAST, _LABEL_MOST = 17, 24
@@ -265,22 +245,16 @@ def _is_known(figure: Figure, metrics: Metrics | None, history: History) -> bool
     """Whether this etcd measures it; of one that does not answer, whether it has told of it."""
     if metrics is None:
         return latest(history.of(figure)) is not None
-    if figure in DURATIONS:
-        return totals_of(metrics, figure) is not None
-    return count_of(metrics, figure) is not None
+    return figure.of(metrics) is not None
 
 
 def _figure(figure: Figure, metrics: Metrics | None, history: History) -> _Row:
-    label, points, since = (_LABELS[figure], PLAIN), history.of(figure), NOTHING
-    if figure in DURATIONS:
-        if metrics is not None:
-            since = _mean(totals_of(metrics, figure))
-        return _Row(label, points, latency, since)
-    if metrics is not None and figure is not Figure.PENDING:
-        since = str(count_of(metrics, figure))
-    if figure in RATES:
-        return _Row(label, points, rate, since)
-    return _Row(label, points, _rise if figure in COUNTS else _number, since)
+    value = None if metrics is None else figure.of(metrics)
+    if figure.kind is Kind.DURATION:
+        since = _mean(value)
+    else:
+        since = NOTHING if value is None or figure.kind is Kind.NOW else str(value)
+    return _Row((figure.label, PLAIN), history.of(figure), _SAID[figure.kind], since)
 
 
 def _peer(
@@ -336,6 +310,9 @@ def _number(value: float) -> str:
 
 def _rise(value: float) -> str:
     return f"+{value:.0f}" if value else "0"
+
+
+_SAID = {Kind.DURATION: latency, Kind.RATE: rate, Kind.COUNT: _rise, Kind.NOW: _number}
 
 
 def _note(text: str, width: int) -> list[Line]:

@@ -13,7 +13,7 @@ from etcd_sandbox.learn.guide import Guide, Said
 from etcd_sandbox.learn.lesson import Lesson, Step
 from etcd_sandbox.learn.stage import Stage
 from etcd_sandbox.learn.watch import Watch
-from etcd_sandbox.tui.lessonstanding import Phase, Standing
+from etcd_sandbox.tui.refusals import Phase, Standing
 
 if TYPE_CHECKING:
     from etcd_sandbox.tui.widgets.lessonpanel import LessonPanel

@@ -14,7 +14,7 @@ from textual.widgets import Collapsible, Markdown, Static
 from etcd_sandbox.learn.guide import Said, Tone
 from etcd_sandbox.learn.lesson import NAME_VARIABLE, Lesson, Step
 from etcd_sandbox.learn.shell import exported
-from etcd_sandbox.tui.lessonstanding import Standing
+from etcd_sandbox.tui.refusals import Standing
 from etcd_sandbox.tui.text import printable
 from etcd_sandbox.tui.widgets.colours import FAINT, GOOD, ODD, STRONG
 from etcd_sandbox.tui.widgets.outputpane import OutputPane

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import termios
 import threading
+import time
 from collections.abc import Callable
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Protocol
@@ -99,9 +100,7 @@ def _show(client: ControlClient, owned: bool, notices: int | None) -> int:
 
 def check_it_can_be_shown(hint: str) -> None:
     """Raises InputError with the hint where there is neither a terminal nor a browser."""
-    from etcd_sandbox.web.fed import is_fed
-
-    if not is_fed() and not can_be_shown():
+    if not _is_fed() and not can_be_shown():
         raise InputError("the dashboard needs a terminal", hint=hint)
 
 
@@ -110,14 +109,12 @@ def shown(client: ControlClient, **options: Any) -> Dashboard:
 
     Raises whatever it crashed of.
     """
-    from etcd_sandbox.web.fed import end_with_server, is_fed
-
     check_it_can_be_shown(
         "etcd-sandbox dashboard --web shows it in a browser;"
         " status --watch and logs -f work without either"
     )
-    if is_fed():
-        end_with_server()
+    if _is_fed():
+        threading.Thread(target=_end_with_server, name="server-gone", daemon=True).start()
     import msgspec
 
     from etcd_sandbox.control.async_client import AsyncControlClient
@@ -139,13 +136,32 @@ def shown(client: ControlClient, **options: Any) -> Dashboard:
     app = Dashboard(
         AsyncControlClient(client.paths),
         known=known,
-        driver_class=None if is_fed() else TerminalDriver,
+        driver_class=None if _is_fed() else TerminalDriver,
         **options,
     )
     app.run()
     if app.crash is not None:
         raise app.crash
     return app
+
+
+def _is_fed() -> bool:
+    """Whether a server shows this dashboard to a browser, over pipes instead of a terminal."""
+    return os.environ.get("TEXTUAL_DRIVER", "").endswith(":WebDriver")
+
+
+def _end_with_server() -> None:
+    """Come to an end when nobody holds the other side of stdin any more.
+
+    Textual ends its reader then, and goes on without input.
+    """
+    gone = select.poll()
+    # No events are asked for, so that only a hang-up is told and nothing of the input is taken.
+    gone.register(0, 0)
+    gone.poll()
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(_ENDS_WITHIN_S)
+    os._exit(1)
 
 
 def _serve(paths: ClusterPaths, bind: str | None, port: int | None, viewers: int) -> int:

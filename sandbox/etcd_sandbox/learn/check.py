@@ -63,13 +63,13 @@ def shape(line: str) -> str:
     return " ".join(line.split())
 
 
-def difference(shown: Sequence[str], told: Sequence[str]) -> str:
-    """What `told` lacks of `shown`, or has beyond it, in one clause; empty where the shapes are the same.
+def difference(shown: Sequence[str], printed: Sequence[str]) -> str:
+    """What `printed` lacks of `shown`, or has beyond it, in one clause; empty where the shapes are the same.
 
     The order of lines does not count: which member is named first is often chance.
     """
     wanted = Counter(_shapes(line for line in shown if line.strip() != ANYTHING))
-    came = Counter(_shapes(told))
+    came = Counter(_shapes(printed))
     if missing := list((wanted - came).elements()):
         return f"the line {missing[0]!r} is shown and was not printed"
     more = list((came - wanted).elements())

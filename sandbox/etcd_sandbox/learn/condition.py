@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from etcd_sandbox.learn.record import Happening, What
+from etcd_sandbox.learn.record import Incident, What
 from etcd_sandbox.learn.view import View
 from etcd_sandbox.model.bootstrap import Bootstrap
 
@@ -18,7 +18,7 @@ ENTER = "enter"
 MEMBER_NAME = r"[A-Za-z0-9][\w.-]*"
 
 WAYS = "|".join(Bootstrap)
-"""How members may be told of each other."""
+"""How members may find each other."""
 
 RUNS_IN = "containers|processes"
 """What members may be."""
@@ -37,26 +37,26 @@ class Asks(StrEnum):
 class Condition(Struct, frozen=True, kw_only=True):
     """`met` is a clause with real figures, or None as long as it does not hold.
 
-    `foresees`: the condition cannot be met without such a thing happening. `key` and `prefix` are
+    `foresees`: the condition cannot be met without such a thing incident. `key` and `prefix` are
     what has to be read of the cluster's keys for it, `asks` is what else has to be asked for.
     """
 
     text: str
     met: Callable[[View], str | None]
-    foresees: Callable[[Happening], bool]
+    foresees: Callable[[Incident], bool]
     key: str = ""
     prefix: str = ""
     asks: Asks | None = None
 
 
-def nothing(_: Happening, *__: str) -> bool:
+def nothing(_: Incident, *__: str) -> bool:
     """Foresees nothing that hurts."""
     return False
 
 
-def breaking(happening: Happening, *_: str) -> bool:
+def breaking(incident: Incident, *_: str) -> bool:
     """Foresees what a quorum may be lost by."""
-    return happening.what in (
+    return incident.what in (
         What.KILLED,
         What.STOPPED,
         What.PAUSED,
@@ -66,9 +66,9 @@ def breaking(happening: Happening, *_: str) -> bool:
     )
 
 
-def mending(happening: Happening, *_: str) -> bool:
+def mending(incident: Incident, *_: str) -> bool:
     """Foresees what comes with a cluster that becomes whole."""
-    return happening.what in (
+    return incident.what in (
         What.STARTED,
         What.RESUMED,
         What.HEALED,
@@ -77,9 +77,9 @@ def mending(happening: Happening, *_: str) -> bool:
     )
 
 
-def taking_down(happening: Happening, *_: str) -> bool:
+def taking_down(incident: Incident, *_: str) -> bool:
     """Foresees what comes with a cluster that is taken down to be brought up again."""
-    return happening.what in (What.STOPPED, What.GONE)
+    return incident.what in (What.STOPPED, What.GONE)
 
 
 class _Form(Struct, frozen=True, kw_only=True):
@@ -96,7 +96,7 @@ class _Form(Struct, frozen=True, kw_only=True):
         return Condition(
             text=text,
             met=lambda view: self.met(view, *groups),
-            foresees=lambda happening: self.foresees(happening, *groups),
+            foresees=lambda incident: self.foresees(incident, *groups),
             asks=self.asks,
             **({self.reads: groups[0]} if self.reads else {}),
         )

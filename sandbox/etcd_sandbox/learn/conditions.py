@@ -20,7 +20,7 @@ from etcd_sandbox.learn.condition import (
     taking_down,
     vocabulary,
 )
-from etcd_sandbox.learn.record import Happening, What, is_contained, leader_words, made_of, told_by
+from etcd_sandbox.learn.record import Incident, What, is_contained, leader_words, made_of, told_by
 from etcd_sandbox.learn.view import View, members_of
 from etcd_sandbox.model.state import Role
 from etcd_sandbox.words.shown import size
@@ -108,8 +108,8 @@ def _members(view: View, count: str) -> str | None:
     return f"the cluster has {count} members, all healthy"
 
 
-def _upgrades(happening: Happening, *_: str) -> bool:
-    return happening.what in (What.STOPPED, What.UPGRADED)
+def _upgrades(incident: Incident, *_: str) -> bool:
+    return incident.what in (What.STOPPED, What.UPGRADED)
 
 
 @condition(
@@ -160,18 +160,18 @@ def _shrunk(view: View) -> str | None:
 # Something has happened since the step began.
 
 
-def _is_hit(happening: Happening, verb: str, who: str) -> bool:
-    if happening.what is not What(verb):
+def _is_hit(incident: Incident, verb: str, who: str) -> bool:
+    if incident.what is not What(verb):
         return False
     match who:
         case "any":
             return True
         case "leader":
-            return happening.led
+            return incident.led
         case "follower":
-            return not happening.led
+            return not incident.led
         case name:
-            return name in happening.who
+            return name in incident.who
 
 
 @condition(
@@ -180,14 +180,14 @@ def _is_hit(happening: Happening, verb: str, who: str) -> bool:
     foresees=_is_hit,
 )
 def _hit(view: View, verb: str, who: str) -> str | None:
-    hits = (each for each in view.record.happenings if _is_hit(each, verb, who))
+    hits = (each for each in view.record.incidents if _is_hit(each, verb, who))
     return next((hit.words for hit in hits), None)
 
 
-def _is_on_links(happening: Happening, verb: str, names: str | None) -> bool:
+def _is_on_links(incident: Incident, verb: str, names: str | None) -> bool:
     wanted = frozenset((names or "").split())
-    sides = (frozenset(happening.who), frozenset(happening.other))
-    return happening.what is What(verb) and (not wanted or wanted in sides)
+    sides = (frozenset(incident.who), frozenset(incident.other))
+    return incident.what is What(verb) and (not wanted or wanted in sides)
 
 
 @condition(
@@ -196,18 +196,18 @@ def _is_on_links(happening: Happening, verb: str, names: str | None) -> bool:
     foresees=_is_on_links,
 )
 def _links(view: View, verb: str, names: str | None) -> str | None:
-    faults = (each for each in view.record.happenings if _is_on_links(each, verb, names))
+    faults = (each for each in view.record.incidents if _is_on_links(each, verb, names))
     return next((fault.words for fault in faults), None)
 
 
-def _heals(happening: Happening) -> bool:
-    return happening.what is What.HEALED
+def _heals(incident: Incident) -> bool:
+    return incident.what is What.HEALED
 
 
 @condition("healed", foresees=_heals)
 def _healed(view: View) -> str | None:
     clear = not view.status.faults and not view.record.hanging
-    gone = any(map(_heals, view.record.happenings)) or not view.began.faults
+    gone = any(map(_heals, view.record.incidents)) or not view.began.faults
     return "no fault is left" if clear and gone else None
 
 
@@ -239,7 +239,7 @@ def _elections(view: View, count: str) -> str | None:
 )
 def _quorum(view: View, how: str) -> str | None:
     quorum, what = view.status.quorum, What(f"quorum {how}")
-    found = next((e for e in reversed(view.record.happenings) if e.what is what), None)
+    found = next((e for e in reversed(view.record.incidents) if e.what is what), None)
     if what is What.QUORUM_LOST:
         return found.words if found is not None and quorum.ok is False else None
     if not quorum.ok or (found is None and not view.began.quorum.ok):
@@ -250,13 +250,13 @@ def _quorum(view: View, how: str) -> str | None:
     )
 
 
-def _raises(happening: Happening, kind: str) -> bool:
-    return happening.what is What.ALARM_RAISED and happening.fields.get("alarm") == kind
+def _raises(incident: Incident, kind: str) -> bool:
+    return incident.what is What.ALARM_RAISED and incident.fields.get("alarm") == kind
 
 
 @condition(r"alarm ([A-Z]+)", "alarm KIND", foresees=_raises)
 def _alarm(view: View, kind: str) -> str | None:
-    if not any(_raises(each, kind) for each in view.record.happenings):
+    if not any(_raises(each, kind) for each in view.record.incidents):
         return None
     largest = max((each.db_size_bytes or 0 for each in view.status.members), default=0)
     return f"the alarm {kind} is up; the largest database has {size(largest)}"
@@ -273,13 +273,13 @@ def _term_risen(view: View, name: str) -> str | None:
 # Who is a member, by etcd's own list and the members' IDs.
 
 
-def _joins(happening: Happening, name: str) -> bool:
-    return happening.what is What.ADDED and name in happening.who
+def _joins(incident: Incident, name: str) -> bool:
+    return incident.what is What.ADDED and name in incident.who
 
 
-def _goes(happening: Happening, name: str) -> bool:
+def _goes(incident: Incident, name: str) -> bool:
     ends = (What.REMOVED, What.STOPPED, What.ENDED)  # the process of a removed member ends, too
-    return happening.what in ends and name in happening.who
+    return incident.what in ends and name in incident.who
 
 
 @condition(
@@ -364,15 +364,15 @@ def _new_cluster(view: View) -> str | None:
 # How the cluster was brought up: it goes down for that, and comes up again.
 
 
-def _comes_up_by(happening: Happening, way: str) -> bool:
-    if (how := happening.bootstrap) is None:
-        return taking_down(happening)
+def _comes_up_by(incident: Incident, way: str) -> bool:
+    if (how := incident.bootstrap) is None:
+        return taking_down(incident)
     return how.way.value == way
 
 
-def _comes_up_in(happening: Happening, what: str) -> bool:
-    if (how := happening.bootstrap) is None:
-        return taking_down(happening)
+def _comes_up_in(incident: Incident, what: str) -> bool:
+    if (how := incident.bootstrap) is None:
+        return taking_down(incident)
     return is_contained(how) is (what == "containers")
 
 
@@ -384,7 +384,7 @@ def _up(view: View, clause: str, met: bool) -> str | None:
 
 @condition("brought up", foresees=lambda each: taking_down(each) or each.bootstrap is not None)
 def _brought_up(view: View) -> str | None:
-    again = any(each.what is What.BROUGHT_UP for each in view.record.happenings)
+    again = any(each.what is What.BROUGHT_UP for each in view.record.incidents)
     return _up(view, "the cluster was brought up again", again)
 
 

@@ -14,7 +14,7 @@ from msgspec import Struct, field
 from etcd_sandbox.etcd.version import series
 from etcd_sandbox.learn.condition import Asks, Condition
 from etcd_sandbox.learn.lesson import Step
-from etcd_sandbox.learn.record import Happening, Record, What
+from etcd_sandbox.learn.record import Incident, Record, What
 from etcd_sandbox.learn.view import Known, Pairs, View, is_whole, members_of
 from etcd_sandbox.model.event import Event
 from etcd_sandbox.model.state import BootstrapStatus, ClusterStatus
@@ -40,14 +40,14 @@ class Said(Struct, frozen=True, kw_only=True):
 
 
 class Progress(Struct):
-    """Where a step stands: what was told of, and whether it was seen to be done.
+    """Where a step stands: which incidents were looked at, and whether it was seen to be done.
 
     `uncalled` are members that nobody asked for.
     """
 
     began: ClusterStatus
     record: Record
-    told: int = 0
+    seen: int = 0
     looked_at: bool = False
     done: bool = False
     astray: bool = False
@@ -167,7 +167,7 @@ class Guide:
 
     def _odd(self, step: Step, now: Progress, status: ClusterStatus) -> list[Said]:
         """What happened since that the step did not ask for: a sentence for each way to undo it."""
-        news = now.record.happenings[now.told :]
+        news = now.record.incidents[now.seen :]
         other = [
             each
             for at, each in enumerate(news)
@@ -175,11 +175,11 @@ class Guide:
             and not _foresees(step, each)
             and not _is_up_again(each, news[at:])
         ]
-        now.told += len(news)
+        now.seen += len(news)
         now.uncalled.update(*(each.who for each in other if each.what is What.ADDED))
         # A cluster that came up in another way is whole, and yet not the one that is wanted.
         now.astray = now.astray or any(each.what is not What.BROUGHT_UP for each in other)
-        by_remedy: dict[str, list[Happening]] = {}
+        by_remedy: dict[str, list[Incident]] = {}
         for each in other:
             by_remedy.setdefault(_HARM[each.what], []).append(each)
         return [_other_way(command, found, status) for command, found in by_remedy.items()]
@@ -202,42 +202,42 @@ _HARM = {
 """What a step may not have meant, and the command that undoes it, or says more."""
 
 
-def _foresees(step: Step, happening: Happening) -> bool:
-    return any(until.foresees(happening) for until in step.until)
+def _foresees(step: Step, incident: Incident) -> bool:
+    return any(until.foresees(incident) for until in step.until)
 
 
 def _means_to_take_down(step: Step | None) -> bool:
     """Whether the step takes the cluster down and brings it up again."""
-    gone = Happening(what=What.GONE, who=(), at_s=0.0)
+    gone = Incident(what=What.GONE, who=(), at_s=0.0)
     return step is not None and _foresees(step, gone)
 
 
-def _harms(step: Step, happening: Happening, began: ClusterStatus) -> bool:
-    if happening.what is What.BROUGHT_UP and not _means_to_take_down(step):
-        return _way(happening.bootstrap) != _way(began.bootstrap)
+def _harms(step: Step, incident: Incident, began: ClusterStatus) -> bool:
+    if incident.what is What.BROUGHT_UP and not _means_to_take_down(step):
+        return _way(incident.bootstrap) != _way(began.bootstrap)
     # Each member tells of an alarm for itself, and others may raise it once more.
-    known = happening.what is What.ALARM_RAISED and not is_whole(began)
-    return happening.what in _HARM and not known and not _mends(happening, began)
+    known = incident.what is What.ALARM_RAISED and not is_whole(began)
+    return incident.what in _HARM and not known and not _mends(incident, began)
 
 
-def _mends(happening: Happening, began: ClusterStatus) -> bool:
+def _mends(incident: Incident, began: ClusterStatus) -> bool:
     """Whether this undoes something: a member comes back, an added one goes, the old etcd returns."""
     had = {each.name: each.version for each in members_of(began)}
-    match happening.what:
+    match incident.what:
         case What.ADDED:
-            return had.keys() >= set(happening.who)
+            return had.keys() >= set(incident.who)
         case What.REMOVED:
-            return had.keys().isdisjoint(happening.who)
+            return had.keys().isdisjoint(incident.who)
         case What.UPGRADED:
-            return happening.fields.get("to") in [had.get(name) for name in happening.who]
+            return incident.fields.get("to") in [had.get(name) for name in incident.who]
         case _:
             return False
 
 
-def _is_up_again(happening: Happening, later: Iterable[Happening]) -> bool:
+def _is_up_again(incident: Incident, later: Iterable[Incident]) -> bool:
     """Whether the member was only restarted, or upgraded."""
-    return happening.what is What.STOPPED and any(
-        each.what is What.STARTED and each.who == happening.who for each in later
+    return incident.what is What.STOPPED and any(
+        each.what is What.STARTED and each.who == incident.who for each in later
     )
 
 
@@ -249,21 +249,21 @@ def _way(bootstrap: BootstrapStatus | None) -> object:
     return bootstrap and (bootstrap.way, bootstrap.runtime)
 
 
-def _other_way(command: str, happenings: list[Happening], status: ClusterStatus) -> Said:
+def _other_way(command: str, incidents: list[Incident], status: ClusterStatus) -> Said:
     words = []
     names: list[str] = []
-    for each in happenings:
+    for each in incidents:
         plain = each.led or command not in ("start", "resume")
         words.append(each.words + ("" if plain else ", and it was not the leader"))
         names += each.who
     targets = f" {' '.join(dict.fromkeys(names))}" if command in _TAKES_NAMES else ""
     text = f"{'; '.join(words)}: this step asks for something else"
     if command == "upgrade":
-        before = series(str(happenings[0].fields.get("from")))
+        before = series(str(incidents[0].fields.get("from")))
         if before not in [series(each.version or "") for each in members_of(status)]:
             gone = "and since no member is left of the old version, there is no way back"
             return Said(tone=Tone.ODD, text=f"{text}, {gone}")
         targets += f" --to {before}"
-    if pids := [str(each.fields["pid"]) for each in happenings if each.fields.get("outside")]:
+    if pids := [str(each.fields["pid"]) for each in incidents if each.fields.get("outside")]:
         return Said(tone=Tone.ODD, text=text, remedy=f"kill -CONT {' '.join(pids)}")
     return Said(tone=Tone.ODD, text=text, remedy=f"etcd-sandbox {command}{targets}")

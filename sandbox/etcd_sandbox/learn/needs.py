@@ -40,7 +40,7 @@ class Needs(Struct, frozen=True, kw_only=True):
     is there. `leader` leads. `keys` have these values; a key whose value is None is not there.
     `members`: just these are members, each with a vote, and etcd would take another. `upgraded`: just
     these run the last of the lesson's series, the others that with which it begins; None: that does
-    not matter. `bootstrap` is how the members were told of each other, `contained` whether they are containers;
+    not matter. `bootstrap` is how the members found each other, `contained` whether they are containers;
     None: in whatever way.
     """
 

@@ -48,7 +48,7 @@ _FOUND_WITHIN_S = 5.0
 """How long a member may hang from elsewhere until a look finds it; the election takes about one."""
 
 
-class Happening(Struct, frozen=True, kw_only=True):
+class Incident(Struct, frozen=True, kw_only=True):
     """One thing that happened to `who`; `led`: one of them was the leader, or had just handed over.
 
     `other` is the other side of a fault on links. `at_s` is in seconds since the epoch, `fields`
@@ -124,14 +124,14 @@ class Election(Struct, frozen=True, kw_only=True):
 
 
 class Record(Struct):
-    """Folds events into happenings and elections; `leader` is who leads by the events so far.
+    """Folds events into incidents and elections; `leader` is who leads by the events so far.
 
     `stood` has the highest term in which each member stood for election: what a member answers of
     its term rises only when it follows or leads.
     """
 
     leader: str | None = None
-    happenings: list[Happening] = field(default_factory=list)
+    incidents: list[Incident] = field(default_factory=list)
     elections: list[Election] = field(default_factory=list)
     hanging: dict[str, int] = field(default_factory=dict)
     stood: dict[str, int] = field(default_factory=dict)
@@ -199,8 +199,8 @@ class Record(Struct):
         """The cluster was brought up again: none of it is what was there before."""
         self.leader = self._handed_over = self._lost_s = self._led_until = None
         self.hanging, self.stood, self._removed = {}, {}, set()
-        self.happenings.append(
-            Happening(what=What.BROUGHT_UP, who=(), at_s=at_s, bootstrap=bootstrap)
+        self.incidents.append(
+            Incident(what=What.BROUGHT_UP, who=(), at_s=at_s, bootstrap=bootstrap)
         )
 
     def _add(
@@ -215,8 +215,8 @@ class Record(Struct):
     ) -> None:
         hit = self.leader is not None and self.leader in (*who, *other)
         led = led or hit or (what is What.STOPPED and self._handed_over in who)
-        self.happenings.append(
-            Happening(what=what, who=who, at_s=at_s, led=led, other=other, fields=fields)
+        self.incidents.append(
+            Incident(what=what, who=who, at_s=at_s, led=led, other=other, fields=fields)
         )
         if hit and what in _BREAKS:
             self._lost_s = at_s
@@ -277,7 +277,7 @@ _TOLD_BY = {
 
 
 def told_by(bootstrap: BootstrapStatus) -> str:
-    """How the members were told of each other."""
+    """How the members found each other."""
     return _TOLD_BY[bootstrap.way]
 
 

@@ -19,7 +19,7 @@ Pairs = tuple[tuple[str, str], ...]
 
 
 class Known(Struct, frozen=True, kw_only=True):
-    """What a member told beside its status, where a condition asked for it; None where none did.
+    """What a member says beside its status, where a condition asked for it; None where none did.
 
     `listed` is etcd's own list of members, `cluster_version` what they have agreed on (`3.5.0`).
     """

@@ -118,7 +118,7 @@ class Dashboard(TerminalApp[Leave]):
         yield MembersTable(id="members")
         yield AvailabilityStrip(id="strip")
         yield self._orders
-        with Container(id="told"):
+        with Container(id="panels"):
             if self._tutor is not None:
                 # Markdown takes a tenth of a second to import.
                 from etcd_sandbox.tui.widgets.lessonpanel import LessonPanel

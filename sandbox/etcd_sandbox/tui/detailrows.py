@@ -135,8 +135,8 @@ class Near(Struct):
 
 def draw(near: Near, store: Store, width: int) -> list[Line]:
     """The head line, and below it everything, in two columns where there is room."""
-    found = store.entry(near.process)
-    lines = [_head(near, store, found, width), *_now(near, store, found, width)]
+    entry = store.entry(near.process)
+    lines = [_head(near, store, entry, width), *_now(near, store, entry, width)]
     detail = near.detail
     if detail is None:
         return lines
@@ -155,20 +155,20 @@ def command_line(detail: Detail) -> str:
     return shlex.join(detail.argv)
 
 
-def _head(near: Near, store: Store, found: MemberStatus | ProcessStatus | None, width: int) -> Line:
+def _head(near: Near, store: Store, entry: MemberStatus | ProcessStatus | None, width: int) -> Line:
     known = store.names
     index = known.index(near.process) if near.process in known else 0
     words = [] if near.detail is None else [near.detail.state.value]
     title, star = printable(near.process), ""
-    if found is not None:
-        words = [state_words(found)]
-    if isinstance(found, MemberStatus) and store.status is not None:
+    if entry is not None:
+        words = [state_words(entry)]
+    if isinstance(entry, MemberStatus) and store.status is not None:
         members = [member.name for member in store.members]
-        links = words_for(found.name, members, rules_in(store.status.faults))
-        words = [state_words(found, links), *_says(found, store.status)]
-        star = f"{LEADS} " if found.role is Role.LEADER else ""
-        if found.name != found.process:
-            title = f"{printable(found.name)} ({title})"
+        links = words_for(entry.name, members, rules_in(store.status.faults))
+        words = [state_words(entry, links), *_says(entry, store.status)]
+        star = f"{LEADS} " if entry.role is Role.LEADER else ""
+        if entry.name != entry.process:
+            title = f"{printable(entry.name)} ({title})"
     if not store.connected:
         words.append("old: the supervisor does not answer")
     place = f" {index + 1} of {len(known)}" if near.process in known else ""
@@ -190,7 +190,7 @@ def _says(member: MemberStatus, status: ClusterStatus) -> Iterator[str]:
 
 
 def _now(
-    near: Near, store: Store, found: MemberStatus | ProcessStatus | None, width: int
+    near: Near, store: Store, entry: MemberStatus | ProcessStatus | None, width: int
 ) -> Iterator[Line]:
     """The figures of the table, the last exit, and what is wrong with asking."""
     if near.trouble:
@@ -200,9 +200,9 @@ def _now(
             yield ((row, PLAIN),)
     elif near.detail is None:
         yield (("asking …", FAINT),)
-    if found is not None:
-        yield from (((row, PLAIN),) for row in listed(_figures(found), width))
-    end = near.detail.exit if near.detail is not None else found.exit if found else None
+    if entry is not None:
+        yield from (((row, PLAIN),) for row in listed(_figures(entry), width))
+    end = near.detail.exit if near.detail is not None else entry.exit if entry else None
     if end is not None:
         yield from labelled("last exit", _exit_words(end, near.process, store), width)
     detail = near.detail
@@ -211,25 +211,25 @@ def _now(
         yield ((fit(f"no metrics and no peers: {why}", width), FAINT),)
 
 
-def _figures(found: MemberStatus | ProcessStatus) -> Iterator[str]:
-    told: list[tuple[str, object]] = []
-    if isinstance(found, MemberStatus):
-        told += [
-            ("term", found.term),
-            ("revision", found.revision),
-            ("raft index", found.raft_index),
-            ("applied", found.raft_applied_index),
-            ("db", None if found.db_size_bytes is None else size(found.db_size_bytes)),
-            ("version", found.version),
+def _figures(entry: MemberStatus | ProcessStatus) -> Iterator[str]:
+    figures: list[tuple[str, object]] = []
+    if isinstance(entry, MemberStatus):
+        figures += [
+            ("term", entry.term),
+            ("revision", entry.revision),
+            ("raft index", entry.raft_index),
+            ("applied", entry.raft_applied_index),
+            ("db", None if entry.db_size_bytes is None else size(entry.db_size_bytes)),
+            ("version", entry.version),
         ]
-    told += [
-        ("pid", found.pid),
-        ("cpu", None if found.cpu_percent is None else percent(found.cpu_percent)),
-        ("memory", None if found.rss_bytes is None else size(found.rss_bytes)),
-        ("restarts", found.restarts),
-        ("uptime", None if found.uptime_s is None else span(found.uptime_s)),
+    figures += [
+        ("pid", entry.pid),
+        ("cpu", None if entry.cpu_percent is None else percent(entry.cpu_percent)),
+        ("memory", None if entry.rss_bytes is None else size(entry.rss_bytes)),
+        ("restarts", entry.restarts),
+        ("uptime", None if entry.uptime_s is None else span(entry.uptime_s)),
     ]
-    for label, value in told:
+    for label, value in figures:
         if value is not None:
             yield printable(f"{label} {value}")
 
@@ -237,9 +237,9 @@ def _figures(found: MemberStatus | ProcessStatus) -> Iterator[str]:
 def _exit_words(end: Exit, process: str, store: Store) -> str:
     moment = datetime.fromisoformat(end.ts).astimezone()
     words = f"{moment:%Y-%m-%d} {story.clock(end.ts)} · {end}"
-    for told in reversed(store.events):
-        fields = told.event.fields
-        if told.event.kind is Kind.PROCESS_EXITED and fields.get("process") == process:
+    for timed in reversed(store.events):
+        fields = timed.event.fields
+        if timed.event.kind is Kind.PROCESS_EXITED and fields.get("process") == process:
             if (fields.get("code"), fields.get("signal")) == (end.code, end.signal):
                 words += " · expected" if fields.get("expected") else " · unexpected"
             break
@@ -247,7 +247,7 @@ def _exit_words(end: Exit, process: str, store: Store) -> str:
 
 
 def _how_it_does(near: Near, detail: Detail, store: Store, width: int) -> list[Line]:
-    """Its metrics and its peers; nothing of what has never told any."""
+    """Its metrics and its peers; nothing where none are known."""
     lines = metric_lines(detail.metrics, near.history, width)
     if detail.peers is not None and detail.member is not None:
         colours = {member.name: of_process(i) for i, member in enumerate(store.members)}

@@ -48,7 +48,7 @@ class Feed:
         self._store = store
         self._changed = changed
         self._frame = frame
-        self._look = asyncio.Event()
+        self._ask_now = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._buckets: asyncio.Task[None] | None = None
         self._supervisor = 0
@@ -93,13 +93,13 @@ class Feed:
     async def _statuses(self) -> None:
         while True:
             # An event that comes while the members are asked is asked about again.
-            self._look.clear()
+            self._ask_now.clear()
             answer = await self._client.status()
             self._store.take_status(msgspec.convert(answer, ClusterStatus))
             self._changed()
             await asyncio.sleep(STATUS_LEAST_S)
             try:
-                await asyncio.wait_for(self._look.wait(), STATUS_EVERY_S)
+                await asyncio.wait_for(self._ask_now.wait(), STATUS_EVERY_S)
             except TimeoutError:
                 continue
 
@@ -114,7 +114,7 @@ class Feed:
                     self._last_seq = answer["seq"]
                     self._store.take_event(event_from_wire(answer))
                     self._changed()
-                    self._look.set()
+                    self._ask_now.set()
 
     async def _availability(self, *, writes: bool) -> None:
         async with aclosing(self._client.availability(writes=writes)) as buckets:

@@ -56,7 +56,7 @@ class Figure(Enum):
 
 
 class History(Struct):
-    """The points of one process, oldest first; a gap (None) where nothing took place or nothing was told.
+    """The points of one process, oldest first; a gap (None) where nothing took place or nothing is known.
 
     A member's figures count from its start, so that a point is the difference of two answers of
     one life. `round_trips` are by the peer's ID and have no gaps: etcd measures them once in a while.
@@ -204,7 +204,7 @@ class _Row(Struct, frozen=True):
 
 
 def metric_lines(metrics: Metrics | None, history: History, width: int) -> list[Line]:
-    """A head, a line for each figure, and how to read them; nothing where nothing was ever told."""
+    """A head, a line for each figure, and how to read them; nothing where nothing is known."""
     figures = [figure for figure in Figure if _is_known(figure, metrics, history)]
     if not figures:
         return []
@@ -231,18 +231,18 @@ def peer_lines(
     )
     lines = [head]
     for peer, line in zip(peers, drawn, strict=True):
-        told = [peer.id, "learner" if peer.is_learner else "voter"]
+        facts = [peer.id, "learner" if peer.is_learner else "voter"]
         if peer.peer_urls:
-            told.append(f"peer {' '.join(peer.peer_urls)}")
+            facts.append(f"peer {' '.join(peer.peer_urls)}")
         if peer.client_urls:
-            told.append(f"client {' '.join(peer.client_urls)}")
-        rows = listed(map(printable, told), width - 2)
+            facts.append(f"client {' '.join(peer.client_urls)}")
+        rows = listed(map(printable, facts), width - 2)
         lines += [line, *(((f"  {row}", PLAIN),) for row in rows)]
     return [*lines, *(_note(_TRIP, width) if trips else [])]
 
 
 def _is_known(figure: Figure, metrics: Metrics | None, history: History) -> bool:
-    """Whether this etcd measures it; of one that does not answer, whether it has told of it."""
+    """Whether this etcd measures it; of one that does not answer, whether anything is known of it."""
     if metrics is None:
         return latest(history.of(figure)) is not None
     return figure.of(metrics) is not None

@@ -53,7 +53,7 @@ def pattern_of(text: str) -> re.Pattern[str]:
 
 
 class LogFilter(Struct, frozen=True):
-    """None means any process, any level, any text. Skipped lines are always told of."""
+    """None means any process, any level, any text. Skipped lines always pass."""
 
     processes: frozenset[str] | None = None
     level: Level | None = None

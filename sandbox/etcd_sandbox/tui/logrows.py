@@ -100,7 +100,7 @@ _LEVELS = {
 }
 
 
-class Look(Struct, frozen=True):
+class RowLayout(Struct, frozen=True):
     """How all lines are shown. `left` is the first column shown of lines that are not wrapped."""
 
     width: int
@@ -112,29 +112,29 @@ class Look(Struct, frozen=True):
     found: re.Pattern[str] | None = None
 
 
-def rows(line: Line, look: Look, name_style: Style, *, marked: bool) -> list[Cells]:
+def rows(line: Line, layout: RowLayout, name_style: Style, *, marked: bool) -> list[Cells]:
     """The rows of a line, each exactly as wide as the screen; never none.
 
     The bar between name and text becomes ▶ in the first row of a line that is marked.
     """
     if line.skipped:
         text = f"… {line.skipped:,} line{'s' * (line.skipped != 1)} skipped …"
-        return [_row([(text[: look.width], _ITALIC)], look)]
-    name = padded(visible(line.process), look.name_columns)
-    runs = _pretty(line.data, look) if look.pretty else None
+        return [_row([(text[: layout.width], _ITALIC)], layout)]
+    name = padded(visible(line.process), layout.name_columns)
+    runs = _pretty(line.data, layout) if layout.pretty else None
     if runs is None:
         runs = _raw(line.data)
     if (longer := len(line.data) - SHOWN_BYTES) > 0:
         runs.append((f" … {longer:,} bytes more", _ITALIC))
-    if look.found is not None:
-        runs = _highlighted(runs, look.found)
+    if layout.found is not None:
+        runs = _highlighted(runs, layout.found)
     first: list[_Run] = [(name, name_style), (" ▶ ", _BOLD) if marked else (" │ ", name_style)]
-    columns = max(1, look.width - look.name_columns - 3)
-    if not look.wrap:
-        return [_row(first + _cut(runs, look.left, look.left + columns), look)]
-    rest: list[_Run] = [(" " * look.name_columns, _PLAIN), (" │ ", name_style)]
+    columns = max(1, layout.width - layout.name_columns - 3)
+    if not layout.wrap:
+        return [_row(first + _cut(runs, layout.left, layout.left + columns), layout)]
+    rest: list[_Run] = [(" " * layout.name_columns, _PLAIN), (" │ ", name_style)]
     return [
-        _row((rest if number else first) + piece, look)
+        _row((rest if number else first) + piece, layout)
         for number, piece in enumerate(_wrapped(runs, columns))
     ]
 
@@ -170,19 +170,19 @@ def _raw(data: bytes) -> list[_Run]:
     return runs
 
 
-def _pretty(data: bytes, look: Look) -> list[_Run] | None:
-    if len(data) > SHOWN_BYTES or (told := zap_line(data)) is None:
+def _pretty(data: bytes, layout: RowLayout) -> list[_Run] | None:
+    if len(data) > SHOWN_BYTES or (zap := zap_line(data)) is None:
         return None
-    message = visible(told.message)
+    message = visible(zap.message)
     runs = [
-        (f"{told.clock:<12} ", _DIM),
-        (f"{told.level.upper():<5} ", _LEVELS.get(told.level, _PLAIN)),
+        (f"{zap.clock:<12} ", _DIM),
+        (f"{zap.level.upper():<5} ", _LEVELS.get(zap.level, _PLAIN)),
         (message, _PLAIN),
     ]
-    if told.fields:
-        column = 0 if look.wrap else MESSAGE_COLUMNS
+    if zap.fields:
+        column = 0 if layout.wrap else MESSAGE_COLUMNS
         runs.append((" " * max(2, column - cell_len(message)), _PLAIN))
-    for number, (key, value) in enumerate(told.fields):
+    for number, (key, value) in enumerate(zap.fields):
         runs.append((f"{' ' * bool(number)}{visible(key)}=", _DIM))
         runs.append((visible(value), _PLAIN))
     return runs
@@ -222,7 +222,7 @@ def _wrapped(runs: list[_Run], columns: int) -> list[list[_Run]]:
     return pieces
 
 
-def _row(runs: list[_Run], look: Look) -> Cells:
+def _row(runs: list[_Run], layout: RowLayout) -> Cells:
     used = sum(cell_len(text) for text, _ in runs)
-    runs = [*runs, (" " * (look.width - used), _PLAIN)]
-    return [Segment(text, look.ground + style) for text, style in runs if text]
+    runs = [*runs, (" " * (layout.width - used), _PLAIN)]
+    return [Segment(text, layout.ground + style) for text, style in runs if text]

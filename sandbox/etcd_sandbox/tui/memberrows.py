@@ -83,7 +83,7 @@ def headline(store: Store) -> str:
         if status.elsewhere:
             parts.append(f"{len(status.elsewhere)} on etcd's list not run here")
         parts += status.notes
-        parts += _way(status.bootstrap)
+        parts += _bootstrap(status.bootstrap)
     else:
         running = sum(process.state.alive for process in status.processes)
         count = len(status.processes)
@@ -100,16 +100,22 @@ def _quorum(quorum: Quorum) -> str:
     return words.replace("no quorum", "NO QUORUM").replace(f", {quorum.needed} needed", "")
 
 
-def _way(told: BootstrapStatus) -> list[str]:
-    """How the members were told of each other and what runs them, where that is not the usual."""
+def _bootstrap(bootstrap: BootstrapStatus) -> list[str]:
+    """How the members found each other and what runs them, where that is not the usual."""
     words = []
-    if told.lack:
-        words.append(told.lack)
-    elif told.registered is not None and told.size is not None and len(told.registered) < told.size:
-        words.append(f"discovery: {len(told.registered)} of {told.size} registered")
-    elif told.way is not Bootstrap.STATIC:
-        words.append(f"by {told.way.value}")
-    return words + ([f"{told.runtime.value} containers"] * (told.runtime is not Runtime.PROCESS))
+    if bootstrap.lack:
+        words.append(bootstrap.lack)
+    elif (
+        bootstrap.registered is not None
+        and bootstrap.size is not None
+        and len(bootstrap.registered) < bootstrap.size
+    ):
+        words.append(f"discovery: {len(bootstrap.registered)} of {bootstrap.size} registered")
+    elif bootstrap.way is not Bootstrap.STATIC:
+        words.append(f"by {bootstrap.way.value}")
+    return words + (
+        [f"{bootstrap.runtime.value} containers"] * (bootstrap.runtime is not Runtime.PROCESS)
+    )
 
 
 LEADS = "★"
@@ -341,7 +347,7 @@ def label_of(
 def listed_members(
     status: ClusterStatus, rules: Mapping[Pair, Rule], width: int, height: int
 ) -> list[Line]:
-    """The members in words, as many on a line as fit; nothing if not all can be told."""
+    """The members in words, as many on a line as fit; nothing if not all can be bootstrap."""
     lines: list[list[Piece]] = [[]]
     for index, member in enumerate(status.members):
         label = label_of(member, index, status, rules)

@@ -306,8 +306,8 @@ def _legend(status: ClusterStatus, cut: bool, slow: Sequence[Rule], width: int) 
     if cut:
         pieces.append((f"{CUT} cut", BAD))
     if slow:
-        told = sorted({delay_words(rule) for rule in slow})
-        pieces.append((f"┄ slow: {', '.join(told)}", ODD))
+        delays = sorted({delay_words(rule) for rule in slow})
+        pieces.append((f"┄ slow: {', '.join(delays)}", ODD))
     line: list[Piece] = []
     room = width
     for text, style in pieces:

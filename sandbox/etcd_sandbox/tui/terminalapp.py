@@ -181,7 +181,7 @@ class TerminalApp(App[_Result]):
             super()._handle_exception(error)
 
     def _fatal_error(self) -> None:
-        """End; `crash` is told by who runs it, since Textual would print it with all its variables."""
+        """End; whoever runs the app reports `crash`, since Textual would print it with all its variables."""
         self._close_messages_no_wait()
 
     @property

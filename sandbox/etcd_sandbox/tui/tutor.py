@@ -1,4 +1,4 @@
-"""A lesson within the dashboard: what its keys ask for, one after the other, told by the panel."""
+"""A lesson within the dashboard: what its keys ask for, one after the other, shown by its panel."""
 
 from __future__ import annotations
 

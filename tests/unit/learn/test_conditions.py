@@ -45,7 +45,7 @@ def test_a_killed_leader_is_told_from_a_killed_follower() -> None:
 
 def test_a_member_that_led_before_is_the_leader_no_more() -> None:
     story = Story().killed(1, "infra1").leads(2, "infra2", 3).killed(3, "infra1")
-    assert [each.led for each in record_of(story).happenings] == [True, False]
+    assert [each.led for each in record_of(story).incidents] == [True, False]
 
 
 def record_of(story: Story) -> Record:
@@ -67,7 +67,7 @@ def record_of(story: Story) -> Record:
 )
 def test_how_a_member_went_is_told_by_its_signal(signal: str, expected: bool, what: str) -> None:
     story = Story().killed(1, "infra2", signal, expected=expected)
-    assert record_of(story).happenings[0].what == what
+    assert record_of(story).incidents[0].what == what
 
 
 def test_a_stopped_leader_is_one_that_had_just_handed_over() -> None:
@@ -129,7 +129,7 @@ def test_pauses_come_by_event_or_from_outside() -> None:
     record = Record(leader="infra1")
     record.take_hanging({"infra1": 7}, 5.0)
     record.take_hanging({}, 6.0)
-    assert [(each.what, each.who, each.led) for each in record.happenings] == [
+    assert [(each.what, each.who, each.led) for each in record.incidents] == [
         ("paused", ("infra1",), True),
         ("resumed", ("infra1",), True),
     ]
@@ -150,7 +150,7 @@ def test_a_leader_that_hangs_is_known_as_that_though_its_loss_was_told_first(
     record = record_of(story)
     leader = record.leader
     record.take_hanging({"infra1": 7}, BEGAN.timestamp() + 2.9)
-    assert [(each.what, each.led) for each in record.happenings] == [("paused", True)]
+    assert [(each.what, each.led) for each in record.incidents] == [("paused", True)]
     assert record.leader == leader
     record.take(Story().leads(4.0, "infra3", 4).events[0])
     assert record.elections[-1].after_s == gap_s
@@ -166,7 +166,7 @@ def test_who_led_long_before_or_gave_it_away_does_not_lead_when_it_hangs() -> No
     handed_over = record_of(story)
     handed_over.take_hanging({"infra1": 7}, BEGAN.timestamp() + 2.9)
     for record in (late, handed_over):
-        assert [(each.what, each.led) for each in record.happenings] == [("paused", False)]
+        assert [(each.what, each.led) for each in record.incidents] == [("paused", False)]
 
 
 def test_a_partition_may_name_a_side() -> None:
@@ -320,7 +320,7 @@ def test_what_happened_to_the_cluster_before_says_nothing_of_the_one_that_came_a
     for event in Story().leads(7, "infra2", 2).killed(8, "infra1").events:
         record.take(event)
     assert record.elections[0].after_s is None
-    assert not record.happenings[-1].led
+    assert not record.incidents[-1].led
 
 
 def list_of(*names: str, learner: str | None = None) -> Known:

@@ -5,24 +5,24 @@ from __future__ import annotations
 import pytest
 from etcd_sandbox.tui.logfilter import pattern_of
 from etcd_sandbox.tui.logring import Line
-from etcd_sandbox.tui.logrows import Look, ZapLine, rows, zap_line
+from etcd_sandbox.tui.logrows import RowLayout, ZapLine, rows, zap_line
 from etcd_sandbox.tui.text import coloured, decoded, visible
 from rich.cells import cell_len
 from rich.style import Style
 
-LOOK = Look(width=40, ground=Style(), name_columns=6)
+LOOK = RowLayout(width=40, ground=Style(), name_columns=6)
 ZAP = (
     b'{"level":"warn","ts":"2026-11-22T15:30:11.123456+0100","caller":"etcdserver/util.go:170",'
     b'"msg":"apply request took too long","took":"1.2 s","count":3,"nested":{"a":[1,null]}}'
 )
 
 
-def painted(data: bytes, look: Look = LOOK, **more: bool) -> list[str]:
+def painted(data: bytes, layout: RowLayout = LOOK, **more: bool) -> list[str]:
     made = rows(
-        Line("infra1", 0, data), look, Style(color="cyan"), marked=more.get("marked", False)
+        Line("infra1", 0, data), layout, Style(color="cyan"), marked=more.get("marked", False)
     )
     texts = ["".join(segment.text for segment in cells) for cells in made]
-    assert all(cell_len(text) == look.width for text in texts)
+    assert all(cell_len(text) == layout.width for text in texts)
     return [text.rstrip() for text in texts]
 
 
@@ -98,26 +98,26 @@ def test_colours_of_a_line_are_kept_but_it_cannot_hide_or_blink() -> None:
 
 
 def test_a_pretty_line_has_its_parts_in_columns_and_any_other_stays_as_it_is() -> None:
-    look = Look(width=150, ground=Style(), name_columns=6, pretty=True)
-    assert painted(ZAP, look) == [
+    layout = RowLayout(width=150, ground=Style(), name_columns=6, pretty=True)
+    assert painted(ZAP, layout) == [
         "infra1 │ 15:30:11.123 WARN  apply request took too long"
         '                 took="1.2 s" count=3 nested={"a":[1,null]} caller=etcdserver/util.go:170'
     ]
-    assert painted(b"plain", look) == ["infra1 │ plain"]
+    assert painted(b"plain", layout) == ["infra1 │ plain"]
 
 
 def test_a_pretty_line_shows_what_json_escapes_hide_as_text() -> None:
-    look = Look(width=60, ground=Style(), name_columns=6, pretty=True, wrap=True)
+    layout = RowLayout(width=60, ground=Style(), name_columns=6, pretty=True, wrap=True)
     line = rb'{"level":"info","msg":"\u001b[31m\ud800\n[b]","k\u0007":"\u0000"}'
-    assert painted(line, look) == [
+    assert painted(line, layout) == [
         "infra1 │              INFO  \u241b[31m\ufffd\u240a[b]  k\u2407=\u2400"
     ]
 
 
 def test_a_wrapped_line_loses_nothing_and_breaks_no_wide_character() -> None:
     text = "中文字🎉 mixed with ascii " * 8
-    look = Look(width=30, ground=Style(), name_columns=6, wrap=True)
-    pieces = painted(text.encode(), look)
+    layout = RowLayout(width=30, ground=Style(), name_columns=6, wrap=True)
+    pieces = painted(text.encode(), layout)
     assert len(pieces) > 8
     assert "".join(piece.partition(" │ ")[2] for piece in pieces).replace(" ", "") == (
         text.replace(" ", "")
@@ -126,33 +126,33 @@ def test_a_wrapped_line_loses_nothing_and_breaks_no_wide_character() -> None:
 
 
 def test_columns_are_cut_from_the_left_when_the_reader_goes_sideways() -> None:
-    look = Look(width=20, ground=Style(), name_columns=6, left=16)
-    assert painted(b"0123456789abcdefghijklmnopqrstuvwxyz", look) == ["infra1 │ ghijklmnopq"]
+    layout = RowLayout(width=20, ground=Style(), name_columns=6, left=16)
+    assert painted(b"0123456789abcdefghijklmnopqrstuvwxyz", layout) == ["infra1 │ ghijklmnopq"]
 
 
 def test_a_line_of_a_mebibyte_shows_its_beginning_and_how_much_more_there_is() -> None:
-    look = Look(width=100, ground=Style(), name_columns=6, wrap=True)
-    pieces = painted(b"x" * (1 << 20), look)
+    layout = RowLayout(width=100, ground=Style(), name_columns=6, wrap=True)
+    pieces = painted(b"x" * (1 << 20), layout)
     assert len(pieces) < 100
     assert pieces[-1].endswith("… 1,040,384 bytes more")
 
 
 def test_a_match_is_highlighted_across_changes_of_colour() -> None:
-    look = Look(width=40, ground=Style(), name_columns=6, found=pattern_of("lead"))
-    (cells,) = rows(Line("infra1", 0, b"new le\x1b[31mader"), look, Style(), marked=False)
+    layout = RowLayout(width=40, ground=Style(), name_columns=6, found=pattern_of("lead"))
+    (cells,) = rows(Line("infra1", 0, b"new le\x1b[31mader"), layout, Style(), marked=False)
     hits = [segment.text for segment in cells if segment.style and segment.style.reverse]
     assert hits == ["le", "ad"]
 
 
 def test_an_expression_that_matches_nothingness_highlights_nothing() -> None:
-    look = Look(width=40, ground=Style(), name_columns=6, found=pattern_of("x*"))
-    (cells,) = rows(Line("infra1", 0, b"abc"), look, Style(), marked=False)
+    layout = RowLayout(width=40, ground=Style(), name_columns=6, found=pattern_of("x*"))
+    (cells,) = rows(Line("infra1", 0, b"abc"), layout, Style(), marked=False)
     assert not [segment for segment in cells if segment.style and segment.style.reverse]
 
 
 def test_a_mark_and_a_long_name_are_seen_without_colour() -> None:
-    look = Look(width=30, ground=Style(), name_columns=8)
-    (cells,) = rows(Line("a-very-long-name", 0, b"x"), look, Style(), marked=True)
+    layout = RowLayout(width=30, ground=Style(), name_columns=8)
+    (cells,) = rows(Line("a-very-long-name", 0, b"x"), layout, Style(), marked=True)
     assert "".join(segment.text for segment in cells).rstrip() == "a-very-… ▶ x"
 
 

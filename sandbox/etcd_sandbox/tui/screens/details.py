@@ -153,7 +153,7 @@ class DetailsView(Drawing, can_focus=False):
     def __init__(self, near: Near) -> None:
         super().__init__()
         self._near = near
-        self._told = 0
+        self._changes = 0
 
     def look_at(self, near: Near) -> None:
         """Show another process, from the top."""
@@ -163,12 +163,12 @@ class DetailsView(Drawing, can_focus=False):
 
     def tell(self) -> None:
         """Draw again: the answer about the process is new, and the store does not know."""
-        self._told += 1
+        self._changes += 1
         if self._store is not None:
             self.show(self._store)
 
     def news(self, store: Store) -> object:
-        return self._told, store.status_news, store.event_news
+        return self._changes, store.status_news, store.event_news
 
     def draw(self, store: Store, size: Size) -> Sequence[Line]:
         return detailrows.draw(self._near, store, size.width)

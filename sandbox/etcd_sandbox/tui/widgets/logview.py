@@ -19,7 +19,7 @@ from textual.widget import Widget
 from etcd_sandbox.tui.logfilter import Listing, LogFilter, Search
 from etcd_sandbox.tui.logpage import Reader, Row
 from etcd_sandbox.tui.logring import LogRing
-from etcd_sandbox.tui.logrows import Cells, Look, rows
+from etcd_sandbox.tui.logrows import Cells, RowLayout, rows
 from etcd_sandbox.tui.text import decoded
 from etcd_sandbox.tui.widgets.colours import of_process
 
@@ -80,14 +80,14 @@ class LogView(Widget, can_focus=True):
         self._left_column = 0
         self._page: list[Row] = []
         self._bar = (0, 0)
-        self._told: tuple[object, ...] = ()
+        self._announced: tuple[object, ...] = ()
         self._indexes: dict[str, int] = {}
         self._name_styles: dict[str, Style] = {}
-        self._look: Look | None = None
+        self._row_layout: RowLayout | None = None
         self._cache: LRUCache[tuple[int, bool], list[Cells]] = LRUCache(512)
         self._again = False
 
-    # What it is told.
+    # What it shows.
 
     def show_indexes(self, indexes: Mapping[str, int]) -> None:
         """Which process has which colour: its index in the cluster."""
@@ -238,17 +238,17 @@ class LogView(Widget, can_focus=True):
     def notify_style_update(self) -> None:
         """Another theme, or the focus came or went."""
         super().notify_style_update()
-        self._look = None
+        self._row_layout = None
 
     def render_line(self, y: int) -> Strip:
         """One row of the page, with its piece of the bar."""
-        if self._look is None:
+        if self._row_layout is None:
             self._make_page()
-        look = self._now()
+        layout = self._now()
         start, length = self._bar
         bar = " " if not length else "┃" if start <= y < start + length else "╎"
         cells = self._page[y].cells if y < len(self._page) else self._blank()
-        return Strip([*cells, Segment(bar, look.ground)], look.width + 1)
+        return Strip([*cells, Segment(bar, layout.ground)], layout.width + 1)
 
     @property
     def seen(self) -> bool:
@@ -283,7 +283,7 @@ class LogView(Widget, can_focus=True):
             self.reader.go(self.listing, search.found, self.size.height // 2)
 
     def _redraw(self) -> None:
-        self._look = None
+        self._row_layout = None
         self.refresh()
         self._update()
 
@@ -294,9 +294,15 @@ class LogView(Widget, can_focus=True):
         self._make_page()
         if page != self._page or bar != self._bar:
             self.refresh()
-        told = (self.ring.end, self.ring.skipped, len(self.listing), self.following, self.new_below)
-        if told != self._told:
-            self._told = told
+        state = (
+            self.ring.end,
+            self.ring.skipped,
+            len(self.listing),
+            self.following,
+            self.new_below,
+        )
+        if state != self._announced:
+            self._announced = state
             self.post_message(self.Changed())
 
     def _make_page(self) -> None:
@@ -311,10 +317,10 @@ class LogView(Widget, can_focus=True):
         room = height - length
         self._bar = (min(room, round(room * above / max(1, count - height))), length)
 
-    def _now(self) -> Look:
-        if self._look is None:
+    def _now(self) -> RowLayout:
+        if self._row_layout is None:
             longest = max(map(cell_len, self._indexes), default=8)
-            self._look = Look(
+            self._row_layout = RowLayout(
                 width=max(1, self.size.width - 1),
                 ground=self.rich_style,
                 name_columns=min(longest, LONGEST_NAME, max(1, self.size.width // 4)),
@@ -324,20 +330,20 @@ class LogView(Widget, can_focus=True):
                 found=self._highlighted,
             )
             self._cache.clear()
-        return self._look
+        return self._row_layout
 
     def _blank(self) -> Cells:
-        look = self._now()
-        return [Segment(" " * look.width, look.ground)]
+        layout = self._now()
+        return [Segment(" " * layout.width, layout.ground)]
 
     def _drawn(self, number: int) -> list[Cells]:
-        look, marked = self._now(), number == self.marked
+        layout, marked = self._now(), number == self.marked
         found = self._cache.get((number, marked))
         if found is None:
             line = self.ring.line(number)
             if line is None:
                 return [self._blank()]
-            found = rows(line, look, self._name_styles.get(line.process, _UNKNOWN), marked=marked)
+            found = rows(line, layout, self._name_styles.get(line.process, _UNKNOWN), marked=marked)
             self._cache[number, marked] = found
         return found
 

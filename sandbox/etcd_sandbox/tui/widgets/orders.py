@@ -76,5 +76,5 @@ class Orders(Static):
             return
         text = self._board.text()
         self.update(text)
-        self.set_class(bool(text), "-told")
+        self.set_class(bool(text), "-shown")
         self.set_class(self._board.alarming, "-alarming")

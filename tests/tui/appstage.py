@@ -7,8 +7,8 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from etcd_sandbox.tui.actions import Leave
 from etcd_sandbox.tui.app import Dashboard
-from etcd_sandbox.tui.screens.dialogs import Leave
 from textual.pilot import Pilot
 from textual.widgets import Input
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.model.state import ClusterStatus, ProcessState
-from etcd_sandbox.tui.actions import ACTIONS, SLOW_DELAY_S, action
+from etcd_sandbox.tui.actions import ACTIONS, SLOW_DELAY_S, Leave, action
 from etcd_sandbox.tui.app import Dashboard
 from etcd_sandbox.tui.keys import ANYWHERE
 from etcd_sandbox.tui.pace import CALM_TICKS
-from etcd_sandbox.tui.screens.dialogs import Leave, QuitScreen
+from etcd_sandbox.tui.screens.dialogs import QuitScreen
 from etcd_sandbox.tui.store import Store
 from etcd_sandbox.tui.widgets.drawing import AvailabilityStrip
 from etcd_sandbox.tui.widgets.logpanel import LogPanel

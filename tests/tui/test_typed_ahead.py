@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 from etcd_sandbox.model.verb import Verb
+from etcd_sandbox.tui.actions import Leave
 from etcd_sandbox.tui.app import Dashboard
 from etcd_sandbox.tui.screens.ctl import CtlScreen
-from etcd_sandbox.tui.screens.dialogs import Leave
 from etcd_sandbox.tui.widgets.logpanel import LogPanel
 from textual import events
 from textual.command import CommandPalette

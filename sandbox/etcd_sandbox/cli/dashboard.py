@@ -93,7 +93,7 @@ def _show(client: ControlClient, owned: bool, notices: int | None) -> int:
     if not owned:
         return app.return_code or 0
     left = app.return_value
-    from etcd_sandbox.tui.screens.dialogs import Leave
+    from etcd_sandbox.tui.actions import Leave
 
     return EXIT_RUNNING if left is Leave.RUNNING else EXIT_STOP if left is Leave.STOP else 1
 

@@ -200,7 +200,7 @@ def _talk(lesson: Lesson, stage: Stage, guide: Guide, place: Place, ready_s: flo
 def _show(lesson: Lesson, stage: Stage, guide: Guide) -> int:
     from etcd_sandbox.cli import lessontalk
     from etcd_sandbox.cli.dashboard import shown
-    from etcd_sandbox.tui.screens.dialogs import Leave
+    from etcd_sandbox.tui.actions import Leave
     from etcd_sandbox.tui.tutor import Tutor
 
     tutor = Tutor(lesson, stage, guide, resumed=guide.at > 0)

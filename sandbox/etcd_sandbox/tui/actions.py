@@ -18,6 +18,13 @@ class Scope(StrEnum):
     LESSON = "lesson"
 
 
+class Leave(StrEnum):
+    """What becomes of the cluster when its dashboard is left."""
+
+    STOP = "stop"
+    RUNNING = "running"
+
+
 class Action(Struct, frozen=True):
     """One thing to do; footer, help, palette and menu say it in these words.
 

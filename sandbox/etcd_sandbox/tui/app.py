@@ -17,15 +17,13 @@ from textual.widgets import Static
 from etcd_sandbox.control.wire import LinesFrame
 from etcd_sandbox.model.state import ClusterStatus
 from etcd_sandbox.model.verb import Verb
-from etcd_sandbox.tui.actions import ACTIONS, SLOW_DELAY_S, Action, Scope, action
+from etcd_sandbox.tui.actions import ACTIONS, SLOW_DELAY_S, Action, Leave, Scope, action
 from etcd_sandbox.tui.feed import Feed
 from etcd_sandbox.tui.keys import ACTION_KEYS, Commands, KeyBar
 from etcd_sandbox.tui.memberrows import headline
 from etcd_sandbox.tui.pace import Pace, Standstill
 from etcd_sandbox.tui.refusals import member_of, refusal
 from etcd_sandbox.tui.rooms import LessonRoom, Rooms, Zoom
-from etcd_sandbox.tui.screens.ctl import CtlScreen, Run, ctl_of
-from etcd_sandbox.tui.screens.dialogs import HelpScreen, Leave, MenuScreen, QuitScreen
 from etcd_sandbox.tui.store import Store
 from etcd_sandbox.tui.terminalapp import NOTICE_SHOWN_S, TerminalApp
 from etcd_sandbox.tui.widgets.drawing import AvailabilityStrip, EventLine, Ring
@@ -36,6 +34,7 @@ from etcd_sandbox.tui.widgets.orders import Orders
 if TYPE_CHECKING:
     from etcd_sandbox.control.async_client import AsyncControlClient
     from etcd_sandbox.control.wire import Frame
+    from etcd_sandbox.tui.screens.ctl import Run
     from etcd_sandbox.tui.tutor import Tutor
 
 PAINTED_EVERY_S = 0.1
@@ -44,8 +43,12 @@ LEAST_COLUMNS, LEAST_ROWS = 80, 24
 RIGHT_BUTTON = 3
 
 _OF_SELECTED = (Scope.SELECTED, Scope.CLUSTER)
-_OF_CLUSTER = (Scope.CLUSTER, Scope.SCREEN)
-_OF_LESSON = (Scope.LESSON,)
+_MENUS = {
+    "members": _OF_SELECTED,
+    **dict.fromkeys(("headline", "strip", "ring"), (Scope.CLUSTER, Scope.SCREEN)),
+    "lesson": (Scope.LESSON,),
+}
+"""What the menu of each widget is about."""
 
 
 class Dashboard(TerminalApp[Leave]):
@@ -92,7 +95,7 @@ class Dashboard(TerminalApp[Leave]):
             self.store.take_status(known)
         self._owned = owned
         self._client = client
-        self._run_ctl = run_ctl or ctl_of(client.paths.name)
+        self._run_ctl = run_ctl
         self._ctl_history: list[str] = []
         self._pace = Pace()
         self._feed = Feed(
@@ -123,7 +126,9 @@ class Dashboard(TerminalApp[Leave]):
                 # Markdown takes a tenth of a second to import.
                 from etcd_sandbox.tui.widgets.lessonpanel import LessonPanel
 
-                yield LessonPanel(self._tutor.lesson, left_at=self._tutor.left_at, id="lesson")
+                lesson, left_at = self._tutor.lesson, self._tutor.left_at
+                self._page = LessonPanel(lesson, left_at=left_at, id="lesson")
+                yield self._page
             with Horizontal(id="pictured"):
                 yield Ring(id="ring")
                 yield EventLine(id="events")
@@ -142,7 +147,8 @@ class Dashboard(TerminalApp[Leave]):
         # What is known comes first on the screen, and then the questions.
         self.call_after_refresh(self._feed.start)
         if self._tutor is not None:
-            self._begin_lesson(self._tutor)
+            self._share(self._rooms)
+            self.run_worker(self._tutor.go(self._page, self._grey), group="lesson")
 
     async def on_unmount(self) -> None:
         if self._tutor is not None:
@@ -215,7 +221,7 @@ class Dashboard(TerminalApp[Leave]):
     def check_action(self, action_name: str, parameters: tuple[object, ...]) -> bool | None:
         """Grey out an action that makes no sense now; show the one of two on a key that does."""
         if action_name == "interrupt":
-            return not isinstance(self.screen, CtlScreen)
+            return not hasattr(self.screen, "action_interrupt")
         if action_name not in ("act", "refused"):
             return True
         chosen = action(str(parameters[0]))
@@ -268,6 +274,8 @@ class Dashboard(TerminalApp[Leave]):
                 table = self.query_one(MembersTable).region
                 self._open_menu(table.offset + Offset(4, 2), _OF_SELECTED)
             case "help":
+                from etcd_sandbox.tui.screens.dialogs import HelpScreen
+
                 self.push_screen(HelpScreen(self.actions, self.refusals()))
             case "palette":
                 self.action_command_palette()
@@ -298,11 +306,8 @@ class Dashboard(TerminalApp[Leave]):
         self._writes = not self._writes
         self.query_one(AvailabilityStrip).set_class(self._writes, "-writes")
         self._feed.probe(writes=self._writes)
-        self.notify(
-            "writes are tried ten times a second: each adds a revision"
-            if self._writes
-            else "writes are not tried any more"
-        )
+        tried = "tried ten times a second: each adds a revision"
+        self.notify(f"writes are {tried if self._writes else 'not tried any more'}")
 
     def _share(self, rooms: Rooms) -> None:
         """Give each its part of the screen; the focus goes to who has most of it."""
@@ -317,12 +322,6 @@ class Dashboard(TerminalApp[Leave]):
             self.query_one(MembersTable).focus()
 
     # The lesson.
-
-    def _begin_lesson(self, tutor: Tutor) -> None:
-        from etcd_sandbox.tui.widgets.lessonpanel import LessonPanel
-
-        self._share(self._rooms)
-        self.run_worker(tutor.go(self.query_one(LessonPanel), self._grey), group="lesson")
 
     def on_lesson_panel_unfolded(self) -> None:
         if self._tutor is not None:
@@ -343,25 +342,23 @@ class Dashboard(TerminalApp[Leave]):
         self.push_screen(DetailsScreen(self._client.detail, self.store, table.selected), left)
 
     def _open_ctl(self) -> None:
-        member = member_of(self.store.status, self.selected)
-        cluster = self.store.cluster
-        self.push_screen(CtlScreen(cluster, member, self._run_ctl, self._ctl_history))
+        from etcd_sandbox.tui.screens.ctl import CtlScreen, ctl_of
 
-    # Menus.
+        cluster, member = self.store.cluster, member_of(self.store.status, self.selected)
+        run = self._run_ctl or ctl_of(cluster)
+        self.push_screen(CtlScreen(cluster, member, run, self._ctl_history))
 
     def on_click(self, event: events.Click) -> None:
         """The right button opens a menu: of the row under it, or of the cluster."""
         if event.button != RIGHT_BUTTON or self.screen is not self.screen_stack[0]:
             return
         below = event.widget.ancestors_with_self if event.widget is not None else []
-        if any(isinstance(each, MembersTable) for each in below):
-            self._open_menu(event.screen_offset, _OF_SELECTED)
-        elif any(each.id in ("ring", "strip", "headline") for each in below):
-            self._open_menu(event.screen_offset, _OF_CLUSTER)
-        elif any(each.id == "lesson" for each in below):
-            self._open_menu(event.screen_offset, _OF_LESSON)
+        if scopes := next((_MENUS[each.id] for each in below if each.id in _MENUS), None):
+            self._open_menu(event.screen_offset, scopes)
 
     def _open_menu(self, at: Offset, scopes: Sequence[Scope]) -> None:
+        from etcd_sandbox.tui.screens.dialogs import MenuScreen
+
         of_selected = Scope.SELECTED in scopes and self.selected is not None
         title = self.selected or "" if of_selected else self.store.cluster
 
@@ -387,6 +384,8 @@ class Dashboard(TerminalApp[Leave]):
         if self._tutor is not None and self._tutor.done:
             self.exit(Leave.STOP)
             return
+        from etcd_sandbox.tui.screens.dialogs import QuitScreen
+
         if isinstance(self.screen, QuitScreen):
             return
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from enum import StrEnum
 from typing import ClassVar, NamedTuple
 
 from rich.cells import cell_len
@@ -19,7 +18,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, OptionList, Static
 from textual.widgets.option_list import Option
 
-from etcd_sandbox.tui.actions import ACTIONS, Action, Scope, keys_shown
+from etcd_sandbox.tui.actions import ACTIONS, Action, Leave, Scope, keys_shown
 from etcd_sandbox.tui.keys import PANEL_KEYS, VIEW_KEYS, help_of
 from etcd_sandbox.tui.text import fit, printable
 
@@ -198,13 +197,6 @@ class MenuScreen(ModalScreen[str | None]):
     def _close_unless_fits(self) -> None:
         if self.is_current and not self.region.contains_region(self.query_one(OptionList).region):
             self.dismiss(None)
-
-
-class Leave(StrEnum):
-    """What becomes of the cluster."""
-
-    STOP = "stop"
-    RUNNING = "running"
 
 
 class QuitScreen(ModalScreen[Leave | None]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterable
 
@@ -182,6 +183,22 @@ def peers_in(answer: dict[str, object]) -> tuple[Peer, ...] | None:
         for member in listed
         if isinstance(member, dict)
     )
+
+
+def pairs_in(answer: dict[str, object]) -> tuple[tuple[str, str], ...]:
+    """The keys of a range with their values."""
+    pairs = answer.get("kvs")
+    if not isinstance(pairs, list):
+        return ()
+    return tuple(
+        (_decoded(pair.get("key")), _decoded(pair.get("value")))
+        for pair in pairs
+        if isinstance(pair, dict)
+    )
+
+
+def _decoded(text: object) -> str:
+    return base64.b64decode(str(text or "")).decode(errors="replace")
 
 
 def raft_members_in(variables: object) -> frozenset[str] | None:

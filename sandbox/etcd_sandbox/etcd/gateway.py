@@ -22,6 +22,7 @@ from etcd_sandbox.etcd.answers import (
     StatusAnswer,
     hashed_in,
     number,
+    pairs_in,
     peers_in,
     raft_members_in,
     read_identity,
@@ -150,6 +151,16 @@ class Gateway:
         body = {**keys, "count_only": True, "serializable": True, "revision": str(revision)}
         answer = await self._ask(client_url, "kv/range", body, timeout_s)
         return number(answer, "count") if answer is not None and "header" in answer else None
+
+    async def pairs(
+        self, client_url: str, key: str, timeout_s: float, *, prefix: bool
+    ) -> tuple[tuple[str, str], ...] | None:
+        """A key with its value, or all that begin so, as the member has them; None when it does not say."""
+        body: dict[str, object] = {"key": _base64(key), "serializable": True}
+        if prefix:
+            body["range_end"] = _base64(key[:-1] + chr(ord(key[-1]) + 1))
+        answer = await self._ask(client_url, "kv/range", body, timeout_s)
+        return None if answer is None or "header" not in answer else pairs_in(answer)
 
     async def snapshot(self, client_url: str, silence_s: float) -> AsyncGenerator[bytes, None]:
         """The member's database and its sha256, piece by piece: what `etcdctl snapshot save` writes.

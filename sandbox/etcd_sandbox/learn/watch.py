@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
-import json
-import ssl
 import time
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import aclosing
@@ -16,7 +13,6 @@ import msgspec
 
 from etcd_sandbox.control.async_client import AsyncControlClient
 from etcd_sandbox.errors import SandboxError
-from etcd_sandbox.etcd.exchange import TROUBLE, Exchange
 from etcd_sandbox.etcd.gateway import Gateway
 from etcd_sandbox.learn.condition import Asks, Condition
 from etcd_sandbox.learn.guide import Guide, Said
@@ -46,6 +42,21 @@ class Asking:
     async def aclose(self) -> None:
         await self._gateway.aclose()
 
+    async def keys(
+        self, conditions: Iterable[Condition], status: ClusterStatus
+    ) -> dict[str, Pairs]:
+        """The keys of each condition, by its key or prefix; left out where the leader did not answer."""
+        url = next((each.client_url for each in status.members if each.name == status.leader), None)
+        keys: dict[str, Pairs] = {}
+        if url is None:
+            return keys
+        for condition in conditions:
+            word, prefix = condition.key or condition.prefix, bool(condition.prefix)
+            pairs = await self._gateway.pairs(url, word, ANSWER_WITHIN_S, prefix=prefix)
+            if pairs is not None:
+                keys[word] = pairs
+        return keys
+
     async def ask(self, wanted: Collection[Asks], status: ClusterStatus) -> Known:
         """What is wanted, as far as somebody tells it."""
         listed = version = None
@@ -72,59 +83,6 @@ def peers_of(detail: Mapping[str, Any]) -> tuple[Peer, ...] | None:
     return None if peers is None else msgspec.convert(peers, tuple[Peer, ...])
 
 
-READ_GIVES_UP_S = 1.0
-
-
-class Keys:
-    """Reads for conditions. The reads ask no quorum: a member answers for itself, and changes nothing."""
-
-    def __init__(self) -> None:
-        self._http = Exchange(ssl.create_default_context)
-
-    async def aclose(self) -> None:
-        await self._http.aclose()
-
-    async def read(
-        self, conditions: Iterable[Condition], status: ClusterStatus
-    ) -> dict[str, Pairs]:
-        """The keys of each condition, by its key or prefix; left out where the leader did not answer."""
-        url = next((each.client_url for each in status.members if each.name == status.leader), None)
-        found: dict[str, Pairs] = {}
-        for condition in conditions:
-            if url is None:
-                break
-            word = condition.key or condition.prefix
-            pairs = await self._range(url, word, prefix=bool(condition.prefix))
-            if pairs is not None:
-                found[word] = pairs
-        return found
-
-    async def _range(self, url: str, key: str, *, prefix: bool) -> Pairs | None:
-        asked: dict[str, object] = {"key": _base64(key.encode()), "serializable": True}
-        if prefix:
-            first = key.encode()
-            asked["range_end"] = _base64(first[:-1] + bytes([first[-1] + 1]))
-        try:
-            async with asyncio.timeout(READ_GIVES_UP_S):
-                status, body = await self._http.send(
-                    "POST", f"{url}/v3/kv/range", json.dumps(asked).encode()
-                )
-            answer = json.loads(body)
-        except TROUBLE:
-            return None
-        if status != 200 or "header" not in answer:
-            return None
-        return tuple((_text(pair, "key"), _text(pair, "value")) for pair in answer.get("kvs", ()))
-
-
-def _base64(raw: bytes) -> str:
-    return base64.b64encode(raw).decode()
-
-
-def _text(pair: dict[str, str], field: str) -> str:
-    return base64.b64decode(pair.get(field, "")).decode(errors="replace")
-
-
 LOOK_EVERY_S = 0.5
 """How long the cluster is left alone when no event came."""
 
@@ -141,7 +99,6 @@ class Watch:
     ) -> None:
         self.guide = guide
         self._client = client or AsyncControlClient(paths)
-        self._keys = Keys()
         self._asking = Asking(self._client)
         self._came = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -155,7 +112,6 @@ class Watch:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
-        await self._keys.aclose()
         await self._asking.aclose()
 
     async def begin(self) -> None:
@@ -178,7 +134,7 @@ class Watch:
             return []
         self.present = True
         self.guide.take_hanging(await asyncio.to_thread(hanging, status), time.time())
-        keys = await self._keys.read(self.guide.asked, status)
+        keys = await self._asking.keys(self.guide.asked, status)
         known = await self._asking.ask(self.guide.asks, status)
         return self.guide.look(status, keys, known)
 

@@ -20,6 +20,7 @@ from textual.widgets.option_list import Option
 
 from etcd_sandbox.tui.actions import ACTIONS, Action, Leave, Scope, keys_shown
 from etcd_sandbox.tui.keys import PANEL_KEYS, VIEW_KEYS, help_of
+from etcd_sandbox.tui.screens.details import DetailsScreen
 from etcd_sandbox.tui.text import fit, printable
 
 
@@ -59,16 +60,12 @@ class HelpScreen(ModalScreen[None]):
             frame.border_subtitle = "↑ ↓ scroll · Esc closes"
             with ItemGrid(min_column_width=66, regular=False):
                 for scope in Scope:
-                    if rows := list(self._rows(scope)):
-                        yield _group(scope.value, rows)
+                    if actions := [each for each in self._actions if each.scope is scope]:
+                        yield _group(scope.value, map(self._of_action, actions))
                 yield _group("logs, from anywhere", map(_of_binding, PANEL_KEYS))
                 yield _group("logs, with the focus (Tab)", map(_of_binding, VIEW_KEYS))
-                yield _group("details", map(_of_binding, _details_keys()))
-
-    def _rows(self, scope: Scope) -> Iterable[_Row]:
-        for each in self._actions:
-            if each.scope is scope:
-                yield self._of_action(each)
+                details = (each for each in DetailsScreen.BINDINGS if isinstance(each, Binding))
+                yield _group("details", map(_of_binding, details))
 
     def _of_action(self, each: Action) -> _Row:
         return _Row(each.keys_shown, each.label, each.help, self._refusals.get(each.id))
@@ -76,12 +73,6 @@ class HelpScreen(ModalScreen[None]):
 
 def _of_binding(binding: Binding) -> _Row:
     return _Row(keys_shown(binding.key), binding.description, help_of(binding))
-
-
-def _details_keys() -> list[Binding]:
-    from etcd_sandbox.tui.screens.details import DetailsScreen
-
-    return [each for each in DetailsScreen.BINDINGS if isinstance(each, Binding)]
 
 
 def _group(title: str, rows: Iterable[_Row]) -> Vertical:
@@ -108,8 +99,8 @@ _FRAME = 2
 class MenuScreen(ModalScreen[str | None]):
     """Gives the id of the action that was chosen; None when it was closed.
 
-    The actions of each scope are parted by a line. `refusals` has the reason of each action that makes no sense
-    now. An action's own key chooses it, too.
+    The actions of each scope are parted by a line. `refusals` has the reason of each action that
+    makes no sense now. An action's own key chooses it, too.
     """
 
     DEFAULT_CSS = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import select
 import signal
@@ -15,81 +16,23 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Protocol
 
-import click
-
 from etcd_sandbox.cli import diagnostics
-from etcd_sandbox.cli.params import WHOLE, Parsed, WholeRange, parse_port
-from etcd_sandbox.cli.settings import common
 from etcd_sandbox.errors import EXIT_INTERRUPTED, InputError, SandboxError
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from etcd_sandbox.control.client import ControlClient
     from etcd_sandbox.host.launch import Launched
     from etcd_sandbox.paths import ClusterPaths
     from etcd_sandbox.tui.app import Dashboard
 
-VIEWERS_AT_ONCE = 10
 
-
-def _web_port(text: str) -> int:
-    """A port; 0 and `auto` are any free one, 0."""
-    port = 0 if text == "0" else parse_port(text)
-    return 0 if isinstance(port, str) else port
-
-
-@click.command("dashboard")
-@click.option("--web", is_flag=True, help="Serve it to browsers, at a secret URL that is printed.")
-@click.option(
-    "--bind",
-    metavar="ADDRESS",
-    help="With --web: where to listen, instead of on 127.0.0.1 for this machine alone.",
-)
-@click.option(
-    "--port",
-    type=Parsed("port", _web_port),
-    metavar="PORT",
-    help="With --web: the port, or 'auto' for a free one; 8379, if it is free, when not given.",
-)
-@click.option(
-    "--viewers",
-    type=WholeRange(1, 1000),
-    metavar="N",
-    help=f"With --web: how many browsers may show it at once, {VIEWERS_AT_ONCE} when not given; each costs some 45 MiB.",
-)
-@click.option(
-    "--owned", is_flag=True, hidden=True, help="Ask at the end what becomes of the cluster."
-)
-@click.option("--notices", type=WHOLE, hidden=True, help="Where lines to be shown come from.")
-@common()
-def dashboard(
-    web: bool,
-    bind: str | None,
-    port: int | None,
-    viewers: int | None,
-    owned: bool,
-    notices: int | None,
-) -> int:
-    """Watch a running cluster and act on it: members, elections, outages, logs.
-
-    Leaving it, or its end in whatever way, changes nothing of the cluster.
-    """
+def look(*, owned: bool, notices: int | None = None) -> int:
+    """Show the dashboard of the cluster that is meant; `owned` as `up` has it, with its lines by `notices`."""
     from etcd_sandbox.cli.choice import running
 
-    given = (("--bind", bind), ("--port", port), ("--viewers", viewers))
-    of_web = next((name for name, value in given if value is not None), None)
-    if not web and of_web is not None:
-        raise InputError(
-            f"{of_web} is for the dashboard in a browser",
-            hint="etcd-sandbox dashboard --web",
-        )
-    client = running()
-    if web:
-        return _serve(client.paths, bind, port, viewers or VIEWERS_AT_ONCE)
-    return _show(client, owned, notices)
-
-
-def _show(client: ControlClient, owned: bool, notices: int | None) -> int:
-    app = shown(client, owned=owned, notices=notices)
+    app = shown(running(), owned=owned, notices=notices)
     if not owned:
         return app.return_code or 0
     left = app.return_value
@@ -115,6 +58,9 @@ def shown(client: ControlClient, **options: Any) -> Dashboard:
     )
     if _is_fed():
         threading.Thread(target=_end_with_server, name="server-gone", daemon=True).start()
+    # What is imported stays: nobody need look whether it is garbage.
+    gc.disable()
+    known_status = _asked(client.status)
     import msgspec
 
     from etcd_sandbox.control.async_client import AsyncControlClient
@@ -124,7 +70,7 @@ def shown(client: ControlClient, **options: Any) -> Dashboard:
     from etcd_sandbox.tui.terminaldriver import TerminalDriver
 
     try:
-        known = msgspec.convert(client.status(), ClusterStatus)
+        known = msgspec.convert(known_status.result(), ClusterStatus)
     except msgspec.MsgspecError as error:
         raise SandboxError(
             f"the supervisor's answer is not understood: {error}",
@@ -133,6 +79,8 @@ def shown(client: ControlClient, **options: Any) -> Dashboard:
     # Between Textual's taking the terminal and the dashboard's heeding them, these would leave
     # the terminal as it is then.
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
+    gc.freeze()
+    gc.enable()
     app = Dashboard(
         AsyncControlClient(client.paths),
         known=known,
@@ -164,7 +112,24 @@ def _end_with_server() -> None:
     os._exit(1)
 
 
-def _serve(paths: ClusterPaths, bind: str | None, port: int | None, viewers: int) -> int:
+def _asked(question: Callable[[], dict[str, Any]]) -> Future[dict[str, Any]]:
+    """The answer, waited for by a thread."""
+    from concurrent.futures import Future
+
+    answer: Future[dict[str, Any]] = Future()
+
+    def wait() -> None:
+        try:
+            answer.set_result(question())
+        except BaseException as error:
+            answer.set_exception(error)
+
+    threading.Thread(target=wait, daemon=True).start()
+    return answer
+
+
+def serve_web(paths: ClusterPaths, bind: str | None, port: int | None, viewers: int) -> int:
+    """Serve it to browsers until Ctrl-C."""
     from etcd_sandbox.cli import output
     from etcd_sandbox.cli.waiting import heeded
 

@@ -18,6 +18,7 @@ class Lean(NamedTuple):
 
     place: str
     flags: Mapping[str, str]
+    has_json: bool = True
 
 
 COMMANDS = {
@@ -25,6 +26,7 @@ COMMANDS = {
         "etcd_sandbox.cli.status:show",
         {"-w": "watch", "--watch": "watch", "--hash": "with_hash"},
     ),
+    "dashboard": Lean("etcd_sandbox.cli.dashboard:look", {"--owned": "owned"}, has_json=False),
 }
 
 _COMMON = {
@@ -57,7 +59,7 @@ def understood(args: Sequence[str]) -> Callable[[], object] | None:
             flags.add(command.flags[word])
         else:
             return None
-    if command is None:
+    if command is None or ("json" in common and not command.has_json):
         return None
     module, _, function = command.place.partition(":")
     options = {flag: flag in flags for flag in command.flags.values()}

@@ -1,4 +1,4 @@
-"""`ls`: every cluster that has a state directory, running or not; and the options of `status`."""
+"""`ls`: every cluster that has a state directory, running or not; and the options of `status` and `dashboard`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import click
 
 from etcd_sandbox.cli import diagnostics, output
 from etcd_sandbox.cli.output import FAINT, GOOD, ODD, Painted
+from etcd_sandbox.cli.params import WHOLE, Parsed, WholeRange, parse_port
 from etcd_sandbox.cli.settings import common, settings
-from etcd_sandbox.errors import EXIT_DONE, EXIT_FAILED, SandboxError
-from etcd_sandbox.model.spec import members_of
+from etcd_sandbox.errors import EXIT_DONE, EXIT_FAILED, InputError, SandboxError
 from etcd_sandbox.paths import ClusterPaths, is_there
+
+VIEWERS_AT_ONCE = 10
 
 
 @click.command("status")
@@ -26,6 +28,64 @@ def status(watch: bool, with_hash: bool) -> None:
     from etcd_sandbox.cli.status import show
 
     show(watch=watch, with_hash=with_hash)
+
+
+def _web_port(text: str) -> int:
+    """A port; 0 and `auto` are any free one, 0."""
+    port = 0 if text == "0" else parse_port(text)
+    return 0 if isinstance(port, str) else port
+
+
+@click.command("dashboard")
+@click.option("--web", is_flag=True, help="Serve it to browsers, at a secret URL that is printed.")
+@click.option(
+    "--bind",
+    metavar="ADDRESS",
+    help="With --web: where to listen, instead of on 127.0.0.1 for this machine alone.",
+)
+@click.option(
+    "--port",
+    type=Parsed("port", _web_port),
+    metavar="PORT",
+    help="With --web: the port, or 'auto' for a free one; 8379, if it is free, when not given.",
+)
+@click.option(
+    "--viewers",
+    type=WholeRange(1, 1000),
+    metavar="N",
+    help=f"With --web: how many browsers may show it at once, {VIEWERS_AT_ONCE} when not given; each costs some 45 MiB.",
+)
+@click.option(
+    "--owned", is_flag=True, hidden=True, help="Ask at the end what becomes of the cluster."
+)
+@click.option("--notices", type=WHOLE, hidden=True, help="Where lines to be shown come from.")
+@common()
+def dashboard(
+    web: bool,
+    bind: str | None,
+    port: int | None,
+    viewers: int | None,
+    owned: bool,
+    notices: int | None,
+) -> int:
+    """Watch a running cluster and act on it: members, elections, outages, logs.
+
+    Leaving it, or its end in whatever way, changes nothing of the cluster.
+    """
+    from etcd_sandbox.cli import dashboard as its
+
+    given = (("--bind", bind), ("--port", port), ("--viewers", viewers))
+    of_web = next((name for name, value in given if value is not None), None)
+    if not web and of_web is not None:
+        raise InputError(
+            f"{of_web} is for the dashboard in a browser",
+            hint="etcd-sandbox dashboard --web",
+        )
+    if web:
+        from etcd_sandbox.cli.choice import running
+
+        return its.serve_web(running().paths, bind, port, viewers or VIEWERS_AT_ONCE)
+    return its.look(owned=owned, notices=notices)
 
 
 @click.command("ls")
@@ -70,6 +130,7 @@ def described(paths: ClusterPaths) -> dict[str, Any] | None:
     """One cluster by its files; None for a directory that never held a plan."""
     from etcd_sandbox.host.clusterlock import is_running
     from etcd_sandbox.host.planfile import recorded_plan
+    from etcd_sandbox.model.spec import members_of
 
     begun = is_there(paths.supervisor)
     state = "running" if is_running(paths) else "died" if begun else "stopped"

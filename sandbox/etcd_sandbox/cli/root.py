@@ -26,7 +26,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "ls": ("etcd_sandbox.cli.ls:ls", "List running and stopped clusters."),
         "status": ("etcd_sandbox.cli.ls:status", "Show the members."),
         "logs": ("etcd_sandbox.cli.logs:logs", "Show log lines, in order of arrival."),
-        "dashboard": ("etcd_sandbox.cli.dashboard:dashboard", "Watch a cluster and act on it."),
+        "dashboard": ("etcd_sandbox.cli.ls:dashboard", "Watch a cluster and act on it."),
         "events": (
             "etcd_sandbox.cli.logs:events",
             "Show what happened: starts, exits, elections.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import product
 
 import pytest
-from etcd_sandbox.cli import lean, main, status
+from etcd_sandbox.cli import dashboard, lean, main, status
 from etcd_sandbox.cli.settings import settings
 
 EVERYDAY = ["", "-c two", "--cluster two -q", "--json --no-color", "-v", "-c three -c two --quiet"]
@@ -23,27 +23,36 @@ AFTER = [
     "-- --json",
     "infra1",
     "--no-colour",
+    "--owned",
+    "--owned --notices 5",
+    "--web",
 ]
 
 
 @pytest.fixture
 def shown(monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """What `status` was called with, and under which settings."""
+    """What the commands were called with, and under which settings."""
     calls: list[object] = []
-    monkeypatch.setattr(
-        status, "show", lambda **options: calls.append((options, dict(vars(settings()))))
-    )
+
+    def called(**options: object) -> None:
+        given = {name: value for name, value in options.items() if value is not None}
+        calls.append((given, dict(vars(settings()))))
+
+    monkeypatch.setattr(status, "show", called)
+    monkeypatch.setattr(dashboard, "look", called)
     return calls
 
 
+@pytest.mark.parametrize("command", lean.COMMANDS)
 @pytest.mark.parametrize(("before", "after"), list(product(BEFORE, AFTER)))
 def test_what_is_understood_means_the_same_to_click(
     before: str,
+    command: str,
     after: str,
     shown: list[object],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    words = [*before.split(), "status", *after.split()]
+    words = [*before.split(), command, *after.split()]
     if lean.understood(words) is None:
         return
     main.run(words)
@@ -56,3 +65,8 @@ def test_what_is_understood_means_the_same_to_click(
 @pytest.mark.parametrize(("before", "after"), list(product(EVERYDAY, EVERYDAY)))
 def test_everyday_lines_are_understood(before: str, after: str) -> None:
     assert lean.understood([*before.split(), "status", *after.split()]) is not None
+
+
+def test_a_dashboard_without_options_is_understood() -> None:
+    assert lean.understood(["dashboard"]) is not None
+    assert lean.understood(["dashboard", "--json"]) is None

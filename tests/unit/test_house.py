@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import tomllib
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
@@ -81,3 +82,60 @@ def test_no_file_is_longer_than_one_can_have_in_ones_head() -> None:
         if len(path.read_text().splitlines()) > LONGEST
     }
     assert sorted(long) == sorted(STILL_LONGER)
+
+
+WAYS = ("plan/ways/", "cluster/ways/", "inputs/options.py", "model/")
+"""Where a way to start has its halves and its options; the model has the words themselves and their types."""
+
+OTHER_SENSES = {
+    # Flags that etcd has, by their names.
+    "config/profileflags.py": "etcd's flags, and the hint that names the way",
+    "etcd/flags.py": "etcd's flags",
+    "etcd/memberflags.py": "etcd's flags",
+    "plan/joining.py": "etcd's flags",
+    # Processes and names of the machine.
+    "export/compose.py": "the service of Compose that is our discovery service, with its own way to register",
+    "export/profile.py": "the records that come from a user's file",
+    "export/dnsmasq.py": "the exported records are those of the cluster where it has some",
+    "export/exported.py": "etcd's flags, and the hint that names the way",
+    "cli/doctor.py": "the finding about the machine's DNS",
+    "learn/needs.py": "the words of lessons: what a lesson needs of the machine",
+    "host/etcdctl.py": "reads a plan's JSON without its types, for the sake of the start",
+    "plan/recorded.py": "the words of plans that older versions have written",
+    # What readers are told of each way; the registry of such words has one line a way.
+    "words/shown.py": "what status says of each way",
+    "learn/sentences.py": "what a lesson says of each way",
+    # The option list's other half: what an option's value is turned into before planning.
+    "inputs/ways.py": "what is asked for and found before a way is planned",
+}
+"""Files that name such a word in a sense of their own, with that sense. None is to come."""
+
+
+def _names_a_way(node: ast.AST) -> bool:
+    words = ("static", "discovery", "dns")
+    match node:
+        case ast.Attribute(value=ast.Name(id="Bootstrap"), attr=name):
+            return name.lower() in words
+        case ast.Attribute(value=ast.Name(id="Service"), attr=name):
+            return name.lower() in words
+        case ast.Attribute(value=ast.Name(id="spec" | "running" | "wanted"), attr=name):
+            return name in words
+        case ast.Attribute(value=ast.Call(func=ast.Name(id="way_of")), attr=name):
+            return name in words
+        case ast.Compare(left=ast.Attribute(attr=name), comparators=[ast.Constant(value=None)]):
+            return name in words
+        case ast.Compare(left=ast.Name(id=name), comparators=[ast.Constant(value=None)]):
+            return name in words
+        case ast.Constant(value=str(text)):
+            return text in words
+    return False
+
+
+def test_a_way_to_start_is_named_in_its_two_halves_and_the_option_list_only() -> None:
+    found = {
+        str(path.relative_to(PACKAGE))
+        for path in PACKAGE.rglob("*.py")
+        if any(map(_names_a_way, ast.walk(ast.parse(path.read_text()))))
+    }
+    elsewhere = {file for file in found if not file.startswith(WAYS)}
+    assert sorted(elsewhere) == sorted(OTHER_SENSES)

@@ -25,7 +25,7 @@ from etcd_sandbox.inputs.olddata import refuse_foreign_data
 from etcd_sandbox.inputs.options import DECLARED, DEFAULT_MEMBERS, Options, check_together
 from etcd_sandbox.inputs.plan import plan_up
 from etcd_sandbox.model.access import Credentials
-from etcd_sandbox.model.bootstrap import Bootstrap
+from etcd_sandbox.model.bootstrap import DEFAULT_BOOTSTRAP
 from etcd_sandbox.model.spec import SourceKind
 from etcd_sandbox.paths import ClusterPaths, cluster_paths, working_directory
 from etcd_sandbox.plan.ways import way_of
@@ -74,7 +74,7 @@ class Wishes(Struct, frozen=True, kw_only=True):
                 "themselves where the data is",
                 hint="use members or profile",
             )
-        if self.restore is not None and self.bootstrap not in (None, Bootstrap.STATIC):
+        if self.restore is not None and self.bootstrap not in (None, DEFAULT_BOOTSTRAP):
             raise InputError(
                 "members that are restored from a snapshot know each other",
                 hint="leave out bootstrap",

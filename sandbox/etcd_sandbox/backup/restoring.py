@@ -36,7 +36,7 @@ from etcd_sandbox.inputs.caller import Caller, Planned
 from etcd_sandbox.inputs.olddata import refuse_foreign_data
 from etcd_sandbox.inputs.options import Options
 from etcd_sandbox.inputs.plan import plan_up
-from etcd_sandbox.model.bootstrap import Bootstrap
+from etcd_sandbox.model.bootstrap import DEFAULT_BOOTSTRAP
 from etcd_sandbox.model.spec import ClusterSpec, EtcdBinary, MemberProcess, MemberSpec, PastKind
 from etcd_sandbox.paths import ClusterPaths, existing_parent
 from etcd_sandbox.plan.generated import default_token
@@ -156,7 +156,7 @@ def _asked(options: Options, facts: SnapshotFacts, cluster: str, caller: Caller)
         members=members,
         etcd=options.etcd if options.profile is not None else _etcd(options, facts, caller),
         # A restored member knows the others: nobody has to introduce them.
-        bootstrap=Bootstrap.STATIC.value,
+        bootstrap=DEFAULT_BOOTSTRAP.value,
         token=f"{default_token(cluster)}-{secrets.token_hex(4)}",
     )
 

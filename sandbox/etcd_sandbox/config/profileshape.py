@@ -11,7 +11,7 @@ from etcd_sandbox.config.profileflags import Flag, refusal_of
 from etcd_sandbox.config.tomlplace import place_in
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.model.access import Credentials
-from etcd_sandbox.model.bootstrap import Bootstrap
+from etcd_sandbox.model.bootstrap import DEFAULT_BOOTSTRAP, NEEDED_BY, Bootstrap
 from etcd_sandbox.model.selector import check_name, process_name
 from etcd_sandbox.model.spec import After, ContainerNetwork, Restart, Runtime, Stdin
 from etcd_sandbox.model.suggest import did_you_mean
@@ -32,7 +32,7 @@ class ClusterTable(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
     members: int | None = None
     etcd: str = ""
-    bootstrap: Bootstrap = Bootstrap.STATIC
+    bootstrap: Bootstrap = DEFAULT_BOOTSTRAP
     runtime: Runtime = Runtime.PROCESS
     discovery: str = ""
     discovery_token: str = ""
@@ -145,10 +145,10 @@ def _check_cluster(profile: Profile) -> None:
     if cluster.discovery_size is not None:
         _in_range(profile, cluster.discovery_size, 1, MEMBERS_LIMIT, "cluster", "discovery_size")
     for key, fits, needed in (
-        ("discovery", cluster.bootstrap is Bootstrap.DISCOVERY, 'bootstrap = "discovery"'),
-        ("discovery_token", cluster.bootstrap is Bootstrap.DISCOVERY, 'bootstrap = "discovery"'),
-        ("discovery_size", cluster.bootstrap is Bootstrap.DISCOVERY, 'bootstrap = "discovery"'),
-        ("dns_records", cluster.bootstrap is Bootstrap.DNS, 'bootstrap = "dns"'),
+        *(
+            (key, cluster.bootstrap is way, f'bootstrap = "{way}"')
+            for key, way in NEEDED_BY.items()
+        ),
         ("image", cluster.runtime is not Runtime.PROCESS, 'runtime = "podman"'),
         ("image_from_binary", cluster.runtime is not Runtime.PROCESS, 'runtime = "podman"'),
         ("container_network", cluster.runtime is not Runtime.PROCESS, 'runtime = "podman"'),

@@ -22,16 +22,18 @@ from etcd_sandbox.export.exported import (
     refuse_others_ways,
     require_members,
 )
-from etcd_sandbox.model.bootstrap import Bootstrap, DiscoverySpec
+from etcd_sandbox.model.bootstrap import DiscoverySpec
 from etcd_sandbox.model.spec import ClusterSpec, MemberProcess, MemberSpec, Restart, Service
 from etcd_sandbox.plan.contained import BUILT_IMAGE, OFFICIAL_IMAGE
 from etcd_sandbox.plan.memberoptions import port_of
+from etcd_sandbox.plan.ways import way_of
 from etcd_sandbox.plan.ways.discovery import service_binary
 
 OFFICIAL_PROGRAM = "/usr/local/bin/etcd"
 
 _CLIENT, _PEER, _DATA, _NETWORK = 2379, 2380, "/etcd-data", "etcd"
 _REGISTER = "register"
+_OWN_SERVICE = f"http://{Service.DISCOVERY}:{_CLIENT}"
 _DEFAULT_STOP_S = 10.0
 _FILE_OPTIONS = re.compile(r"-file$|^wal-dir$")
 _ODD = re.compile(r"[^A-Za-z0-9._-]+")
@@ -49,8 +51,8 @@ def compose(spec: ClusterSpec) -> Exported:
         refuse_others_ways(process, Kind.COMPOSE)
         _refuse_files(spec, process)
         services[names[process.name]] = _member(spec, process, names)
-    if spec.discovery is not None and spec.discovery.process:
-        services |= _discovery(spec, spec.discovery)
+    if (discovery := way_of(spec).discovery) and discovery.process:
+        services |= _discovery(spec, discovery)
     volumes: Table = {_volume(name): {} for name, each in services.items() if "volumes" in each}
     document = {"services": services, "volumes": volumes, "networks": {_NETWORK: {}}}
     head = heading(
@@ -88,7 +90,7 @@ def _member(spec: ClusterSpec, process: MemberProcess, names: dict[str, str]) ->
     flags: dict[str, str] = {
         "name": member.name,
         **_listening(service, scheme),
-        **_introduction(spec, member, initial_cluster),
+        **way_of(spec).flags_elsewhere(_OWN_SERVICE, initial_cluster, member.token),
         "logger": "zap",
         "log-outputs": "stderr",
         **({"peer-auto-tls": "true"} if scheme == "https" else {}),
@@ -100,7 +102,7 @@ def _member(spec: ClusterSpec, process: MemberProcess, names: dict[str, str]) ->
         table["restart"] = process.restart.value
     if process.stop_timeout_s != _DEFAULT_STOP_S:
         table["stop_grace_period"] = f"{round(process.stop_timeout_s * 1000)}ms"
-    if spec.discovery is not None and spec.discovery.process:
+    if way_of(spec).own_service:
         table["depends_on"] = {_REGISTER: {"condition": "service_completed_successfully"}}
     return table
 
@@ -145,22 +147,6 @@ def _listening(service: str, scheme: str = "http") -> dict[str, str]:
         "listen-peer-urls": f"{scheme}://0.0.0.0:{_PEER}",
         "initial-advertise-peer-urls": f"{scheme}://{service}:{_PEER}",
     }
-
-
-def _introduction(spec: ClusterSpec, member: MemberSpec, initial_cluster: str) -> dict[str, str]:
-    """What tells a member of the others; DNS records are not for the engine's network."""
-    if (discovery := spec.discovery) is None:
-        return {
-            "initial-cluster": initial_cluster,
-            "initial-cluster-state": "new",
-            "initial-cluster-token": member.token,
-        }
-    own = f"http://{Service.DISCOVERY}:{_CLIENT}"
-    if discovery.token_url:
-        url = discovery.token_url
-        return {"discovery": url.replace(discovery.service, own, 1) if discovery.process else url}
-    service = own if discovery.process else discovery.service
-    return {"discovery-endpoints": urlsplit(service).netloc, "discovery-token": discovery.token}
 
 
 def _discovery(spec: ClusterSpec, discovery: DiscoverySpec) -> Table:
@@ -229,13 +215,7 @@ def _notes(spec: ClusterSpec, names: dict[str, str]) -> list[str]:
         member = process.member
         if names[process.name] != member.name:
             notes.append(f"the service of {member.name} is called {names[process.name]}")
-    if spec.bootstrap is Bootstrap.DNS:
-        notes.append("the members are listed to each other: Compose's own DNS has no SRV records")
-    if (discovery := spec.discovery) is not None and not discovery.process:
-        notes.append(
-            f"the discovery service {discovery.service} must be reachable from containers, and its "
-            "token unused"
-        )
+    notes += way_of(spec).lost_in_containers
     if any(map(is_built, spec.members)):
         notes.append("the members' image was built here: the official one of the version is named")
     return notes

@@ -12,6 +12,7 @@ from etcd_sandbox.errors import InputError
 from etcd_sandbox.model.spec import ClusterSpec, MemberProcess
 from etcd_sandbox.plan.contained import BUILT_IMAGE
 from etcd_sandbox.plan.memberoptions import is_composed, options
+from etcd_sandbox.plan.ways import way_of
 
 _COMPOSED_ALWAYS = {"logger": "zap", "log-outputs": "stderr"}
 
@@ -55,7 +56,7 @@ def require_members(spec: ClusterSpec, kind: Kind) -> None:
 
 def own_options(spec: ClusterSpec, process: MemberProcess) -> dict[str, str]:
     """Those that do not make the cluster: what a profile has in `[etcd]` and `flags`."""
-    added = {"peer-auto-tls": "true"} if spec.dns is not None and spec.dns.tls else {}
+    added = {"peer-auto-tls": "true"} if way_of(spec).peer_scheme == "https" else {}
     added |= _COMPOSED_ALWAYS
     return {
         name: value

@@ -23,7 +23,7 @@ from etcd_sandbox.export.exported import (
     refuse_others_ways,
     require_members,
 )
-from etcd_sandbox.model.bootstrap import Bootstrap
+from etcd_sandbox.model.bootstrap import DnsSpec
 from etcd_sandbox.model.selector import process_name
 from etcd_sandbox.model.spec import (
     ClusterSpec,
@@ -38,6 +38,7 @@ from etcd_sandbox.model.spec import (
 from etcd_sandbox.plan.linked import DIRECT
 from etcd_sandbox.plan.memberoptions import port_of
 from etcd_sandbox.plan.ports import member_ports, ports_from
+from etcd_sandbox.plan.ways import way_of
 
 _WHOLE_NUMBER = re.compile(r"-?[1-9][0-9]{0,17}|0")
 
@@ -88,27 +89,14 @@ def _cluster(spec: ClusterSpec, wish: Callable[[EtcdBinary], str]) -> Table:
         table["members"] = len(spec.members)
     if common := _common_etcd(spec, wish):
         table["etcd"] = common
-    table |= _way(spec) | _runtime(spec)
+    way = way_of(spec).in_profile(spec)
+    table |= {key: value for key, value in way.items() if key != "token"} | _runtime(spec)
     if (block := _port_block(spec)) is not None:
         table["base_port"], table["port_step"] = block
         if len(spec.members) == 1:
             del table["port_step"]
-    if spec.bootstrap is not Bootstrap.DISCOVERY:
-        table["token"] = spec.token
-    return table
-
-
-def _way(spec: ClusterSpec) -> Table:
-    table: Table = {}
-    if spec.bootstrap is not Bootstrap.STATIC:
-        table["bootstrap"] = spec.bootstrap.value
-    if (discovery := spec.discovery) is not None:
-        if not discovery.process:
-            table["discovery"], table["discovery_token"] = discovery.service, discovery.token
-        if discovery.size != len(spec.members):
-            table["discovery_size"] = discovery.size
-    if spec.dns is not None and (records := spec.source.records_path):
-        table["dns_records"] = records
+    if "token" in way:
+        table["token"] = way["token"]
     return table
 
 
@@ -222,17 +210,16 @@ def _unsaid(spec: ClusterSpec) -> tuple[str, ...]:
         notes.append("a profile cannot leave out the links: start it with up --direct -p FILE")
     if len({(process.restart, process.stop_timeout_s) for process in spec.members}) > 1:
         notes.append("the members get the restart policy of the first one")
-    if spec.dns is not None and not spec.source.records_path:
-        notes += _unknown_records(spec)
+    if (dns := way_of(spec).dns) and not spec.source.records_path:
+        notes += _unknown_records(spec, dns)
     if spec.source.kind is SourceKind.PROCFILE:
         notes += _other_than_in_the_procfile(spec)
     return tuple(notes)
 
 
-def _unknown_records(spec: ClusterSpec) -> list[str]:
-    assert spec.dns is not None
+def _unknown_records(spec: ClusterSpec, dns: DnsSpec) -> list[str]:
     own = own_dns(spec)
-    if (set(own.srv), set(own.hosts)) == (set(spec.dns.srv), set(spec.dns.hosts)):
+    if (set(own.srv), set(own.hosts)) == (set(dns.srv), set(dns.hosts)):
         return []
     return [
         f"its DNS records come from a file: add dns_records = FILE (export {Kind.DNSMASQ} prints them)"

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import re
 import shlex
-from base64 import b64encode
 from collections.abc import Iterator
 
 from msgspec import Struct, field
 
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.export.exported import Exported, Kind, heading
-from etcd_sandbox.model.bootstrap import Bootstrap
 from etcd_sandbox.model.spec import (
     After,
     ClusterSpec,
@@ -24,7 +22,6 @@ from etcd_sandbox.model.spec import (
     ProcessSpec,
     Restart,
     Runtime,
-    Service,
     SourceKind,
     Stdin,
 )
@@ -35,6 +32,7 @@ from etcd_sandbox.plan.memberoptions import (
     options,
 )
 from etcd_sandbox.plan.shell import is_simple, shell_argv
+from etcd_sandbox.plan.ways import way_of
 
 _PAUSE = "sleep 0.2"
 _PORT_BASE = 5000
@@ -86,7 +84,7 @@ def _line(spec: ClusterSpec, command: Command) -> str:
     it waits in an assignment. The service's must not, as it is no member.
     """
     if command.service:
-        return f"until {register(spec)}; do {_PAUSE}; done & exec {command.text}"
+        return f"until {way_of(spec).register}; do {_PAUSE}; done & exec {command.text}"
     if not command.until:
         return command.text
     loop = f"until {command.until}; do {_PAUSE}; done"
@@ -104,12 +102,7 @@ def _how_to_run(spec: ClusterSpec, found: tuple[Command, ...]) -> list[str]:
     else:
         lines.append("Each member keeps its data in NAME.etcd of the directory that it is run in;")
         lines.append("that data is bound to the names and ports: delete it to begin anew.")
-    if any(command.service for command in found) and spec.discovery is not None:
-        lines.append(
-            f"The discovery service registers the token for {spec.discovery.size} members itself;"
-        )
-        lines.append("the members wait for that. Delete their data and the service's together.")
-    return lines
+    return [*lines, *way_of(spec).about_service]
 
 
 def _port_base(found: tuple[Command, ...]) -> int:
@@ -152,7 +145,7 @@ def _started(spec: ClusterSpec, command: Command) -> str:
     log = shlex.quote(f"{command.name}.log")
     lines = " \\\n  ".join(shlex.quote(word) for word in words)
     text = f'{wait}{lines} >{log} 2>&1 &\npids="$pids $!"\n\n'
-    return text + _until(register(spec)) + "\n" if command.service else text
+    return text + _until(way_of(spec).register) + "\n" if command.service else text
 
 
 def _until(condition: str) -> str:
@@ -213,10 +206,9 @@ def commands(spec: ClusterSpec, kind: Kind, on_path: str) -> tuple[Command, ...]
 
     Raises InputError for members that need a DNS server of ours.
     """
-    if spec.dns is not None:
+    if why := way_of(spec).why_no_commands:
         raise InputError(
-            f"{kind} cannot hold a cluster that is bootstrapped by DNS: its members need a DNS "
-            "server at port 53 and, each of them, a private /etc/resolv.conf",
+            f"{kind} cannot hold a cluster that is bootstrapped by DNS: {why}",
             hint=f"etcd-sandbox export {Kind.DNSMASQ} prints the records for real use; etcd-sandbox "
             f"export {kind} -n {len(spec.members)} lists the members to each other",
         )
@@ -237,50 +229,11 @@ def unsaid(spec: ClusterSpec, kind: Kind) -> tuple[str, ...]:
         )
     if any(process.container and process.container.network for process in spec.members):
         notes.append("member IDs differ there: they are made of peer URLs, which are on 127.0.0.1")
-    if spec.discovery is not None and not spec.discovery.process:
-        notes.append(
-            f"the token {spec.discovery.token} at {spec.discovery.service} is good for one cluster: "
-            f"where this one has used it up, register another for the {kind}"
-        )
-    return tuple(notes)
-
-
-def register(spec: ClusterSpec) -> str:
-    """The command that registers the token at our own discovery service; may be repeated."""
-    discovery = spec.discovery
-    assert discovery is not None
-    quiet = ("curl", "-fsS", "-o", "/dev/null")
-    if discovery.token_url:
-        url = f"{discovery.token_url}/_config/size"
-        return shlex.join((*quiet, "-X", "PUT", url, "-d", f"value={discovery.size}"))
-    key, value = _base64(_size_key(discovery.token)), _base64(str(discovery.size))
-    body = f'{{"key": "{key}", "value": "{value}"}}'
-    return shlex.join((*quiet, f"{discovery.service}/v3/kv/put", "-d", body))
-
-
-def is_registered(spec: ClusterSpec) -> str:
-    """The command that fails until the token is registered at our own discovery service."""
-    discovery = spec.discovery
-    assert discovery is not None
-    if discovery.token_url:
-        return shlex.join(("curl", "-fs", "-o", "/dev/null", f"{discovery.token_url}/_config/size"))
-    body = f'{{"key": "{_base64(_size_key(discovery.token))}"}}'
-    asked = shlex.join(("curl", "-fs", f"{discovery.service}/v3/kv/range", "-d", body))
-    # An answer about a key that is not there is an answer without "kvs".
-    return f"{asked} | grep -q kvs"
-
-
-def _size_key(token: str) -> str:
-    """etcd 3.6: `server/etcdserver/api/v3discovery/discovery.go`."""
-    return f"/_etcd/registry/{token}/_config/size"
-
-
-def _base64(text: str) -> str:
-    return b64encode(text.encode()).decode()
+    return (*notes, *way_of(spec).lost_in_commands(kind))
 
 
 def _command(spec: ClusterSpec, process: ProcessSpec, on_path: str) -> Command:
-    if process.service is Service.DISCOVERY:
+    if process.name == way_of(spec).own_service:
         binary = next(_binaries(spec))
         flags = dict(process.flags)
         return Command(name=process.name, words=_words(spec, binary, on_path, flags), service=True)
@@ -305,11 +258,10 @@ def _composed(spec: ClusterSpec, process: MemberProcess, on_path: str) -> Comman
     assert member.etcd is not None
     if member.link is not None:
         flags["listen-peer-urls"] = member.link.listen_url
-    waits = spec.bootstrap is Bootstrap.DISCOVERY and any(spec.services)
     return Command(
         name=process.name,
         words=_words(spec, member.etcd, on_path, flags),
-        until=is_registered(spec) if waits else "",
+        until=way_of(spec).is_registered,
         member=member.name,
     )
 

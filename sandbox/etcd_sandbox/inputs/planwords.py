@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from etcd_sandbox.inputs.caller import Caller
-from etcd_sandbox.model.bootstrap import Bootstrap
 from etcd_sandbox.model.spec import ClusterSpec, Runtime
 
 MOST_NAMED = 25
@@ -26,7 +25,7 @@ def contents(spec: ClusterSpec) -> str:
     if others:
         kind = "process" if len(others) == 1 else "processes"
         parts.append(f"{len(others)} {kind}: {_named(others)}")
-    if spec.bootstrap is not Bootstrap.STATIC:
+    if not spec.bootstrap.is_list:
         parts.append(f"bootstrapped by {spec.bootstrap.value}")
     if spec.runtime is not Runtime.PROCESS:
         parts.append(f"in {spec.runtime.value} containers")

@@ -15,7 +15,7 @@ from etcd_sandbox.config.profile import Profile
 from etcd_sandbox.config.profileshape import ClusterTable
 from etcd_sandbox.etcd.datadir import has_data
 from etcd_sandbox.inputs.options import DECLARED, Option, Options, check_way
-from etcd_sandbox.model.bootstrap import Bootstrap, DiscoverySpec
+from etcd_sandbox.model.bootstrap import DEFAULT_BOOTSTRAP, Bootstrap, DiscoverySpec
 from etcd_sandbox.model.spec import ClusterSpec, ContainerNetwork, Runtime
 from etcd_sandbox.plan.contained import Engine
 from etcd_sandbox.plan.ways.dns import private_mount
@@ -70,10 +70,10 @@ def _bootstrap(options: Options, profile: Profile) -> Bootstrap:
     """The way; an option that only one way has asks for it."""
     if options.bootstrap is not None:
         return Bootstrap(options.bootstrap)
-    if profile.cluster.bootstrap is not Bootstrap.STATIC:
+    if not profile.cluster.bootstrap.is_list:
         return profile.cluster.bootstrap
     ways = (DECLARED[name].bootstrap for name in options.given())
-    return next((way for way in ways if way is not None), Bootstrap.STATIC)
+    return next((way for way in ways if way is not None), DEFAULT_BOOTSTRAP)
 
 
 def means_for(

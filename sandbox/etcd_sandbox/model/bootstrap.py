@@ -20,6 +20,17 @@ class Bootstrap(StrEnum):
         return self is Bootstrap.STATIC
 
 
+DEFAULT_BOOTSTRAP = Bootstrap.STATIC
+
+NEEDED_BY = {
+    "discovery": Bootstrap.DISCOVERY,
+    "discovery_token": Bootstrap.DISCOVERY,
+    "discovery_size": Bootstrap.DISCOVERY,
+    "dns_records": Bootstrap.DNS,
+}
+"""By its name in a profile and in Python: which way an option belongs to."""
+
+
 class DiscoveryProtocol(StrEnum):
     """v2 is spoken by etcd 3.4 to 3.6, and served by 3.4 and 3.5; v3 is spoken from 3.6 on and served by all."""
 

@@ -171,8 +171,7 @@ def _refused(running: ClusterSpec, wanted: ClusterSpec, moved: Sequence[Moved]) 
 
 
 def _introduction(spec: ClusterSpec) -> tuple[Bootstrap, str]:
-    way = way_of(spec)
-    return spec.bootstrap, way.discovery.token if way.discovery else ""
+    return spec.bootstrap, way_of(spec).single_use
 
 
 def _membership(spec: ClusterSpec, other: ClusterSpec) -> set[tuple[str, bool, str]]:

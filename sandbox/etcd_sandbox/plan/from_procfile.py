@@ -13,7 +13,7 @@ from etcd_sandbox.errors import InputError
 from etcd_sandbox.etcd.flags import unknown_flags, value_problems
 from etcd_sandbox.etcd.memberflags import MemberFlags, log_files, read_flags
 from etcd_sandbox.etcd.membership import member_id
-from etcd_sandbox.model.bootstrap import Bootstrap
+from etcd_sandbox.model.bootstrap import DEFAULT_BOOTSTRAP, Bootstrap
 from etcd_sandbox.model.selector import ROLE_WORDS
 from etcd_sandbox.model.spec import (
     ClusterSpec,
@@ -103,7 +103,7 @@ def plan_procfile(
         source=source,
         processes=tuple(processes),
         token=next((each.member.token for each in processes if each.member), ""),
-        bootstrap=plan.bootstraps[0] if plan.bootstraps else Bootstrap.STATIC,
+        bootstrap=plan.bootstraps[0] if plan.bootstraps else DEFAULT_BOOTSTRAP,
         wanted=resolve_wanted(wanted, processes),
         exit_on_error=exit_on_error,
         notes=(*procfile.warnings, *plan.notes),

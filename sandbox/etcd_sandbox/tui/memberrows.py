@@ -10,7 +10,6 @@ from msgspec.structs import asdict, replace
 from rich.cells import cell_len
 
 from etcd_sandbox.model.access import WANTS_USER
-from etcd_sandbox.model.bootstrap import Bootstrap
 from etcd_sandbox.model.fault import LinkFault, LinkFaultKind, Pair, Rule, rules_of
 from etcd_sandbox.model.spec import Runtime
 from etcd_sandbox.model.state import (
@@ -111,7 +110,7 @@ def _bootstrap(bootstrap: BootstrapStatus) -> list[str]:
         and len(bootstrap.registered) < bootstrap.size
     ):
         words.append(f"discovery: {len(bootstrap.registered)} of {bootstrap.size} registered")
-    elif bootstrap.way is not Bootstrap.STATIC:
+    elif not bootstrap.way.is_list:
         words.append(f"by {bootstrap.way.value}")
     return words + (
         [f"{bootstrap.runtime.value} containers"] * (bootstrap.runtime is not Runtime.PROCESS)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
+from etcd_sandbox.model.bootstrap import DEFAULT_BOOTSTRAP
 from etcd_sandbox.model.event import Kind
 from etcd_sandbox.model.service import UNNOTICED_S
 
@@ -214,8 +215,8 @@ def _alarm(verb: str) -> Callable[[Event], str]:
 def _ready(event: Event) -> str:
     seconds = event.get("ready_s", event.get("after_s"))
     words = "cluster ready" + (f" in {seconds:.2f} s" if isinstance(seconds, int | float) else "")
-    way = event.get("bootstrap", "static")
-    if way != "static":
+    way = event.get("bootstrap", DEFAULT_BOOTSTRAP)
+    if way != DEFAULT_BOOTSTRAP:
         words += f", bootstrapped by {way}"
     return "; ".join([*event.get("warnings", ()), words])
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -77,6 +79,78 @@ class Discovery(Static):
     def ports(self) -> frozenset[int]:
         service = urlsplit(self.discovery.service).port or 0
         return frozenset(range(service, service + PORTS_PER_MEMBER))
+
+    @property
+    def own_service(self) -> str:
+        return self.discovery.process
+
+    @property
+    def register(self) -> str:
+        discovery, quiet = self.discovery, ("curl", "-fsS", "-o", "/dev/null")
+        if discovery.token_url:
+            url = f"{discovery.token_url}/_config/size"
+            return shlex.join((*quiet, "-X", "PUT", url, "-d", f"value={discovery.size}"))
+        key, value = _base64(_size_key(discovery.token)), _base64(str(discovery.size))
+        body = f'{{"key": "{key}", "value": "{value}"}}'
+        return shlex.join((*quiet, f"{discovery.service}/v3/kv/put", "-d", body))
+
+    @property
+    def is_registered(self) -> str:
+        discovery = self.discovery
+        if not discovery.process:
+            return ""
+        if discovery.token_url:
+            url = f"{discovery.token_url}/_config/size"
+            return shlex.join(("curl", "-fs", "-o", "/dev/null", url))
+        body = f'{{"key": "{_base64(_size_key(discovery.token))}"}}'
+        asked = shlex.join(("curl", "-fs", f"{discovery.service}/v3/kv/range", "-d", body))
+        # An answer about a key that is not there is an answer without "kvs".
+        return f"{asked} | grep -q kvs"
+
+    @property
+    def about_service(self) -> tuple[str, ...]:
+        if not self.discovery.process:
+            return ()
+        return (
+            f"The discovery service registers the token for {self.discovery.size} members itself;",
+            "the members wait for that. Delete their data and the service's together.",
+        )
+
+    @property
+    def single_use(self) -> str:
+        return self.discovery.token
+
+    def flags_elsewhere(self, service: str, initial_cluster: str, token: str) -> dict[str, str]:
+        discovery = self.discovery
+        place = service if discovery.process else discovery.service
+        if discovery.token_url:
+            return {"discovery": discovery.token_url.replace(discovery.service, place, 1)}
+        return {"discovery-endpoints": urlsplit(place).netloc, "discovery-token": discovery.token}
+
+    def lost_in_commands(self, kind: str) -> tuple[str, ...]:
+        if self.discovery.process:
+            return ()
+        return (
+            f"the token {self.discovery.token} at {self.discovery.service} is good for one cluster: "
+            f"where this one has used it up, register another for the {kind}",
+        )
+
+    @property
+    def lost_in_containers(self) -> tuple[str, ...]:
+        if self.discovery.process:
+            return ()
+        return (
+            f"the discovery service {self.discovery.service} must be reachable from containers, and "
+            "its token unused",
+        )
+
+    def in_profile(self, spec: ClusterSpec) -> dict[str, str | int]:
+        discovery, table = self.discovery, dict[str, str | int](bootstrap=self.bootstrap.value)
+        if not discovery.process:
+            table["discovery"], table["discovery_token"] = discovery.service, discovery.token
+        if discovery.size != len(spec.members):
+            table["discovery_size"] = discovery.size
+        return table
 
     @property
     def used_up(self) -> str:
@@ -212,3 +286,12 @@ def _size_notes(
         )
         for name, binary in members[discovery.places :]
     )
+
+
+def _size_key(token: str) -> str:
+    """etcd 3.6: `server/etcdserver/api/v3discovery/discovery.go`."""
+    return f"/_etcd/registry/{token}/_config/size"
+
+
+def _base64(text: str) -> str:
+    return b64encode(text.encode()).decode()

@@ -92,6 +92,21 @@ class Dns(Static):
         return tls_notes(self.dns, request.binaries)
 
     @property
+    def why_no_commands(self) -> str:
+        return (
+            "its members need a DNS server at port 53 and, each of them, a private /etc/resolv.conf"
+        )
+
+    @property
+    def lost_in_containers(self) -> tuple[str, ...]:
+        return ("the members are listed to each other: Compose's own DNS has no SRV records",)
+
+    def in_profile(self, spec: ClusterSpec) -> dict[str, str | int]:
+        records = spec.source.records_path
+        own = {"dns_records": records} if records else {}
+        return {"bootstrap": self.bootstrap.value, **own, **super().in_profile(spec)}
+
+    @property
     def lines(self) -> tuple[str, ...]:
         return dig_lines(self.dns)
 

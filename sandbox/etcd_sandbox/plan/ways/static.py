@@ -78,6 +78,57 @@ class Static:
         return ""
 
     @property
+    def own_service(self) -> str:
+        """The process of ours at which members must be registered before they start; empty for none."""
+        return ""
+
+    @property
+    def register(self) -> str:
+        """The command that registers them there, which may be repeated."""
+        return ""
+
+    @property
+    def is_registered(self) -> str:
+        """The command that fails until they are."""
+        return ""
+
+    @property
+    def about_service(self) -> tuple[str, ...]:
+        """What readers of commands should know of our service, in lines."""
+        return ()
+
+    @property
+    def single_use(self) -> str:
+        """What introduces one cluster only; empty for a way that any cluster can go."""
+        return ""
+
+    def flags_elsewhere(self, service: str, initial_cluster: str, token: str) -> dict[str, str]:
+        """What a member is told in containers whose engine has a network, where our service is at `service`."""
+        return {
+            "initial-cluster": initial_cluster,
+            "initial-cluster-state": "new",
+            "initial-cluster-token": token,
+        }
+
+    @property
+    def why_no_commands(self) -> str:
+        """Why commands alone cannot bring the members up; empty where they can."""
+        return ""
+
+    def lost_in_commands(self, kind: str) -> tuple[str, ...]:
+        """What commands leave out, a sentence each."""
+        return ()
+
+    @property
+    def lost_in_containers(self) -> tuple[str, ...]:
+        """What containers of another engine leave out, a sentence each."""
+        return ()
+
+    def in_profile(self, spec: ClusterSpec) -> dict[str, str | int]:
+        """What `[cluster]` says of the way."""
+        return {"token": spec.token}
+
+    @property
     def lines(self) -> tuple[str, ...]:
         """Commands that show what the members are told."""
         return ()

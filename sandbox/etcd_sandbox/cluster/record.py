@@ -16,7 +16,7 @@ from etcd_sandbox.host.planfile import recorded_plan
 from etcd_sandbox.model.spec import ClusterSpec, SourceKind
 from etcd_sandbox.model.state import LeftOff
 from etcd_sandbox.paths import ClusterPaths
-from etcd_sandbox.plan.identity import mismatch
+from etcd_sandbox.plan.recorded import mismatch
 
 if TYPE_CHECKING:
     from etcd_sandbox.etcd.answers import StatusAnswer

@@ -13,7 +13,7 @@ from etcd_sandbox.errors import InputError
 from etcd_sandbox.etcd.datadir import has_data
 from etcd_sandbox.model.spec import SourceKind
 from etcd_sandbox.model.state import LeftOff
-from etcd_sandbox.plan.identity import mismatch
+from etcd_sandbox.plan.recorded import mismatch
 
 if TYPE_CHECKING:
     from etcd_sandbox.model.spec import ClusterSpec, MemberSpec

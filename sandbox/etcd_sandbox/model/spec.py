@@ -194,7 +194,7 @@ class ProcessSpec(Struct, frozen=True, kw_only=True, tag_field="kind", tag="proc
     A `service` is no member, but members need it: it starts before them. With a `container`,
     `argv` runs that container and stays until it ends. `flags` are what an etcd is told whose command
     we compose, by name and in order, and `wrapper` the words before that etcd: `argv` is rendered
-    from them (`plan.composed`). Both are empty for any other command.
+    from them (`plan.contained`). Both are empty for any other command.
     """
 
     name: str

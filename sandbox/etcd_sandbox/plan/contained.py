@@ -1,14 +1,17 @@
-"""Puts a process into a container: the engine's command line around its own."""
+"""How an etcd that is ours is executed: its flags are a dict, argv is rendered from them, and an engine's words stand before it."""
 
 from __future__ import annotations
 
 import re
+import shlex
+from collections.abc import Mapping
 from pathlib import Path
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from etcd_sandbox.errors import InputError
+from etcd_sandbox.etcd.flags import compose
 from etcd_sandbox.model.spec import (
     CLUSTER_LABEL,
     AnyProcess,
@@ -18,8 +21,9 @@ from etcd_sandbox.model.spec import (
     ProcessSpec,
     Runtime,
 )
-from etcd_sandbox.plan.composed import composed
 
+_LOOPBACK, _ANYWHERE = "//127.0.0.1:", "//0.0.0.0:"
+_LISTEN = ("listen-client-urls", "listen-peer-urls", "listen-metrics-urls")
 _NAME = re.compile(r"[A-Za-z0-9_.-]+\Z")
 
 
@@ -47,6 +51,23 @@ class Engine(Struct, frozen=True, kw_only=True):
     def is_apart(self) -> bool:
         """Containers reach each other on a network of their own, by their names."""
         return self.network is ContainerNetwork.PUBLISHED
+
+
+def composed(process: AnyProcess, program: str, flags: Mapping[str, str]) -> AnyProcess:
+    """The process as it executes the etcd at `program` with these flags, within what wraps it."""
+    container = process.container
+    heard = {
+        # Ports are published to the container's own address, not to its loopback.
+        name: value.replace(_LOOPBACK, _ANYWHERE) if name in _LISTEN else value
+        for name, value in flags.items()
+    }
+    arguments = compose("", heard if container and container.network else flags)[1:]
+    return replace(
+        process,
+        flags=dict(flags),
+        argv=(*process.wrapper, container.image if container else program, *arguments),
+        shown=shlex.join(compose(program, flags)),
+    )
 
 
 def container_name(cluster: str, name: str) -> str:

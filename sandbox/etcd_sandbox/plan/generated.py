@@ -24,8 +24,7 @@ from etcd_sandbox.model.spec import (
     Source,
 )
 from etcd_sandbox.plan import ways
-from etcd_sandbox.plan.composed import composed
-from etcd_sandbox.plan.contained import Engine, in_container
+from etcd_sandbox.plan.contained import Engine, composed, in_container
 from etcd_sandbox.plan.joining import joining
 from etcd_sandbox.plan.linked import APART, DIRECT
 from etcd_sandbox.plan.memberargv import ENV_DROP, as_profiled, check_contained, member_flags

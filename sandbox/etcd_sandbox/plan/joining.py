@@ -23,7 +23,7 @@ from etcd_sandbox.model.spec import (
     ProcessSpec,
     members_of,
 )
-from etcd_sandbox.plan.composed import composed
+from etcd_sandbox.plan.contained import composed
 from etcd_sandbox.plan.memberargv import ENV_DROP
 from etcd_sandbox.plan.memberoptions import is_composed, options
 from etcd_sandbox.plan.ports import PORT_LIMIT, PORTS_PER_MEMBER

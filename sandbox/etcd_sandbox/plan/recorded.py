@@ -1,4 +1,7 @@
-"""A plan as JSON, on disk or as a running supervisor answers it: older shapes are read as today's."""
+"""A plan as JSON, on disk or as a running supervisor answers it: older shapes are read as today's.
+
+A recorded plan tells what etcd's data is bound to, and so whether another plan can go on with that data.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,14 @@ from typing import Any
 import msgspec
 
 from etcd_sandbox.errors import SandboxError
-from etcd_sandbox.model.spec import PLAN_SCHEMA, RECORDS_FILE, VARIABLES_FILE, ClusterSpec, Service
+from etcd_sandbox.model.spec import (
+    PLAN_SCHEMA,
+    RECORDS_FILE,
+    VARIABLES_FILE,
+    ClusterSpec,
+    MemberSpec,
+    Service,
+)
 
 Plan = dict[str, Any]
 
@@ -48,6 +58,38 @@ def of_running(plan: Mapping[str, Any]) -> ClusterSpec:
             hint="use the etcd-sandbox that started it; "
             f"or etcd-sandbox -c {name} down ends the cluster",
         ) from error
+
+
+def mismatch(recorded: ClusterSpec, wanted: ClusterSpec) -> str | None:
+    """What differs, in one clause; None when the data of `recorded` fits `wanted`.
+
+    Compared are the members' names, peer URLs and cluster tokens; flags may change.
+    """
+    before, after = _members(recorded), _members(wanted)
+    if before.keys() != after.keys():
+        return f"the data is of {_named(before)}, the input has {_named(after)}"
+    for name, member in after.items():
+        if before[name].peer_url != member.peer_url:
+            return (
+                f"the data of {name} is bound to the peer URL {before[name].peer_url}, "
+                f"the input has {member.peer_url}"
+            )
+        if before[name].token != member.token:
+            return (
+                f"the data of {name} is bound to the token {before[name].token!r}, "
+                f"the input has {member.token!r}"
+            )
+    return None
+
+
+def _members(spec: ClusterSpec) -> dict[str, MemberSpec]:
+    return {process.member.name: process.member for process in spec.members}
+
+
+def _named(members: dict[str, MemberSpec]) -> str:
+    if not members:
+        return "no member"
+    return f"the member{'s' * (len(members) > 1)} {', '.join(members)}"
 
 
 def _converted(plan: object) -> ClusterSpec:

@@ -11,7 +11,7 @@ from etcd_sandbox.errors import InputError
 from etcd_sandbox.etcd.flags import carried_over, compose
 from etcd_sandbox.etcd.version import Version, parse, series
 from etcd_sandbox.model.spec import ClusterSpec, EtcdBinary, MemberProcess
-from etcd_sandbox.plan.composed import composed
+from etcd_sandbox.plan.contained import composed
 
 _CAN_FALL: Version = (3, 6)
 """The first cluster version from which etcd lets it fall again (`etcdctl downgrade`)."""

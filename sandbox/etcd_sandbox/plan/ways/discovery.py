@@ -14,8 +14,7 @@ from etcd_sandbox.etcd.flags import spelled
 from etcd_sandbox.etcd.version import parse
 from etcd_sandbox.model.bootstrap import Bootstrap, DiscoveryProtocol, DiscoverySpec
 from etcd_sandbox.model.spec import ClusterSpec, EtcdBinary, ProcessSpec, Service
-from etcd_sandbox.plan.composed import composed
-from etcd_sandbox.plan.contained import in_container
+from etcd_sandbox.plan.contained import composed, in_container
 from etcd_sandbox.plan.memberargv import ENV_DROP
 from etcd_sandbox.plan.ports import PORT_LIMIT, PORTS_PER_MEMBER, ports_from
 from etcd_sandbox.plan.ways.means import Newcomers, Request

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from etcd_sandbox.model.spec import ClusterSpec, MemberSpec, ProcessSpec, Source, SourceKind
-from etcd_sandbox.plan.identity import mismatch
+from etcd_sandbox.model.spec import (
+    ClusterSpec,
+    MemberProcess,
+    MemberSpec,
+    ProcessSpec,
+    Source,
+    SourceKind,
+)
+from etcd_sandbox.plan.recorded import mismatch
 from msgspec.structs import replace
 
 
@@ -13,7 +20,7 @@ def cluster(*members: tuple[str, int], token: str = "t") -> ClusterSpec:
         name="default",
         source=Source(kind=SourceKind.MEMBERS),
         processes=tuple(
-            ProcessSpec(
+            MemberProcess(
                 name=f"p-{name}",
                 argv=("etcd",),
                 shown="etcd",

@@ -98,13 +98,13 @@ OTHER_SENSES = {
     "export/profile.py": "the records that come from a user's file",
     "export/dnsmasq.py": "the exported records are those of the cluster where it has some",
     "export/exported.py": "etcd's flags, and the hint that names the way",
-    "cli/doctor.py": "the finding about the machine's DNS",
+    "cli/prepare.py": "the finding about the machine's DNS",
     "learn/needs.py": "the words of lessons: what a lesson needs of the machine",
     "host/etcdctl.py": "reads a plan's JSON without its types, for the sake of the start",
     "plan/recorded.py": "the words of plans that older versions have written",
     # What readers are told of each way; the registry of such words has one line a way.
     "words/shown.py": "what status says of each way",
-    "learn/sentences.py": "what a lesson says of each way",
+    "learn/record.py": "what a lesson says of each way",
     # The option list's other half: what an option's value is turned into before planning.
     "inputs/ways.py": "what is asked for and found before a way is planned",
 }

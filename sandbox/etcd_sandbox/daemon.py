@@ -19,6 +19,7 @@ import signal
 import socket
 import sys
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, NoReturn
@@ -139,7 +140,16 @@ async def run(options: Options, spec: ClusterSpec, guard: Guard, user: str = "")
     bus = Bus(paths.events)
     logbook = Logbook(paths.logs)
     book = ledger.Ledger(paths.supervisor, run_id)
-    cluster = Cluster(spec, paths, bus=bus, logbook=logbook, ledger=book, guard=guard, run=run_id)
+    cluster = Cluster(
+        spec,
+        paths,
+        bus=bus,
+        logbook=logbook,
+        ledger=book,
+        guard=guard,
+        run=run_id,
+        connect=partial(_connected, spec, user),
+    )
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, cluster.shutdown)
@@ -155,8 +165,8 @@ async def run(options: Options, spec: ClusterSpec, guard: Guard, user: str = "")
         {starting, first}, timeout=EXECUTED_WITHIN_S, return_when=asyncio.FIRST_COMPLETED
     )
     first.cancel()
-    gateway = await asyncio.to_thread(_load_gateway, spec, user)
-    cluster.attach(gateway)
+    await asyncio.to_thread(cluster.load)
+    cluster.watch()
     await asyncio.wait({starting}, timeout=EXECUTED_WITHIN_S)
     # The importing thread gives way ten times as often: a member's sign is answered in
     # several steps, each of which would wait 5 ms for its turn.
@@ -180,7 +190,7 @@ async def run(options: Options, spec: ClusterSpec, guard: Guard, user: str = "")
     logbook.close()
     bus.close()
     await serving
-    await gateway.aclose()
+    await cluster.members.gateway.aclose()
     # In the place of a lost directory is another cluster's, or nobody's.
     if not cluster.lost_directory:
         await _tidy_up(spec, paths, guard)
@@ -267,10 +277,9 @@ async def _end_without_ground(ground: Ground, cluster: Cluster) -> None:
         await asyncio.sleep(LOOKED_AT_EVERY_S)
 
 
-def _load_gateway(spec: ClusterSpec, user: str) -> Gateway:
+def _connected(spec: ClusterSpec, user: str) -> Gateway:
     from etcd_sandbox.etcd.gateway import Gateway
 
-    importlib.import_module("etcd_sandbox.cluster.attached")  # what uses it, too
     members = [process.member for process in spec.members]
     cert, key = next(
         ((member.client_cert, member.client_key) for member in members if member.client_cert),

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
-import etcd_sandbox.cluster.attached  # noqa: F401 - the supervisor loads it in a thread of its own
+import etcd_sandbox.cluster.operations  # noqa: F401 - the supervisor loads it in a thread of its own
 import pytest
 from etcd_sandbox.cluster.cluster import Cluster
 from etcd_sandbox.etcd.gateway import Gateway
@@ -118,10 +118,11 @@ async def supervised(planned: Planned, paths: ClusterPaths) -> AsyncIterator[Clu
         ledger=book,
         guard=lambda _: None,
         run="loop",
+        connect=lambda: gateway,
     )
     try:
         cluster.begin()
-        cluster.attach(gateway)
+        cluster.watch()
         await cluster.ready(30)
         yield cluster
     finally:
@@ -154,8 +155,8 @@ async def break_and_mend(cluster: Cluster) -> list[Verdict]:
     ]
     verdicts = []
     for order in orders:
-        verdicts.append(await cluster.act(order))
-        await cluster.status(with_hash=True)
+        verdicts.append(await cluster.operations.act(order))
+        await cluster.operations.status(with_hash=True)
     return verdicts
 
 

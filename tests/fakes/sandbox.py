@@ -60,6 +60,7 @@ class Sandbox:
             ledger=Ledger(self.paths.supervisor, "run"),
             guard=lambda line: None,
             run="run",
+            connect=lambda: self.gateway,
         )
         record_plan(self.paths, spec)
         self.gateway = Gateway(user=Credentials.parse(user) if user else None)
@@ -72,7 +73,7 @@ class Sandbox:
     def begin(self) -> None:
         """Start it."""
         self.cluster.begin()
-        self.cluster.attach(self.gateway)
+        self.cluster.watch()
 
     async def down(self, *, kill: bool = False) -> None:
         """End it."""
@@ -81,12 +82,12 @@ class Sandbox:
 
     async def do(self, verb: Verb | str, *select: str, **options: Any) -> Verdict:
         """Carry out one order."""
-        return await self.cluster.act(Order(verb=Verb(verb), select=select, **options))
+        return await self.cluster.operations.act(Order(verb=Verb(verb), select=select, **options))
 
     async def upgrade(self, version: str, *select: str, **options: Any) -> Verdict:
         """Give members another etcd; its verdict, or its error."""
         order = UpgradeOrder(select=select or ("all",), to=binary(version), **options)
-        upgrade = await self.cluster.upgrade(order)
+        upgrade = await self.cluster.operations.upgrade(order)
         last = [news async for news in upgrade.told()][-1]
         if isinstance(last, Exception):
             raise last
@@ -95,7 +96,7 @@ class Sandbox:
 
     async def status(self, *, with_hash: bool = False) -> ClusterStatus:
         """What `status` shows."""
-        return await self.cluster.status(with_hash=with_hash)
+        return await self.cluster.operations.status(with_hash=with_hash)
 
     async def apply(self, kind: str, id_: str = "", **fields: Any) -> None:
         """Have every member apply a change that the product itself never asks for."""

@@ -47,8 +47,8 @@ class Coming:
 
     def planned(self, name: str | None, *, learner: bool) -> ProcessSpec:
         """The process of a new member, by this name or the next. Raises InputError for what cannot be."""
-        processes = [process.spec for process in self._at.supervisor.processes.values()]
-        gone = [each for each in processes if self._at.is_removed(each.name)]
+        processes = [process.spec for process in self._at.members.processes.values()]
+        gone = [each for each in processes if self._at.members.is_removed(each.name)]
         if name is not None:
             gone_names = {word for each in gone for word in _names(each)}
             for each in processes:
@@ -93,14 +93,14 @@ class Coming:
 
     def take_in(self, spec: ProcessSpec) -> Supervised:
         """The process gets its place here; it has no vote before etcd says so."""
-        self._at.faults.take_in(spec)
-        process = self._at.supervisor.processes.get(spec.name)
+        self._at.members.faults.take_in(spec)
+        process = self._at.members.processes.get(spec.name)
         if process is None:
             process = self._at.supervisor.add(spec)
         else:
             process.adopt(spec)
-        self._at.roster.join(spec)
-        self._at.roster.retire(spec.name)
+        self._at.members.join(spec)
+        self._at.members.retire(spec.name)
         return process
 
     async def join(
@@ -114,7 +114,7 @@ class Coming:
         spec = self._with_list(process.spec, placed)
         member = member_of(spec)
         process.adopt(spec)
-        self._at.roster.join(spec)
+        self._at.members.join(spec)
         self._at.adopt(with_member(self._at.spec(), spec))
         self._at.remember(PastKind.ADDED, member.name, placed.id)
         self._at.bus.publish(
@@ -142,7 +142,7 @@ class Coming:
 
     def _with_list(self, spec: ProcessSpec, placed: Placed) -> ProcessSpec:
         member = member_of(spec)
-        known = {own.peer_url: own.name for _, own in self._at.roster.items()}
+        known = {own.peer_url: own.name for _, own in self._at.members.items()}
         order = list(known)
         listed = []
         for peer in sorted(
@@ -217,27 +217,27 @@ class Coming:
 
     async def _forget(self, process: Supervised) -> None:
         await process.stop(ENDS_BY_ITSELF_S)
-        await self._at.faults.let_go(process.name)
+        await self._at.members.faults.let_go(process.name)
         self._at.supervisor.remove(process.name)
-        self._at.roster.drop(process.name)
+        self._at.members.drop(process.name)
         await asyncio.to_thread(delete_data, process.spec)
         self._at.leave_out(process.name)
 
     async def promote(self, name: str, deadline: float, report: Report) -> None:
         """Give a learner its vote."""
         peer = await self._at.listed.find(name, deadline)
-        own = self._at.name(name)
+        own = self._at.members.title(name)
         if peer is None:
             raise SandboxError(
                 f"{own} is not on etcd's list of members", hint="etcd-sandbox ctl member list"
             )
         await self._at.listed.promote(name, peer.id, deadline, report)
         report.equivalents.append(f"etcdctl member promote {peer.id}")
-        self._at.roster.learn(name, peer.id, is_learner=False)
-        process = self._at.supervisor.processes[name]
+        self._at.members.learn(name, peer.id, is_learner=False)
+        process = self._at.members.processes[name]
         spec = replace(process.spec, member=replace(member_of(process.spec), learner=False))
         process.spec = spec
-        self._at.roster.renew(spec)
+        self._at.members.renew(spec)
         self._at.adopt(with_member(self._at.spec(), spec))
         self._at.remember(PastKind.PROMOTED, own, peer.id)
         self._at.bus.publish(Kind.MEMBER_PROMOTED, own, process=name, id=peer.id)
@@ -250,13 +250,13 @@ class Coming:
         url = await self._at.listed.leader_url(deadline)
         # etcd counts those as well that only its list has.
         voters = await self._voters()
-        voters |= dict.fromkeys(self._at.roster.remnants, False)
-        leader = next((n for n, own in self._at.roster.items() if own.client_url == url), None)
+        voters |= dict.fromkeys(self._at.members.remnants, False)
+        leader = next((n for n, own in self._at.members.items() if own.client_url == url), None)
         if leader is None:
             return
-        process = self._at.supervisor.processes[leader].spec
+        process = self._at.members.processes[leader].spec
         version = version_of(as_member(process))
-        down = [name for name in names if not self._at.runs(name)]
+        down = [name for name in names if not self._at.members.runs(name)]
         going = set(down or names[:1])
         left = {name: is_up for name, is_up in voters.items() if name not in going}
         away = [name for name, is_up in left.items() if not is_up]
@@ -269,8 +269,8 @@ class Coming:
         self, names: Sequence[str], away: Sequence[str], up: int, voters: int, version: str
     ) -> SandboxError:
         """The refusal, and what can be done about those that are away: some were never started."""
-        elsewhere = self._at.roster.elsewhere
-        down = [self._at.name(name) for name in away if name not in elsewhere]
+        elsewhere = self._at.members.elsewhere
+        down = [self._at.members.title(name) for name in away if name not in elsewhere]
         unlisted = [elsewhere[name] for name in away if name in elsewhere]
         is_, it = ("is", "it") if len(down) == 1 else ("are", "them")
         what = [f"{', '.join(down)} {is_} down"] if down else []
@@ -280,7 +280,7 @@ class Coming:
         ]
         mends = [f"etcd-sandbox remove {peer.id} takes it off the list" for peer in unlisted]
         if down:
-            every = " ".join((*map(self._at.name, names), *down))
+            every = " ".join((*map(self._at.members.title, names), *down))
             mends.append(
                 f"start {it}, remove {it}, or replace all that are down with one command: "
                 f"etcd-sandbox replace {every}"
@@ -296,8 +296,8 @@ class Coming:
 
     async def _voters(self) -> dict[str, bool]:
         """Who has a vote by etcd's list, and whether it is up: by process, and by ID where it is none of ours."""
-        await self._at.monitor.learn_list()
-        return {each.process: each.running for each in (await self._at.monitor.look()).voters}
+        await self._at.members.learn_list()
+        return {each.process: each.running for each in (await self._at.members.look()).voters}
 
     async def could_not_bear_one_more(self) -> bool:
         """Whether one more voter, before it is up, would leave no quorum."""

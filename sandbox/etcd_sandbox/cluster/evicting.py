@@ -38,8 +38,8 @@ class Evicting:
         """
         up = [
             process
-            for name, process in self._at.supervisor.processes.items()
-            if name in self._at.roster and process.state.alive
+            for name, process in self._at.members.processes.items()
+            if name in self._at.members and process.state.alive
         ]
         if not force:
             await self._check_harmless(peer)
@@ -69,23 +69,23 @@ class Evicting:
     def _may_panic(self, peer: Peer) -> bool:
         return any(
             member.etcd is not None and panics_at_removal(peer, member.etcd.version)
-            for _, member in self._at.roster.items()
+            for _, member in self._at.members.items()
         )
 
     def _began_before(self) -> bool:
         """Whether the data is of a time when etcd had two lists of members."""
         return any(
             parse(version) < READS_DATABASE
-            for _, member in self._at.roster.items()
+            for _, member in self._at.members.items()
             for version in member.upgraded_from
         )
 
     async def _is_there(self, peer: Peer) -> bool:
         """Whether it runs: a member of another supervisor, say."""
-        own = {member.client_url for _, member in self._at.roster.items()}
+        own = {member.client_url for _, member in self._at.members.items()}
         answers = await asyncio.gather(
             *(
-                self._at.gateway.status(url, ANSWER_WITHIN_S)
+                self._at.members.gateway.status(url, ANSWER_WITHIN_S)
                 for url in peer.client_urls
                 if url not in own
             )
@@ -107,11 +107,13 @@ class Evicting:
         fell: dict[str, None] = {}
         while True:
             fallen = [process for process in up if not process.state.alive]
-            fell |= dict.fromkeys(self._at.name(process.name) for process in fallen)
+            fell |= dict.fromkeys(self._at.members.title(process.name) for process in fallen)
             await self._start_again(fallen, deadline)
             lists = await asyncio.gather(
                 *(
-                    self._at.gateway.members(member_of(process.spec).client_url, ANSWER_WITHIN_S)
+                    self._at.members.gateway.members(
+                        member_of(process.spec).client_url, ANSWER_WITHIN_S
+                    )
                     for process in up
                 )
             )

@@ -9,12 +9,11 @@ from msgspec.structs import replace
 
 from etcd_sandbox.cluster.peerlinks import links_for
 from etcd_sandbox.cluster.preflight import check_links
-from etcd_sandbox.cluster.roster import Roster
 from etcd_sandbox.errors import InputError, SandboxError, TimedOut
 from etcd_sandbox.links.keeper import Links
 from etcd_sandbox.model.event import Kind
 from etcd_sandbox.model.fault import LinkFault, LinkFaultKind, Pair, Rule, rules_of
-from etcd_sandbox.model.spec import ProcessSpec
+from etcd_sandbox.model.spec import ProcessSpec, as_member
 from etcd_sandbox.model.state import ProcessState
 from etcd_sandbox.plan.linked import MENDS, OTHER_MEND
 from etcd_sandbox.supervise.bus import Bus
@@ -26,11 +25,8 @@ IN_FORCE_WITHIN_S = 10.0
 class Faults:
     """The faults of one cluster. Members are named by their process names."""
 
-    def __init__(
-        self, supervisor: Supervisor, roster: Roster, bus: Bus, links: Links | None
-    ) -> None:
+    def __init__(self, supervisor: Supervisor, bus: Bus, links: Links | None) -> None:
         self._supervisor = supervisor
-        self._roster = roster
         self._bus = bus
         self._links = links
         self._faults: list[LinkFault] = []
@@ -124,7 +120,7 @@ class Faults:
 
     def _links_of(self, members: set[str]) -> Links:
         for process in sorted(members):
-            member = self._roster.member(process)
+            member = as_member(self._supervisor.processes[process].spec).member
             if member.link is None:
                 raise SandboxError(
                     f"there is no link in front of {member.name}: {member.no_link}",
@@ -135,8 +131,11 @@ class Faults:
         return self._links
 
     def _pids(self) -> dict[str, int]:
-        processes = self._supervisor.processes
-        pids = ((name, processes[name].life.pid) for name in self._roster.names)
+        pids = (
+            (name, own.life.pid)
+            for name, own in self._supervisor.processes.items()
+            if own.spec.member
+        )
         return {name: pid for name, pid in pids if pid is not None}
 
     def _publish(self, kind: Kind, fault: LinkFault) -> None:
@@ -144,8 +143,8 @@ class Faults:
 
     def _fields(self, fault: LinkFault) -> dict[str, object]:
         fields: dict[str, object] = {
-            "members": [self._roster.member(name).name for name in fault.side],
-            "versus": [self._roster.member(name).name for name in fault.other],
+            "members": [self._supervisor.processes[name].spec.own_name for name in fault.side],
+            "versus": [self._supervisor.processes[name].spec.own_name for name in fault.other],
         }
         if fault.kind is LinkFaultKind.SLOW:
             fields |= {"delay_s": fault.delay_s, "jitter_s": fault.jitter_s}

@@ -1,259 +1,136 @@
-"""Asks the members what they are, and says what is proved of one that refuses to tell.
-
-With authentication on, etcd 3.5.28, 3.6.9 and later tell a stranger nothing of themselves. A refusal
-is an answer all the same: the member is up. Whom it follows is in its log, and in its metrics, which
-ask for no user.
-"""
+"""Whether members are healthy, so that one may be taken away, and which etcd each runs."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from msgspec.structs import replace
-
-from etcd_sandbox.cluster.quorum import role_of
-from etcd_sandbox.cluster.voters import VOTES
-from etcd_sandbox.etcd.answers import Refusal, StatusAnswer
-from etcd_sandbox.model.state import Role
+from etcd_sandbox.cluster.members import LOOK_EVERY_S
+from etcd_sandbox.errors import SandboxError
+from etcd_sandbox.etcd.version import parse
+from etcd_sandbox.model.spec import as_member
+from etcd_sandbox.model.state import ProcessState
+from etcd_sandbox.plan.upgrades import version_is_due, version_of
 
 if TYPE_CHECKING:
-    from etcd_sandbox.cluster.raft import RaftWatch
-    from etcd_sandbox.cluster.roster import Roster
-    from etcd_sandbox.cluster.voters import Voters
-    from etcd_sandbox.etcd.answers import Identity
-    from etcd_sandbox.etcd.gateway import Gateway
-    from etcd_sandbox.supervise.supervisor import Supervisor
+    from etcd_sandbox.cluster.members import Member, Members
 
-ANSWER_DEADLINE_S = 0.15
-"""What a member has for its answer (SPEC §7); one that is later is shown as not answering in time."""
+ANSWER_DEADLINE_S = 0.5
 
-PATIENT_DEADLINE_S = 2.0
-"""What members have for their answers before a quorum is told to be lost: a busy machine is late."""
-
-FIGURES_S = 0.3
-"""Older figures are not told: a reader would take them for those of now."""
-
-METRICS_WITHIN_S = 1.0
-METRICS_EVERY_S = 1.0
-METRICS_SELDOM_S = 10.0
-"""How old a member's metrics may be, and how old where its log tells of leadership: the page costs it 30 ms."""
-
-_NEVER = (float("-inf"), None)
+_MENDS = {
+    "is paused": "etcd-sandbox resume {}",
+    "has an alarm": "etcd-sandbox ctl alarm list",
+    "does not answer": "etcd-sandbox status",
+    "knows no leader": "etcd-sandbox status, and etcd-sandbox heal if links are cut",
+}
+_START = "etcd-sandbox start {}"
 
 
 class HealthCheck:
-    """The members of one cluster, asked through their own gateway.
+    """Looks at the members of one cluster before one of them goes."""
 
-    Answers are by process name; those of entries of etcd's list that are no process of this cluster,
-    by their ID.
-    """
+    def __init__(self, members: Members) -> None:
+        self._members = members
 
-    def __init__(
-        self,
-        supervisor: Supervisor,
-        roster: Roster,
-        raft: RaftWatch,
-        voters: Voters,
-        gateway: Gateway,
-    ) -> None:
-        self._supervisor = supervisor
-        self._roster = roster
-        self._raft = raft
-        self._voters = voters
-        self._gateway = gateway
-        self._identities: dict[tuple[str, int | None], tuple[float, Identity | None]] = {}
-        self._asking: dict[tuple[str, int | None], asyncio.Task[None]] = {}
+    async def check_without(self, name: str, patience_s: float) -> None:
+        """All members but this one are healthy, within the time; else raises SandboxError, naming them.
 
-    async def ask(self, deadline_s: float = ANSWER_DEADLINE_S) -> dict[str, StatusAnswer]:
-        """What the running members answer within the deadline, by process name."""
-        return await self._asked(self._running(), deadline_s)
-
-    async def ask_all(
-        self,
-        deadline_s: float = ANSWER_DEADLINE_S,
-        known: Mapping[str, StatusAnswer] | None = None,
-        *,
-        figures: bool = False,
-    ) -> dict[str, StatusAnswer]:
-        """As `ask`, also what the entries of etcd's list answer that are no process of this cluster.
-
-        Who is among the `known` answers already is not asked again. With `figures` also the revision
-        and the sizes are wanted of those who refuse to tell them.
+        One that is down is not taken away: it needs a quorum to come back to, no more.
         """
-        answers, asked = dict(known or {}), set(known or {})
-        left = {**self._running(), **self._elsewhere()}
-        while left := {key: url for key, url in left.items() if key not in asked}:
-            answers |= await self._asked(left, deadline_s, figures=figures)
-            asked |= left.keys()
-            # The list may have been learnt meanwhile: who was not asked is not said to be down.
-            left = self._elsewhere()
-        self._voters.seen_elsewhere(answers.keys() & self._elsewhere().keys())
-        return answers
-
-    async def one(self, process: str, timeout_s: float) -> StatusAnswer | None:
-        """What one member, or a proxy, answers; None when it does not answer in time."""
-        url = self._roster.member(process).client_url
-        answer = await self._gateway.status(url, timeout_s)
-        return await self._proved(process, answer) if isinstance(answer, Refusal) else answer
-
-    async def read_is_served(self, names: Iterable[str], timeout_s: float) -> bool:
-        """Whether any of these members serves a read that needs a quorum: then there is one."""
-        urls = [self._roster.member(name).client_url for name in names if name in self._roster]
-        reads = [
-            asyncio.ensure_future(self._gateway.linearizable_read(url, timeout_s)) for url in urls
-        ]
-        try:
-            for read in asyncio.as_completed(reads):
-                if await read:
-                    return True
-            return False
-        finally:
-            for task in reads:
-                task.cancel()
-
-    async def learn_list(
-        self, answers: Mapping[str, StatusAnswer], deadline_s: float = ANSWER_DEADLINE_S
-    ) -> None:
-        """Have etcd's own list of members in the roster, as the member that knows best has it.
-
-        That is the leader, of two the one with the higher term; without one, who has applied most.
-        """
-        able = {
-            name: answer
-            for name, answer in answers.items()
-            if name in self._roster and not answer.is_learner and answer.refusal is None
-        }
-        if not able and answers:
-            # A learner tells its peers; with a user the list may be told though the status was refused.
-            able = {name: answer for name, answer in answers.items() if name in self._roster}
-        if not able:
+        if not self._members.processes[name].state.alive:
+            if not self._could_return(name):
+                raise SandboxError(
+                    f"{self._members.title(name)} has no quorum to come up with: too few members run",
+                    hint="etcd-sandbox start all, then run the same command again",
+                )
             return
-        best = max(able, key=lambda name: _knowledge(able[name]))
-        member = self._roster.member(best)
-        listed = await self._gateway.members(member.client_url, deadline_s)
-        if listed is None and (able[best].is_learner or able[best].refusal is not None):
-            listed = await self._gateway.members_told_to_peers(member.peer_port_url, deadline_s)
-        if listed:
-            self._roster.take_list(listed)
-        if role_of(able[best]) is Role.LEADER and self._roster.unproven:
-            # After the list: Raft takes a member in before the list has it.
-            known = await self._gateway.raft_members(member.client_url, deadline_s)
-            if known is not None:
-                self._roster.take_raft(known)
+        deadline = time.monotonic() + patience_s
 
-    async def list_of(self, process: str, deadline_s: float = ANSWER_DEADLINE_S) -> int | None:
-        """How many members are on the list of that member; None when it does not tell."""
-        listed = await self._gateway.members(self._roster.member(process).client_url, deadline_s)
-        return None if listed is None else len(listed)
+        async def whole() -> bool | None:
+            ailing = await self._ailing(name)
+            waits = all(self._members.runs(other) for other in ailing)
+            if ailing and (not waits or time.monotonic() >= deadline):
+                raise self._not_well(name, ailing)
+            return None if ailing else True
 
-    def _elsewhere(self) -> dict[str, str]:
-        return {
-            key: peer.client_urls[0]
-            for key, peer in self._roster.elsewhere.items()
-            if peer.client_urls and key not in self._roster.remnants
-        }
+        await self._members.until(whole, deadline + LOOK_EVERY_S, "")
 
-    def _running(self) -> dict[str, str]:
-        return {
-            process: member.client_url
-            for process, member in self._roster.items()
-            if self._supervisor.processes[process].state in VOTES
-            and not self._roster.is_proxy(process)
-        }
+    async def _ailing(self, name: str) -> dict[str, str]:
+        """What is wrong with the members but this one."""
+        await self._members.ask()
+        others = (other for other in self._members.counted if other != name)
+        ailing = {other: self._ailment(self._members[other]) for other in others}
+        return {other: why for other, why in ailing.items() if why}
 
-    async def _asked(
-        self, urls: Mapping[str, str], deadline_s: float, *, figures: bool = False
-    ) -> dict[str, StatusAnswer]:
-        async def told_by(key: str, url: str) -> StatusAnswer | None:
-            said = await self._gateway.status(url, deadline_s)
-            if said is not None:
-                self._catch_up()
-            if isinstance(said, Refusal):
-                said = await self._proved(key, said, figures=figures)
-            if said is None:
-                return None
-            term = self._raft.term_of(key, said.leader, said.term, leads=said.leads)
-            return replace(said, term=term)
+    def _could_return(self, name: str) -> bool:
+        voters = [other for other in self._members.counted if self._members.may_vote(other)]
+        up = sum(other == name or self._members.runs(other) for other in voters)
+        return up >= len(voters) // 2 + 1
 
-        answers = await asyncio.gather(*(told_by(key, url) for key, url in urls.items()))
-        found = {
-            key: answer for key, answer in zip(urls, answers, strict=True) if answer is not None
-        }
-        for key, answer in found.items():
-            if answer.refusal is None and key in self._roster:
-                self._roster.learn(key, answer.member_id, is_learner=answer.is_learner)
-        return found
+    def _ailment(self, member: Member) -> str:
+        """What is wrong with a member; nothing if it is well."""
+        state, answer = member.state, member.answer
+        if state is not ProcessState.RUNNING:
+            return f"is {state}"
+        if answer is None:
+            return "does not answer"
+        if answer.alarms:
+            return "has an alarm"
+        return "" if answer.leader is not None else "knows no leader"
 
-    def _catch_up(self) -> None:
-        """Read what members wrote before one answered: an election, perhaps.
-
-        Of all, since a line of the one that was elected comes before what the others write of it.
-        """
-        for process in self._roster.names:
-            self._supervisor.processes[process].catch_up()
-
-    async def _proved(self, key: str, refusal: Refusal, *, figures: bool = False) -> StatusAnswer:
-        """What is proved of a member that refuses to tell: by its log, else by its metrics."""
-        view = self._raft.view(key)
-        identity, age_s = await self._identity(key, wait=view is None, figures=figures)
-        fresh = identity if age_s <= FIGURES_S else None
-        member_id = (identity.member_id if identity else None) or self._roster.id_of(key) or ""
-        leader, term = (view.leader, view.term) if view is not None else (None, None)
-        if view is None and identity is not None and identity.has_leader:
-            leads = self._raft.leader
-            leader = member_id if identity.is_leader else leads and self._roster.id_of(leads)
-            term = self._raft.term or None
-        return StatusAnswer(
-            member_id=member_id,
-            version=identity.version if identity else "",
-            leader=leader,
-            term=term,
-            revision=fresh.revision if fresh else None,
-            raft_index=None,
-            raft_applied_index=fresh.applied_index if fresh else None,
-            db_size_bytes=fresh.db_size_bytes if fresh else None,
-            is_learner=identity.is_learner if identity else self._roster.is_learner(key),
-            errors=(),
-            refusal=str(refusal),
+    def _not_well(self, name: str, ailing: dict[str, str]) -> SandboxError:
+        words = ", ".join(f"{self._members.title(other)} {why}" for other, why in ailing.items())
+        stays = (o for o in ailing if not self._members.runs(o))
+        # One that is only late will be well again by itself.
+        first = next(stays, next(iter(ailing)))
+        mend = _MENDS.get(ailing[first], _START).format(self._members.title(first))
+        return SandboxError(
+            f"{self._members.title(name)} stays as it is, since {words}: an upgrade takes one member away at "
+            "a time, and only from a cluster that is whole",
+            hint=f"{mend}, then run the same command again; it goes on where it was",
         )
 
-    async def _identity(
-        self, key: str, *, wait: bool, figures: bool
-    ) -> tuple[Identity | None, float]:
-        """What the member's metrics say, and how many seconds ago they were asked for.
+    async def running(self) -> dict[str, str]:
+        """What each member runs, by process name; what its plan says where it does not answer."""
+        await self._members.ask()
+        members = {name: self._members[name] for name in self._members.counted}
+        return {
+            name: own.answer.version
+            if own.answer is not None
+            else version_of(as_member(own.process.spec))
+            for name, own in members.items()
+        }
 
-        A second ago at most with `wait` or `figures`, if the member tells them in time; without
-        either newer ones are there the next time.
+    async def of_cluster(self) -> str | None:
+        """The cluster version (`3.5.0`), None where no member tells it; of several, the highest.
+
+        It is the lowest of the members' minor versions, and rises some seconds after the last one.
         """
-        if key not in self._roster:
-            return None, 0.0
-        # Figures of an earlier run say nothing of this one.
-        run = (key, self._supervisor.processes[key].life.pid)
-        asked, identity = self._identities.get(run, _NEVER)
-        age_s = time.monotonic() - asked
-        if age_s < (METRICS_EVERY_S if wait or figures else METRICS_SELDOM_S):
-            return identity, age_s
-        if run not in self._asking:
-            self._asking[run] = asyncio.create_task(self._learn_identity(run))
-        if wait or figures:
-            await asyncio.wait({self._asking[run]}, timeout=None if wait else ANSWER_DEADLINE_S)
-        asked, identity = self._identities.get(run, _NEVER)
-        return identity, time.monotonic() - asked
+        return max(await self._told(), key=parse, default=None)
 
-    async def _learn_identity(self, run: tuple[str, int | None]) -> None:
-        member = self._roster.member(run[0])
-        url = member.metrics_url or member.client_url
-        asked = time.monotonic()
-        try:
-            identity = await self._gateway.identity(url, METRICS_WITHIN_S)
-        finally:
-            del self._asking[run]
-        kept = {key: old for key, old in self._identities.items() if key[0] != run[0]}
-        self._identities = {**kept, run: (asked, identity)}
+    async def _told(self) -> list[str]:
+        members = (self._members[name] for name in self._members.counted)
+        urls = [own.url for own in members if own.state.alive]
+        told = await asyncio.gather(
+            *(self._members.gateway.cluster_version(url, ANSWER_DEADLINE_S) for url in urls)
+        )
+        return [version for version in told if version is not None]
 
-
-def _knowledge(answer: StatusAnswer) -> tuple[bool, int, int]:
-    return answer.leads, answer.term or 0, answer.raft_applied_index or 0
+    async def risen(
+        self,
+        before: str | None,
+        running: Mapping[str, str],
+        timeout_s: float,
+        given_up: Callable[[], bool] = lambda: False,
+    ) -> str | None:
+        """The cluster version once all members have that of what they run, or when the time is over."""
+        deadline = time.monotonic() + timeout_s
+        now = before
+        while version_is_due(now, running.values()):
+            if time.monotonic() >= deadline or given_up():
+                break
+            await asyncio.sleep(LOOK_EVERY_S)
+            now = min(await self._told(), key=parse, default=now)
+        return now

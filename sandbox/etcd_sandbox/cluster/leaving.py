@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING
 from etcd_sandbox.cluster.memberlist import Report
 from etcd_sandbox.cluster.settling import judge
 from etcd_sandbox.cluster.surroundings import ENDS_BY_ITSELF_S, Surroundings, delete_data, member_of
-from etcd_sandbox.errors import SandboxError, TimedOut
+from etcd_sandbox.errors import SandboxError
 from etcd_sandbox.model.spec import PastKind
 from etcd_sandbox.supervise import lifecycle
 
 if TYPE_CHECKING:
-    from etcd_sandbox.cluster.monitor import Look
+    from etcd_sandbox.cluster.members import Look
     from etcd_sandbox.supervise.supervisor import Supervised
 
-LOOK_EVERY_S = 0.05
 SETTLED_WITHIN_S = 2.0
 MOVE_WITHIN_S = 5.0
 """What handing leadership over may take."""
@@ -52,8 +51,8 @@ class Leaving:
             await self._settled()
             report.equivalents.append(f"etcdctl member remove {peer.id}")
         await process.feed(lifecycle.Removed())
-        self._at.roster.retire(process.name)
-        if self._at.runs(process.name):
+        self._at.members.retire(process.name)
+        if self._at.members.runs(process.name):
             try:
                 async with asyncio.timeout(ENDS_BY_ITSELF_S):
                     await process.wait_for(lambda life: not life.state.alive)
@@ -75,13 +74,13 @@ class Leaving:
         """Those that stay have written down that it is gone, before its data is: they may die, too."""
         with contextlib.suppress(SandboxError):
             url = await self._at.listed.leader_url(time.monotonic() + SETTLED_WITHIN_S)
-            await self._at.gateway.settle(url, SETTLED_WITHIN_S)
+            await self._at.members.gateway.settle(url, SETTLED_WITHIN_S)
 
     async def _hand_over(
         self, name: str, going: Sequence[str], deadline: float, report: Report
     ) -> None:
         """A leader that goes hands over, so that nobody waits for an election."""
-        look = await self._at.monitor.look()
+        look = await self._at.members.look()
         if look.leader != name:
             return
         heirs = [
@@ -91,27 +90,15 @@ class Leaving:
         ]
         if not heirs:
             return
-        url, heir = self._at.roster.member(name).client_url, self._at.roster.id_of(heirs[0]) or ""
-        left_s = max(0.1, min(MOVE_WITHIN_S, deadline - time.monotonic()))
-        refusal = await self._at.gateway.move_leader(url, heir, left_s)
-        if refusal is not None:
-            raise SandboxError(
-                f"{self._at.name(name)} leads, and did not hand over to {self._at.name(heirs[0])}: "
-                f"{refusal}",
-                hint="nothing was done to it: run the same command again",
-            )
-        report.equivalents.append(f"etcdctl --endpoints={url} move-leader {heir}")
-        while (await self._at.monitor.look()).leader in (None, name):
-            if time.monotonic() >= deadline:
-                raise TimedOut(f"{self._at.name(name)} still leads, though it handed over")
-            await asyncio.sleep(LOOK_EVERY_S)
+        within = min(deadline, time.monotonic() + MOVE_WITHIN_S)
+        report.equivalents.append(await self._at.members.hand_over(name, heirs[0], within))
 
     def check_quorum(
         self, names: Sequence[str], look: Look, doing: str, *, force: bool = False
     ) -> None:
         """Refuse what would leave too few voters up for a quorum."""
         left = [voter for voter in look.voters if voter.process not in names]
-        who = ", ".join(map(self._at.name, names))
+        who = ", ".join(map(self._at.members.title, names))
         if len(left) == len(look.voters):
             return
         if not left:
@@ -120,12 +107,12 @@ class Leaving:
                 "without one there is no cluster",
                 hint="etcd-sandbox down ends it",
             )
-        judgement = judge(left, self._at.faults.rules)
+        judgement = judge(left, self._at.members.rules)
         if not judgement.quorum_lost or force:
             return
         away = [voter.process for voter in left if not voter.running]
-        strangers = [id_ for id_ in away if id_ in self._at.roster.elsewhere]
-        ours = [self._at.name(name) for name in away if name not in strangers]
+        strangers = [id_ for id_ in away if id_ in self._at.members.elsewhere]
+        ours = [self._at.members.title(name) for name in away if name not in strangers]
         mends = [f"start or remove {', '.join(ours)}"] if ours else []
         mends += [f"etcd-sandbox remove {id_}" for id_ in strangers]
         what = "run" if judgement.reach == sum(v.running for v in left) else "reach each other"

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable, Container, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from etcd_sandbox.cluster.voters import RUNS
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.model.selector import Candidate, id_meant, resolve
 from etcd_sandbox.model.state import Peer, ProcessState
@@ -14,10 +13,8 @@ from etcd_sandbox.model.upgrade import Unlike
 from etcd_sandbox.plan.listed import stranger_words, strangers, unlike
 
 if TYPE_CHECKING:
-    from etcd_sandbox.cluster.roster import Roster
-    from etcd_sandbox.etcd.gateway import Gateway
+    from etcd_sandbox.cluster.members import Members
     from etcd_sandbox.model.spec import ClusterSpec
-    from etcd_sandbox.supervise.supervisor import Supervisor
 
 ANSWER_WITHIN_S = 2.0
 
@@ -25,36 +22,28 @@ ANSWER_WITHIN_S = 2.0
 class Listing:
     """Asks every member that runs: after an upgrade, or apart, they may have different lists."""
 
-    def __init__(
-        self,
-        spec: Callable[[], ClusterSpec],
-        supervisor: Supervisor,
-        roster: Roster,
-        gateway: Gateway,
-    ) -> None:
+    def __init__(self, spec: Callable[[], ClusterSpec], members: Members) -> None:
         self._spec = spec
-        self._supervisor = supervisor
-        self._roster = roster
-        self._gateway = gateway
+        self._members = members
 
     async def everyone(self) -> tuple[Peer, ...]:
         """Who is on any member's list, each once; empty where none answers."""
         asked = [
             member.client_url
-            for name, member in self._roster.items()
-            if self._supervisor.processes[name].state in RUNS and not self._roster.is_proxy(name)
+            for name, member in self._members.items()
+            if self._members.runs(name) and not self._members.is_proxy(name)
         ]
         lists = await asyncio.gather(
-            *(self._gateway.members(url, ANSWER_WITHIN_S) for url in asked)
+            *(self._members.gateway.members(url, ANSWER_WITHIN_S) for url in asked)
         )
         return tuple(_each_once(peer for listed in lists for peer in listed or ()))
 
     async def strangers(self) -> tuple[Peer, ...]:
         """The entries that are no process of ours."""
-        processes = self._supervisor.processes
+        processes = self._members.processes
         ids = (
-            self._roster.id_of(name)
-            for name in self._roster.names
+            self._members.id_of(name)
+            for name in self._members.names
             if processes[name].state is not ProcessState.REMOVED
         )
         return strangers(ids, await self.everyone())
@@ -62,7 +51,7 @@ class Listing:
     async def peer_urls(self) -> dict[str, tuple[str, ...]]:
         """Where the members are dialled, by process name, as etcd's list has it."""
         entries = {peer.id: peer.peer_urls for peer in await self.everyone()}
-        ids = {name: self._roster.id_of(name) or "" for name in self._roster.names}
+        ids = {name: self._members.id_of(name) or "" for name in self._members.names}
         return {name: entries[id_] for name, id_ in ids.items() if id_ in entries}
 
     async def meant(self, words: Sequence[str], candidates: Sequence[Candidate]) -> dict[str, Peer]:
@@ -101,10 +90,10 @@ class Listing:
         members = {
             process.name: process.member
             for process in self._spec().members
-            if not self._roster.is_outsider(process.name)
-            and self._supervisor.processes[process.name].state is not ProcessState.REMOVED
+            if not self._members.is_outsider(process.name)
+            and self._members.processes[process.name].state is not ProcessState.REMOVED
         }
-        ids = {name: self._roster.id_of(name) for name in members}
+        ids = {name: self._members.id_of(name) for name in members}
         return unlike(members, ids, listed, version) if listed else ()
 
 

@@ -19,12 +19,8 @@ from etcd_sandbox.model.verb import Verb
 from etcd_sandbox.model.verdict import Claim, Verdict
 
 if TYPE_CHECKING:
-    from etcd_sandbox.cluster.faults import Faults
-    from etcd_sandbox.cluster.monitor import Look, Monitor
+    from etcd_sandbox.cluster.members import Look, Members
     from etcd_sandbox.cluster.probe import Probe, Record
-    from etcd_sandbox.cluster.raft import RaftWatch
-    from etcd_sandbox.cluster.roster import Roster
-    from etcd_sandbox.cluster.voters import Voters
 
 READ_EVERY_S = 0.02
 """How often reads are tried while a verb is measured (SPEC §4): the gap's resolution."""
@@ -55,21 +51,8 @@ _FOUND_OUT_BY_SILENCE = frozenset({Verb.PAUSE, Verb.PARTITION, Verb.CUT, Verb.SL
 class Measure:
     """Makes measurements of one cluster."""
 
-    def __init__(
-        self,
-        monitor: Monitor,
-        roster: Roster,
-        raft: RaftWatch,
-        faults: Faults,
-        voters: Voters,
-        reads: Probe,
-        writes: Probe,
-    ) -> None:
-        self.monitor = monitor
-        self.roster = roster
-        self.raft = raft
-        self.faults = faults
-        self.voters = voters
+    def __init__(self, members: Members, reads: Probe, writes: Probe) -> None:
+        self.members = members
         self._reads = reads
         self._writes = writes
 
@@ -84,7 +67,7 @@ class Measure:
                     stack.enter_context(self._writes.watching(WRITE_EVERY_S, at_a_time=1)),
                 )
             measured = Measured(self, tried)
-            stack.enter_context(self.raft.watched(measured.leads))
+            stack.enter_context(self.members.raft.watched(measured.leads))
             yield measured
 
 
@@ -92,11 +75,7 @@ class Measured:
     """One measurement: `begin` before the deed, `verdict` after it."""
 
     def __init__(self, measure: Measure, tried: tuple[Record, Record] | None) -> None:
-        self._monitor = measure.monitor
-        self._roster = measure.roster
-        self._raft = measure.raft
-        self._faults = measure.faults
-        self._voters = measure.voters
+        self._members = measure.members
         self._tried = tried
         self._changes: list[tuple[float, str | None]] = []
         self._before: Judgement | None = None
@@ -116,19 +95,19 @@ class Measured:
 
     def begin(self, look: Look) -> None:
         """This is how it was before the deed."""
-        self._raft.flush()
+        self._members.raft.flush()
         self._before = judge(
             look.voters,
-            self._faults.rules,
+            self._members.rules,
             excused=[voter.process for voter in look.voters],
             proven=self._led_by_logs(),
         )
-        self._term_before = highest_term(look.voters) or self._raft.term or None
+        self._term_before = highest_term(look.voters) or self._members.raft.term or None
         self._began = time.monotonic()
-        leader, since = look.leader, self._raft.leaderless_since
+        leader, since = look.leader, self._members.raft.leaderless_since
         if leader is None and self._before.leader is not None:
             leader = self._before.leader.process
-        if leader is not None and not self._voters.could_lead(leader):
+        if leader is not None and not self._members.could_lead(leader):
             # It says so still, but nothing that it was told since was agreed to.
             leader = None
         if leader is None and since is not None:
@@ -138,7 +117,7 @@ class Measured:
         self._unseen = (
             leader is None
             and since is None
-            and not any(voter.answered and voter.process in self._roster for voter in look.voters)
+            and not any(voter.answered and voter.process in self._members for voter in look.voters)
         )
         self._changes = [(self._began, leader)]
 
@@ -154,7 +133,7 @@ class Measured:
         ended, leader = time.monotonic(), judgement.leader
         if leader is not None:
             await self._served_after(ended, deadline)
-        self._raft.flush()
+        self._members.raft.flush()
         before = self._before.claims[0] if self._before.claims else None
         voters = evidence.voters
         reads, writes, lost = self._service(acted) if leader is not None else (None, None, None)
@@ -205,17 +184,17 @@ class Measured:
         evidence = Evidence(acted)
         while True:
             asked = time.monotonic()
-            look = await self._monitor.look(deadline_s=evidence.deadline_s(asked))
+            look = await self._members.look(deadline_s=evidence.deadline_s(asked))
             if not look.voters:
                 # Only learners are of this cluster: those with a vote are on etcd's list.
-                await self._monitor.learn_list()
-                look = await self._monitor.look(deadline_s=evidence.deadline_s(asked))
+                await self._members.learn_list()
+                look = await self._members.look(deadline_s=evidence.deadline_s(asked))
             now = time.monotonic()
-            self._raft.flush()
+            self._members.raft.flush()
             evidence.take(look.voters, asked, now)
             judgement = judge(
                 evidence.voters,
-                self._faults.rules,
+                self._members.rules,
                 excused=evidence.excused(now),
                 proven=self._proven(acted),
             )
@@ -224,7 +203,7 @@ class Measured:
             found = (leader.process, leader.term) if leader else None
             over = judgement.quorum_lost or (found is not None and found == agreed)
             believes = silent and not all(
-                self._voters.could_lead(voter.process) for voter in judgement.claims
+                self._members.could_lead(voter.process) for voter in judgement.claims
             )
             if over and now >= (stepped_down if believes else earliest):
                 return evidence, judgement, True
@@ -232,24 +211,24 @@ class Measured:
                 return evidence, judgement, False
             agreed = found
             await asyncio.sleep(
-                max(LOOK_EVERY_S * len(self._roster) / 3, LOOK_EVERY_S, now - asked)
+                max(LOOK_EVERY_S * len(self._members) / 3, LOOK_EVERY_S, now - asked)
             )
 
     @property
     def _election_timeout_s(self) -> float:
-        return max((member.election_timeout_s for _, member in self._roster.items()), default=0.0)
+        return max((member.election_timeout_s for _, member in self._members.items()), default=0.0)
 
     def _proven(self, acted: float) -> Voter | None:
         """The leader that the logs name, if a read was served since that it alone can have served."""
         assert self._tried is not None
         leader, (reads, _) = self._led_by_logs(), self._tried
-        since = max(acted, self._raft.leads_since)
+        since = max(acted, self._members.raft.leads_since)
         served = any(each.served and each.began > since for each in reversed(reads.tries))
         return leader if served else None
 
     def _led_by_logs(self) -> Voter | None:
-        raft = self._raft
-        if raft.leader is None or not self._voters.could_lead(raft.leader):
+        raft = self._members.raft
+        if raft.leader is None or not self._members.could_lead(raft.leader):
             return None
         return Voter(
             process=raft.leader, running=True, answered=True, follows=raft.leader, term=raft.term
@@ -280,8 +259,8 @@ class Measured:
         # What one refused before it was known to be a learner is no failure: learners serve none.
         learners = {
             member.client_url
-            for process, member in self._roster.items()
-            if self._roster.is_learner(process)
+            for process, member in self._members.items()
+            if self._members.is_learner(process)
         }
         found = [
             None
@@ -305,22 +284,22 @@ class Measured:
     def _note_disabled(self, moment: float) -> None:
         """A leader that was paused or cut off can lead no more, though no log says so yet."""
         leader = self._changes[-1][1]
-        if leader is not None and not self._voters.could_lead(leader):
-            self._raft.disabled(leader, moment)
+        if leader is not None and not self._members.could_lead(leader):
+            self._members.raft.disabled(leader, moment)
             self._changes.append((moment, None))
 
     def _compare(self, judgement: Judgement, asked: float, moment: float) -> None:
         """What the members answer, where the logs say less: one that went on leading, or no logs."""
         known = self._changes[-1][1]
         if judgement.leader is not None:
-            self._raft.leads_on(judgement.leader.process, asked)
+            self._members.raft.leads_on(judgement.leader.process, asked)
         if judgement.leader is not None and known is None:
             self._changed(moment, judgement.leader.process)
-        elif known is not None and not judgement.claims and not self._raft.term:
+        elif known is not None and not judgement.claims and not self._members.raft.term:
             self._changes.append((moment, None))
 
     def _name(self, voter: Voter | None) -> str | None:
-        return self._roster.title(voter.process) if voter is not None else None
+        return self._members.title(voter.process) if voter is not None else None
 
 
 def _rounded(seconds: float | None) -> float | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from etcd_sandbox.cluster.voters import RUNS
 from etcd_sandbox.etcd.answers import is_about_users
 from etcd_sandbox.etcd.failures import LINES_OF_LOG, log_trouble
 from etcd_sandbox.etcd.troubles import LATE, USUAL_AT_START
@@ -13,10 +12,8 @@ from etcd_sandbox.model.access import WANTS_USER
 from etcd_sandbox.model.state import ProcessState
 
 if TYPE_CHECKING:
-    from etcd_sandbox.cluster.roster import Roster
+    from etcd_sandbox.cluster.members import Members
     from etcd_sandbox.etcd.answers import StatusAnswer
-    from etcd_sandbox.etcd.gateway import Gateway
-    from etcd_sandbox.supervise.supervisor import Supervisor
 
 NOT_LISTED = "is not on etcd's list of members"
 
@@ -24,16 +21,14 @@ NOT_LISTED = "is not on etcd's list of members"
 class MemberHealth:
     """Says what is wrong with a member of one cluster."""
 
-    def __init__(self, supervisor: Supervisor, roster: Roster, gateway: Gateway) -> None:
-        self._supervisor = supervisor
-        self._roster = roster
-        self._gateway = gateway
+    def __init__(self, members: Members) -> None:
+        self._members = members
 
     def why(
         self, process: str, answers: Mapping[str, StatusAnswer], *, serves_as_proxy: bool
     ) -> str | None:
         """What is to be said of the member, as the end of a sentence about it; None where all is well."""
-        if self._supervisor.processes[process].state not in RUNS or serves_as_proxy:
+        if not self._members.runs(process) or serves_as_proxy:
             return None
         answer = answers.get(process)
         if answer is None:
@@ -48,25 +43,25 @@ class MemberHealth:
             ),
             None,
         )
-        url = self._roster.member(process).client_url
-        if ended := self._gateway.certificate_trouble(url):
+        url = self._members.member(process).client_url
+        if ended := self._members.gateway.certificate_trouble(url):
             return ended
         if twin is not None:
-            return f"has the client URL at which {self._roster.title(twin)} answers"
-        if self._roster.is_listed(process) is False:
+            return f"has the client URL at which {self._members.title(twin)} answers"
+        if self._members.is_listed(process) is False:
             return self._in_log(process) or NOT_LISTED
         return None if answer.leader is not None else self._in_log(process) or "knows no leader"
 
     def _silent(self, process: str) -> str:
-        trouble = self._gateway.trouble(self._roster.member(process).client_url) or LATE
+        trouble = self._members.gateway.trouble(self._members.member(process).client_url) or LATE
         said = self._in_log(process)
-        starting = self._supervisor.processes[process].state is ProcessState.STARTING
+        starting = self._members.processes[process].state is ProcessState.STARTING
         if starting and trouble in USUAL_AT_START:
             return said or "does not serve clients yet"
         return said if said is not None and trouble == LATE else trouble
 
     def _refusing(self, refusal: str) -> str:
-        login = self._gateway.login
+        login = self._members.gateway.login
         if not is_about_users(0, refusal):
             return f"answers, but refuses to tell of itself: {refusal}"
         if login.user is None:
@@ -77,4 +72,4 @@ class MemberHealth:
         return f"answers, but not to the user {login.user.name}: {reason}"
 
     def _in_log(self, process: str) -> str | None:
-        return log_trouble(self._supervisor.logbook.last_lines(process, LINES_OF_LOG))
+        return log_trouble(self._members.last_lines(process, LINES_OF_LOG))

@@ -16,10 +16,7 @@ from etcd_sandbox.model.state import Peer
 from etcd_sandbox.plan.listed import stranger_words
 
 if TYPE_CHECKING:
-    from etcd_sandbox.cluster.monitor import Monitor
-    from etcd_sandbox.cluster.roster import Roster
-    from etcd_sandbox.cluster.voters import Voters
-    from etcd_sandbox.etcd.gateway import Gateway
+    from etcd_sandbox.cluster.members import Members
     from etcd_sandbox.supervise.bus import Bus
 
 ASK_AGAIN_S = 0.2
@@ -81,23 +78,20 @@ class Placed(Struct, frozen=True, kw_only=True):
 class MemberList:
     """The list of one cluster. Deadlines are monotonic."""
 
-    def __init__(
-        self, monitor: Monitor, roster: Roster, voters: Voters, gateway: Gateway, bus: Bus
-    ) -> None:
-        self._monitor = monitor
-        self._roster = roster
-        self._voters = voters
-        self._gateway = gateway
+    def __init__(self, members: Members, bus: Bus) -> None:
+        self._members = members
         self._bus = bus
 
     async def now(self, deadline: float) -> tuple[Peer, ...]:
         """The members that etcd knows, as the leader has them."""
         while True:
-            listed = await self._gateway.members(await self.leader_url(deadline), ANSWER_WITHIN_S)
+            listed = await self._members.gateway.members(
+                await self.leader_url(deadline), ANSWER_WITHIN_S
+            )
             if listed is not None:
-                self._roster.take_list(listed)
+                self._members.take_list(listed)
                 return listed
-            if self._gateway.authentication and self._gateway.login.token is None:
+            if self._members.gateway.authentication and self._members.gateway.login.token is None:
                 raise SandboxError(
                     "etcd tells its list of members to a user only", hint=GIVE_A_USER
                 )
@@ -109,19 +103,21 @@ class MemberList:
 
         A single voter leads no more from the time when a second is on the list and is not up.
         """
-        look = await self._monitor.look()
+        look = await self._members.look()
         if look.leader is None:
             for each in look.candidates:
-                if each.running and each.process in self._roster:
-                    url = self._roster.member(each.process).client_url
-                    if (listed := await self._gateway.members(url, ANSWER_WITHIN_S)) is not None:
+                if each.running and each.process in self._members:
+                    url = self._members.member(each.process).client_url
+                    if (
+                        listed := await self._members.gateway.members(url, ANSWER_WITHIN_S)
+                    ) is not None:
                         return listed
         return await self.now(deadline)
 
     async def find(self, process: str, deadline: float) -> Peer | None:
         """The entry of that process: by its ID, else by its peer URL; None when it has none."""
-        listed, own = await self.now(deadline), self._roster.member(process)
-        by_id = [peer for peer in listed if peer.id == self._roster.id_of(process)]
+        listed, own = await self.now(deadline), self._members.member(process)
+        by_id = [peer for peer in listed if peer.id == self._members.id_of(process)]
         by_url = [peer for peer in listed if own.peer_url in peer.peer_urls]
         return next(iter(by_id + by_url), None)
 
@@ -147,7 +143,7 @@ class MemberList:
 
         `asked` gets the process as soon as etcd may have put it there because of us.
         """
-        member = self._roster.member(process)
+        member = self._members.member(process)
         there = await self.vacant(member.peer_url, deadline)
         if there is not None:
             return Placed(
@@ -159,7 +155,7 @@ class MemberList:
         asked.add(process)
 
         async def ask(url: str) -> Added | Refusal:
-            answer = await self._gateway.add_member(
+            answer = await self._members.gateway.add_member(
                 url, member.peer_url, ANSWER_WITHIN_S, learner=learner
             )
             if isinstance(answer, Refusal) and "already exist" in answer.message:
@@ -177,7 +173,7 @@ class MemberList:
         """Give the learner its vote."""
 
         async def ask(url: str) -> Refusal | None:
-            answer = await self._gateway.promote_member(url, member_id, ANSWER_WITHIN_S)
+            answer = await self._members.gateway.promote_member(url, member_id, ANSWER_WITHIN_S)
             if answer is not None and str(answer) == "can only promote a learner member":
                 return None  # an earlier question, whose answer got lost, has done it
             return answer
@@ -188,7 +184,7 @@ class MemberList:
         """Take the member off the list; `process` is the ID as well, where it is no process of ours."""
 
         async def ask(url: str) -> Refusal | None:
-            answer = await self._gateway.remove_member(url, member_id, ANSWER_WITHIN_S)
+            answer = await self._members.gateway.remove_member(url, member_id, ANSWER_WITHIN_S)
             if answer is not None and _NOT_FOUND in answer.message:
                 return None
             return answer
@@ -201,7 +197,9 @@ class MemberList:
         """Have the member dialled at these peer URLs."""
 
         async def ask(url: str) -> Refusal | None:
-            return await self._gateway.update_member(url, member_id, peer_urls, ANSWER_WITHIN_S)
+            return await self._members.gateway.update_member(
+                url, member_id, peer_urls, ANSWER_WITHIN_S
+            )
 
         await self._insist(process, "updated", ask, deadline, Report())
 
@@ -211,15 +209,15 @@ class MemberList:
         Where a member leads that is no process of ours, one that follows it hands on what it is asked.
         """
         while True:
-            look = await self._monitor.look()
-            elsewhere = self._roster.elsewhere
+            look = await self._members.look()
+            elsewhere = self._members.elsewhere
             led = (
                 each.process for each in look.voters if each.running and each.follows in elsewhere
             )
-            asked = look.leader or next((name for name in led if name in self._roster), None)
+            asked = look.leader or next((name for name in led if name in self._members), None)
             if asked is not None:
-                return self._roster.member(asked).client_url
-            if not self._voters.could_elect():
+                return self._members.member(asked).client_url
+            if not self._members.could_elect():
                 raise SandboxError(
                     "the quorum is lost, and without it etcd cannot change its members",
                     hint=self._without_quorum(),
@@ -233,7 +231,7 @@ class MemberList:
         mends += [
             f"etcd-sandbox add, which starts the member with the peer URL {peer.peer_urls[0]} that was "
             "never started, where a new one would have that URL"
-            for peer in self._roster.elsewhere.values()
+            for peer in self._members.elsewhere.values()
             if not peer.name and not peer.is_learner and peer.peer_urls
         ]
         return ", or ".join(mends)
@@ -249,7 +247,7 @@ class MemberList:
     ) -> _T:
         """Ask until etcd does it, as long as what it says passes by itself."""
         # One that came back may be called as one of ours is.
-        name = self._roster.member(process).name if process in self._roster else process
+        name = self._members.member(process).name if process in self._members else process
         began = time.monotonic()
         why, unanswered = "", False
         while True:
@@ -283,8 +281,8 @@ class MemberList:
 
     def _away(self) -> list[str]:
         return [
-            self._roster.title(voter.process)
-            for voter in self._voters.seen({})
+            self._members.title(voter.process)
+            for voter in self._members.seen({})
             if not voter.running
         ]
 

@@ -7,8 +7,7 @@ when it has caught up, where the cluster could not bear that it fails before.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -29,15 +28,7 @@ from etcd_sandbox.model.verdict import Target
 from etcd_sandbox.plan.changes import in_order
 
 if TYPE_CHECKING:
-    from etcd_sandbox.cluster.faults import Faults
-    from etcd_sandbox.cluster.monitor import Monitor
-    from etcd_sandbox.cluster.roster import Roster
-    from etcd_sandbox.cluster.verbs import Verbs
-    from etcd_sandbox.cluster.voters import Voters
-    from etcd_sandbox.etcd.gateway import Gateway
-    from etcd_sandbox.model.spec import ClusterSpec
-    from etcd_sandbox.supervise.bus import Bus
-    from etcd_sandbox.supervise.supervisor import Supervisor
+    from etcd_sandbox.cluster.cluster import Cluster
 
 
 class Changed(Struct, frozen=True):
@@ -48,40 +39,23 @@ class Changed(Struct, frozen=True):
 
 
 class Membership:
-    """Changes of the members of one cluster. `spec` gives its plan, and `adopt` takes a new one."""
+    """Changes of the members of one cluster."""
 
-    def __init__(
-        self,
-        spec: Callable[[], ClusterSpec],
-        adopt: Callable[[ClusterSpec], None],
-        data_root: Path,
-        supervisor: Supervisor,
-        roster: Roster,
-        monitor: Monitor,
-        verbs: Verbs,
-        faults: Faults,
-        voters: Voters,
-        gateway: Gateway,
-        bus: Bus,
-    ) -> None:
+    def __init__(self, cluster: Cluster) -> None:
         self._at = Surroundings(
-            spec=spec,
-            adopt=adopt,
-            data_root=data_root,
-            supervisor=supervisor,
-            roster=roster,
-            monitor=monitor,
-            verbs=verbs,
-            faults=faults,
-            gateway=gateway,
-            bus=bus,
-            listed=MemberList(monitor, roster, voters, gateway, bus),
+            spec=lambda: cluster.spec,
+            adopt=cluster.adopt,
+            data_root=cluster.paths.data,
+            supervisor=cluster.supervisor,
+            members=cluster.members,
+            verbs=cluster.verbs,
+            bus=cluster.bus,
+            listed=MemberList(cluster.members, cluster.bus),
         )
         self._coming = Coming(self._at)
         self._leaving = Leaving(self._at)
         self._evicting = Evicting(self._at)
         self._moving = Moving(self._at)
-        self._turn = asyncio.Lock()
 
     async def carry_out(
         self,
@@ -98,7 +72,7 @@ class Membership:
         error says what is as before and what is not.
         """
         report = Report()
-        async with self._turn:
+        async with self._at.members.changing:
             before = {name: self._before(name, leader) for name in names}
             match order.verb:
                 case Verb.ADD:
@@ -115,28 +89,23 @@ class Membership:
                     done = await self._replace_all(names, deadline, report)
         targets = []
         for name, (state, pid, led) in before.items():
-            process = self._at.supervisor.processes[name]
+            process = self._at.members.processes[name]
             targets.append(
                 target_of(process, before=state, pid=pid, was_leader=led, done=name in done)
             )
         targets += [evicted(peer) for peer in strangers]
         return Changed(targets, report)
 
-    @property
-    def is_under_way(self) -> bool:
-        """Whether there is a change that has not ended."""
-        return self._turn.locked()
-
     async def move(self, wanted: Sequence[ProcessSpec], deadline: float) -> None:
         """Give members another peer URL, one after the other (see `Moving.move`)."""
-        async with self._turn:
-            for process in in_order(wanted, dict(self._at.roster.items())):
+        async with self._at.members.changing:
+            for process in in_order(wanted, dict(self._at.members.items())):
                 await self._moving.move(process, deadline)
 
     async def join(self, name: str, deadline: float) -> None:
         """Add a learner of the plan, whose process is known, and start it."""
-        async with self._turn:
-            process = self._at.supervisor.processes[name]
+        async with self._at.members.changing:
+            process = self._at.members.processes[name]
             self._at.begin(Verb.ADD, process.spec)
             try:
                 await self._coming.join(process, deadline, Report(), learner=True)
@@ -176,12 +145,12 @@ class Membership:
         return set(names)
 
     def _check_learner(self, name: str) -> None:
-        own = self._at.name(name)
-        if name not in self._at.roster or self._at.is_removed(name):
+        own = self._at.members.title(name)
+        if name not in self._at.members or self._at.members.is_removed(name):
             raise InputError(f"{own} is no member of the cluster", hint=self._learners())
-        if not self._at.roster.is_learner(name):
+        if not self._at.members.is_learner(name):
             raise InputError(f"{own} is no learner: it has a vote already", hint=self._learners())
-        if not self._at.runs(name):
+        if not self._at.members.runs(name):
             raise SandboxError(
                 f"{own} does not run, so it cannot catch up with the leader",
                 hint=f"etcd-sandbox start {own}, or etcd-sandbox resume {own}",
@@ -189,7 +158,7 @@ class Membership:
 
     def _learners(self) -> str:
         names = [
-            own.name for name, own in self._at.roster.items() if self._at.roster.is_learner(name)
+            own.name for name, own in self._at.members.items() if self._at.members.is_learner(name)
         ]
         return (
             f"learners: {', '.join(names)}"
@@ -202,22 +171,24 @@ class Membership:
     ) -> set[str]:
         self._check_members(names, "removed")
         names = [
-            n for n in sorted(names, key=self._at.runs) if self._at.spec().process(n) is not None
+            n
+            for n in sorted(names, key=self._at.members.runs)
+            if self._at.spec().process(n) is not None
         ]
-        look = await self._at.monitor.look()
+        look = await self._at.members.look()
         self._leaving.check_quorum(names, look, "removing", force=force)
         for name in names:
-            process = self._at.supervisor.processes[name]
+            process = self._at.members.processes[name]
             self._at.begin(Verb.REMOVE, process.spec)
             await self._leaving.take_out(process, names, deadline, report)
-            await self._at.faults.let_go(name)
+            await self._at.members.faults.let_go(name)
             self._at.leave_out(name)
         return set(names)
 
     async def _replace_all(self, names: Sequence[str], deadline: float, report: Report) -> set[str]:
         self._check_members(names, "replaced")
         for name in names:
-            member = self._at.roster.member(name)
+            member = self._at.members.member(name)
             if foreign := member.foreign_data:
                 keeper = "its profile" if member.data_owned else "its Procfile's command"
                 raise InputError(
@@ -225,15 +196,15 @@ class Membership:
                     ", ".join(foreign),
                     f"etcd-sandbox remove {member.name}, then etcd-sandbox add brings another",
                 )
-            if any(name in pair and rule.cut for pair, rule in self._at.faults.rules.items()):
+            if any(name in pair and rule.cut for pair, rule in self._at.members.rules.items()):
                 raise SandboxError(
                     f"links of {member.name} are cut, so a new one would be cut off as well",
                     hint=f"etcd-sandbox heal, then etcd-sandbox replace {member.name}",
                 )
         await self._at.listed.leader_url(deadline)
-        look = await self._at.monitor.look()
-        dead = [name for name in names if not self._at.runs(name)]
-        going = [name for name in dead if not self._at.is_removed(name)]
+        look = await self._at.members.look()
+        dead = [name for name in names if not self._at.members.runs(name)]
+        going = [name for name in dead if not self._at.members.is_removed(name)]
         # Those that live go one by one, when those that are down have come back.
         self._leaving.check_quorum(
             going or [n for n in names if n not in dead][:1], look, "replacing"
@@ -246,7 +217,7 @@ class Membership:
             await self._return(name, deadline, report)
         for name in names:
             if name not in dead:
-                self._leaving.check_quorum([name], await self._at.monitor.look(), "replacing")
+                self._leaving.check_quorum([name], await self._at.members.look(), "replacing")
                 await self._leave(name, [name], deadline, report)
                 await self._return(name, deadline, report)
         return set(names)
@@ -254,18 +225,18 @@ class Membership:
     async def _leave(
         self, name: str, going: Sequence[str], deadline: float, report: Report
     ) -> None:
-        process = self._at.supervisor.processes[name]
+        process = self._at.members.processes[name]
         self._at.begin(Verb.REPLACE, process.spec)
         await self._leaving.take_out(process, going, deadline, report, PastKind.REPLACED)
 
     async def _return(self, name: str, deadline: float, report: Report) -> None:
         """A new member under the old name: a learner first, so that the quorum never waits for it."""
-        process = self._at.supervisor.processes[name]
-        own, stays_learner = self._at.name(name), member_of(process.spec).learner
+        process = self._at.members.processes[name]
+        own, stays_learner = self._at.members.title(name), member_of(process.spec).learner
         self._at.begin(Verb.REPLACE, process.spec)
         try:
             # That of one that was removed earlier has gone with it.
-            self._at.faults.take_in(process.spec)
+            self._at.members.faults.take_in(process.spec)
             await asyncio.to_thread(look_before, as_member(process.spec))
             await self._coming.join(process, deadline, report, learner=True)
         except SandboxError as error:
@@ -290,12 +261,12 @@ class Membership:
 
     def _check_members(self, names: Sequence[str], what: str) -> None:
         for name in names:
-            if name not in self._at.roster:
+            if name not in self._at.members:
                 raise InputError(
                     f"{name} is no member of the cluster, so it cannot be {what}",
-                    hint=f"members: {', '.join(own.name for _, own in self._at.roster.items())}",
+                    hint=f"members: {', '.join(own.name for _, own in self._at.members.items())}",
                 )
 
     def _before(self, name: str, leader: str | None) -> tuple[ProcessState, int | None, bool]:
-        process = self._at.supervisor.processes[name]
+        process = self._at.members.processes[name]
         return process.state, process.life.pid, name == leader

@@ -25,7 +25,7 @@ class Moving:
 
     async def move(self, wanted: ProcessSpec, deadline: float) -> None:
         """Have it as `wanted`, which has its name. Raises SandboxError, and says what is done by then."""
-        process, member = self._at.supervisor.processes[wanted.name], member_of(wanted)
+        process, member = self._at.members.processes[wanted.name], member_of(wanted)
         peer_urls = peer_urls_of(member)
         anew = runs_differently(process.spec, wanted)
         await asyncio.to_thread(self._check_free, process.spec, wanted)
@@ -33,7 +33,7 @@ class Moving:
         began = await asyncio.to_thread(self._have_data)
         peer = await self._at.listed.find(wanted.name, deadline) if began else None
         if not began:
-            self._at.roster.add(wanted)
+            self._at.members.add(wanted)
         if peer is not None and member.peer_url not in peer.peer_urls:
             await self._at.listed.update(wanted.name, peer.id, peer_urls, deadline)
             self._at.bus.publish(
@@ -48,7 +48,7 @@ class Moving:
             self._take(wanted)
             return
         await process.stop()
-        self._at.faults.take_in(wanted)
+        self._at.members.faults.take_in(wanted)
         process.adopt(wanted)
         self._take(wanted)
         if runs:
@@ -58,7 +58,7 @@ class Moving:
         name = member_of(wanted).name
         try:
             async with asyncio.timeout(max(1.0, deadline - time.monotonic())):
-                await self._at.verbs.start([self._at.supervisor.processes[wanted.name]])
+                await self._at.verbs.start([self._at.members.processes[wanted.name]])
         except TimeoutError:
             raise TimedOut(
                 f"{name} was not ready in time at its new peer URL, which etcd's list of members has",
@@ -73,11 +73,11 @@ class Moving:
             ) from error
 
     def _have_data(self) -> bool:
-        return any(has_data(member.data_dir) for _, member in self._at.roster.items())
+        return any(has_data(member.data_dir) for _, member in self._at.members.items())
 
     def _take(self, wanted: ProcessSpec) -> None:
         """The plan, and who is who, have it from now on."""
-        self._at.roster.renew(wanted)
+        self._at.members.renew(wanted)
         plan = self._at.spec()
         processes = (wanted if each.name == wanted.name else each for each in plan.processes)
         self._at.adopt(replace(plan, processes=tuple(processes)))

@@ -14,25 +14,19 @@ from etcd_sandbox.cluster.evidence import LEAST_S, MOST_S
 from etcd_sandbox.cluster.measure import Measure
 from etcd_sandbox.cluster.memberlist import Report
 from etcd_sandbox.cluster.verbs import target_of
-from etcd_sandbox.errors import InputError, SandboxError, TimedOut
-from etcd_sandbox.etcd.answers import GIVE_A_USER, is_about_users
+from etcd_sandbox.errors import InputError, SandboxError
 from etcd_sandbox.model.fault import LinkFault, LinkFaultKind
 from etcd_sandbox.model.order import Order
-from etcd_sandbox.model.selector import NoLeader, claimed_leader
+from etcd_sandbox.model.selector import NoLeader
 from etcd_sandbox.model.state import Peer, ProcessState
 from etcd_sandbox.model.verb import MEMBERSHIP, Verb
 from etcd_sandbox.model.verdict import Target, Verdict
 
 if TYPE_CHECKING:
-    from etcd_sandbox.cluster.faults import Faults
     from etcd_sandbox.cluster.listing import Listing
+    from etcd_sandbox.cluster.members import Look, Members
     from etcd_sandbox.cluster.membership import Membership
-    from etcd_sandbox.cluster.monitor import Look, Monitor
-    from etcd_sandbox.cluster.roster import Roster
     from etcd_sandbox.cluster.verbs import Verbs
-    from etcd_sandbox.cluster.voters import Voters
-    from etcd_sandbox.etcd.gateway import Gateway
-    from etcd_sandbox.supervise.supervisor import Supervisor
 
 LEADER_POLL_S = 0.05
 
@@ -63,25 +57,15 @@ class Orders:
 
     def __init__(
         self,
-        supervisor: Supervisor,
-        roster: Roster,
-        monitor: Monitor,
+        members: Members,
         verbs: Verbs,
-        faults: Faults,
-        voters: Voters,
         measure: Measure,
-        gateway: Gateway,
         membership: Membership,
         listing: Listing,
     ) -> None:
-        self._supervisor = supervisor
-        self._roster = roster
-        self._monitor = monitor
+        self._members = members
         self._verbs = verbs
-        self._faults = faults
-        self._voters = voters
         self._measure = measure
-        self._gateway = gateway
         self._membership = membership
         self._listing = listing
         self._instant = asyncio.Lock()
@@ -95,7 +79,7 @@ class Orders:
         that fails.
         """
         deadline = time.monotonic() + order.timeout_s
-        async with self._measure.reading(wanted=order.wait and len(self._roster) > 0) as measured:
+        async with self._measure.reading(wanted=order.wait and len(self._members) > 0) as measured:
             patience_s = LEAST_S
             while True:
                 async with self._instant:
@@ -118,7 +102,7 @@ class Orders:
             verdict = Verdict(
                 verb=order.verb,
                 targets=tuple(target.name for target in targets),
-                versus=tuple(self._name(name) for name in meant.versus),
+                versus=tuple(self._members.title(name) for name in meant.versus),
                 seed=order.seed,
                 processes=tuple(targets),
                 notes=tuple(report.notes),
@@ -128,7 +112,7 @@ class Orders:
 
     async def _meant(self, order: Order, deadline: float, patience_s: float) -> _Meant | None:
         """Whom the order means; None while there is no leader yet, but may be one soon."""
-        look = await self._monitor.look(deadline_s=patience_s)
+        look = await self._members.look(deadline_s=patience_s)
         words, strangers = order.select, dict[str, Peer]()
         if order.verb is Verb.REMOVE:
             strangers = await self._listing.meant(words, look.candidates)
@@ -137,12 +121,12 @@ class Orders:
             names = await self._listing.resolved(words, look.candidates, order.seed)
             versus = await self._listing.resolved(order.versus, look.candidates, order.seed)
         except NoLeader:
-            if not self._voters.could_elect() or time.monotonic() > deadline:
+            if not self._members.could_elect() or time.monotonic() > deadline:
                 raise
             return None
         if order.verb in _LINK_VERBS:
-            names = self._members(order.select, names)
-            versus = self._members(order.versus, versus) or self._other_side(order.verb, names)
+            names = self._with_links(order.select, names)
+            versus = self._with_links(order.versus, versus) or self._other_side(order.verb, names)
         return _Meant(look, names, versus, tuple(strangers.values()))
 
     async def _do(self, order: Order, meant: _Meant, deadline: float) -> list[Target]:
@@ -165,16 +149,16 @@ class Orders:
             delay_s=order.delay_s if order.verb is Verb.SLOW else 0.0,
             jitter_s=order.jitter_s if order.verb is Verb.SLOW else 0.0,
         )
-        changed = await self._faults.add(fault)
+        changed = await self._members.faults.add(fault)
         return [self._target(name, meant, done=changed) for name in meant.names]
 
     async def _heal(self, meant: _Meant) -> list[Target]:
-        before = {name: process.state for name, process in self._supervisor.processes.items()}
-        healed, resumed = await self._faults.heal()
+        before = {name: process.state for name, process in self._members.processes.items()}
+        healed, resumed = await self._members.faults.heal()
         touched = {name for fault in healed for name in fault.side} | set(resumed)
         return [
             replace(self._target(name, meant, done=True), before=before[name])
-            for name in self._supervisor.processes
+            for name in self._members.processes
             if name in touched
         ]
 
@@ -184,7 +168,7 @@ class Orders:
                 "nobody is on the other side: these are all members",
                 hint=f"etcd-sandbox {verb} infra1 cuts one member off from the others",
             )
-        both = [self._name(name) for name in meant.names if name in meant.versus]
+        both = [self._members.title(name) for name in meant.names if name in meant.versus]
         if both and verb is not Verb.SLOW:
             raise InputError(
                 f"{', '.join(both)} cannot be on both sides",
@@ -196,29 +180,29 @@ class Orders:
                 hint="etcd-sandbox partition cuts several links at once",
             )
 
-    def _members(self, words: Sequence[str], names: tuple[str, ...]) -> tuple[str, ...]:
+    def _with_links(self, words: Sequence[str], names: tuple[str, ...]) -> tuple[str, ...]:
         """Only members have links; what runs beside them is passed over where `all` was said."""
-        removed = {
-            name for name in names if self._supervisor.processes[name].state is ProcessState.REMOVED
-        }
+        removed = {name for name in names if self._members.is_removed(name)}
         if removed and removed == set(names):
             raise InputError(
-                f"{', '.join(map(self._name, names))} was removed from the cluster",
+                f"{', '.join(map(self._members.title, names))} was removed from the cluster",
                 hint="etcd-sandbox replace brings a new member of that name",
             )
         names = tuple(name for name in names if name not in removed)
-        others = [name for name in names if name not in self._roster]
+        others = [name for name in names if name not in self._members]
         if others and "all" not in words:
             raise InputError(
                 f"{others[0]} is no member of the cluster, so no peer link leads to it",
-                hint=f"members: {', '.join(member.name for _, member in self._roster.items())}",
+                hint=f"members: {', '.join(member.name for _, member in self._members.items())}",
             )
-        return tuple(name for name in names if name in self._roster)
+        return tuple(name for name in names if name in self._members)
 
     def _other_side(self, verb: Verb, names: tuple[str, ...]) -> tuple[str, ...]:
-        processes = self._supervisor.processes
+        processes = self._members.processes
         everyone = tuple(
-            name for name in self._roster.names if processes[name].state is not ProcessState.REMOVED
+            name
+            for name in self._members.names
+            if processes[name].state is not ProcessState.REMOVED
         )
         # All links of the selected are slow; a partition leaves those within a side alone.
         return everyone if verb is Verb.SLOW else tuple(n for n in everyone if n not in names)
@@ -227,47 +211,36 @@ class Orders:
 
     async def _move_leader(self, meant: _Meant, deadline: float) -> list[Target]:
         name = meant.names[0]
-        if len(meant.names) > 1 or name not in self._roster:
+        if len(meant.names) > 1 or name not in self._members:
             raise InputError(
-                f"leadership moves to one member, not to {', '.join(map(self._name, meant.names))}",
+                f"leadership moves to one member, not to {', '.join(map(self._members.title, meant.names))}",
                 hint="name one member, or use random",
             )
-        state = self._supervisor.processes[name].state
+        state = self._members.processes[name].state
         if state is ProcessState.PAUSED:
             # etcd would try for seconds, and the member would take over as soon as it goes on.
             raise SandboxError(
-                f"{self._name(name)} is paused, so it cannot lead",
-                hint=f"etcd-sandbox resume {self._name(name)}",
+                f"{self._members.title(name)} is paused, so it cannot lead",
+                hint=f"etcd-sandbox resume {self._members.title(name)}",
             )
         if not state.alive:
             raise SandboxError(
-                f"{self._name(name)} does not run, so it cannot lead",
-                hint=f"etcd-sandbox start {self._name(name)}",
+                f"{self._members.title(name)} does not run, so it cannot lead",
+                hint=f"etcd-sandbox start {self._members.title(name)}",
             )
-        leader, look = claimed_leader(meant.look.candidates), meant.look
-        while leader is None and time.monotonic() < deadline and self._voters.could_elect():
+        look = meant.look
+        while look.leader is None and time.monotonic() < deadline and self._members.could_elect():
             await asyncio.sleep(LEADER_POLL_S)
-            look = await self._monitor.look()
-            leader = claimed_leader(look.candidates)
-        if leader is None:
+            look = await self._members.look()
+        if look.leader is None:
             raise NoLeader("no member leads, so none can hand over", hint="etcd-sandbox status")
-        if leader.process == name:
+        if look.leader == name:
             return [self._target(name, meant, done=False)]
-        member_id = self._roster.id_of(name)
-        url = self._roster.member(leader.process).client_url
-        refusal = await self._gateway.move_leader(
-            url, member_id or "", max(0.1, deadline - time.monotonic())
-        )
-        if refusal is not None:
-            kind = TimedOut if time.monotonic() >= deadline else SandboxError
-            raise kind(
-                f"{leader.member} did not hand over to {self._name(name)}: {refusal}",
-                hint=GIVE_A_USER if is_about_users(0, refusal) else "",
-            )
+        await self._members.hand_over(look.leader, name, deadline, wait=False)
         return [self._target(name, meant, done=True)]
 
     def _target(self, name: str, meant: _Meant, *, done: bool) -> Target:
-        process = self._supervisor.processes[name]
+        process = self._members.processes[name]
         return target_of(
             process,
             before=process.state,
@@ -275,6 +248,3 @@ class Orders:
             was_leader=meant.look.leader == name,
             done=done,
         )
-
-    def _name(self, process: str) -> str:
-        return self._roster.title(process)

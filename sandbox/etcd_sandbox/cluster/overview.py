@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from etcd_sandbox import __version__
-from etcd_sandbox.cluster.healthcheck import ANSWER_DEADLINE_S, HealthCheck
 from etcd_sandbox.cluster.memberhealth import MemberHealth
 from etcd_sandbox.cluster.meters import Meters, is_alone
 from etcd_sandbox.cluster.quorum import (
+    ANSWER_DEADLINE_S,
     claimant,
     claimants,
     differing,
@@ -25,7 +25,6 @@ from etcd_sandbox.cluster.quorum import (
     term_of_cluster,
 )
 from etcd_sandbox.cluster.settling import judge
-from etcd_sandbox.cluster.voters import RUNS, Voters
 from etcd_sandbox.model.spec import MemberSpec
 from etcd_sandbox.model.state import (
     AlarmStatus,
@@ -44,13 +43,9 @@ from etcd_sandbox.plan.listed import moved_words
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from etcd_sandbox.cluster.faults import Faults
-    from etcd_sandbox.cluster.monitor import Monitor
-    from etcd_sandbox.cluster.raft import RaftWatch
-    from etcd_sandbox.cluster.roster import Roster
+    from etcd_sandbox.cluster.members import Members
     from etcd_sandbox.etcd.answers import Hashed, StatusAnswer
-    from etcd_sandbox.etcd.gateway import Gateway
-    from etcd_sandbox.supervise.supervisor import Supervised, Supervisor
+    from etcd_sandbox.supervise.supervisor import Supervised
 
 DETAIL_DEADLINE_S = 0.5
 """What a member has for its list of peers and its figures, a page of 150 KB."""
@@ -68,50 +63,35 @@ SAME_AGAIN_S = 0.05
 class Overview:
     """The members and processes of one cluster as they are now."""
 
-    def __init__(
-        self,
-        supervisor: Supervisor,
-        roster: Roster,
-        gateway: Gateway,
-        faults: Faults,
-        raft: RaftWatch,
-        voters: Voters,
-        check: HealthCheck,
-        monitor: Monitor,
-        bootstrap: Callable[[], BootstrapStatus],
-    ) -> None:
-        self._supervisor = supervisor
-        self._roster = roster
-        self._gateway = gateway
-        self._faults = faults
-        self._raft = raft
-        self._voters = voters
-        self._check = check
-        self._monitor = monitor
+    def __init__(self, members: Members, bootstrap: Callable[[], BootstrapStatus]) -> None:
+        self._members = members
         self._bootstrap = bootstrap
-        self._health = MemberHealth(supervisor, roster, gateway)
+        self._health = MemberHealth(members)
         self._meters = Meters()
         self._began = time.monotonic()
 
     async def status(self, cluster: str, *, with_hash: bool = False) -> ClusterStatus:
         """The cluster now, in the shape of `status --json`."""
         answers, proxies = await asyncio.gather(
-            self._check.ask_all(figures=True), self._proxies_that_serve()
+            self._members.questions.ask_all(figures=True), self._proxies_that_serve()
         )
-        if await self._gateway.login.settled(LOGIN_PATIENCE_S):
-            answers = await self._check.ask_all(figures=True)
-        await self._check.learn_list(answers)
-        if self._roster.elsewhere.keys() - answers.keys():
-            answers = await self._check.ask_all(known=answers, figures=True)
+        if await self._members.gateway.login.settled(LOGIN_PATIENCE_S):
+            answers = await self._members.questions.ask_all(figures=True)
+        await self._members.questions.learn_list(answers)
+        if self._members.elsewhere.keys() - answers.keys():
+            answers = await self._members.questions.ask_all(known=answers, figures=True)
         answers, quorum = await self._patiently(answers)
-        if self._gateway.login.user is not None and self._gateway.authentication is None:
+        if (
+            self._members.gateway.login.user is not None
+            and self._members.gateway.authentication is None
+        ):
             # 3.4 and older 3.5 tell anybody of themselves: only keys are for users.
-            await self._check.read_is_served(list(answers), ANSWER_DEADLINE_S)
+            await self._members.questions.read_is_served(list(answers), ANSWER_DEADLINE_S)
         hashes = await self._hashes(answers) if with_hash else {}
         leads = claimant(answers)
         term = term_of_cluster(answers, leads)
         if leads is None and (leads := self._unheard_leader(answers, quorum)) is not None:
-            term = self._raft.term
+            term = self._members.raft.term
         elsewhere = self._elsewhere(answers)
         apart = await self._other_clusters(answers, leads)
         members = tuple(
@@ -119,7 +99,7 @@ class Overview:
                 self._member(process, member, answers, hashes, process in proxies),
                 own_cluster=process in apart,
             )
-            for process, member in self._roster.items()
+            for process, member in self._members.items()
         )
         return ClusterStatus(
             schema=1,
@@ -129,28 +109,28 @@ class Overview:
                 version=__version__,
                 uptime_s=round(time.monotonic() - self._began, 3),
             ),
-            leader=None if leads is None else self._roster.title(leads),
+            leader=None if leads is None else self._members.title(leads),
             term=term,
             quorum=quorum,
             members=members,
             processes=tuple(
                 self._process(process)
-                for name, process in self._supervisor.processes.items()
-                if name not in self._roster
+                for name, process in self._members.processes.items()
+                if name not in self._members
             ),
-            faults=tuple(self._faults.told()),
-            logs=LogView(leader=self._led_by_logs(), term=self._raft.term or None),
+            faults=tuple(self._members.faults.told()),
+            logs=LogView(leader=self._led_by_logs(), term=self._members.raft.term or None),
             bootstrap=self._bootstrap(),
-            alarms=_alarms(answers, self._roster),
+            alarms=_alarms(answers, self._members),
             elsewhere=tuple(elsewhere.values()),
-            authentication=self._gateway.authentication,
+            authentication=self._members.gateway.authentication,
             notes=(
                 *await self._differences(answers),
                 *await self._other_hashes(answers, hashes),
                 *apart.values(),
                 *(
-                    moved_words(self._roster.member(process), urls)
-                    for process, urls in self._roster.moved.items()
+                    moved_words(self._members.member(process), urls)
+                    for process, urls in self._members.moved.items()
                 ),
             ),
         )
@@ -163,34 +143,34 @@ class Overview:
         Where the answers in time prove none, though the members that run could be one, the late ones
         get more time, and a read that is served proves it as well.
         """
-        voters = self._voters.seen(answers)
+        voters = self._members.seen(answers)
         quorum = quorum_of(voters, answers)
-        if quorum.ok or not quorum.late or judge(voters, self._faults.rules).quorum_lost:
+        if quorum.ok or not quorum.late or judge(voters, self._members.rules).quorum_lost:
             return answers, quorum
         running = [voter.process for voter in voters if voter.running]
         more, served = await asyncio.gather(
-            self._check.ask_all(STATUS_PATIENCE_S, known=answers, figures=True),
-            self._check.read_is_served(running, STATUS_PATIENCE_S),
+            self._members.questions.ask_all(STATUS_PATIENCE_S, known=answers, figures=True),
+            self._members.questions.read_is_served(running, STATUS_PATIENCE_S),
         )
         # Meanwhile the first ones may have elected a leader.
-        more |= await self._check.ask_all(figures=True)
-        quorum = quorum_of(self._voters.seen(more), more)
+        more |= await self._members.questions.ask_all(figures=True)
+        quorum = quorum_of(self._members.seen(more), more)
         return more, replace(quorum, ok=served) if served else quorum
 
     def _unheard_leader(self, answers: dict[str, StatusAnswer], quorum: Quorum) -> str | None:
         """Who leads by the logs and by those who follow, and does not answer itself: late, or being stopped."""
-        logged = self._raft.leader
-        if logged is None or not self._voters.could_lead(logged):
+        logged = self._members.raft.leader
+        if logged is None or not self._members.could_lead(logged):
             return None
-        return proven_leader(logged, self._voters.seen(answers), quorum)
+        return proven_leader(logged, self._members.seen(answers), quorum)
 
     async def _differences(self, answers: dict[str, StatusAnswer]) -> list[str]:
         if not differing(answers):
             return []
         await asyncio.sleep(SAME_AGAIN_S)
-        again = await self._check.ask()
+        again = await self._members.ask()
         return [
-            f"the data of {self._roster.title(one)} and {self._roster.title(other)} differ: both have "
+            f"the data of {self._members.title(one)} and {self._members.title(other)} differ: both have "
             f"applied entry {again[one].raft_applied_index}, and one is at revision "
             f"{again[one].revision}, the other at {again[other].revision}"
             for one, other in sorted(still_differing(answers, again))
@@ -209,7 +189,7 @@ class Overview:
             assert left is not None
             assert right is not None
             told.append(
-                f"the data of {self._roster.title(one)} and {self._roster.title(other)} differ: both are at "
+                f"the data of {self._members.title(one)} and {self._members.title(other)} differ: both are at "
                 f"revision {left.revision}, with the hashes {left.hash} and {right.hash}"
             )
         return told
@@ -218,15 +198,15 @@ class Overview:
         self, answers: dict[str, StatusAnswer], leads: str | None
     ) -> dict[str, str]:
         """Who leads by a list of members of its own, in words: a new cluster was made of its data."""
-        claims = [key for key in claimants(answers) if key in self._roster]
+        claims = [key for key in claimants(answers) if key in self._members]
         if len(claims) < 2 or leads not in claims:
             return {}
-        sizes = await asyncio.gather(*(self._check.list_of(claim) for claim in claims))
+        sizes = await asyncio.gather(*(self._members.questions.list_of(claim) for claim in claims))
         known = dict(zip(claims, sizes, strict=True))
         most = known[leads]
         return {
-            key: f"{self._roster.title(key)} leads a cluster of its own: {size} {'is' if size == 1 else 'are'} "
-            f"on its list of members, {most} on that of {self._roster.title(leads)}"
+            key: f"{self._members.title(key)} leads a cluster of its own: {size} {'is' if size == 1 else 'are'} "
+            f"on its list of members, {most} on that of {self._members.title(leads)}"
             for key, size in known.items()
             if None not in (size, most) and size != most
         }
@@ -241,20 +221,22 @@ class Overview:
                 learner=peer.is_learner,
                 started=bool(peer.client_urls),
                 answers=key in answers,
-                remnant=key in self._roster.remnants,
+                remnant=key in self._members.remnants,
             )
-            for key, peer in self._roster.elsewhere.items()
+            for key, peer in self._members.elsewhere.items()
         }
 
     async def detail(self, name: str) -> Detail:
         """One process from near; a member is asked for its peers and its figures. Raises KeyError."""
-        process = self._supervisor.processes[name]
+        process = self._members.processes[name]
         spec, member = process.spec, process.spec.member
         peers = metrics = None
-        if member is not None and process.state in RUNS:
+        if member is not None and self._members.runs(name):
             peers, metrics = await asyncio.gather(
-                self._gateway.members(member.client_url, DETAIL_DEADLINE_S),
-                self._gateway.metrics(member.metrics_url or member.client_url, DETAIL_DEADLINE_S),
+                self._members.gateway.members(member.client_url, DETAIL_DEADLINE_S),
+                self._members.gateway.metrics(
+                    member.metrics_url or member.client_url, DETAIL_DEADLINE_S
+                ),
             )
         return Detail(
             process=name,
@@ -270,19 +252,19 @@ class Overview:
         )
 
     def _led_by_logs(self) -> str | None:
-        self._raft.flush()
-        leader = self._raft.leader
-        return None if leader is None else self._roster.member(leader).name
+        self._members.raft.flush()
+        leader = self._members.raft.leader
+        return None if leader is None else self._members.member(leader).name
 
     async def _proxies_that_serve(self) -> set[str]:
         """The proxies through which a healthy member answers; what it says is not the proxy's."""
         asked = [
             process
-            for process in self._roster.names
-            if self._supervisor.processes[process].state in RUNS and self._roster.is_proxy(process)
+            for process in self._members.names
+            if self._members.runs(process) and self._members.is_proxy(process)
         ]
         answers = await asyncio.gather(
-            *(self._check.one(process, ANSWER_DEADLINE_S) for process in asked)
+            *(self._members.questions.one(process, ANSWER_DEADLINE_S) for process in asked)
         )
         return {
             process
@@ -291,9 +273,11 @@ class Overview:
         }
 
     async def _hashes(self, answers: Iterable[str]) -> dict[str, Hashed | None]:
-        urls = {name: member.client_url for name, member in self._roster.items()}
+        urls = {name: member.client_url for name, member in self._members.items()}
         names = [name for name in answers if name in urls]
-        hashes = await asyncio.gather(*(self._gateway.hash_kv(urls[name], 2.0) for name in names))
+        hashes = await asyncio.gather(
+            *(self._members.gateway.hash_kv(urls[name], 2.0) for name in names)
+        )
         return dict(zip(names, hashes, strict=True))
 
     def _member(
@@ -305,15 +289,15 @@ class Overview:
         serves_as_proxy: bool,
     ) -> MemberStatus:
         answer, hashed = answers.get(process), hashes.get(process)
-        supervised = self._supervisor.processes[process]
+        supervised = self._members.processes[process]
         cpu_percent, rss_bytes = self._measure(supervised)
         return MemberStatus(
             name=member.name,
             process=process,
-            id=self._roster.id_of(process),
+            id=self._members.id_of(process),
             pid=supervised.life.pid,
             state=supervised.state,
-            role=self._monitor.role(process, answer),
+            role=self._members.role(process, answer),
             healthy=serves_as_proxy or (answer is not None and is_healthy(answer)),
             term=answer.term if answer is not None else None,
             revision=answer.revision if answer is not None else None,
@@ -331,7 +315,7 @@ class Overview:
             restarts=supervised.life.restarts,
             uptime_s=_rounded(supervised.uptime_s),
             exit=supervised.exit if not supervised.state.alive else None,
-            follows=self._roster.name_of(answer.leader) if answer and answer.leader else None,
+            follows=self._members.name_of(answer.leader) if answer and answer.leader else None,
             alarms=_alarms_of(answer, answers),
             why=self._health.why(process, answers, serves_as_proxy=serves_as_proxy),
         )
@@ -356,7 +340,7 @@ class Overview:
         if pid is None:
             return None, None
         if not self._meters.knows(pid):
-            self._meters.keep({entry.life.pid for entry in self._supervisor.processes.values()})
+            self._meters.keep({entry.life.pid for entry in self._members.processes.values()})
         return self._meters.measure(pid, alone=is_alone(process.spec))
 
 
@@ -368,12 +352,12 @@ def _alarms_of(answer: StatusAnswer | None, answers: dict[str, StatusAnswer]) ->
     return tuple(sorted(alarm.kind for alarm in up if alarm.member_id == answer.member_id))
 
 
-def _alarms(answers: dict[str, StatusAnswer], roster: Roster) -> tuple[AlarmStatus, ...]:
+def _alarms(answers: dict[str, StatusAnswer], members: Members) -> tuple[AlarmStatus, ...]:
     up = {alarm for answer in answers.values() for alarm in answer.alarms}
     return tuple(
         AlarmStatus(
             alarm=alarm.kind,
-            member=None if alarm.member_id is None else roster.name_of(alarm.member_id),
+            member=None if alarm.member_id is None else members.name_of(alarm.member_id),
         )
         for alarm in sorted(up, key=lambda alarm: (alarm.kind, alarm.member_id or ""))
     )

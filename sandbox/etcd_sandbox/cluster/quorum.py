@@ -12,6 +12,9 @@ from etcd_sandbox.model.state import Quorum, Role
 if TYPE_CHECKING:
     from etcd_sandbox.etcd.answers import Hashed, StatusAnswer
 
+ANSWER_DEADLINE_S = 0.15
+"""What a member has for its answer (SPEC §7); one that is later is shown as not answering in time."""
+
 
 def role_of(answer: StatusAnswer) -> Role | None:
     """What a member says it is, or is proved to be; None where it refuses to say and nothing proves it."""

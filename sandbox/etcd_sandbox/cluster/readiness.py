@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from etcd_sandbox.cluster.quorum import is_healthy
-from etcd_sandbox.cluster.roster import Roster
 from etcd_sandbox.cluster.ways import way_of
 from etcd_sandbox.errors import SandboxError, TimedOut
 from etcd_sandbox.etcd.failures import LINES_OF_LOG, cause_and_mend, log_trouble
@@ -23,7 +22,7 @@ from etcd_sandbox.supervise.bus import Bus
 from etcd_sandbox.supervise.supervisor import TAIL_OF_EXIT, Supervisor
 
 if TYPE_CHECKING:
-    from etcd_sandbox.cluster.healthcheck import HealthCheck
+    from etcd_sandbox.cluster.members import Members
 
 SIGN_DEADLINE_S = 1.0
 """How long a member's log is trusted to tell before the member is asked anyway."""
@@ -48,16 +47,14 @@ class MemberReadiness:
     (`--log-outputs` to a file) is asked from `SIGN_DEADLINE_S` on.
     """
 
-    def __init__(self, supervisor: Supervisor, roster: Roster, check: HealthCheck) -> None:
-        self._supervisor = supervisor
-        self._roster = roster
-        self._check = check
+    def __init__(self, members: Members) -> None:
+        self._members = members
         self._signs: dict[str, asyncio.Event] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def started(self, process: str) -> None:
         """A member was executed."""
-        if process in self._roster:
+        if process in self._members:
             self.forget(process)
             self._signs[process] = asyncio.Event()
             self._tasks[process] = asyncio.create_task(self._confirm(process))
@@ -78,15 +75,16 @@ class MemberReadiness:
             self.forget(process)
 
     async def _confirm(self, process: str) -> None:
+        await self._members.opened.wait()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._signs[process].wait(), SIGN_DEADLINE_S)
-        supervised = self._supervisor.processes[process]
+        supervised = self._members.processes[process]
         pause_s = ASK_AGAIN_FIRST_S
         while supervised.state in (ProcessState.STARTING, ProcessState.PAUSED):
-            answer = await self._check.one(process, ASK_TIMEOUT_S)
+            answer = await self._members.questions.one(process, ASK_TIMEOUT_S)
             if answer is not None and is_healthy(answer):
-                if not self._roster.is_proxy(process) and answer.member_id:
-                    self._roster.learn(process, answer.member_id)
+                if not self._members.is_proxy(process) and answer.member_id:
+                    self._members.learn(process, answer.member_id)
                 await supervised.feed(lifecycle.Ready())
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 1.5, ASK_AGAIN_LAST_S)

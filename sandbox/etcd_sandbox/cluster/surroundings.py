@@ -11,7 +11,6 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from etcd_sandbox.cluster import preflight
-from etcd_sandbox.cluster.voters import RUNS
 from etcd_sandbox.errors import SandboxError
 from etcd_sandbox.model.spec import (
     ClusterSpec,
@@ -22,17 +21,13 @@ from etcd_sandbox.model.spec import (
     Unfinished,
     as_member,
 )
-from etcd_sandbox.model.state import ProcessState
 from etcd_sandbox.model.verb import Verb
 from etcd_sandbox.plan.membership import with_member, with_past, without_member
 
 if TYPE_CHECKING:
-    from etcd_sandbox.cluster.faults import Faults
     from etcd_sandbox.cluster.memberlist import MemberList
-    from etcd_sandbox.cluster.monitor import Monitor
-    from etcd_sandbox.cluster.roster import Roster
+    from etcd_sandbox.cluster.members import Members
     from etcd_sandbox.cluster.verbs import Verbs
-    from etcd_sandbox.etcd.gateway import Gateway
     from etcd_sandbox.supervise.bus import Bus
     from etcd_sandbox.supervise.supervisor import Supervisor
 
@@ -47,11 +42,8 @@ class Surroundings(Struct, frozen=True, kw_only=True):
     adopt: Callable[[ClusterSpec], None]
     data_root: Path
     supervisor: Supervisor
-    roster: Roster
-    monitor: Monitor
+    members: Members
     verbs: Verbs
-    faults: Faults
-    gateway: Gateway
     bus: Bus
     listed: MemberList
 
@@ -74,18 +66,6 @@ class Surroundings(Struct, frozen=True, kw_only=True):
         """It is in the plan no more."""
         plan = without_member(self.spec(), process)
         self.adopt(replace(plan, unfinished=_others(plan, process)))
-
-    def name(self, process: str) -> str:
-        """The member's name, else the process's."""
-        return self.roster.title(process)
-
-    def runs(self, process: str) -> bool:
-        """Whether it can answer."""
-        return self.supervisor.processes[process].state in RUNS
-
-    def is_removed(self, process: str) -> bool:
-        """Whether it was a member, and is none any more."""
-        return self.supervisor.processes[process].state is ProcessState.REMOVED
 
 
 def _others(plan: ClusterSpec, process: str) -> tuple[Unfinished, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -28,18 +29,15 @@ from etcd_sandbox.plan.upgrades import (
 )
 
 if TYPE_CHECKING:
+    from etcd_sandbox.cluster.healthcheck import HealthCheck
     from etcd_sandbox.cluster.measure import Measure
-    from etcd_sandbox.cluster.monitor import Monitor
-    from etcd_sandbox.cluster.roster import Roster
+    from etcd_sandbox.cluster.members import Members
     from etcd_sandbox.cluster.verbs import Verbs
-    from etcd_sandbox.cluster.versions import Versions
-    from etcd_sandbox.etcd.gateway import Gateway
     from etcd_sandbox.supervise.bus import Bus
-    from etcd_sandbox.supervise.supervisor import Supervised, Supervisor
+    from etcd_sandbox.supervise.supervisor import Supervised
 
 VERB = "upgrade"
 
-LOOK_EVERY_S = 0.05
 STACK_LINES = 200
 
 _SEE_LOGS = "etcd-sandbox logs and etcd-sandbox events show why"
@@ -51,28 +49,22 @@ class Swapping:
     def __init__(
         self,
         renew: Callable[[ProcessSpec], None],
-        supervisor: Supervisor,
-        roster: Roster,
-        monitor: Monitor,
+        members: Members,
         verbs: Verbs,
         measure: Measure,
-        versions: Versions,
-        gateway: Gateway,
+        health: HealthCheck,
         bus: Bus,
     ) -> None:
         self._renew = renew
-        self._supervisor = supervisor
-        self._roster = roster
-        self._monitor = monitor
+        self._members = members
         self._verbs = verbs
         self._measure = measure
-        self._versions = versions
-        self._gateway = gateway
+        self._health = health
         self._bus = bus
 
     def wanted(self, name: str, order: UpgradeOrder) -> MemberProcess:
         """The member as it would be executed (see `plan.upgrades.with_etcd`)."""
-        spec = as_member(self._supervisor.processes[name].spec)
+        spec = as_member(self._members.processes[name].spec)
         return with_etcd(spec, order.to, has_data=has_data(spec.member.data_dir))
 
     async def swap(
@@ -83,12 +75,12 @@ class Swapping:
         What etcdctl would have been told goes into `commands`. Raises SandboxError or TimedOut where
         it did not come up: then it has its old etcd again.
         """
-        process = self._supervisor.processes[name]
+        process = self._members.processes[name]
         old, state, pid = process.spec, process.state, process.life.pid
         is_up = state.alive or await self._returned(process, order.timeout_s)
         deadline = time.monotonic() + order.timeout_s
         async with self._measure.reading(wanted=order.wait) as measured:
-            look = await self._monitor.look()
+            look = await self._members.look()
             measured.begin(look)
             led = look.leader == name
             handed_to = await self._hand_over(name, order, deadline, commands) if led else None
@@ -103,7 +95,7 @@ class Swapping:
             verdict = await measured.verdict(verdict, Verb.RESTART, deadline)
         changed = MemberUpgrade(
             process=name,
-            member=self._name(name),
+            member=self._members.title(name),
             before=version_of(as_member(old)),
             after=version_of(as_member(process.spec)),
             took_s=round(took_s, 3),
@@ -136,7 +128,7 @@ class Swapping:
                 return False
             why, hint, detail = self._why(process.name, error)
             raise SandboxError(
-                f"{self._name(process.name)} is down, and does not come up with its own etcd "
+                f"{self._members.title(process.name)} is down, and does not come up with its own etcd "
                 f"{version_of(as_member(process.spec))} ({why})",
                 hint=hint,
                 detail=detail,
@@ -159,7 +151,7 @@ class Swapping:
         await process.stop()
         if (await asyncio.to_thread(old_requests, where)).own:
             await self._started(process, process.spec, deadline)
-            raise old_log(self._name(process.name), order.to.version)
+            raise old_log(self._members.title(process.name), order.to.version)
 
     async def _exchange(
         self, order: UpgradeOrder, process: Supervised, deadline: float, *, was_up: bool
@@ -170,7 +162,7 @@ class Swapping:
             # The cluster version may have risen since it was asked for.
             check_step(
                 order.to.version,
-                await self._versions.of_cluster(),
+                await self._health.of_cluster(),
                 {process.name: version_of(as_member(old))},
             )
         except InputError:
@@ -200,17 +192,22 @@ class Swapping:
     async def _caught_up(self, name: str) -> None:
         """Wait until the member is healthy and has applied what any had when it was first asked."""
         goal: int | None = None
-        while True:
-            answers = await self._monitor.ask()
+
+        async def caught_up() -> bool | None:
+            nonlocal goal
+            answers = await self._members.ask()
             own = answers.pop(name, None)
             if goal is None and own is not None:
                 goal = max((applied(other) for other in answers.values()), default=0)
             if own is not None and is_healthy(own) and applied(own) >= (goal or 0):
-                return
-            state = self._supervisor.processes[name].state
-            if not state.alive:
-                raise SandboxError(f"{self._name(name)} ended after its start", hint=_SEE_LOGS)
-            await asyncio.sleep(LOOK_EVERY_S)
+                return True
+            if not self._members.processes[name].state.alive:
+                raise SandboxError(
+                    f"{self._members.title(name)} ended after its start", hint=_SEE_LOGS
+                )
+            return None
+
+        await self._members.until(caught_up, math.inf, "")
 
     async def _back(
         self,
@@ -222,7 +219,7 @@ class Swapping:
         was_up: bool,
     ) -> None:
         """The new etcd did not come up: the member gets its old one again. Raises what to say of it."""
-        name, before = self._name(process.name), version_of(as_member(old))
+        name, before = self._members.title(process.name), version_of(as_member(old))
         why, hint, detail = self._why(process.name, error)
         kind = TimedOut if isinstance(error, TimedOut) else SandboxError
         what = f"{name} did not come up with etcd {order.to.version} ({why})"
@@ -242,7 +239,7 @@ class Swapping:
     def _why(self, name: str, error: SandboxError) -> tuple[str, str, str]:
         """Why it did not come up: in a clause, the cause or where to look, and its last lines."""
         # A panic's stack is long: its first line may be above the last ones.
-        lines = self._supervisor.logbook.last_lines(name, STACK_LINES)
+        lines = self._members.last_lines(name, STACK_LINES)
         hint = error.hint if error.hint != SEE_LINES else cause_and_mend(lines) or SEE_LINES
         return error.what, hint, error.detail
 
@@ -250,30 +247,14 @@ class Swapping:
         self, name: str, order: UpgradeOrder, deadline: float, commands: list[str]
     ) -> str | None:
         """Have the leader hand over to a member that is upgraded, if there is one; whom. None: nobody."""
-        answers = await self._monitor.ask()
+        answers = await self._members.ask()
         able = [
             other
             for other, answer in answers.items()
-            if other != name and self._roster.may_vote(other) and is_healthy(answer)
+            if other != name and self._members.may_vote(other) and is_healthy(answer)
         ]
         if not able:
             return None
         heir = next((o for o in able if answers[o].version == order.to.version), able[0])
-        url, heir_id = self._roster.member(name).client_url, self._roster.id_of(heir) or ""
-        refusal = await self._gateway.move_leader(
-            url, heir_id, max(0.1, deadline - time.monotonic())
-        )
-        if refusal is not None:
-            raise SandboxError(
-                f"{self._name(name)} did not hand leadership over to {self._name(heir)}: {refusal}",
-                hint="nothing was done to it: run the same command again",
-            )
-        while (await self._monitor.look()).leader in (None, name):
-            if time.monotonic() > deadline:
-                raise TimedOut(f"{self._name(name)} still leads, though it handed over")
-            await asyncio.sleep(LOOK_EVERY_S)
-        commands.append(f"etcdctl --endpoints={url} move-leader {heir_id}")
-        return self._name(heir)
-
-    def _name(self, process: str) -> str:
-        return self._roster.member(process).name
+        commands.append(await self._members.hand_over(name, heir, deadline))
+        return self._members.title(heir)

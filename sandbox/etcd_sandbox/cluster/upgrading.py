@@ -25,13 +25,10 @@ from etcd_sandbox.model.verdict import Target, Verdict
 from etcd_sandbox.plan import pastchanges, upgrades
 
 if TYPE_CHECKING:
+    from etcd_sandbox.cluster.healthcheck import HealthCheck
     from etcd_sandbox.cluster.listing import Listing
-    from etcd_sandbox.cluster.monitor import Look, Monitor
-    from etcd_sandbox.cluster.roster import Roster
-    from etcd_sandbox.cluster.versions import Versions
-    from etcd_sandbox.cluster.wholeness import Wholeness
+    from etcd_sandbox.cluster.members import Look, Members
     from etcd_sandbox.supervise.bus import Bus
-    from etcd_sandbox.supervise.supervisor import Supervisor
 
 PATIENCE_S = 10.0
 """How long members that run may take to be healthy before one of them is taken away: an election."""
@@ -73,21 +70,15 @@ class Upgrading:
     def __init__(
         self,
         spec: Callable[[], ClusterSpec],
-        supervisor: Supervisor,
-        roster: Roster,
-        monitor: Monitor,
-        wholeness: Wholeness,
-        versions: Versions,
+        members: Members,
+        health: HealthCheck,
         listing: Listing,
         swapping: Swapping,
         bus: Bus,
     ) -> None:
         self._spec = spec
-        self._supervisor = supervisor
-        self._roster = roster
-        self._monitor = monitor
-        self._wholeness = wholeness
-        self._versions = versions
+        self._members = members
+        self._health = health
         self._listing = listing
         self._swapping = swapping
         self._bus = bus
@@ -97,10 +88,10 @@ class Upgrading:
         """What it would do. Raises InputError for a step that etcd does not allow, a command that the
         new etcd would not take, and changes of the members that it may not know of (unless
         `order.force`); SandboxError for members that are not healthy."""
-        look = await self._monitor.look()
+        look = await self._members.look()
         names = await self._meant(order, look)
-        cluster = await self._versions.of_cluster()
-        processes = self._supervisor.processes
+        cluster = await self._health.of_cluster()
+        processes = self._members.processes
         todo = [
             name
             for name in names
@@ -113,7 +104,7 @@ class Upgrading:
         new = {name: self._swapping.wanted(name, order) for name in todo}
         await self._check_logs(todo, order)
         if turns:
-            await self._wholeness.check_without(turns[0], min(PATIENCE_S, order.timeout_s))
+            await self._health.check_without(turns[0], min(PATIENCE_S, order.timeout_s))
         return UpgradePlan(
             version=order.to.version,
             path=order.to.image or order.to.path,
@@ -183,9 +174,9 @@ class Upgrading:
         verdicts: list[Verdict] = []
         commands: list[str] = []
         while left and not upgrade.halted.is_set():
-            look = await self._monitor.look()
+            look = await self._members.look()
             name = upgrades.in_turn(left, self._down(left), look.leader)[0]
-            await self._wholeness.check_without(name, min(PATIENCE_S, order.timeout_s))
+            await self._health.check_without(name, min(PATIENCE_S, order.timeout_s))
             changed, verdict = await self._swapping.swap(order, name, commands)
             left.remove(name)
             done.append(changed)
@@ -196,7 +187,7 @@ class Upgrading:
         outcome = UpgradeOutcome(
             version=order.to.version,
             members=tuple(done),
-            left=tuple(self._name(name) for name in left),
+            left=tuple(self._members.title(name) for name in left),
             cluster_version_before=before,
             cluster_version_after=after,
             unlike=await self._listing.unlike_plan(order.to.version, waiting),
@@ -207,28 +198,28 @@ class Upgrading:
         self, before: str | None, timeout_s: float, halted: asyncio.Event
     ) -> str | None:
         """The cluster version; where all members are of a newer one, it is waited for."""
-        running = await self._versions.running()
-        after = await self._versions.risen(before, running, timeout_s, halted.is_set)
+        running = await self._health.running()
+        after = await self._health.risen(before, running, timeout_s, halted.is_set)
         if after != before:
             self._bus.publish(Kind.CLUSTER_VERSION, None, **{"from": before, "to": after})
         return after
 
     async def _allowed(self, order: UpgradeOrder, cluster: str | None) -> str | None:
         """The cluster version from which the step is allowed; raises InputError if it is not."""
-        running = await self._versions.running()
+        running = await self._health.running()
         try:
             upgrades.check_step(order.to.version, cluster, running)
         except InputError:
             if not upgrades.version_is_due(cluster, running.values()):
                 raise
             # It rises some seconds after the last member: the next upgrade may follow at once.
-            cluster = await self._versions.risen(cluster, running, order.timeout_s)
+            cluster = await self._health.risen(cluster, running, order.timeout_s)
             upgrades.check_step(order.to.version, cluster, running)
         return cluster
 
     async def _doubts(self, names: list[str], order: UpgradeOrder) -> tuple[str, ...]:
         """What the new etcd may not know of the members, where that is to be done all the same."""
-        running = await self._versions.running()
+        running = await self._health.running()
         if not pastchanges.skips_repair(order.to.version, (running[name] for name in names)):
             return ()
         found = pastchanges.doubts(self._spec(), await self._listing.everyone())
@@ -242,29 +233,29 @@ class Upgrading:
 
     async def _meant(self, order: UpgradeOrder, look: Look) -> tuple[str, ...]:
         names = await self._listing.resolved(order.select, look.candidates, order.seed)
-        others = [name for name in names if name not in self._roster]
+        others = [name for name in names if name not in self._members]
         if others and "all" not in order.select:
             raise InputError(f"{others[0]} is no member, so it has no etcd to be upgraded")
-        counted = self._wholeness.counted
+        counted = self._members.counted
         return tuple(name for name in names if name in counted)
 
     def _down(self, names: Iterable[str]) -> set[str]:
-        return {name for name in names if not self._supervisor.processes[name].state.alive}
+        return {name for name in names if not self._members.processes[name].state.alive}
 
     async def _check_logs(self, names: list[str], order: UpgradeOrder) -> None:
         if upgrades.reads_old_log(order.to.version):
             return
         for name in names:
-            wal_dir = upgrades.wal_dir(as_member(self._supervisor.processes[name].spec))
+            wal_dir = upgrades.wal_dir(as_member(self._members.processes[name].spec))
             if (await asyncio.to_thread(old_requests, wal_dir)).others:
-                raise upgrades.old_log(self._name(name), order.to.version)
+                raise upgrades.old_log(self._members.title(name), order.to.version)
 
     def _step(self, name: str, new: MemberProcess | None, look: Look) -> UpgradeStep:
-        spec = as_member(self._supervisor.processes[name].spec)
+        spec = as_member(self._members.processes[name].spec)
         dropped, added = upgrades.changed_flags(spec, new) if new is not None else ((), ())
         return UpgradeStep(
             process=name,
-            member=self._name(name),
+            member=self._members.title(name),
             before=upgrades.version_of(spec),
             after=upgrades.version_of(new or spec),
             dropped=dropped,
@@ -272,9 +263,6 @@ class Upgrading:
             leads=look.leader == name,
             done=new is not None,
         )
-
-    def _name(self, process: str) -> str:
-        return self._roster.member(process).name
 
 
 def _together(

@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable, Sequence
 
 from etcd_sandbox.cluster import ordering, preflight
+from etcd_sandbox.cluster.members import Members
 from etcd_sandbox.cluster.readiness import late_words
-from etcd_sandbox.cluster.roster import Roster
 from etcd_sandbox.cluster.ways.static import Static
 from etcd_sandbox.errors import SandboxError, TimedOut
 from etcd_sandbox.etcd.failures import cause_and_mend
@@ -33,25 +33,20 @@ _PATIENCE_S = 2.0
 class Verbs:
     """The verbs over the processes of one cluster.
 
-    `leader` says who leads by the logs, `can_serve` whether a member has a quorum to join, `explain`
-    what the way of bootstrap knows of a start that failed, `introduction` is that way at work.
+    `explain` says what the way of bootstrap knows of a start that failed, `introduction` is that way at work.
     """
 
     def __init__(
         self,
         supervisor: Supervisor,
-        roster: Roster,
+        members: Members,
         serving: ordering.Serving,
-        leader: Callable[[], str | None],
-        can_serve: Callable[[str], bool],
         explain: Callable[[Sequence[bytes]], str | None],
         introduction: Static,
     ) -> None:
         self._supervisor = supervisor
-        self._roster = roster
+        self._members = members
         self._serving = serving
-        self._leader = leader
-        self._can_serve = can_serve
         self._explain = explain
         self._introduction = introduction
 
@@ -63,8 +58,8 @@ class Verbs:
         `leader` is the process that leads, as was just answered. Raises TimedOut when it is not
         done in time, SandboxError for a member that ended at its start.
         """
-        leader = leader or self._leader()
-        processes = [self._supervisor.processes[name] for name in names]
+        leader = leader or self._members.leader
+        processes = [self._members.processes[name] for name in names]
         before = [
             (process.state, process.life.pid, process.life.starts, process.strays_ended)
             for process in processes
@@ -117,14 +112,18 @@ class Verbs:
             case Verb.START:
                 await self.start(processes)
             case Verb.STOP:
-                await ordering.stop(self._supervisor, self._roster, names, self._leader)
+                await ordering.stop(
+                    self._supervisor, self._members, names, lambda: self._members.leader
+                )
             case Verb.RESTART if len(processes) == 1:
                 await processes[0].restart()
                 if processes[0].spec.service is not None:
                     await self._introduction.answering()
                 await self._up(processes)
             case Verb.RESTART:
-                await ordering.stop(self._supervisor, self._roster, names, self._leader)
+                await ordering.stop(
+                    self._supervisor, self._members, names, lambda: self._members.leader
+                )
                 await self.start(processes)
             case Verb.KILL:
                 await asyncio.gather(*(self._kill(process, signal_number) for process in processes))
@@ -136,7 +135,7 @@ class Verbs:
     async def _serve(self, services: list[str]) -> None:
         """Start what members need, and wait until it answers."""
         if services:
-            await asyncio.gather(*(self._supervisor.processes[name].start() for name in services))
+            await asyncio.gather(*(self._members.processes[name].start() for name in services))
             await self._introduction.answering()
 
     async def _up(self, processes: list[Supervised]) -> None:
@@ -145,7 +144,7 @@ class Verbs:
 
     async def _one_up(self, process: Supervised) -> None:
         patient_until = time.monotonic() + _PATIENCE_S
-        while process.state is ProcessState.STARTING and self._can_serve(process.name):
+        while process.state is ProcessState.STARTING and self._members.reaches_quorum(process.name):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(
                     process.wait_for(lambda life: life.state is not ProcessState.STARTING),
@@ -154,7 +153,7 @@ class Verbs:
             if time.monotonic() > patient_until and (lack := self._introduction.lack()):
                 raise SandboxError(f"{process.name} runs, but does not become ready", hint=lack)
         if process.state in (ProcessState.EXITED, ProcessState.FAILED, ProcessState.BACKOFF):
-            lines = self._supervisor.logbook.last_lines(process.name, TAIL_OF_EXIT)
+            lines = self._members.last_lines(process.name, TAIL_OF_EXIT)
             if process.spec.member is None and process.state is not ProcessState.FAILED:
                 return
             raise SandboxError(
@@ -167,7 +166,7 @@ class Verbs:
         """What those say that still start."""
         for process in processes:
             if process.state is ProcessState.STARTING:
-                lines = self._supervisor.logbook.last_lines(process.name, TAIL_OF_EXIT)
+                lines = self._members.last_lines(process.name, TAIL_OF_EXIT)
                 if why := self._explain(lines):
                     return why
         return ""

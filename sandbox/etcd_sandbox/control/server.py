@@ -94,7 +94,7 @@ class Routes:
 
     async def status(self, request: Request) -> Response:
         """GET: the cluster now (schema 1); `hash=1` adds the members' hashes."""
-        return _json(await self._cluster.status(with_hash=_flag(request, "hash")))
+        return _json(await self._cluster.operations.status(with_hash=_flag(request, "hash")))
 
     async def plan(self, request: Request) -> Response:
         """GET: the running ClusterSpec."""
@@ -102,7 +102,7 @@ class Routes:
 
     async def detail(self, request: Request) -> Response:
         """GET: one process from near (`model.state`), by a selector that means one."""
-        return _json(await self._cluster.detail(request.path_params["name"]))
+        return _json(await self._cluster.operations.detail(request.path_params["name"]))
 
     async def ready(self, request: Request) -> Response:
         """GET: waits up to `timeout_s` for what the start began."""
@@ -139,7 +139,7 @@ class Routes:
             wait=body.wait,
             timeout_s=body.timeout_s,
         )
-        return _json(await self._cluster.act(order))
+        return _json(await self._cluster.operations.act(order))
 
     async def upgrade(self, request: Request) -> Response:
         """POST: give members another etcd, one after the other: NDJSON as `control.wire` has it.
@@ -158,18 +158,20 @@ class Routes:
             timeout_s=body.timeout_s,
         )
         if _flag(request, "dry_run"):
-            return _json(await self._cluster.plan_upgrade(order))
-        upgrade = await self._cluster.upgrade(order)
+            return _json(await self._cluster.operations.plan_upgrade(order))
+        upgrade = await self._cluster.operations.upgrade(order)
         return StreamingResponse(_news(upgrade), media_type="application/x-ndjson")
 
     async def halt_upgrade(self, request: Request) -> Response:
         """POST: end the upgrade after the member that it is at."""
-        return _json({"halting": self._cluster.halt_upgrade()})
+        return _json({"halting": self._cluster.operations.halt_upgrade()})
 
     async def apply(self, request: Request) -> Response:
         """POST: make the running set match the ClusterSpec in the body; `dry_run=1` only compares."""
         wanted = await _body(request, ClusterSpec)
-        return _json(await self._cluster.apply(wanted, dry_run=_flag(request, "dry_run")))
+        return _json(
+            await self._cluster.operations.apply(wanted, dry_run=_flag(request, "dry_run"))
+        )
 
     async def shutdown(self, request: Request) -> Response:
         """POST: begin to stop everything."""
@@ -194,7 +196,7 @@ class Routes:
 
     async def availability(self, request: Request) -> Response:
         """GET: buckets of 100 ms as NDJSON, from now on; `writes=1` tries writes, too."""
-        buckets = self._cluster.availability(writes=_flag(request, "writes"))
+        buckets = self._cluster.operations.availability(writes=_flag(request, "writes"))
 
         async def lines() -> AsyncIterator[bytes]:
             async with aclosing(buckets):
@@ -206,7 +208,7 @@ class Routes:
     async def logs(self, request: Request) -> Response:
         """GET: log lines as frames (`control.wire`), of `select`, from `tail` lines or `since_us` on."""
         words = request.query_params.getlist("select")
-        processes = frozenset(await self._cluster.select(words)) if words else None
+        processes = frozenset(await self._cluster.operations.select(words)) if words else None
         tail, since_us = _number(request, "tail"), _number(request, "since_us")
         reader = self._cluster.logbook.reader(
             processes,

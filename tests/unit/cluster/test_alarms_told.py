@@ -17,7 +17,7 @@ def test_an_alarm_is_not_cleared_by_members_that_refuse_to_tell_of_themselves() 
     monitor: Any = object.__new__(Monitor)
     monitor._alarms = frozenset()
     monitor._bus = SimpleNamespace(publish=lambda kind, *_, alarm: told.append((kind, alarm)))
-    monitor._roster = SimpleNamespace(name_of=lambda member_id: "infra1")
+    monitor._members = SimpleNamespace(name_of=lambda member_id: "infra1")
     full, well = answer(errors=(NOSPACE,)), answer()
     stranger = answer(refusal="etcdserver: user name is empty")
     for answers in ([full], [stranger], [stranger, full], [stranger, well]):

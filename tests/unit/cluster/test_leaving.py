@@ -43,11 +43,13 @@ def test_those_that_stay_have_written_down_the_removal_before_the_data_goes(
             remove=step("removed"),
             leader_url=leader_url,
         ),
-        monitor=SimpleNamespace(look=step("looked", SimpleNamespace(leader=None))),
-        gateway=SimpleNamespace(settle=step("settled")),
-        roster=SimpleNamespace(retire=lambda name: None),
+        members=SimpleNamespace(
+            look=step("looked", SimpleNamespace(leader=None)),
+            gateway=SimpleNamespace(settle=step("settled")),
+            retire=lambda name: None,
+            runs=lambda name: False,
+        ),
         remember=lambda *args: None,
-        runs=lambda name: False,
     )
     going = SimpleNamespace(
         spec=process, name=process.name, feed=step("told"), stop=step("stopped")

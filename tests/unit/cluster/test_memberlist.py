@@ -20,6 +20,17 @@ LATE = Refusal(code=4, message="it does not answer in time")
 NEVER_STARTED = Peer(id="9", name="", peer_urls=("http://c:2",), client_urls=(), is_learner=False)
 
 
+QUIET: Any = SimpleNamespace(publish=lambda *_, **__: None)
+
+
+def through(roster: Roster, look: Any, gateway: Any) -> Any:
+    """These members, whose quorum is lost, asked through that gateway."""
+    members: Any = roster
+    members.look, members.gateway = look, gateway
+    members.could_elect, members.seen = lambda: False, lambda _: ()
+    return members
+
+
 def member_list(*answers: Refusal | None, leads: int) -> MemberList:
     """The list of two members, of whom etcd1 leads for so many looks; etcd answers a removal so."""
     said, looks = list(answers), iter(range(100))
@@ -32,14 +43,7 @@ def member_list(*answers: Refusal | None, leads: int) -> MemberList:
 
     roster = Roster([member(1), member(2)])
     roster.take_list([NEVER_STARTED])
-    parts: Any = (
-        SimpleNamespace(look=look),
-        roster,
-        SimpleNamespace(could_elect=lambda: False, seen=lambda _: ()),
-        SimpleNamespace(remove_member=remove_member),
-        SimpleNamespace(publish=lambda *_, **__: None),
-    )
-    return MemberList(*parts)
+    return MemberList(through(roster, look, SimpleNamespace(remove_member=remove_member)), QUIET)
 
 
 def removal(asked: MemberList, within_s: float = 5.0) -> SandboxError | None:
@@ -106,16 +110,13 @@ def test_an_id_that_was_removed_this_second_is_asked_for_again_in_the_next() -> 
 
     told: list[str] = []
     etcd = RemovedThisSecond()
-    parts: Any = (
-        SimpleNamespace(look=look),
-        Roster([member(1), member(2)]),
-        SimpleNamespace(could_elect=lambda: True, seen=lambda _: ()),
-        etcd,
-        SimpleNamespace(publish=lambda *_, why, **__: told.append(why)),
-    )
+    members = through(Roster([member(1), member(2)]), look, etcd)
+    bus: Any = SimpleNamespace(publish=lambda *_, why, **__: told.append(why))
     report = Report()
 
-    added = MemberList(*parts).add("etcd2", time.monotonic() + 5, report, learner=True, asked=set())
+    added = MemberList(members, bus).add(
+        "etcd2", time.monotonic() + 5, report, learner=True, asked=set()
+    )
 
     assert int(asyncio.run(added).id, 16) > etcd.removed
     # A clock that is a little behind the other may make one more question of it, not one every 0.2 s.

@@ -39,7 +39,7 @@ class ModelCluster:
         self.go.set()
         self.bus = Bus(root / "events.jsonl")
         self.logbook = Logbook(root / "logs")
-        self.last_words = self
+        self.operations = self.last_words = self
         self.orders: list[Order] = []
         self.done = self.waited_for = 0
         self.why = ""

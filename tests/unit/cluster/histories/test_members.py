@@ -324,9 +324,9 @@ def test_a_member_moves_to_another_peer_url_of_the_plan(tmp_path: Path) -> None:
     async def history(sandbox: Sandbox) -> None:
         await asyncio.sleep(6)
         wanted = planned(sandbox.paths.root, base_port=12379, port_step=10_100)
-        told = await sandbox.cluster.apply(wanted, dry_run=True)
+        told = await sandbox.cluster.operations.apply(wanted, dry_run=True)
         assert told["moved"]
-        told = await sandbox.cluster.apply(wanted, dry_run=False)
+        told = await sandbox.cluster.operations.apply(wanted, dry_run=False)
         urls = {each.name: each.peer_urls for each in sandbox.leader.store.members.values()}
         assert urls["infra2"] == (peer(22480),)
         assert [event.member for event in sandbox.told(Kind.MEMBER_MOVED)] == ["infra2", "infra3"]
@@ -349,7 +349,7 @@ def test_an_addition_that_etcd_never_takes_ends_in_time_and_says_why(tmp_path: P
 def test_a_plan_with_another_etcd_keeps_its_members(tmp_path: Path) -> None:
     async def history(sandbox: Sandbox) -> None:
         assert sandbox.cluster.spec.members[0].member.etcd == binary("3.6.16")
-        told = await sandbox.cluster.apply(sandbox.cluster.spec, dry_run=False)
+        told = await sandbox.cluster.operations.apply(sandbox.cluster.spec, dry_run=False)
         assert (told["changed"], told["came"], told["went"]) == ([], [], [])
 
     play(tmp_path, history)

@@ -220,7 +220,7 @@ def test_nobody_can_be_asked_before_the_gateway_is_there(tmp_path: Path) -> None
             await sandbox.status()
         await asyncio.sleep(5)
         # Members that were up before anybody could ask them become ready all the same.
-        sandbox.cluster.attach(sandbox.gateway)
+        sandbox.cluster.watch()
         assert (await sandbox.cluster.ready(10))["ready"]
 
     play(tmp_path, history, up=False)

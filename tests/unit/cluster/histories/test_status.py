@@ -150,7 +150,7 @@ def test_status_with_hashes_finds_members_with_the_same_data(tmp_path: Path) -> 
     async def history(sandbox: Sandbox) -> None:
         await sandbox.gateway.put(sandbox.leader.member.client_url, "k", "v", 1.0)
         await asyncio.sleep(0.2)
-        status = await sandbox.cluster.status(with_hash=True)
+        status = await sandbox.cluster.operations.status(with_hash=True)
         assert len({each.hash for each in status.members}) == 1
         assert status.notes == ()
 
@@ -170,15 +170,15 @@ def test_members_whose_data_differ_are_said_to(tmp_path: Path) -> None:
 
 def test_a_member_from_near_has_its_peers_and_figures(tmp_path: Path) -> None:
     async def history(sandbox: Sandbox) -> None:
-        detail = await sandbox.cluster.detail("leader")
+        detail = await sandbox.cluster.operations.detail("leader")
         assert detail.member is not None
         assert detail.member.name == sandbox.leader.member.name
         assert detail.peers is not None
         assert len(detail.peers) == 3
         assert detail.metrics is not None
         with pytest.raises(InputError, match="means several processes"):
-            await sandbox.cluster.detail("all")
-        assert await sandbox.cluster.select(["followers"]) == tuple(
+            await sandbox.cluster.operations.detail("all")
+        assert await sandbox.cluster.operations.select(["followers"]) == tuple(
             each.name for each in sandbox.machine.running() if each is not sandbox.leader
         )
 
@@ -221,7 +221,7 @@ def test_what_clients_get_is_told_each_tenth_of_a_second_through_an_outage(tmp_p
         buckets: list[Bucket] = []
 
         async def watch() -> None:
-            async for bucket in sandbox.cluster.availability(writes=True):
+            async for bucket in sandbox.cluster.operations.availability(writes=True):
                 buckets.append(bucket)  # noqa: PERF401 - those of an endless stream, as they come
 
         watching = asyncio.ensure_future(watch())

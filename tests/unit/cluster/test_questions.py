@@ -8,9 +8,9 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from etcd_sandbox.cluster import healthcheck
-from etcd_sandbox.cluster.healthcheck import HealthCheck
-from etcd_sandbox.cluster.voters import Voters
+from etcd_sandbox.cluster import members as cluster_members
+from etcd_sandbox.cluster import questions
+from etcd_sandbox.cluster.questions import Questions
 from etcd_sandbox.etcd.answers import Identity, Refusal, StatusAnswer
 from etcd_sandbox.model.state import Peer, ProcessState
 from msgspec.structs import replace
@@ -19,7 +19,7 @@ NAMES = ("etcd1", "etcd2", "etcd3")
 
 
 class Members:
-    """The supervisor, the roster and the gateway of three members in one."""
+    """Three members, their gateway and what their logs say, in one."""
 
     def __init__(self, *, refusing: bool = False) -> None:
         self.processes = {
@@ -31,6 +31,7 @@ class Members:
             for name in NAMES
         }
         self.refusing = refusing
+        self.gateway = self.raft = self
         self.pages = 0
         self.revision = 0
         self.elsewhere: dict[str, object] = {}
@@ -49,6 +50,9 @@ class Members:
 
     def __contains__(self, name: str) -> bool:
         return name in NAMES
+
+    def can_vote(self, name: str) -> bool:
+        return cluster_members.Members.can_vote(cast(Any, self), name)
 
     def is_proxy(self, name: str) -> bool:
         return False
@@ -109,9 +113,8 @@ class Members:
         )
 
 
-def check_of(members: Members) -> HealthCheck:
-    one = cast(Any, members)
-    return HealthCheck(one, one, one, one, one)
+def check_of(members: Members) -> Questions:
+    return Questions(cast(Any, members))
 
 
 def test_a_leader_that_is_being_stopped_is_asked_for_it_leads_until_it_has_handed_over() -> None:
@@ -134,7 +137,7 @@ def test_what_a_member_wrote_before_it_answered_is_read_before_its_term_is_told(
 def test_figures_of_a_member_that_refuses_to_tell_are_those_of_now_or_none(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def revisions(check: HealthCheck) -> set[int | None]:
+    async def revisions(check: Questions) -> set[int | None]:
         return {answer.revision for answer in (await check.ask_all(figures=True)).values()}
 
     async def run() -> None:
@@ -142,11 +145,11 @@ def test_figures_of_a_member_that_refuses_to_tell_are_those_of_now_or_none(
         check = check_of(members)
         assert await revisions(check) == {1, 2, 3}
         assert await revisions(check) == {1, 2, 3}  # they are new enough
-        monkeypatch.setattr(healthcheck, "FIGURES_S", -1.0)
+        monkeypatch.setattr(questions, "FIGURES_S", -1.0)
         assert await revisions(check) == {None}
         assert members.pages == 3  # a page is dear: not before a second is over
         monkeypatch.undo()
-        monkeypatch.setattr(healthcheck, "METRICS_EVERY_S", -1.0)
+        monkeypatch.setattr(questions, "METRICS_EVERY_S", -1.0)
         assert await revisions(check) == {4, 5, 6}
         for _ in range(5):
             await check.ask_all()
@@ -159,8 +162,7 @@ def test_whoever_is_being_stopped_has_its_vote_until_it_is_gone() -> None:
     members = Members()
     members.processes["etcd2"].state = ProcessState.STOPPING
     members.processes["etcd3"].state = ProcessState.PAUSED
-    voters = Voters(cast(Any, members), cast(Any, members), cast(Any, members))
-    assert {name: voters.runs(name) for name in NAMES} == {
+    assert {name: members.can_vote(name) for name in NAMES} == {
         "etcd1": True,
         "etcd2": True,
         "etcd3": False,

@@ -1,0 +1,199 @@
+"""What a living cluster is asked and ordered through the control API: status, verbs, upgrades, another plan."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator, Sequence
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from etcd_sandbox.cluster import following
+from etcd_sandbox.cluster.availability import Availability
+from etcd_sandbox.cluster.healthcheck import HealthCheck
+from etcd_sandbox.cluster.listing import Listing
+from etcd_sandbox.cluster.measure import Measure
+from etcd_sandbox.cluster.membership import Membership
+from etcd_sandbox.cluster.monitor import Monitor
+from etcd_sandbox.cluster.orders import Orders
+from etcd_sandbox.cluster.overview import Overview
+from etcd_sandbox.cluster.probe import LOST_S, Probe
+from etcd_sandbox.cluster.swapping import Swapping
+from etcd_sandbox.cluster.upgrading import Upgrade, Upgrading
+from etcd_sandbox.errors import InputError, SandboxError
+from etcd_sandbox.model.event import Event, Kind
+from etcd_sandbox.model.order import Order
+from etcd_sandbox.model.selector import needs_roles
+from etcd_sandbox.model.service import Bucket
+from etcd_sandbox.model.spec import ClusterSpec, ProcessSpec
+from etcd_sandbox.model.state import ClusterStatus, Detail
+from etcd_sandbox.model.upgrade import UpgradeOrder, UpgradePlan
+from etcd_sandbox.model.verb import MEMBERSHIP
+from etcd_sandbox.model.verdict import Verdict
+from etcd_sandbox.plan.changes import compare
+
+if TYPE_CHECKING:
+    from etcd_sandbox.cluster.cluster import Cluster
+
+MOVED_WITHIN_S = 30.0
+"""What members may take that get another peer URL, all together."""
+
+_LOOK_AT = frozenset(
+    {
+        Kind.PROCESS_EXITED,
+        Kind.PROCESS_READY,
+        Kind.LEADER_ELECTED,
+        Kind.LEADER_LOST,
+        Kind.FAULT_APPLIED,
+        Kind.FAULT_HEALED,
+    }
+)
+"""Events after which the members are looked at."""
+
+_log = logging.getLogger(__name__)
+
+
+class Operations:
+    """Operations on one cluster, as its members answer."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        members, verbs, bus = cluster.members, cluster.verbs, cluster.bus
+        reads = Probe(members.gateway.linearizable_read, lambda: members.served)
+        writes = Probe(members.gateway.empty_write, lambda: members.served, lost_s=LOST_S)
+        measure = Measure(members, reads, writes)
+        health = HealthCheck(members)
+        self._members = members
+        self._overview = Overview(members, cluster.introduction.told)
+        self._listing = Listing(lambda: cluster.spec, members)
+        self._membership = Membership(cluster)
+        self._orders = Orders(members, verbs, measure, self._membership, self._listing)
+        swapping = Swapping(self._renew, members, verbs, measure, health, bus)
+        self._upgrading = Upgrading(
+            lambda: cluster.spec, members, health, self._listing, swapping, bus
+        )
+        self._availability = Availability(
+            members.gateway, lambda: members.served, reads, members.raft
+        )
+        self._monitor = Monitor(members, bus)
+        bus.listen(self._look_soon)
+
+    async def watch(self) -> None:
+        """Look at the members once a second, for ever."""
+        await self._monitor.watch(self._cluster.spec.name)
+
+    def close(self) -> None:
+        """Try nothing more."""
+        self._availability.close()
+
+    def _look_soon(self, event: Event) -> None:
+        if event.kind in _LOOK_AT:
+            self._monitor.look_soon()
+
+    # Asking.
+
+    async def status(self, *, with_hash: bool = False) -> ClusterStatus:
+        """The cluster now."""
+        status = await self._overview.status(self._cluster.spec.name, with_hash=with_hash)
+        return replace(status, log_loss=self._cluster.logbook.loss)
+
+    async def detail(self, name: str) -> Detail:
+        """One process from near, by its name. Raises InputError for a name that is none."""
+        (process, *others) = await self.select([name])
+        if others:
+            raise InputError(f"{name!r} means several processes", hint="name one of them")
+        return await self._overview.detail(process)
+
+    def availability(self, *, writes: bool) -> AsyncGenerator[Bucket, None]:
+        """Whether clients are served, from now on (see `Availability.watch`)."""
+        return self._availability.watch(writes=writes)
+
+    async def select(self, words: Sequence[str]) -> tuple[str, ...]:
+        """The processes that the words mean, by fresh answers where they take any."""
+        look = await self._members.look(ask=needs_roles(words))
+        return await self._listing.resolved(words, look.candidates)
+
+    # Acting.
+
+    async def act(self, order: Order) -> Verdict:
+        """Carry out one order (see `Orders.carry_out`)."""
+        if order.verb in MEMBERSHIP:
+            self._check_not_upgrading()
+        work = asyncio.ensure_future(self._orders.carry_out(order))
+        if order.verb in MEMBERSHIP:
+            # Whoever asked may go: a change of the members is done whole, or undone.
+            self._cluster.keep(work, _answered)
+            verdict = await asyncio.shield(work)
+        else:
+            verdict = await work
+        self._monitor.look_soon()
+        return verdict
+
+    def _check_not_upgrading(self) -> None:
+        if self._upgrading.is_under_way:
+            raise SandboxError(
+                "the members cannot be changed while an upgrade is under way",
+                hint="etcd-sandbox events -f shows how far it is",
+            )
+
+    async def join(self, name: str, deadline: float) -> None:
+        """Add a learner of the plan (see `Membership.join`)."""
+        await self._membership.join(name, deadline)
+
+    # Upgrading.
+
+    async def plan_upgrade(self, order: UpgradeOrder) -> UpgradePlan:
+        """What it would do (see `Upgrading.plan`)."""
+        return await self._upgrading.plan(order)
+
+    async def upgrade(self, order: UpgradeOrder) -> Upgrade:
+        """Begin it (see `Upgrading.begin`)."""
+        if self._members.changing.locked():
+            raise SandboxError(
+                "the members are being changed, so none can be upgraded",
+                hint="etcd-sandbox events -f shows how far it is",
+            )
+        return await self._upgrading.begin(order, self._cluster.spawn)
+
+    def halt_upgrade(self) -> bool:
+        """Have it end after the member that it is at; whether one is under way."""
+        return self._upgrading.halt()
+
+    # Following the plan.
+
+    def _renew(self, process: ProcessSpec) -> None:
+        """A process has another spec from its next start on; the plan says so, too."""
+        self._members.renew(process)
+        now = self._cluster.spec
+        processes = (process if each.name == process.name else each for each in now.processes)
+        self._cluster.adopt(replace(now, processes=tuple(processes)))
+
+    async def apply(self, wanted: ClusterSpec, *, dry_run: bool) -> dict[str, object]:
+        """Make the running set match; what changed, came and went, by process name.
+
+        Raises SandboxError for what a running cluster does not take, unless it is a dry run.
+        """
+        cluster = self._cluster
+        changes = compare(cluster.spec, wanted, await self._listing.peer_urls())
+        refusal = following.refusal_of(wanted, changes)
+        if not dry_run:
+            if refusal is not None:
+                raise refusal
+            if moved := following.moved(wanted, changes):
+                self._check_not_upgrading()
+                await self._membership.move(moved, time.monotonic() + MOVED_WITHIN_S)
+            await following.drop_what_went(changes, cluster.supervisor, self._members)
+            cluster.spec = wanted
+            await following.take_in_the_rest(
+                wanted, changes, cluster.supervisor, self._members, cluster.verbs
+            )
+            cluster.adopt(wanted)
+        return following.told(changes, refusal)
+
+
+def _answered(work: asyncio.Future[Verdict]) -> None:
+    """Whoever asked was told of the error, if it is still there."""
+    if not work.cancelled() and (error := work.exception()) is not None:
+        _log.info("%s", error)

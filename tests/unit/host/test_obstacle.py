@@ -6,7 +6,7 @@ import resource
 from pathlib import Path
 
 import pytest
-from etcd_sandbox.host.obstacle import obstacle
+from etcd_sandbox.host.obstacle import no_room, obstacle
 from etcd_sandbox.paths import cluster_paths, known_clusters
 
 
@@ -131,3 +131,14 @@ def test_a_state_home_that_is_a_file_is_not_an_empty_one(
     monkeypatch.setenv("ETCD_SANDBOX_HOME", str(tmp_path / "file"))
     with pytest.raises(NotADirectoryError):
         known_clusters()
+
+
+def test_a_disk_that_is_too_small_is_told_with_what_there_is_and_what_is_needed(
+    tmp_path: Path,
+) -> None:
+    error = no_room(tmp_path, 10**18, "for 3 members", "start fewer members")
+    assert error is not None
+    assert error.what.startswith("not enough room for 3 members: ")
+    assert error.what.endswith(" MB free, 1000000000000 MB needed")
+    assert "start fewer members" in error.hint
+    assert no_room(tmp_path, 0, "for 3 members", "start fewer members") is None

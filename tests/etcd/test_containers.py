@@ -87,7 +87,6 @@ def has_ended(cluster: Contained, name: str) -> bool:
     return str(cluster.member(name)["state"]) == "exited"
 
 
-@pytest.mark.also_on("3.4")
 def test_members_in_containers_do_what_processes_do(
     contained: Contained, etcd_binary: EtcdBinary, quick: Path
 ) -> None:

@@ -34,7 +34,6 @@ def get(command: SandboxCommand, key: str, *on: str) -> str:
     return command("ctl", *on, "get", key, "--print-value-only").stdout.strip()
 
 
-@pytest.mark.also_on(*etcd_versions.SERIES)
 def test_a_killed_member_stays_dead_and_comes_back_with_its_data(on_etcd: SandboxCommand) -> None:
     on_etcd("up", "-n", "3", "-d", "--base-port", "auto")
     put(on_etcd, "before", "1")

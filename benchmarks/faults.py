@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from etcd_sandbox import Cluster, Verdict
-from etcd_sandbox.api.failover import How, Spread, spread
+from etcd_sandbox.api.failover import Spread, spread
 from etcd_sandbox.model.state import Role
+from etcd_sandbox.verbs import LOSE_A_LEADER, Verb
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "faults.md"
 
@@ -27,13 +28,15 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=10, metavar="N")
     parser.add_argument("--write-docs", action="store_true")
     options = parser.parse_args()
-    failovers: list[Sequence[str]] = [("etcd", *(how.value for how in How))]
+    failovers: list[Sequence[str]] = [("etcd", *(how.name for how in LOSE_A_LEADER))]
     heals: list[Sequence[str]] = [("etcd", "term rises by", "elections", "without a leader")]
     for etcd in options.etcd:
         with Cluster(members=3, etcd=etcd, base_port="auto") as cluster:
             version = str(cluster.status().members[0].version)
             sys.stderr.write(f"etcd {version}\n")
-            failovers.append((version, *(_failover(cluster, how, options.rounds) for how in How)))
+            failovers.append(
+                (version, *(_failover(cluster, how, options.rounds) for how in LOSE_A_LEADER))
+            )
             heals.append((version, *_heals(cluster, options.rounds)))
     tables = {"failover": _table(failovers), "heal": _table(heals)}
     tables["failover"] = (
@@ -51,8 +54,8 @@ def main() -> int:
     return 0
 
 
-def _failover(cluster: Cluster, how: How, rounds: int) -> str:
-    gaps = [each.verdict.leader_gap_s for each in cluster.failover(rounds, how=how)]
+def _failover(cluster: Cluster, how: Verb, rounds: int) -> str:
+    gaps = [each.verdict.leader_gap_s for each in cluster.failover(rounds, how=how.name)]
     return _words(spread([gap for gap in gaps if gap is not None]))
 
 

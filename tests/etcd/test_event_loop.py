@@ -15,6 +15,7 @@ from pathlib import Path
 
 import etcd_sandbox.cluster.operations  # noqa: F401 - the supervisor loads it in a thread of its own
 import pytest
+from etcd_sandbox import verbs
 from etcd_sandbox.cluster.cluster import Cluster
 from etcd_sandbox.etcd.gateway import Gateway
 from etcd_sandbox.host.planfile import record_plan
@@ -23,7 +24,6 @@ from etcd_sandbox.inputs.options import Options
 from etcd_sandbox.inputs.plan import plan_up
 from etcd_sandbox.model.order import Order
 from etcd_sandbox.model.spec import EtcdBinary
-from etcd_sandbox.model.verb import Verb
 from etcd_sandbox.model.verdict import Verdict
 from etcd_sandbox.paths import ClusterPaths
 from etcd_sandbox.supervise.bus import Bus
@@ -137,21 +137,21 @@ async def supervised(planned: Planned, paths: ClusterPaths) -> AsyncIterator[Clu
 async def break_and_mend(cluster: Cluster) -> list[Verdict]:
     """Every verb once, and some of them on a majority."""
     orders = [
-        Order(verb=Verb.KILL, select=("leader",)),
-        Order(verb=Verb.START, select=("all",)),
-        Order(verb=Verb.STOP, select=("leader",)),
-        Order(verb=Verb.START, select=("all",)),
-        Order(verb=Verb.MOVE_LEADER, select=("random",), seed=1),
-        Order(verb=Verb.PAUSE, select=("leader",)),
-        Order(verb=Verb.RESUME, select=("members",)),
-        Order(verb=Verb.PARTITION, select=("leader",)),
-        Order(verb=Verb.HEAL),
-        Order(verb=Verb.CUT, select=("infra1",), versus=("infra2",)),
-        Order(verb=Verb.SLOW, select=("all",), delay_s=0.02, jitter_s=0.01),
-        Order(verb=Verb.HEAL),
-        Order(verb=Verb.KILL, select=("majority",)),
-        Order(verb=Verb.START, select=("all",)),
-        Order(verb=Verb.RESTART, select=("followers",)),
+        Order(verb=verbs.KILL, select=("leader",)),
+        Order(verb=verbs.START, select=("all",)),
+        Order(verb=verbs.STOP, select=("leader",)),
+        Order(verb=verbs.START, select=("all",)),
+        Order(verb=verbs.MOVE_LEADER, select=("random",), seed=1),
+        Order(verb=verbs.PAUSE, select=("leader",)),
+        Order(verb=verbs.RESUME, select=("members",)),
+        Order(verb=verbs.PARTITION, select=("leader",)),
+        Order(verb=verbs.HEAL),
+        Order(verb=verbs.CUT, select=("infra1",), versus=("infra2",)),
+        Order(verb=verbs.SLOW, select=("all",), delay_s=0.02, jitter_s=0.01),
+        Order(verb=verbs.HEAL),
+        Order(verb=verbs.KILL, select=("majority",)),
+        Order(verb=verbs.START, select=("all",)),
+        Order(verb=verbs.RESTART, select=("followers",)),
     ]
     verdicts = []
     for order in orders:

@@ -25,7 +25,6 @@ from etcd_sandbox.model.order import Order
 from etcd_sandbox.model.spec import ClusterSpec, EtcdBinary, Source, SourceKind
 from etcd_sandbox.model.state import ClusterStatus
 from etcd_sandbox.model.upgrade import UpgradeOrder
-from etcd_sandbox.model.verb import Verb
 from etcd_sandbox.model.verdict import Verdict
 from etcd_sandbox.paths import ClusterPaths
 from etcd_sandbox.plan.generated import plan_members
@@ -33,6 +32,7 @@ from etcd_sandbox.supervise import supervisor
 from etcd_sandbox.supervise.bus import Bus
 from etcd_sandbox.supervise.ledger import Ledger
 from etcd_sandbox.supervise.logbook import Logbook
+from etcd_sandbox.verbs import Verb, named
 
 from tests.fakes.clock import Clock, run
 from tests.fakes.etcd import FakeEtcd
@@ -82,7 +82,9 @@ class Sandbox:
 
     async def do(self, verb: Verb | str, *select: str, **options: Any) -> Verdict:
         """Carry out one order."""
-        return await self.cluster.operations.act(Order(verb=Verb(verb), select=select, **options))
+        return await self.cluster.operations.act(
+            Order(verb=named(str(verb)), select=select, **options)
+        )
 
     async def upgrade(self, version: str, *select: str, **options: Any) -> Verdict:
         """Give members another etcd; its verdict, or its error."""

@@ -12,15 +12,16 @@ from pathlib import Path
 from typing import Any, cast
 
 import msgspec
+from etcd_sandbox import verbs
 from etcd_sandbox.control.async_client import AsyncControlClient
 from etcd_sandbox.control.wire import Frame, LinesFrame, NowFrame
 from etcd_sandbox.errors import InputError, NotRunning
 from etcd_sandbox.model.event import Event, Kind
 from etcd_sandbox.model.service import How, Service
 from etcd_sandbox.model.state import ClusterStatus, MemberStatus, ProcessState, ProcessStatus, Role
-from etcd_sandbox.model.verb import Verb
 from etcd_sandbox.model.verdict import Verdict
 from etcd_sandbox.paths import ClusterPaths
+from etcd_sandbox.verbs import Verb
 from msgspec.structs import asdict, replace
 
 from tests.tui.samples import BEGAN_US, bucket, cluster, down, event, member, status, store_of
@@ -188,22 +189,22 @@ class FakeCluster:
             self._beside(one, asked.verb) if one.name in names else one for one in before.processes
         ]
         faults = before.faults
-        if asked.verb in (Verb.PARTITION, Verb.SLOW):
+        if asked.verb in (verbs.PARTITION, verbs.SLOW):
             versus = [one.name for one in before.members if one.process not in names]
             sides = {"members": sorted(names), "versus": versus}
-            delay = {"delay_s": asked.delay_s} if asked.verb is Verb.SLOW else {}
-            faults = (*faults, {"kind": asked.verb.value, **sides, **delay})
-            await self._happen(Kind.FAULT_APPLIED, None, fault=asked.verb.value, **sides, **delay)
-        elif asked.verb is Verb.HEAL:
+            delay = {"delay_s": asked.delay_s} if asked.verb is verbs.SLOW else {}
+            faults = (*faults, {"kind": asked.verb.name, **sides, **delay})
+            await self._happen(Kind.FAULT_APPLIED, None, fault=asked.verb.name, **sides, **delay)
+        elif asked.verb is verbs.HEAL:
             faults = ()
-            changed = [self._changed(one, Verb.RESUME) for one in changed]
+            changed = [self._changed(one, verbs.RESUME) for one in changed]
             await self._happen(Kind.FAULT_HEALED, None)
-        elif asked.verb is Verb.KILL:
+        elif asked.verb is verbs.KILL:
             for name in sorted(names):
                 await self._happen(
                     Kind.PROCESS_EXITED, name, process=name, signal="SIGKILL", code=None
                 )
-        chosen = next(iter(names)) if asked.verb is Verb.MOVE_LEADER else before.leader
+        chosen = next(iter(names)) if asked.verb is verbs.MOVE_LEADER else before.leader
         self.now = _elected(changed, chosen, faults, tuple(others))
         if self.now.leader is not None and self.now.leader != before.leader:
             await self._happen(Kind.LEADER_ELECTED, self.now.leader, term=self.now.term)
@@ -218,17 +219,17 @@ class FakeCluster:
     def _changed(self, one: MemberStatus, verb: Verb) -> MemberStatus:
         number = int(one.name.removeprefix("infra"))
         match verb:
-            case Verb.KILL | Verb.STOP:
+            case verbs.KILL | verbs.STOP:
                 return replace(down(number), name=one.name, process=one.process)
-            case Verb.PAUSE:
+            case verbs.PAUSE:
                 return replace(one, state=ProcessState.PAUSED, role=None, healthy=False, term=None)
-            case Verb.START | Verb.RESTART | Verb.RESUME:
+            case verbs.START | verbs.RESTART | verbs.RESUME:
                 fresh = member(number, leader=None)
                 return one if one.role is not None else fresh
         return one
 
     def _beside(self, one: ProcessStatus, verb: Verb) -> ProcessStatus:
-        if verb in (Verb.KILL, Verb.STOP):
+        if verb in (verbs.KILL, verbs.STOP):
             return replace(one, state=ProcessState.STOPPED, pid=None)
         return replace(one, state=ProcessState.RUNNING)
 
@@ -271,8 +272,8 @@ def _verdict(
     lost = after.leader != before.leader
     up = sum(one.state is ProcessState.RUNNING for one in after.members)
     return Verdict(
-        verb=asked.verb.value,
-        targets=tuple(names) if asked.verb is not Verb.HEAL else (),
+        verb=asked.verb.name,
+        targets=tuple(names) if asked.verb is not verbs.HEAL else (),
         leader_before=before.leader,
         leader_after=after.leader,
         term_before=before.term,

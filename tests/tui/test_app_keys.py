@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.model.state import ClusterStatus, ProcessState
-from etcd_sandbox.tui.actions import ACTIONS, SLOW_DELAY_S, Leave, action
+from etcd_sandbox.tui.actions import ACTIONS, Leave, action
 from etcd_sandbox.tui.app import Dashboard
 from etcd_sandbox.tui.keys import ANYWHERE
 from etcd_sandbox.tui.pace import CALM_TICKS
@@ -89,7 +89,7 @@ def test_each_key_orders_exactly_that_for_the_selected_process(
         assert not told(app)
 
     playing(fake, scene)
-    assert fake.asked == [Asked(chosen.verb, whom, SLOW_DELAY_S if id_ == "slow" else 0.0)]
+    assert fake.asked == [Asked(chosen.verb, whom, 0.2 if id_ == "slow" else 0.0)]
 
 
 @pytest.mark.parametrize(("now", "rows"), REFUSED)
@@ -135,7 +135,7 @@ def test_one_key_pauses_and_resumes_and_the_footer_says_which() -> None:
         await until(pilot, lambda: "p Pause" in text_of(app))
 
     playing(fake, scene)
-    assert [one.verb for one in fake.asked] == ["pause", "resume"]
+    assert [one.verb.name for one in fake.asked] == ["pause", "resume"]
 
 
 def test_the_verdict_of_a_fault_appears_and_long_ones_are_readable_at_80_columns() -> None:

@@ -105,7 +105,7 @@ def test_the_palette_does_what_is_chosen_and_says_why_not() -> None:
         await until(pilot, lambda: bool(fake.asked))
 
     playing(fake, scene)
-    assert [(one.verb.value, one.select) for one in fake.asked] == [("partition", ("infra1",))]
+    assert [(one.verb.name, one.select) for one in fake.asked] == [("partition", ("infra1",))]
 
 
 # The menu.
@@ -141,7 +141,7 @@ def test_a_right_click_on_a_row_selects_it_and_opens_its_menu_at_the_mouse() -> 
         assert len(app.screen_stack) == 1
 
     playing(fake, scene)
-    assert [(one.verb.value, one.select) for one in fake.asked] == [("partition", ("infra2",))]
+    assert [(one.verb.name, one.select) for one in fake.asked] == [("partition", ("infra2",))]
 
 
 def test_a_right_click_on_what_shows_the_cluster_opens_the_menu_of_the_cluster() -> None:
@@ -185,7 +185,7 @@ def test_the_menu_is_opened_closed_and_used_with_keys_alone() -> None:
         await until(pilot, lambda: len(fake.asked) == 2)
 
     playing(fake, scene)
-    assert [(one.verb.value, one.select) for one in fake.asked] == [
+    assert [(one.verb.name, one.select) for one in fake.asked] == [
         ("stop", ("infra2",)),
         ("partition", ("infra1",)),
     ]

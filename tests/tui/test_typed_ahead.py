@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
-from etcd_sandbox.model.verb import Verb
+from etcd_sandbox import verbs
 from etcd_sandbox.tui.actions import Leave
 from etcd_sandbox.tui.app import Dashboard
 from etcd_sandbox.tui.screens.ctl import CtlScreen
@@ -85,7 +85,7 @@ def test_a_box_that_is_closed_in_the_same_burst_gives_the_keys_back() -> None:
         assert not isinstance(app.screen, CtlScreen)
 
     playing(fake, scene)
-    assert fake.asked == [Asked(Verb.KILL, ("infra1",), 0.0)]
+    assert fake.asked == [Asked(verbs.KILL, ("infra1",), 0.0)]
 
 
 def test_what_is_pasted_right_after_the_key_is_in_the_box_as_well() -> None:
@@ -147,7 +147,7 @@ def test_what_is_typed_before_the_first_picture_does_nothing_and_is_repeated(tex
     assert [words for words in told(app) if "not heeded" in words] == [
         "typed too early, not heeded: " + text.strip("\r\x10")
     ]
-    assert fake.asked == [Asked(Verb.KILL, ("infra1",), 0.0)]
+    assert fake.asked == [Asked(verbs.KILL, ("infra1",), 0.0)]
 
 
 def test_ctrl_c_ends_a_dashboard_that_nobody_has_seen_yet() -> None:

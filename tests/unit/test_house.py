@@ -11,9 +11,13 @@ from pathlib import Path
 import etcd_sandbox
 import grimp
 import pytest
+from etcd_sandbox.verbs import VERBS
 
 PACKAGE = Path(etcd_sandbox.__file__).parent
 PROJECT = Path(__file__).parents[2] / "pyproject.toml"
+
+NAMED_IN = 3
+"""In so many files a verb may be named beside `verbs/`: the API, its live half, and one more."""
 
 UPWARD = 4
 """So many imports may run from a room to one above it."""
@@ -136,3 +140,45 @@ def test_a_way_to_start_is_named_in_its_two_halves_and_the_option_list_only() ->
     }
     elsewhere = {file for file in found if not file.startswith(WAYS)}
     assert sorted(elsewhere) == sorted(OTHER_SENSES)
+
+
+OF_EVERY_DAY = {"start", "stop", "restart", "add", "remove", "replace"}
+"""Verbs whose name is also a field of a file, a choice in a dialogue, a path of etcd's API."""
+
+
+def verbs_named_in(source: str) -> set[str]:
+    """The verbs that a program names: as a constant of `verbs` (`verbs.KILL`, `KILL`), or as a string.
+
+    A string counts where it is the name and nothing else; one of every day only in a program that
+    imports the verbs. What is prose is no use of a verb: sentences, docstrings, a method's name.
+    """
+    tree = ast.parse(source)
+    imported: set[str] = set()
+    strings: set[str] = set()
+    handlers: set[str] = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.ImportFrom(module="etcd_sandbox.verbs", names=names):
+                imported |= {each.name for each in names} | {"verbs"}
+            case ast.ImportFrom(module="etcd_sandbox", names=names):
+                imported |= {each.name for each in names if each.name == "verbs"}
+            case ast.Attribute(value=ast.Name(id="verbs"), attr=name) if name.isupper():
+                imported.add(name)
+            case ast.Constant(value=str(word)):
+                strings.add(word)
+            case ast.keyword(arg="errors", value=ast.Constant(value=str(word))):
+                handlers.add(word)
+    constants = {name.lower().replace("_", "-") for name in imported if name.isupper()}
+    words = strings - handlers if imported else strings - OF_EVERY_DAY
+    return (constants | words) & set(VERBS)
+
+
+def test_a_verb_is_named_in_no_more_than_three_files_beside_its_declaration() -> None:
+    named: dict[str, set[str]] = {name: set() for name in VERBS}
+    for path in PACKAGE.rglob("*.py"):
+        room = path.relative_to(PACKAGE).parts[0]
+        # What runs processes has methods of these names, and no verbs.
+        if room not in ("verbs", "supervise"):
+            for name in verbs_named_in(path.read_text()):
+                named[name].add(str(path.relative_to(PACKAGE)))
+    assert {name: sorted(files) for name, files in named.items() if len(files) > NAMED_IN} == {}

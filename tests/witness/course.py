@@ -11,15 +11,15 @@ from types import TracebackType
 from typing import Any, Self
 
 import msgspec
-from etcd_sandbox import Cluster
+from etcd_sandbox import Cluster, verbs
 from etcd_sandbox.api import words
 from etcd_sandbox.cli.status import headline as status_headline
 from etcd_sandbox.control.client import ControlClient
 from etcd_sandbox.errors import SandboxError
-from etcd_sandbox.model.verb import Verb
 from etcd_sandbox.model.verdict import sentence
 from etcd_sandbox.tui.memberrows import headline as dashboard_headline
 from etcd_sandbox.tui.store import Store
+from etcd_sandbox.verbs import Verb
 
 from tests.witness.claims import Headline, Healthy, Refusal, Said, Status, Verdict
 from tests.witness.history import Span
@@ -135,8 +135,8 @@ class Course:
 
     def mend(self) -> None:
         """Everything heals, everyone runs; and whoever waits for that is told."""
-        self._act(Verb.HEAL)
-        self._act(Verb.START, "all")
+        self._act(verbs.HEAL)
+        self._act(verbs.START, "all")
         self._broken = 0
         self._wait_healthy(HEALTHY_TIMEOUT_S if not (self._alarm or self._added) else 1.0)
 
@@ -144,16 +144,16 @@ class Course:
         who = self._random.choice(["leader", "random", "random", "minority", "followers"])
         one = self._random.choice(["leader", "random"])
         steps: list[Callable[[], None]] = [
-            *[lambda: self._break(Verb.KILL, one)] * 3,
-            *[lambda: self._break(Verb.PAUSE, one)] * 3,
-            lambda: self._break(Verb.STOP, one),
-            lambda: self._act(Verb.RESTART, one),
-            lambda: self._break(Verb.KILL, who),
-            *[lambda: self._break(Verb.PARTITION, one)] * 2,
-            lambda: self._break(Verb.PARTITION, "minority"),
+            *[lambda: self._break(verbs.KILL, one)] * 3,
+            *[lambda: self._break(verbs.PAUSE, one)] * 3,
+            lambda: self._break(verbs.STOP, one),
+            lambda: self._act(verbs.RESTART, one),
+            lambda: self._break(verbs.KILL, who),
+            *[lambda: self._break(verbs.PARTITION, one)] * 2,
+            lambda: self._break(verbs.PARTITION, "minority"),
             self._cut,
             self._slow,
-            *[lambda: self._act(Verb.MOVE_LEADER, "random")] * 2,
+            *[lambda: self._act(verbs.MOVE_LEADER, "random")] * 2,
             self._change_members,
             self._plain_change if self._broken == 0 else self._cut,
         ]
@@ -166,22 +166,22 @@ class Course:
     def _cut(self) -> None:
         one, other = self._random.sample(self._cluster.members, 2)
         self._broken += 1
-        self._act(Verb.CUT, one, versus=(other,))
+        self._act(verbs.CUT, one, versus=(other,))
 
     def _slow(self) -> None:
         one = self._random.choice(["leader", "random"])
         delay_s = self._random.choice([0.02, 0.05, 0.2])
-        self._break(Verb.SLOW, one, delay_s=delay_s, jitter_s=delay_s / 4)
+        self._break(verbs.SLOW, one, delay_s=delay_s, jitter_s=delay_s / 4)
 
     def _change_members(self) -> None:
         if len(self._cluster.members) <= self._first:
             if self._random.random() < 0.5:
-                self._act(Verb.ADD)
+                self._act(verbs.ADD)
             else:
-                self._act(Verb.ADD, learner=True)
-                self._act(Verb.PROMOTE, "learners")
+                self._act(verbs.ADD, learner=True)
+                self._act(verbs.PROMOTE, "learners")
         else:
-            self._act(Verb.REMOVE, self._random.choice(["leader", "random"]))
+            self._act(verbs.REMOVE, self._random.choice(["leader", "random"]))
 
     def _plain_change(self) -> None:
         stranger = self._stranger()
@@ -218,7 +218,7 @@ class Course:
 
     def _act(self, verb: Verb, *select: str, **how: Any) -> None:
         seed = self._random.randint(0, 1 << 30)
-        told = " ".join((verb, *select, *(f"{key}={value}" for key, value in how.items())))
+        told = " ".join((verb.name, *select, *(f"{key}={value}" for key, value in how.items())))
         sent = time.time()
         try:
             body = self._client.act(verb, select, seed=seed, timeout_s=VERB_TIMEOUT_S, **how)

@@ -25,9 +25,9 @@ from etcd_sandbox.host.start import stop, too_late
 from etcd_sandbox.inputs.upgradeto import as_json, etcd_meant
 from etcd_sandbox.model.event import Event, event_from_wire
 from etcd_sandbox.model.state import ClusterStatus
-from etcd_sandbox.model.verb import Verb
 from etcd_sandbox.model.verdict import Verdict
 from etcd_sandbox.paths import working_directory
+from etcd_sandbox.verbs import Verb
 
 
 class AsyncCluster(Verbs[Coroutine[Any, Any, Verdict]]):
@@ -130,7 +130,7 @@ class AsyncCluster(Verbs[Coroutine[Any, Any, Verdict]]):
             return words.settled([news async for news in going][-1]["verdict"], timeout_s)
 
     async def failover(
-        self, rounds: int = 5, *, how: str = "kill", timeout_s: float = 30.0
+        self, rounds: int = 5, *, how: str = words.USUAL_WAY, timeout_s: float = 30.0
     ) -> AsyncGenerator[Round, None]:
         """Lose the leader so many times; each `Round` comes when the cluster is whole again.
 
@@ -216,7 +216,7 @@ class AsyncCluster(Verbs[Coroutine[Any, Any, Verdict]]):
     async def _act(
         self, verb: Verb, select: Iterable[str], *, versus: str | Iterable[str] = (), **how: Any
     ) -> Verdict:
-        checks.check_order(verb, select, how)
+        checks.check_order(verb.identifier, select, how)
         answer = await self._client.act(verb, select, versus=words.one_or_more(versus), **how)
         return words.settled(answer, how["timeout_s"])
 

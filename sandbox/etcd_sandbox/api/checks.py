@@ -69,7 +69,7 @@ def check_words(method: str, words: Iterable[object]) -> None:
 
 def check_order(verb: str, select: Iterable[object], how: Mapping[str, object]) -> None:
     """Raises InputError for selectors and options that no verb takes."""
-    check_words(verb.replace("-", "_"), select)
+    check_words(verb, select)
     for name in ("timeout_s", "delay_s", "jitter_s"):
         if name in how:
             check_seconds(name, how[name])

@@ -23,9 +23,9 @@ from etcd_sandbox.host.start import stop, too_late
 from etcd_sandbox.inputs.upgradeto import as_json, etcd_meant
 from etcd_sandbox.model.event import Event, event_from_wire
 from etcd_sandbox.model.state import ClusterStatus
-from etcd_sandbox.model.verb import Verb
 from etcd_sandbox.model.verdict import Verdict
 from etcd_sandbox.paths import working_directory
+from etcd_sandbox.verbs import Verb
 
 
 class Cluster(Verbs[Verdict]):
@@ -147,7 +147,7 @@ class Cluster(Verbs[Verdict]):
             return words.settled(list(going)[-1]["verdict"], timeout_s)
 
     def failover(
-        self, rounds: int = 5, *, how: str = "kill", timeout_s: float = 30.0
+        self, rounds: int = 5, *, how: str = words.USUAL_WAY, timeout_s: float = 30.0
     ) -> Iterator[Round]:
         """Lose the leader so many times; each `Round` comes when the cluster is whole again.
 
@@ -207,6 +207,6 @@ class Cluster(Verbs[Verdict]):
     def _act(
         self, verb: Verb, select: Iterable[str], *, versus: str | Iterable[str] = (), **how: Any
     ) -> Verdict:
-        checks.check_order(verb, select, how)
+        checks.check_order(verb.identifier, select, how)
         answer = self._client.act(verb, select, versus=words.one_or_more(versus), **how)
         return words.settled(answer, how["timeout_s"])

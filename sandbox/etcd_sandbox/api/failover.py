@@ -7,32 +7,20 @@ import statistics
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
 
+from etcd_sandbox import verbs
 from etcd_sandbox.errors import SandboxError, TimedOut
-from etcd_sandbox.model.verb import Verb
 from etcd_sandbox.model.verdict import Verdict
+from etcd_sandbox.verbs import Verb
 
 if TYPE_CHECKING:
     from etcd_sandbox.control.client import ControlClient
 
 WHOLE_POLL_S = 0.05
-
-
-class How(StrEnum):
-    """The ways to lose a leader: a crash, a goodbye, a hang, a cut."""
-
-    KILL = "kill"
-    STOP = "stop"
-    PAUSE = "pause"
-    PARTITION = "partition"
-
-
-_UNDO = {How.KILL: Verb.START, How.STOP: Verb.START, How.PAUSE: Verb.RESUME}
 
 
 class Round(Struct, frozen=True, kw_only=True):
@@ -52,7 +40,7 @@ class Spread(Struct, frozen=True, kw_only=True):
     most: float
 
 
-def rounds(client: ControlClient, how: How, count: int, *, timeout_s: float) -> Iterator[Round]:
+def rounds(client: ControlClient, how: Verb, count: int, *, timeout_s: float) -> Iterator[Round]:
     """So many rounds, each told when the cluster is whole again; `timeout_s` is for each step.
 
     However it ends, what it broke is mended: a generator that is closed, or interrupted, heals.
@@ -62,7 +50,7 @@ def rounds(client: ControlClient, how: How, count: int, *, timeout_s: float) -> 
     for number in range(1, count + 1):
         broken: tuple[str, ...] = ("leader",)
         try:
-            verdict = _act(client, Verb(how.value), ["leader"], timeout_s)
+            verdict = _act(client, how, ["leader"], timeout_s)
             broken = verdict.targets
             began = time.monotonic()
             _mend(client, how, broken, timeout_s)
@@ -75,8 +63,8 @@ def rounds(client: ControlClient, how: How, count: int, *, timeout_s: float) -> 
 
 def mend_everything(client: ControlClient, timeout_s: float) -> None:
     """Heal every fault and start every member that rests."""
-    client.act(Verb.HEAL, wait=False, timeout_s=timeout_s)
-    client.act(Verb.START, ["members"], timeout_s=timeout_s)
+    client.heal(wait=False, timeout_s=timeout_s)
+    client.start(["members"], timeout_s=timeout_s)
 
 
 def spread(seconds: Sequence[float]) -> Spread | None:
@@ -143,11 +131,9 @@ def _check_whole(client: ControlClient) -> None:
         )
 
 
-def _mend(client: ControlClient, how: How, broken: Sequence[str], timeout_s: float) -> None:
-    if how is How.PARTITION:
-        _act(client, Verb.HEAL, (), timeout_s)
-    else:
-        _act(client, _UNDO[how], broken, timeout_s)
+def _mend(client: ControlClient, how: Verb, broken: Sequence[str], timeout_s: float) -> None:
+    undo = verbs.named(how.undone_by)
+    _act(client, undo, broken if undo.targets.selected else (), timeout_s)
     deadline = time.monotonic() + timeout_s
     while not all(_is_well(member) for member in client.status()["members"]):
         if time.monotonic() > deadline:

@@ -20,7 +20,6 @@ from etcd_sandbox.etcd.exchange import Exchange, tls_context
 from etcd_sandbox.host.clusterlock import is_running
 from etcd_sandbox.host.planfile import recorded_plan
 from etcd_sandbox.model.state import ClusterStatus, MemberStatus, ProcessState, ProcessStatus, Role
-from etcd_sandbox.model.verb import Verb
 from etcd_sandbox.paths import ClusterPaths
 
 T = TypeVar("T")
@@ -96,11 +95,11 @@ class _Running:
         """Undo faults and start what was ended, without waiting; the status from then on."""
         paused = any(member.state is ProcessState.PAUSED for member in status.members)
         if status.faults or paused:
-            self._client.act(Verb.HEAL, (), wait=False, timeout_s=self._left_s())
+            self._client.heal(wait=False, timeout_s=self._left_s())
         ended = [each.process for each in status.members if each.state in _ENDED]
         ended += [each.name for each in status.processes if _was_ended(each)]
         if ended:
-            self._client.act(Verb.START, ended, wait=False, timeout_s=self._left_s())
+            self._client.start(ended, wait=False, timeout_s=self._left_s())
         return self._status() if status.faults or paused or ended else status
 
     def _whole(self, status: ClusterStatus) -> ClusterStatus:

@@ -6,9 +6,10 @@ from abc import abstractmethod
 from collections.abc import Iterable
 from typing import Any, Generic, TypeVar
 
+from etcd_sandbox import verbs
 from etcd_sandbox.api import checks
 from etcd_sandbox.api.facts import ClusterFacts
-from etcd_sandbox.model.verb import Verb
+from etcd_sandbox.verbs import Verb
 
 Done = TypeVar("Done", covariant=True)
 
@@ -25,19 +26,19 @@ class Verbs(ClusterFacts, Generic[Done]):
         self, *select: str, seed: int | None = None, wait: bool = True, timeout_s: float = 30.0
     ) -> Done:
         """Start processes that do not run, with the data that they had."""
-        return self._act(Verb.START, select, seed=seed, wait=wait, timeout_s=timeout_s)
+        return self._act(verbs.START, select, seed=seed, wait=wait, timeout_s=timeout_s)
 
     def stop(
         self, *select: str, seed: int | None = None, wait: bool = True, timeout_s: float = 30.0
     ) -> Done:
         """Stop processes gracefully: SIGTERM, and SIGKILL to those that do not go."""
-        return self._act(Verb.STOP, select, seed=seed, wait=wait, timeout_s=timeout_s)
+        return self._act(verbs.STOP, select, seed=seed, wait=wait, timeout_s=timeout_s)
 
     def restart(
         self, *select: str, seed: int | None = None, wait: bool = True, timeout_s: float = 30.0
     ) -> Done:
         """Stop processes gracefully and start them again, with the data that they had."""
-        return self._act(Verb.RESTART, select, seed=seed, wait=wait, timeout_s=timeout_s)
+        return self._act(verbs.RESTART, select, seed=seed, wait=wait, timeout_s=timeout_s)
 
     def kill(
         self,
@@ -49,7 +50,7 @@ class Verbs(ClusterFacts, Generic[Done]):
     ) -> Done:
         """Crash processes: no goodbye, as when a machine fails. `signal` is a name or a number."""
         return self._act(
-            Verb.KILL,
+            verbs.KILL,
             select,
             signal=checks.signal_meant(signal),
             seed=seed,
@@ -61,13 +62,13 @@ class Verbs(ClusterFacts, Generic[Done]):
         self, *select: str, seed: int | None = None, wait: bool = True, timeout_s: float = 30.0
     ) -> Done:
         """Let processes hang (SIGSTOP): they keep their ports and answer nobody."""
-        return self._act(Verb.PAUSE, select, seed=seed, wait=wait, timeout_s=timeout_s)
+        return self._act(verbs.PAUSE, select, seed=seed, wait=wait, timeout_s=timeout_s)
 
     def resume(
         self, *select: str, seed: int | None = None, wait: bool = True, timeout_s: float = 30.0
     ) -> Done:
         """Let paused processes go on (SIGCONT)."""
-        return self._act(Verb.RESUME, select, seed=seed, wait=wait, timeout_s=timeout_s)
+        return self._act(verbs.RESUME, select, seed=seed, wait=wait, timeout_s=timeout_s)
 
     def partition(
         self,
@@ -79,7 +80,7 @@ class Verbs(ClusterFacts, Generic[Done]):
     ) -> Done:
         """Cut all peer traffic between the selected members and `versus`; everyone else by default."""
         return self._act(
-            Verb.PARTITION, select, versus=versus, seed=seed, wait=wait, timeout_s=timeout_s
+            verbs.PARTITION, select, versus=versus, seed=seed, wait=wait, timeout_s=timeout_s
         )
 
     def cut(
@@ -92,7 +93,7 @@ class Verbs(ClusterFacts, Generic[Done]):
         timeout_s: float = 30.0,
     ) -> Done:
         """Cut the one link between two members."""
-        return self._act(Verb.CUT, (one,), versus=other, seed=seed, wait=wait, timeout_s=timeout_s)
+        return self._act(verbs.CUT, (one,), versus=other, seed=seed, wait=wait, timeout_s=timeout_s)
 
     def slow(
         self,
@@ -109,7 +110,7 @@ class Verbs(ClusterFacts, Generic[Done]):
         Each way takes `delay_s` seconds longer, give or take up to `jitter_s`.
         """
         return self._act(
-            Verb.SLOW,
+            verbs.SLOW,
             select,
             versus=versus,
             delay_s=delay_s,
@@ -121,13 +122,13 @@ class Verbs(ClusterFacts, Generic[Done]):
 
     def heal(self, *, wait: bool = True, timeout_s: float = 30.0) -> Done:
         """Undo every fault: cut and slow links, pauses. What was killed is started with `start`."""
-        return self._act(Verb.HEAL, (), wait=wait, timeout_s=timeout_s)
+        return self._act(verbs.HEAL, (), wait=wait, timeout_s=timeout_s)
 
     def move_leader(
         self, to: str, *, seed: int | None = None, wait: bool = True, timeout_s: float = 30.0
     ) -> Done:
         """Have the leader hand leadership over to this member."""
-        return self._act(Verb.MOVE_LEADER, (to,), seed=seed, wait=wait, timeout_s=timeout_s)
+        return self._act(verbs.MOVE_LEADER, (to,), seed=seed, wait=wait, timeout_s=timeout_s)
 
     def add(
         self,
@@ -142,13 +143,13 @@ class Verbs(ClusterFacts, Generic[Done]):
         If it does not come up it is taken out again, and the error says so. One that is on etcd's list
         with its peer URL, and never started, is started as it is, and stays on the list.
         """
-        return self._act(Verb.ADD, (), name=name, learner=learner, wait=wait, timeout_s=timeout_s)
+        return self._act(verbs.ADD, (), name=name, learner=learner, wait=wait, timeout_s=timeout_s)
 
     def promote(
         self, *select: str, seed: int | None = None, wait: bool = True, timeout_s: float = 30.0
     ) -> Done:
         """Give learners their vote, as soon as they have caught up with the leader."""
-        return self._act(Verb.PROMOTE, select, seed=seed, wait=wait, timeout_s=timeout_s)
+        return self._act(verbs.PROMOTE, select, seed=seed, wait=wait, timeout_s=timeout_s)
 
     def remove(
         self,
@@ -164,11 +165,11 @@ class Verbs(ClusterFacts, Generic[Done]):
         SandboxError for what would break the quorum; with `force` etcd itself is asked.
         """
         return self._act(
-            Verb.REMOVE, select, force=force, seed=seed, wait=wait, timeout_s=timeout_s
+            verbs.REMOVE, select, force=force, seed=seed, wait=wait, timeout_s=timeout_s
         )
 
     def replace(
         self, *select: str, seed: int | None = None, wait: bool = True, timeout_s: float = 30.0
     ) -> Done:
         """Put new members in the place of these, dead or alive: same name and URLs, new ID, no old data."""
-        return self._act(Verb.REPLACE, select, seed=seed, wait=wait, timeout_s=timeout_s)
+        return self._act(verbs.REPLACE, select, seed=seed, wait=wait, timeout_s=timeout_s)

@@ -10,16 +10,19 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from etcd_sandbox.api.failover import How
 from etcd_sandbox.control.wire import Frame, LinesFrame
 from etcd_sandbox.errors import InputError, TimedOut
 from etcd_sandbox.etcd.datadir import is_of_proxy
 from etcd_sandbox.model.spec import ClusterSpec
 from etcd_sandbox.model.state import ClusterStatus
 from etcd_sandbox.model.verdict import NotSettled, Verdict
+from etcd_sandbox.verbs import LOSE_A_LEADER, Verb
 
 HEALTH_EVERY_S = 0.05
 """How often the members are asked while their health is awaited."""
+
+USUAL_WAY = LOSE_A_LEADER[0].name
+"""How a leader is lost where nobody says how: by a crash."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -64,14 +67,12 @@ def one_or_more(selectors: str | Iterable[str]) -> tuple[str, ...]:
     return (selectors,) if isinstance(selectors, str) else tuple(selectors)
 
 
-def way_of(how: str) -> How:
+def way_of(how: str) -> Verb:
     """The way to lose a leader; raises InputError for a word that is none."""
-    try:
-        return How(how)
-    except ValueError:
-        raise InputError(
-            f"{how!r} is no way to lose a leader", hint=f"ways: {', '.join(How)}"
-        ) from None
+    ways = {verb.name: verb for verb in LOSE_A_LEADER}
+    if how not in ways:
+        raise InputError(f"{how!r} is no way to lose a leader", hint=f"ways: {', '.join(ways)}")
+    return ways[how]
 
 
 def members_in(spec: ClusterSpec) -> tuple[str, ...]:

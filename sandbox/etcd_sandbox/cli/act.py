@@ -1,7 +1,8 @@
-"""The verbs: what is done to processes, between members, and to the list of members."""
+"""The commands of the verbs, each made from what its verb declares."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -9,133 +10,99 @@ import click
 from etcd_sandbox.cli.ordering import measured, order
 from etcd_sandbox.cli.params import SIGNAL, SPAN, selector, selectors
 from etcd_sandbox.errors import InputError
-from etcd_sandbox.model.verb import Verb
+from etcd_sandbox.verbs import VERBS, Option, Targets, Type, Verb
 
 VERSUS = "vs"
 """The word between the two sides."""
 
+_SIDES = selectors(required=True, metavar=f"SEL... [{VERSUS} SEL...]")
+_ARGUMENTS: dict[Targets, tuple[Callable[[Any], Any], ...]] = {
+    Targets.PROCESSES: (selectors(required=True),),
+    Targets.SIDES: (_SIDES,),
+    Targets.LINKS: (_SIDES,),
+    Targets.PAIR: (selector("one", metavar="A"), selector("other", metavar="B")),
+    Targets.MEMBER: (selector("select", metavar="SEL"),),
+    Targets.NEW: (click.argument("name", required=False),),
+    Targets.NONE: (),
+}
+_TYPES = {Type.SPAN: SPAN, Type.SIGNAL: SIGNAL}
 
-def _of_selected(verb: Verb, text: str) -> click.Command:
-    """The command of a verb that takes selectors alone; `text` is its help."""
 
-    @click.command(verb.value, help=text)
-    @selectors(required=True)
-    @measured
-    def command(select: tuple[str, ...], **how: Any) -> None:
+def command_of(verb: Verb) -> click.Command:
+    """The command that orders the verb."""
+
+    def ordered(**how: Any) -> None:
+        select, versus = _meant(verb, how)
+        for option in verb.options:
+            _check(option, how)
+        if versus is not None:
+            how["versus"] = versus
         order(verb, select, **how)
 
-    return command
+    made: Callable[..., Any] = measured(ordered)
+    for option in reversed(verb.options):
+        made = _option(option)(made)
+    for argument in reversed(_ARGUMENTS[verb.targets]):
+        made = argument(made)
+    return click.command(verb.name, help=verb.help)(made)
 
 
-start = _of_selected(Verb.START, "Start processes that do not run, with the data that they had.")
-stop = _of_selected(
-    Verb.STOP,
-    "Stop processes gracefully: SIGTERM, and SIGKILL to those that do not go. Their data stays.",
-)
-restart = _of_selected(
-    Verb.RESTART, "Stop processes gracefully and start them again, with the data that they had."
-)
-pause = _of_selected(
-    Verb.PAUSE, "Let processes hang (SIGSTOP): they keep their ports and answer nobody."
-)
-resume = _of_selected(Verb.RESUME, "Let paused processes go on (SIGCONT).")
-promote = _of_selected(
-    Verb.PROMOTE, "Give learners their vote, as soon as they have caught up with the leader."
-)
-replace = _of_selected(
-    Verb.REPLACE,
-    """Put new members in the place of these, dead or alive: same name and URLs, new ID, no old data.
-
-    Each is removed first and comes back as a learner, which is promoted when it has caught up: the
-    quorum never waits for it. Name all that are down in one command.
-    """,
-)
+def __getattr__(name: str) -> click.Command:
+    """The command of the verb that has this name in Python."""
+    verb = next((verb for verb in VERBS.values() if verb.identifier == name), None)
+    if verb is None:
+        raise AttributeError(name)
+    return command_of(verb)
 
 
-@click.command("kill")
-@selectors(required=True)
-@click.option(
-    "-s",
-    "--signal",
-    type=SIGNAL,
-    default="SIGKILL",
-    show_default=True,
-    metavar="S",
-    help="The signal, by name (with or without SIG) or number.",
-)
-@measured
-def kill(select: tuple[str, ...], signal: str, **how: Any) -> None:
-    """Crash processes: no goodbye, as when a machine fails."""
-    order(Verb.KILL, select, signal=signal, **how)
+def _option(option: Option) -> Callable[[Any], Any]:
+    if option.type is Type.SWITCH:
+        return click.option(*option.flags, option.parameter, is_flag=True, help=option.help)
+    return click.option(
+        *option.flags,
+        option.parameter,
+        type=_TYPES[option.type],
+        required=option.default is None,
+        default=option.default,
+        show_default=option.show_default,
+        metavar=option.metavar,
+        help=option.help,
+    )
 
 
-@click.command("partition")
-@selectors(required=True, metavar="SEL... [vs SEL...]")
-@measured
-def partition(select: tuple[str, ...], **how: Any) -> None:
-    """Cut all peer traffic between two sides, both ways; clients still reach every member.
-
-    The other side is everyone else, if it is not given.
-    """
-    side, versus = sides(select)
-    order(Verb.PARTITION, side, versus=versus, **how)
-
-
-@click.command("cut")
-@selector("one", metavar="A")
-@selector("other", metavar="B")
-@measured
-def cut(one: str, other: str, **how: Any) -> None:
-    """Cut the one link between two members, both ways."""
-    order(Verb.CUT, (one,), versus=(other,), **how)
+def _meant(verb: Verb, how: dict[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...] | None]:
+    """Whom the command line names, and the other side, where the verb has one."""
+    match verb.targets:
+        case Targets.PAIR:
+            return (how.pop("one"),), (how.pop("other"),)
+        case Targets.SIDES | Targets.LINKS:
+            return _sides(how.pop("select"))
+        case Targets.MEMBER:
+            return (how.pop("select"),), None
+        case Targets.PROCESSES:
+            return how.pop("select"), None
+        case _:
+            return (), None
 
 
-@click.command("slow")
-@selectors(required=True, metavar="SEL... [vs SEL...]")
-@click.option(
-    "--delay", "delay_s", type=SPAN, required=True, metavar="SPAN", help="Added to each way."
-)
-@click.option(
-    "--jitter",
-    "jitter_s",
-    type=SPAN,
-    default="0s",
-    metavar="SPAN",
-    help="The delay varies by up to this.",
-)
-@measured
-def slow(select: tuple[str, ...], delay_s: float, jitter_s: float, **how: Any) -> None:
-    """Delay peer traffic: on all links of the selected members, or only on those to the other side.
-
-    A cut beats a delay; a later delay replaces an earlier one.
-    """
-    if delay_s <= 0:
-        raise InputError("the delay must be longer than nothing", hint="--delay 200ms, say")
-    if jitter_s > delay_s:
+def _check(option: Option, how: dict[str, Any]) -> None:
+    """Raises InputError for a span that makes no sense."""
+    value = how[option.parameter]
+    if option.type is not Type.SPAN:
+        return
+    if option.default is None and value <= 0:
+        name = option.flags[0].removeprefix("--")
         raise InputError(
-            f"the jitter ({jitter_s:g} s) is longer than the delay ({delay_s:g} s)",
+            f"the {name} must be longer than nothing", hint=f"{option.flags[0]} 200ms, say"
+        )
+    if option.parameter == "jitter_s" and value > how["delay_s"]:
+        raise InputError(
+            f"the jitter ({value:g} s) is longer than the delay ({how['delay_s']:g} s)",
             hint="nothing can arrive before it was sent",
         )
-    side, versus = sides(select)
-    order(Verb.SLOW, side, versus=versus, delay_s=delay_s, jitter_s=jitter_s, **how)
 
 
-@click.command("heal")
-@measured
-def heal(**how: Any) -> None:
-    """Undo every fault, whichever command made it: links that are cut or slow, pauses."""
-    order(Verb.HEAL, (), **how)
-
-
-@click.command("move-leader")
-@selector("select", metavar="SEL")
-@measured
-def move_leader(select: str, **how: Any) -> None:
-    """Have the leader hand leadership over to another member."""
-    order(Verb.MOVE_LEADER, (select,), **how)
-
-
-def sides(words: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _sides(words: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """What stands before `vs` and after it; nothing after it where the word is not there."""
     if VERSUS not in words:
         return words, ()
@@ -147,31 +114,3 @@ def sides(words: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
             hint="etcd-sandbox partition infra1 infra2 vs infra3 infra4 infra5",
         )
     return side, versus
-
-
-@click.command("add")
-@click.argument("name", required=False)
-@click.option("--learner", is_flag=True, help="It gets all data, but no vote until it is promoted.")
-@measured
-def add(name: str | None, **how: Any) -> None:
-    """Add a member while the cluster runs, and start it; by default infraN with the next number.
-
-    It has the ports that come next, and the others' flags. etcd takes a new member only when
-    its voters have been connected for 5 s; until then it is waited for. If the new member does not
-    come up it is taken out again. A member that is on etcd's list already with its peer URL (etcdctl
-    member add), and never started, is started as it is; that one stays on the list in any case.
-    """
-    order(Verb.ADD, (), name=name, **how)
-
-
-@click.command("remove")
-@selectors(required=True)
-@click.option("--force", is_flag=True, help="Ask etcd also for what would break the quorum.")
-@measured
-def remove(select: tuple[str, ...], **how: Any) -> None:
-    """Take members out of the cluster for good, dead or alive, and delete their data.
-
-    A leader hands over first. What would leave too few members up for a quorum is refused. The ID of
-    a member on etcd's list that is no process of ours (never started, say) takes it off the list.
-    """
-    order(Verb.REMOVE, select, **how)

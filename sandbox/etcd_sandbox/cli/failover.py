@@ -12,13 +12,13 @@ from etcd_sandbox.cli.output import padded
 from etcd_sandbox.cli.params import WholeRange, timeout
 from etcd_sandbox.cli.settings import common, settings
 from etcd_sandbox.errors import InputError
+from etcd_sandbox.verbs import LOSE_A_LEADER, named
 from etcd_sandbox.words.shown import exactly
 
 if TYPE_CHECKING:
     from etcd_sandbox.api.failover import Round, Spread
     from etcd_sandbox.model.verdict import Verdict
 
-_WAYS = ("kill", "stop", "pause", "partition")
 _HEAD = ("ROUND", "LEADER", "TERM", "NO LEADER", "NO READS", "MENDED")
 _WIDTHS = (5, 22, 9, 10, 10, 10)
 _BAR = 40
@@ -38,8 +38,8 @@ _CSV = ("leader_before", "leader_after", "term_before", "term_after", "leader_ga
 )
 @click.option(
     "--how",
-    type=click.Choice(_WAYS),
-    default="kill",
+    type=click.Choice([verb.name for verb in LOSE_A_LEADER]),
+    default=LOSE_A_LEADER[0].name,
     show_default=True,
     help="A crash, a graceful stop, a hang, or a cut from the others.",
 )
@@ -51,7 +51,7 @@ def failover(count: int, how: str, csv: bool, timeout_s: float) -> int:
 
     The cluster is whole again after each round; Ctrl-C mends what is broken before it ends.
     """
-    from etcd_sandbox.api.failover import How, rounds
+    from etcd_sandbox.api.failover import rounds
     from etcd_sandbox.cli.choice import running
     from etcd_sandbox.cli.waiting import Interrupted, interruptible
 
@@ -62,7 +62,7 @@ def failover(count: int, how: str, csv: bool, timeout_s: float) -> int:
     plain = not (csv or settings().json)
     code = 0
     with interruptible():
-        going = rounds(client, How(how), count, timeout_s=timeout_s)
+        going = rounds(client, named(how), count, timeout_s=timeout_s)
         try:
             for each in going:
                 if plain and not done:

@@ -11,7 +11,7 @@ from etcd_sandbox.cli import output
 from etcd_sandbox.cli.params import WHOLE, timeout
 from etcd_sandbox.cli.settings import common, settings
 from etcd_sandbox.errors import TimedOut
-from etcd_sandbox.model.verb import MEMBERSHIP, Verb
+from etcd_sandbox.verbs import Verb, leads, mend, named
 
 if TYPE_CHECKING:
     from etcd_sandbox.model.verdict import Target, Verdict
@@ -31,20 +31,7 @@ _OPTIONS = (
     ),
 )
 
-_DONE = {
-    Verb.START: "started",
-    Verb.STOP: "stopped",
-    Verb.RESTART: "restarted",
-    Verb.KILL: "killed",
-    Verb.PAUSE: "paused",
-    Verb.RESUME: "resumed",
-    Verb.ADD: "added",
-    Verb.PROMOTE: "promoted",
-    Verb.REMOVE: "removed",
-    Verb.REPLACE: "replaced",
-}
-_NEXT = {Verb.STOP: "start", Verb.KILL: "start", Verb.PAUSE: "resume"}
-_LINKS = (Verb.PARTITION, Verb.CUT, Verb.SLOW)
+_USUAL = (None, "SIGKILL")
 
 
 def measured(command: Decorated) -> Decorated:
@@ -67,7 +54,7 @@ def order(verb: Verb, select: Sequence[str], *, timeout_s: float, **how: Any) ->
 
         how["seed"] = secrets.randbelow(10**6)
     client = running()
-    if verb in MEMBERSHIP:
+    if verb.changes_members:
         from etcd_sandbox.cli.waiting import told_meanwhile
 
         with told_meanwhile(client, verb):
@@ -109,68 +96,33 @@ def _told(verdict: Verdict, how: Mapping[str, Any]) -> list[str]:
 
 def _following(verdict: Verdict, how: Mapping[str, Any]) -> str:
     """The command that is most likely wanted next."""
-    verb = Verb(verdict.verb)
-    if verb in _LINKS:
-        return "heal"
-    done = [target.name for target in verdict.processes if target.done]
-    if verb is Verb.ADD and how.get("learner"):
-        return f"promote {' '.join(done)}"
-    if verb not in _NEXT or not done or how.get("signal") not in (None, "SIGKILL"):
-        return "status"
-    return " ".join((_NEXT[verb], *done))
+    verb = named(verdict.verb)
+    done = " ".join(target.name for target in verdict.processes if target.done)
+    for option, name in verb.then.items():
+        if how.get(option):
+            return f"{name} {done}"
+    undo = mend(verb, done)
+    if verb.targets.has_sides:
+        return undo
+    return undo if undo and done and how.get("signal") in _USUAL else "status"
 
 
 def _said(verdict: Verdict, how: Mapping[str, Any]) -> list[str]:
-    verb, names = Verb(verdict.verb), ", ".join(verdict.targets)
-    done = any(target.done for target in verdict.processes)
-    leader = next((t.name for t in verdict.processes if t.was_leader), None)
-    match verb:
-        case Verb.PARTITION | Verb.CUT | Verb.SLOW if not done:
-            return [f"{names}: nothing to do, it is so already"]
-        case Verb.PARTITION:
-            others = ", ".join(verdict.versus)
-            return [f"cut {names} off from {others}{_leads(leader, len(verdict.targets))}"]
-        case Verb.CUT:
-            return [f"cut the link between {names} and {', '.join(verdict.versus)}"]
-        case Verb.SLOW:
-            from etcd_sandbox.words.shown import delay
-
-            jitter = f" ± {delay(how['jitter_s'])}" if how.get("jitter_s") else ""
-            to = set(verdict.versus) - set(verdict.targets)
-            where = f" to {', '.join(verdict.versus)}" if how.get("versus") and to else ""
-            return [f"slowed the links of {names}{where} by {delay(how['delay_s'])}{jitter} a way"]
-        case Verb.HEAL:
-            return [f"healed {names}" if names else "nothing to heal: no fault is there"]
-        case Verb.MOVE_LEADER:
-            if not done:
-                return [f"{names}: nothing to do, it leads already"]
-            return [f"moved leadership to {names}"]
-        case _:
-            return [_process(verb, target, how.get("signal")) for target in verdict.processes]
+    verb = named(verdict.verb)
+    if verb.targets.has_sides and not any(target.done for target in verdict.processes):
+        return [f"{', '.join(verdict.targets)}: nothing to do, it is so already"]
+    if verb.says is not None:
+        return [verb.says(verdict, how)]
+    return [_process(verb, target, how.get("signal")) for target in verdict.processes]
 
 
 def _process(verb: Verb, target: Target, signal: str | None) -> str:
     if not target.done:
         return f"{target.name}: nothing to do, it is {target.state}"
-    if signal is not None and signal != "SIGKILL":
+    if signal not in _USUAL:
         text = f"sent {signal} to {target.name} (pid {target.pid})"
-    elif verb is Verb.KILL:
-        text = f"killed {target.name} (pid {target.pid}, SIGKILL)"
-    elif verb is Verb.ADD:
-        text = f"added {target.name} (pid {target.pid})"
-    elif verb is Verb.PROMOTE:
-        text = f"promoted {target.name}: it votes from now on"
-    elif verb is Verb.REPLACE:
-        text = f"replaced {target.name}: a new member of that name, with a new ID and no old data"
-    elif verb in (Verb.RESTART, Verb.REMOVE) or target.pid is None:
-        # The pid is the one before: of a process that is no more.
-        text = f"{_DONE[verb]} {target.name}"
     else:
-        text = f"{_DONE[verb]} {target.name} (pid {target.pid})"
-    return f"{text}{_leads(target.name if target.was_leader else None, 1)}"
-
-
-def _leads(leader: str | None, targets: int) -> str:
-    if leader is None:
-        return ""
-    return f"; {leader if targets > 1 else 'it'} was the leader"
+        # The pid is the one before: of a process that is no more.
+        tells = "{past} {name}" if target.pid is None else verb.tells
+        text = tells.format(past=verb.past, name=target.name, pid=target.pid)
+    return f"{text}{leads(target.name if target.was_leader else None, 1)}"

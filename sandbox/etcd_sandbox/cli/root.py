@@ -9,8 +9,15 @@ import click
 from etcd_sandbox import __version__
 from etcd_sandbox.cli.settings import common, settings
 from etcd_sandbox.errors import InputError
+from etcd_sandbox.verbs import OF_MEMBERS, VERBS
 
 PROGRAM = "etcd-sandbox"
+
+_VERBS = {
+    verb.name: (f"etcd_sandbox.cli.act:{verb.identifier}", verb.summary) for verb in VERBS.values()
+}
+
+_OF_MEMBERS = {verb.name: _VERBS[verb.name] for verb in OF_MEMBERS}
 
 SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "Bring up and take down": {
@@ -33,25 +40,12 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         ),
     },
     "Act": {
-        "start": ("etcd_sandbox.cli.act:start", "Start processes that do not run."),
-        "stop": ("etcd_sandbox.cli.act:stop", "Stop processes gracefully; their data stays."),
-        "restart": ("etcd_sandbox.cli.act:restart", "Stop and start processes; their data stays."),
-        "kill": ("etcd_sandbox.cli.act:kill", "Crash processes: SIGKILL, or another signal."),
-        "pause": ("etcd_sandbox.cli.act:pause", "Let processes hang (SIGSTOP)."),
-        "resume": ("etcd_sandbox.cli.act:resume", "Let paused processes go on (SIGCONT)."),
-        "partition": ("etcd_sandbox.cli.act:partition", "Cut peer traffic between two sides."),
-        "cut": ("etcd_sandbox.cli.act:cut", "Cut the one link between two members."),
-        "slow": ("etcd_sandbox.cli.act:slow", "Delay peer traffic."),
-        "heal": ("etcd_sandbox.cli.act:heal", "Undo every fault."),
+        **{name: entry for name, entry in _VERBS.items() if name not in _OF_MEMBERS},
         "failover": (
             "etcd_sandbox.cli.failover:failover",
             "Lose the leader again and again; measure.",
         ),
-        "move-leader": ("etcd_sandbox.cli.act:move_leader", "Hand leadership over to a member."),
-        "add": ("etcd_sandbox.cli.act:add", "Add a member, or a learner, while it runs."),
-        "promote": ("etcd_sandbox.cli.act:promote", "Give a learner its vote."),
-        "remove": ("etcd_sandbox.cli.act:remove", "Take a member out of the cluster."),
-        "replace": ("etcd_sandbox.cli.act:replace", "Put a new member in the place of one."),
+        **_OF_MEMBERS,
         "upgrade": (
             "etcd_sandbox.cli.upgrade:upgrade",
             "Give members another etcd, one at a time.",

@@ -212,11 +212,12 @@ def _state(process: dict[str, Any]) -> Painted:
 
 
 def _fault(fault: dict[str, Any]) -> str:
+    from etcd_sandbox.verbs import mend_of
     from etcd_sandbox.words import story
 
-    name = fault.get("member") or fault.get("process")
-    mend = f"resume {name}" if fault["kind"] == "pause" else "heal"
-    return f"fault: {story.fault_words(fault)}; etcd-sandbox {mend}"
+    name = str(fault.get("member") or fault.get("process"))
+    undo = mend_of(fault["kind"], name)
+    return f"fault: {story.fault_words(fault)}; etcd-sandbox {undo}"
 
 
 def _two_leaders(answer: dict[str, Any]) -> list[str]:

@@ -16,7 +16,7 @@ from etcd_sandbox.errors import SandboxError
 
 if TYPE_CHECKING:
     from etcd_sandbox.control.client import ControlClient
-    from etcd_sandbox.model.verb import Verb
+    from etcd_sandbox.verbs import Verb
 
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """The signals that mean: come to an end."""

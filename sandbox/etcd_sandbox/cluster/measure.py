@@ -15,8 +15,8 @@ from etcd_sandbox.cluster.gaps import leaderless_s, leaderless_spans, service_of
 from etcd_sandbox.cluster.settling import Judgement, Voter, judge
 from etcd_sandbox.model.service import LATE_S, LostWrites, Service
 from etcd_sandbox.model.state import Quorum
-from etcd_sandbox.model.verb import Verb
 from etcd_sandbox.model.verdict import Claim, Verdict
+from etcd_sandbox.verbs import Verb
 
 if TYPE_CHECKING:
     from etcd_sandbox.cluster.members import Look, Members
@@ -44,8 +44,6 @@ STILL_WAITED_S = 8.0
 
 ETCD_WAITS_S = 5.0
 """What etcd gives a proposal, besides two election timeouts (etcd: `server/config`, ReqTimeout)."""
-
-_FOUND_OUT_BY_SILENCE = frozenset({Verb.PAUSE, Verb.PARTITION, Verb.CUT, Verb.SLOW})
 
 
 class Measure:
@@ -128,7 +126,7 @@ class Measured:
         acted = time.monotonic()
         self._note_disabled(acted)
         done = any(target.done for target in verdict.processes)
-        silent = done and verb in _FOUND_OUT_BY_SILENCE
+        silent = done and verb.silent
         evidence, judgement, settled = await self._settle(acted, deadline, silent=silent)
         ended, leader = time.monotonic(), judgement.leader
         if leader is not None:

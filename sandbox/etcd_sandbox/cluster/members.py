@@ -20,7 +20,7 @@ from etcd_sandbox.model.spec import MemberSpec
 from etcd_sandbox.model.state import ProcessState, Role
 
 if TYPE_CHECKING:
-    from etcd_sandbox.cluster.faults import Faults
+    from etcd_sandbox.cluster.faults.registry import Faults
     from etcd_sandbox.cluster.questions import Questions
     from etcd_sandbox.etcd.answers import StatusAnswer
     from etcd_sandbox.etcd.gateway import Gateway

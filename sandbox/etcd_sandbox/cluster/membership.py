@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from etcd_sandbox import verbs
 from etcd_sandbox.cluster.coming import Coming
 from etcd_sandbox.cluster.evicting import Evicting, evicted
 from etcd_sandbox.cluster.leaving import Leaving
@@ -23,7 +24,6 @@ from etcd_sandbox.errors import InputError, SandboxError
 from etcd_sandbox.model.order import Order
 from etcd_sandbox.model.spec import PastKind, ProcessSpec, as_member
 from etcd_sandbox.model.state import Peer, ProcessState
-from etcd_sandbox.model.verb import Verb
 from etcd_sandbox.model.verdict import Target
 from etcd_sandbox.plan.changes import in_order
 
@@ -75,13 +75,13 @@ class Membership:
         async with self._at.members.changing:
             before = {name: self._before(name, leader) for name in names}
             match order.verb:
-                case Verb.ADD:
+                case verbs.ADD:
                     name = await self._add(order.name, deadline, report, learner=order.learner)
                     before[name] = (ProcessState.STOPPED, None, False)
                     done = {name}
-                case Verb.PROMOTE:
+                case verbs.PROMOTE:
                     done = await self._promote_all(names, deadline, report)
-                case Verb.REMOVE:
+                case verbs.REMOVE:
                     done = await self._remove_all(names, deadline, report, force=order.force)
                     for peer in strangers:
                         await self._evicting.take_off(peer, deadline, report, force=order.force)
@@ -106,7 +106,7 @@ class Membership:
         """Add a learner of the plan, whose process is known, and start it."""
         async with self._at.members.changing:
             process = self._at.members.processes[name]
-            self._at.begin(Verb.ADD, process.spec)
+            self._at.begin(verbs.ADD, process.spec)
             try:
                 await self._coming.join(process, deadline, Report(), learner=True)
             finally:
@@ -122,7 +122,7 @@ class Membership:
             there is None and not learner and await self._coming.could_not_bear_one_more()
         )
         process = self._coming.take_in(spec)
-        self._at.begin(Verb.ADD, spec)
+        self._at.begin(verbs.ADD, spec)
         try:
             await self._coming.join(process, deadline, report, learner=learner or first_learner)
             if first_learner:
@@ -179,7 +179,7 @@ class Membership:
         self._leaving.check_quorum(names, look, "removing", force=force)
         for name in names:
             process = self._at.members.processes[name]
-            self._at.begin(Verb.REMOVE, process.spec)
+            self._at.begin(verbs.REMOVE, process.spec)
             await self._leaving.take_out(process, names, deadline, report)
             await self._at.members.faults.let_go(name)
             self._at.leave_out(name)
@@ -226,14 +226,14 @@ class Membership:
         self, name: str, going: Sequence[str], deadline: float, report: Report
     ) -> None:
         process = self._at.members.processes[name]
-        self._at.begin(Verb.REPLACE, process.spec)
+        self._at.begin(verbs.REPLACE, process.spec)
         await self._leaving.take_out(process, going, deadline, report, PastKind.REPLACED)
 
     async def _return(self, name: str, deadline: float, report: Report) -> None:
         """A new member under the old name: a learner first, so that the quorum never waits for it."""
         process = self._at.members.processes[name]
         own, stays_learner = self._at.members.title(name), member_of(process.spec).learner
-        self._at.begin(Verb.REPLACE, process.spec)
+        self._at.begin(verbs.REPLACE, process.spec)
         try:
             # That of one that was removed earlier has gone with it.
             self._at.members.faults.take_in(process.spec)

@@ -30,7 +30,6 @@ from etcd_sandbox.model.service import Bucket
 from etcd_sandbox.model.spec import ClusterSpec, ProcessSpec
 from etcd_sandbox.model.state import ClusterStatus, Detail
 from etcd_sandbox.model.upgrade import UpgradeOrder, UpgradePlan
-from etcd_sandbox.model.verb import MEMBERSHIP
 from etcd_sandbox.model.verdict import Verdict
 from etcd_sandbox.plan.changes import compare
 
@@ -119,10 +118,10 @@ class Operations:
 
     async def act(self, order: Order) -> Verdict:
         """Carry out one order (see `Orders.carry_out`)."""
-        if order.verb in MEMBERSHIP:
+        if order.verb.changes_members:
             self._check_not_upgrading()
         work = asyncio.ensure_future(self._orders.carry_out(order))
-        if order.verb in MEMBERSHIP:
+        if order.verb.changes_members:
             # Whoever asked may go: a change of the members is done whole, or undone.
             self._cluster.keep(work, _answered)
             verdict = await asyncio.shield(work)

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from etcd_sandbox.cluster.evidence import LEAST_S, MOST_S
+from etcd_sandbox.cluster.faults.registry import LIVE
 from etcd_sandbox.cluster.measure import Measure
 from etcd_sandbox.cluster.memberlist import Report
 from etcd_sandbox.cluster.verbs import target_of
 from etcd_sandbox.errors import InputError, SandboxError
-from etcd_sandbox.model.fault import LinkFault, LinkFaultKind
 from etcd_sandbox.model.order import Order
 from etcd_sandbox.model.selector import NoLeader
 from etcd_sandbox.model.state import Peer, ProcessState
-from etcd_sandbox.model.verb import MEMBERSHIP, Verb
 from etcd_sandbox.model.verdict import Target, Verdict
+from etcd_sandbox.verbs import HEAL, MOVE_LEADER
 
 if TYPE_CHECKING:
     from etcd_sandbox.cluster.listing import Listing
@@ -30,19 +30,8 @@ if TYPE_CHECKING:
 
 LEADER_POLL_S = 0.05
 
-_AT_ONCE = frozenset(
-    {Verb.KILL, Verb.PAUSE, Verb.RESUME, Verb.PARTITION, Verb.CUT, Verb.SLOW, Verb.HEAL}
-)
-"""Verbs that take an instant: while one resolves and acts, no other does either."""
 
-_LINK_VERBS = {
-    Verb.PARTITION: LinkFaultKind.PARTITION,
-    Verb.CUT: LinkFaultKind.CUT,
-    Verb.SLOW: LinkFaultKind.SLOW,
-}
-
-
-class _Meant(Struct, frozen=True):
+class _Meant(Struct):
     """Whom an order means, by process name, and the round of answers that says so."""
 
     look: Look
@@ -86,21 +75,21 @@ class Orders:
                     meant = await self._meant(order, deadline, patience_s)
                     if meant is not None:
                         measured.begin(meant.look)
-                        if order.verb in _AT_ONCE:
+                        if order.verb.instant:
                             targets = await self._do(order, meant, deadline)
                         break
                 await asyncio.sleep(LEADER_POLL_S)
                 patience_s = min(MOST_S, 2 * patience_s)
             report = Report()
-            if order.verb in MEMBERSHIP:
+            if order.verb.changes_members:
                 changed = await self._membership.carry_out(
                     order, meant.names, meant.look.leader, deadline, meant.strangers
                 )
                 targets, report = changed.targets, changed.report
-            elif order.verb not in _AT_ONCE:
+            elif not order.verb.instant:
                 targets = await self._do(order, meant, deadline)
             verdict = Verdict(
-                verb=order.verb,
+                verb=order.verb.name,
                 targets=tuple(target.name for target in targets),
                 versus=tuple(self._members.title(name) for name in meant.versus),
                 seed=order.seed,
@@ -114,7 +103,7 @@ class Orders:
         """Whom the order means; None while there is no leader yet, but may be one soon."""
         look = await self._members.look(deadline_s=patience_s)
         words, strangers = order.select, dict[str, Peer]()
-        if order.verb is Verb.REMOVE:
+        if order.verb.takes_strangers:
             strangers = await self._listing.meant(words, look.candidates)
             words = tuple(word for word in words if word not in strangers)
         try:
@@ -124,88 +113,52 @@ class Orders:
             if not self._members.could_elect() or time.monotonic() > deadline:
                 raise
             return None
-        if order.verb in _LINK_VERBS:
-            names = self._with_links(order.select, names)
-            versus = self._with_links(order.versus, versus) or self._other_side(order.verb, names)
         return _Meant(look, names, versus, tuple(strangers.values()))
 
     async def _do(self, order: Order, meant: _Meant, deadline: float) -> list[Target]:
-        if order.verb in _LINK_VERBS:
-            return await self._break_links(order, meant)
-        if order.verb is Verb.HEAL:
+        if order.verb in LIVE:
+            return await self._break(order, meant, deadline)
+        if order.verb is HEAL:
             return await self._heal(meant)
-        if order.verb is Verb.MOVE_LEADER:
+        if order.verb is MOVE_LEADER:
             return await self._move_leader(meant, deadline)
         return await self._verbs.act(order, meant.names, meant.look.leader, deadline)
 
-    # Links.
+    # Faults.
 
-    async def _break_links(self, order: Order, meant: _Meant) -> list[Target]:
-        self._check_sides(order.verb, meant)
-        fault = LinkFault(
-            kind=_LINK_VERBS[order.verb],
-            side=meant.names,
-            other=meant.versus,
-            delay_s=order.delay_s if order.verb is Verb.SLOW else 0.0,
-            jitter_s=order.jitter_s if order.verb is Verb.SLOW else 0.0,
+    async def _break(self, order: Order, meant: _Meant, deadline: float) -> list[Target]:
+        """Each target as it was before; the leader is whom the answers name, else the logs."""
+        processes = self._members.processes
+        before = {name: process.state for name, process in processes.items()}
+        leader = meant.look.leader or self._members.leader
+        # The links have a limit of their own.
+        limit = (
+            contextlib.nullcontext()
+            if order.verb.targets.has_sides
+            else self._verbs.in_time(order, meant.names, deadline)
         )
-        changed = await self._members.faults.add(fault)
-        return [self._target(name, meant, done=changed) for name in meant.names]
+        async with limit:
+            applied = await self._members.faults.apply(order, meant.names, meant.versus)
+        meant.versus = tuple(applied.versus)
+        return [
+            target_of(
+                processes[name],
+                before=before[name],
+                pid=processes[name].life.pid,
+                was_leader=name == leader and before[name].alive,
+                done=name in applied.changed,
+            )
+            for name in applied.names
+        ]
 
     async def _heal(self, meant: _Meant) -> list[Target]:
         before = {name: process.state for name, process in self._members.processes.items()}
-        healed, resumed = await self._members.faults.heal()
-        touched = {name for fault in healed for name in fault.side} | set(resumed)
+        hit = await self._members.faults.heal()
         return [
-            replace(self._target(name, meant, done=True), before=before[name])
-            for name in self._members.processes
-            if name in touched
+            replace(self._target(name, meant, done=True), before=state)
+            for name, state in before.items()
+            if name in hit
         ]
-
-    def _check_sides(self, verb: Verb, meant: _Meant) -> None:
-        if not meant.versus:
-            raise InputError(
-                "nobody is on the other side: these are all members",
-                hint=f"etcd-sandbox {verb} infra1 cuts one member off from the others",
-            )
-        both = [self._members.title(name) for name in meant.names if name in meant.versus]
-        if both and verb is not Verb.SLOW:
-            raise InputError(
-                f"{', '.join(both)} cannot be on both sides",
-                hint="name different members for the two sides",
-            )
-        if verb is Verb.CUT and (len(meant.names), len(meant.versus)) != (1, 1):
-            raise InputError(
-                "cut is for the link between two members",
-                hint="etcd-sandbox partition cuts several links at once",
-            )
-
-    def _with_links(self, words: Sequence[str], names: tuple[str, ...]) -> tuple[str, ...]:
-        """Only members have links; what runs beside them is passed over where `all` was said."""
-        removed = {name for name in names if self._members.is_removed(name)}
-        if removed and removed == set(names):
-            raise InputError(
-                f"{', '.join(map(self._members.title, names))} was removed from the cluster",
-                hint="etcd-sandbox replace brings a new member of that name",
-            )
-        names = tuple(name for name in names if name not in removed)
-        others = [name for name in names if name not in self._members]
-        if others and "all" not in words:
-            raise InputError(
-                f"{others[0]} is no member of the cluster, so no peer link leads to it",
-                hint=f"members: {', '.join(member.name for _, member in self._members.items())}",
-            )
-        return tuple(name for name in names if name in self._members)
-
-    def _other_side(self, verb: Verb, names: tuple[str, ...]) -> tuple[str, ...]:
-        processes = self._members.processes
-        everyone = tuple(
-            name
-            for name in self._members.names
-            if processes[name].state is not ProcessState.REMOVED
-        )
-        # All links of the selected are slow; a partition leaves those within a side alone.
-        return everyone if verb is Verb.SLOW else tuple(n for n in everyone if n not in names)
 
     # Leadership.
 

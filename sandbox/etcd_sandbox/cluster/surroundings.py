@@ -21,8 +21,8 @@ from etcd_sandbox.model.spec import (
     Unfinished,
     as_member,
 )
-from etcd_sandbox.model.verb import Verb
 from etcd_sandbox.plan.membership import with_member, with_past, without_member
+from etcd_sandbox.verbs import Verb
 
 if TYPE_CHECKING:
     from etcd_sandbox.cluster.memberlist import MemberList
@@ -49,7 +49,7 @@ class Surroundings(Struct, frozen=True, kw_only=True):
 
     def begin(self, verb: Verb, process: ProcessSpec) -> None:
         """From here on a supervisor that dies leaves it to the next to say what was going on."""
-        begun = Unfinished(verb=verb.value, process=process.name)
+        begun = Unfinished(verb=verb.name, process=process.name)
         plan = with_member(self.spec(), process)
         self.adopt(replace(plan, unfinished=(*_others(plan, process.name), begun)))
 

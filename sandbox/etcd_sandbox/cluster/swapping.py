@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from etcd_sandbox import verbs
 from etcd_sandbox.cluster.quorum import applied, is_healthy
 from etcd_sandbox.cluster.verbs import SEE_LINES, target_of
 from etcd_sandbox.errors import InputError, SandboxError, TimedOut
@@ -17,7 +18,6 @@ from etcd_sandbox.model.event import Kind
 from etcd_sandbox.model.spec import MemberProcess, ProcessSpec, as_member
 from etcd_sandbox.model.state import ProcessState
 from etcd_sandbox.model.upgrade import MemberUpgrade, UpgradeOrder
-from etcd_sandbox.model.verb import Verb
 from etcd_sandbox.model.verdict import Verdict
 from etcd_sandbox.plan.upgrades import (
     check_step,
@@ -92,7 +92,7 @@ class Swapping:
             took_s = time.monotonic() - began
             target = target_of(process, before=state, pid=pid, was_leader=led, done=True)
             verdict = Verdict(verb=VERB, targets=(target.name,), processes=(target,))
-            verdict = await measured.verdict(verdict, Verb.RESTART, deadline)
+            verdict = await measured.verdict(verdict, verbs.RESTART, deadline)
         changed = MemberUpgrade(
             process=name,
             member=self._members.title(name),

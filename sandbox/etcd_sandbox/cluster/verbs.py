@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
+from etcd_sandbox import verbs
 from etcd_sandbox.cluster import ordering, preflight
 from etcd_sandbox.cluster.members import Members
 from etcd_sandbox.cluster.readiness import late_words
@@ -17,7 +18,6 @@ from etcd_sandbox.etcd.failures import cause_and_mend
 from etcd_sandbox.model.order import Order
 from etcd_sandbox.model.spec import members_of
 from etcd_sandbox.model.state import ProcessState
-from etcd_sandbox.model.verb import Verb
 from etcd_sandbox.model.verdict import Target
 from etcd_sandbox.supervise.supervisor import TAIL_OF_EXIT, Supervised, Supervisor
 
@@ -64,15 +64,8 @@ class Verbs:
             (process.state, process.life.pid, process.life.starts, process.strays_ended)
             for process in processes
         ]
-        try:
-            async with asyncio.timeout(deadline - time.monotonic()):
-                await self._do(order.verb, processes, order.signal)
-        except TimeoutError:
-            raise TimedOut(
-                f"{order.verb} did not finish within {order.timeout_s:g} s: {late_words(self._supervisor, _late(processes))}",
-                hint=self._why_late(processes)
-                or "etcd-sandbox status and etcd-sandbox logs show what it does",
-            ) from None
+        async with self.in_time(order, names, deadline):
+            await self._do(order.verb, processes, order.signal)
         targets = []
         for process, (state, pid, starts, strays) in zip(processes, before, strict=True):
             changed = (
@@ -86,10 +79,26 @@ class Verbs:
                     before=state,
                     pid=pid,
                     was_leader=process.name == leader and state.alive,
-                    done=changed or (order.verb is Verb.KILL and pid is not None),
+                    done=changed or (order.verb is verbs.KILL and pid is not None),
                 )
             )
         return targets
+
+    @contextlib.asynccontextmanager
+    async def in_time(
+        self, order: Order, names: Sequence[str], deadline: float
+    ) -> AsyncIterator[None]:
+        """What is done within ends by `deadline`, or raises TimedOut, which names who is late."""
+        try:
+            async with asyncio.timeout(deadline - time.monotonic()):
+                yield
+        except TimeoutError:
+            processes = [self._supervisor.processes[name] for name in names]
+            raise TimedOut(
+                f"{order.verb} did not finish within {order.timeout_s:g} s: {late_words(self._supervisor, _late(processes))}",
+                hint=self._why_late(processes)
+                or "etcd-sandbox status and etcd-sandbox logs show what it does",
+            ) from None
 
     async def start(self, processes: list[Supervised]) -> None:
         """Start those that rest, services first and then in the fastest order; wait until they are ready."""
@@ -104,32 +113,30 @@ class Verbs:
         await ordering.start(self._supervisor, self._serving, others)
         await self._up(processes)
 
-    async def _do(self, verb: Verb, processes: list[Supervised], signal_number: int) -> None:
-        if verb in (Verb.START, Verb.RESTART):
+    async def _do(self, verb: verbs.Verb, processes: list[Supervised], signal_number: int) -> None:
+        if verb in (verbs.START, verbs.RESTART):
             processes = _not_removed(processes)
         names = [process.name for process in processes]
         match verb:
-            case Verb.START:
+            case verbs.START:
                 await self.start(processes)
-            case Verb.STOP:
+            case verbs.STOP:
                 await ordering.stop(
                     self._supervisor, self._members, names, lambda: self._members.leader
                 )
-            case Verb.RESTART if len(processes) == 1:
+            case verbs.RESTART if len(processes) == 1:
                 await processes[0].restart()
                 if processes[0].spec.service is not None:
                     await self._introduction.answering()
                 await self._up(processes)
-            case Verb.RESTART:
+            case verbs.RESTART:
                 await ordering.stop(
                     self._supervisor, self._members, names, lambda: self._members.leader
                 )
                 await self.start(processes)
-            case Verb.KILL:
+            case verbs.KILL:
                 await asyncio.gather(*(self._kill(process, signal_number) for process in processes))
-            case Verb.PAUSE:
-                await asyncio.gather(*(process.pause() for process in processes))
-            case Verb.RESUME:
+            case verbs.RESUME:
                 await asyncio.gather(*(process.resume() for process in processes))
 
     async def _serve(self, services: list[str]) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, TypeVar
+from functools import cache
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import Meta
 
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.model.spec import EtcdBinary
+from etcd_sandbox.verbs import Option, Type, Verb
 
-LONGEST_DELAY_S = 60.0
 LONGEST_TIMEOUT_S = 1e9
 """Thirty years: what waits for longer waits for ever, and what adds to it still counts."""
 
@@ -38,6 +39,38 @@ class ActBody(msgspec.Struct, forbid_unknown_fields=True):
     force: bool = False
     wait: bool = True
     timeout_s: Seconds = 30.0
+
+
+@cache
+def act_body(verb: Verb) -> type[ActBody]:
+    """The body of a request for that verb: with what it declares beyond the fields of all verbs."""
+    more = [
+        (option.parameter, *_field(option))
+        for option in verb.options
+        if option.parameter not in ActBody.__struct_fields__
+    ]
+    if not more:
+        return ActBody
+    made = msgspec.defstruct("ActBody", more, bases=(ActBody,), forbid_unknown_fields=True)
+    assert issubclass(made, ActBody)
+    return made
+
+
+def _field(option: Option) -> tuple[Any, object]:
+    """The type and the default of an option in a body."""
+    match option.type:
+        case Type.SPAN:
+            return Annotated[float, Meta(ge=0, le=option.most)], 0.0
+        case Type.SIGNAL:
+            return str | None, None
+        case Type.SWITCH:
+            return bool, False
+
+
+def declared_only(body: ActBody) -> dict[str, object]:
+    """The options in a body that only its verb has."""
+    names = body.__struct_fields__[len(ActBody.__struct_fields__) :]
+    return {name: getattr(body, name) for name in names}
 
 
 class UpgradeBody(msgspec.Struct, forbid_unknown_fields=True):

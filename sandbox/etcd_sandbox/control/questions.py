@@ -10,8 +10,8 @@ from typing import Any, Generic, TypeVar, Unpack
 from etcd_sandbox.control import requests
 from etcd_sandbox.control.requests import ActOptions, Request
 from etcd_sandbox.model.access import USER_VARIABLE
-from etcd_sandbox.model.verb import Verb
 from etcd_sandbox.paths import ClusterPaths
+from etcd_sandbox.verbs import HEAL, START, Verb
 
 Answer = TypeVar("Answer", covariant=True)
 Objects = TypeVar("Objects", covariant=True)
@@ -73,6 +73,14 @@ class Questions(Generic[Answer, Objects, Frames]):
         when the cluster has settled.
         """
         return self.ask(requests.act(verb, select, **options))
+
+    def heal(self, **options: Unpack[ActOptions]) -> Answer:
+        """Undo every fault."""
+        return self.act(HEAL, **options)
+
+    def start(self, select: Iterable[str], **options: Unpack[ActOptions]) -> Answer:
+        """Start what rests of the selected processes."""
+        return self.act(START, select, **options)
 
     def upgrade(
         self,

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypedDict
 from urllib.parse import quote, urlencode
 
 from etcd_sandbox.model.access import USER_VARIABLE
-from etcd_sandbox.model.verb import Verb
+from etcd_sandbox.verbs import Verb
 
 ANSWER_TIMEOUT_S = 10.0
 """How long a plain question may take; what waits for a cluster adds its own time to this."""
@@ -112,12 +112,14 @@ def act(
     force: bool = False,
     wait: bool = True,
     timeout_s: float = 30.0,
+    **declared: object,
 ) -> Request:
     """Do `verb` to the selected processes.
 
     `versus` selects the other side of a fault on links (empty: everyone else), `delay_s` and
     `jitter_s` are for `slow`, `signal` is a name (`SIGKILL`) for `kill`, `seed` is what `random`
     draws from, `name` and `learner` are for `add`, `force` is for `remove`. `wait` is for the answer to come when the cluster has settled, `timeout_s` at most.
+    `declared` are the options that only this verb has.
     """
     body = {
         "select": list(select),
@@ -131,6 +133,7 @@ def act(
         "force": force,
         "wait": wait,
         "timeout_s": timeout_s,
+        **declared,
     }
     return _post(f"/v1/act/{verb}", body, extra_s=timeout_s)
 

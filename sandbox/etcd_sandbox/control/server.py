@@ -26,12 +26,12 @@ from uvicorn.server import Server
 from etcd_sandbox.cluster.cluster import Cluster
 from etcd_sandbox.cluster.upgrading import Upgrade
 from etcd_sandbox.control.asked import (
-    LONGEST_DELAY_S,
     LONGEST_TIMEOUT_S,
-    ActBody,
     ShutdownBody,
     UpgradeBody,
+    act_body,
     body_of,
+    declared_only,
     flag,
     number,
 )
@@ -50,8 +50,8 @@ from etcd_sandbox.errors import InputError, NotRunning, SandboxError, TimedOut
 from etcd_sandbox.model.order import Order, signal_number
 from etcd_sandbox.model.spec import ClusterSpec
 from etcd_sandbox.model.upgrade import MemberUpgrade, UpgradeOrder, UpgradePlan
-from etcd_sandbox.model.verb import Verb
 from etcd_sandbox.model.verdict import Verdict
+from etcd_sandbox.verbs import LONGEST_DELAY_S, VERBS
 
 REQUESTS_END_WITHIN_S = 1
 
@@ -112,14 +112,13 @@ class Routes:
 
     async def act(self, request: Request) -> Response:
         """POST: one verb to the selected processes, and between members; a Verdict."""
-        try:
-            verb = Verb(request.path_params["verb"])
-        except ValueError:
+        verb = VERBS.get(request.path_params["verb"])
+        if verb is None:
             raise InputError(
-                f"no verb {request.path_params['verb']!r}", hint=f"verbs: {', '.join(Verb)}"
-            ) from None
-        body = await _body(request, ActBody)
-        if not body.select and verb not in (Verb.HEAL, Verb.ADD):
+                f"no verb {request.path_params['verb']!r}", hint=f"verbs: {', '.join(VERBS)}"
+            )
+        body = await _body(request, act_body(verb))
+        if not body.select and verb.targets.selected:
             raise InputError(f"{verb} needs to know whom", hint="select names processes")
         if not 0 <= body.jitter_s <= body.delay_s <= LONGEST_DELAY_S:
             raise InputError(
@@ -138,6 +137,7 @@ class Routes:
             force=body.force,
             wait=body.wait,
             timeout_s=body.timeout_s,
+            more=declared_only(body),
         )
         return _json(await self._cluster.operations.act(order))
 

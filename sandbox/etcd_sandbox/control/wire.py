@@ -22,7 +22,6 @@ from functools import partial
 from typing import BinaryIO, NamedTuple
 
 from etcd_sandbox.errors import BY_EXIT_CODE, ProcessFailed, SandboxError
-from etcd_sandbox.model.verb import Verb as Verb
 
 
 class LinesFrame(NamedTuple):

@@ -18,9 +18,9 @@ from etcd_sandbox.learn.record import Incident, Record, What
 from etcd_sandbox.learn.view import Known, Pairs, View, is_whole, members_of
 from etcd_sandbox.model.event import Event
 from etcd_sandbox.model.state import BootstrapStatus, ClusterStatus
+from etcd_sandbox.verbs import REMOVE, REPLACE, VERBS
 
 _NOTHING = Known()
-_TAKES_NAMES = ("start", "resume", "replace", "remove", "upgrade")
 
 
 class Tone(StrEnum):
@@ -185,21 +185,24 @@ class Guide:
         return [_other_way(command, found, status) for command, found in by_remedy.items()]
 
 
+_BY_VERBS = {What(verb.past): verb.undone_by for verb in VERBS.values() if verb.undone_by}
 _HARM = {
-    What.KILLED: "start",
-    What.STOPPED: "start",
-    What.ENDED: "start",
-    What.PAUSED: "resume",
-    What.PARTITIONED: "heal",
-    What.CUT: "heal",
-    What.SLOWED: "heal",
+    **_BY_VERBS,
+    What.ENDED: _BY_VERBS[What.KILLED],
     What.ALARM_RAISED: "ctl alarm list",
     What.BROUGHT_UP: "down --purge",
-    What.REMOVED: "replace",
-    What.ADDED: "remove",
+    What.REMOVED: REPLACE.name,
+    What.ADDED: REMOVE.name,
     What.UPGRADED: "upgrade",
 }
 """What a step may not have meant, and the command that undoes it, or says more."""
+
+
+_OF_PROCESSES = {_BY_VERBS[What.KILLED], _BY_VERBS[What.PAUSED]}
+
+
+def _takes_names(command: str) -> bool:
+    return command == "upgrade" or (command in VERBS and VERBS[command].targets.selected)
 
 
 def _foresees(step: Step, incident: Incident) -> bool:
@@ -253,10 +256,10 @@ def _other_way(command: str, incidents: list[Incident], status: ClusterStatus) -
     words = []
     names: list[str] = []
     for each in incidents:
-        plain = each.led or command not in ("start", "resume")
+        plain = each.led or command not in _OF_PROCESSES
         words.append(each.words + ("" if plain else ", and it was not the leader"))
         names += each.who
-    targets = f" {' '.join(dict.fromkeys(names))}" if command in _TAKES_NAMES else ""
+    targets = f" {' '.join(dict.fromkeys(names))}" if _takes_names(command) else ""
     text = f"{'; '.join(words)}: this step asks for something else"
     if command == "upgrade":
         before = series(str(incidents[0].fields.get("from")))

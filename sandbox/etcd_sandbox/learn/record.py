@@ -13,6 +13,7 @@ from etcd_sandbox.model.bootstrap import Bootstrap
 from etcd_sandbox.model.event import Event, Kind
 from etcd_sandbox.model.spec import Runtime
 from etcd_sandbox.model.state import BootstrapStatus, ClusterStatus
+from etcd_sandbox.verbs import PARTITION, VERBS
 from etcd_sandbox.words import story
 
 
@@ -39,8 +40,17 @@ class What(StrEnum):
     GONE = "gone"
     BROUGHT_UP = "brought up"
 
+    @classmethod
+    def _missing_(cls, value: object) -> What | None:
+        """What a verb does that has no line above is known by its declared word."""
+        word = next((verb.past for verb in VERBS.values() if verb.past == value), None)
+        if word is None:
+            return None
+        what = str.__new__(cls, word)
+        what._name_, what._value_ = word.upper(), word
+        return cls._value2member_map_.setdefault(word, what)  # type: ignore[return-value]
 
-_LINKS = {"partition": What.PARTITIONED, "cut": What.CUT, "slow": What.SLOWED}
+
 _BREAKS = (What.KILLED, What.STOPPED, What.ENDED, What.PAUSED, What.PARTITIONED, What.CUT)
 _GRACEFUL = ("SIGTERM", "SIGINT")
 
@@ -225,14 +235,14 @@ class Record(Struct):
 
     def _fault(self, event: Event, at_s: float) -> None:
         applied = event.kind is Kind.FAULT_APPLIED
-        fault = str(event.fields.get("fault"))
-        if fault == "pause":
-            what = What.PAUSED if applied else What.RESUMED
-            self._add(what, (str(event.member or event.fields.get("process")),), at_s, event.fields)
-            return
-        what = _LINKS.get(fault, What.PARTITIONED) if applied else What.HEALED
-        side, other = (_names(event.fields.get(key)) for key in ("members", "versus"))
-        self._add(what, side, at_s, event.fields, other)
+        verb = VERBS.get(str(event.fields.get("fault")), PARTITION)
+        what = What(verb.past if applied else VERBS[verb.undone_by].past)
+        if verb.targets.has_sides:
+            side, other = (_names(event.fields.get(key)) for key in ("members", "versus"))
+            self._add(what, side, at_s, event.fields, other)
+        else:
+            who = str(event.member or event.fields.get("process"))
+            self._add(what, (who,), at_s, event.fields)
 
     def _elected(self, member: str, term: int, at_s: float) -> None:
         lost_s = self._lost_s

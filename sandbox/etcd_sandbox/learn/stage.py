@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from etcd_sandbox import verbs
 from etcd_sandbox.control.client import ControlClient
 from etcd_sandbox.dns.needs import Lack
 from etcd_sandbox.errors import InputError, SandboxError, TimedOut
@@ -36,7 +37,6 @@ from etcd_sandbox.learn.view import is_whole, members_of
 from etcd_sandbox.learn.watch import hanging, in_turn, peers_of
 from etcd_sandbox.model.spec import ClusterSpec, EtcdBinary, Runtime
 from etcd_sandbox.model.state import ClusterStatus, MemberStatus
-from etcd_sandbox.model.verb import Verb
 from etcd_sandbox.paths import cluster_paths
 from etcd_sandbox.plan.recorded import of_running
 
@@ -149,10 +149,10 @@ class Stage:
                 tell(f"a new cluster, of etcd {self.lesson.begins}")
         self._untouched = False
         if needs.healthy and not is_whole(self.status()):
-            self.client.act(Verb.HEAL, wait=False)
+            self.client.heal(wait=False)
             for pid in hanging(self.status()).values():
                 os.kill(pid, signal.SIGCONT)
-            verdict = self.client.act(Verb.START, ["members"], timeout_s=SETTLES_WITHIN_S)
+            verdict = self.client.start(["members"], timeout_s=SETTLES_WITHIN_S)
             started = [target["member"] for target in verdict["processes"] if target["done"]]
             self._until_whole()
             tell(f"made whole: {', '.join(started)} started" if started else "made whole: healed")
@@ -161,7 +161,7 @@ class Stage:
         if needs.upgraded is not None:
             self._upgrade(needs.upgraded, tell)
         if needs.leader and self.status().leader != needs.leader:
-            self.client.act(Verb.MOVE_LEADER, [needs.leader], timeout_s=SETTLES_WITHIN_S)
+            self.client.act(verbs.MOVE_LEADER, [needs.leader], timeout_s=SETTLES_WITHIN_S)
             tell(f"leadership moved to {needs.leader}")
         spec = self.spec if needs.keys else None
         for key, value in needs.keys:

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 
 from msgspec import Struct, field
+from msgspec.structs import asdict
 
 from etcd_sandbox.model.fault import Pair, Rule
 
@@ -73,10 +74,7 @@ def encode_state(state: LinkState) -> bytes:
     content = {
         "id": state.number,
         "pids": dict(state.pids),
-        "rules": [
-            [*pair, {"cut": rule.cut, "delay_s": rule.delay_s, "jitter_s": rule.jitter_s}]
-            for pair, rule in state.rules.items()
-        ],
+        "rules": [[*pair, asdict(rule)] for pair, rule in state.rules.items()],
     }
     return json.dumps(content, separators=(",", ":")).encode() + b"\n"
 

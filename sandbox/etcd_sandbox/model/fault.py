@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from enum import StrEnum
 
 from msgspec import Struct
-
-
-class LinkFaultKind(StrEnum):
-    """The ways to break peer links: `partition` cuts two sides apart, `cut` one pair, `slow` delays."""
-
-    PARTITION = "partition"
-    CUT = "cut"
-    SLOW = "slow"
 
 
 class LinkFault(Struct, frozen=True, kw_only=True):
     """One fault on the links between the members `side` and the members `other`, both ways.
 
-    Members are named by their process names. `delay_s` is added to each way, give or take up to
-    `jitter_s`; both are 0 for cuts.
+    Members are named by their process names. `kind` is the verb's name. `delay_s` is added to each way,
+    give or take up to `jitter_s`; None where nothing passes.
     """
 
-    kind: LinkFaultKind
+    kind: str
     side: tuple[str, ...]
     other: tuple[str, ...]
-    delay_s: float = 0.0
+    delay_s: float | None = None
     jitter_s: float = 0.0
 
     @property
@@ -58,7 +49,7 @@ def rules_of(faults: Iterable[LinkFault]) -> dict[Pair, Rule]:
     rules: dict[Pair, Rule] = {}
     for fault in faults:
         for pair in fault.pairs:
-            if fault.kind is not LinkFaultKind.SLOW:
+            if fault.delay_s is None:
                 rules[pair] = Rule(cut=True)
             elif not (pair in rules and rules[pair].cut):
                 rules[pair] = Rule(delay_s=fault.delay_s, jitter_s=fault.jitter_s)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Mapping
 
 from msgspec import Struct
 
 from etcd_sandbox.errors import InputError, shortened
-from etcd_sandbox.model.verb import Verb
+from etcd_sandbox.verbs import Verb
 
 
 class Order(Struct, frozen=True, kw_only=True):
@@ -18,7 +19,8 @@ class Order(Struct, frozen=True, kw_only=True):
     from; None: anything. `name` is that of the new member for `add` (None: the next free one), which
     with `learner` gets no vote. `force` has etcd asked for what would break the quorum.
     With `wait` the cluster is given time to settle, and the verdict says
-    what happened meanwhile. `timeout_s` is for everything together.
+    what happened meanwhile. `timeout_s` is for everything together. `more` are the options that
+    the verb declares beyond these.
     """
 
     verb: Verb
@@ -33,6 +35,7 @@ class Order(Struct, frozen=True, kw_only=True):
     force: bool = False
     wait: bool = True
     timeout_s: float = 30.0
+    more: Mapping[str, object] = {}
 
 
 def signal_name(text: str) -> str:

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from etcd_sandbox.model.verb import Verb
+from etcd_sandbox.verbs import ON_DASHBOARD, VERBS, Targets, Verb
 
 
 class Scope(StrEnum):
@@ -49,20 +49,25 @@ class Action(Struct, frozen=True):
 
 _SELECTED, _CLUSTER, _SCREEN, _LESSON = Scope
 
+
+def _ordering(verb: Verb, scope: Scope) -> Action:
+    key = verb.key
+    assert key is not None
+    return Action(verb.name, key.key, key.label, key.help, scope, verb, key.footer)
+
+
+def _ordering_all(verb: Verb) -> Action:
+    key = verb.key_of_all
+    assert key is not None
+    return Action(f"{verb}-all", key.key, key.label, key.help, _CLUSTER, verb, key.footer)
+
+
 ACTIONS: tuple[Action, ...] = (
-    Action("kill", "k", "Kill", "Crash the selected process (SIGKILL).", _SELECTED, Verb.KILL, footer=1),
-    Action("stop", "t", "Stop", "Stop the selected process gracefully (SIGTERM).", _SELECTED, Verb.STOP, footer=3),
-    Action("start", "s", "Start", "Start the selected process, with its data.", _SELECTED, Verb.START, footer=2),
-    Action("restart", "r", "Restart", "Stop and start the selected process.", _SELECTED, Verb.RESTART, footer=15),
-    Action("pause", "p", "Pause", "Let the selected process hang (SIGSTOP).", _SELECTED, Verb.PAUSE, footer=7),
-    Action("resume", "p", "Resume", "Let the selected process go on (SIGCONT), when it is paused.", _SELECTED, Verb.RESUME, footer=7),
-    Action("partition", "x", "Partition", "Cut the selected member off from all others.", _SELECTED, Verb.PARTITION, footer=4),
-    Action("slow", "d", "Slow", "Delay the selected member's peer traffic by 200 ms a way.", _SELECTED, Verb.SLOW, footer=13),
-    Action("move-leader", "m", "Lead", "Hand leadership over to the selected member.", _SELECTED, Verb.MOVE_LEADER, footer=11),
+    *(_ordering(verb, _SELECTED) for verb in ON_DASHBOARD),
     Action("details", "i,enter", "Details", "Show the selected process from near: command line, peers, metrics.", _SELECTED, footer=8),
     Action("logs-only", "l", "Logs", "Show only the logs of the selected process, or of all again.", _SELECTED, footer=10),
-    Action("heal", "h", "Heal", "Undo every fault: links and pauses.", _CLUSTER, Verb.HEAL, footer=5),
-    Action("start-all", "a", "Start all", "Start everything that does not run.", _CLUSTER, Verb.START, footer=14),
+    *(_ordering(verb, _CLUSTER) for verb in VERBS.values() if verb.targets is Targets.NONE),
+    *(_ordering_all(verb) for verb in VERBS.values() if verb.key_of_all is not None),
     Action("ctl", "c", "etcdctl", "Run etcdctl on the cluster, or on the selected member.", _CLUSTER, footer=12),
     Action("writes", "w", "Writes", "Try writes, too, for the availability strip; each adds a revision.", _CLUSTER, footer=16),
     Action("zoom", "z", "Zoom logs", "Logs over the whole screen; away; as they were.", _SCREEN, footer=18),
@@ -82,8 +87,6 @@ ACTIONS: tuple[Action, ...] = (
     Action("lesson-down", "full_stop", "Page down", "Lesson: a page down.", _LESSON),
     Action("lesson", "g", "Guide", "Lesson: over the whole screen; away; as it was.", _LESSON, footer=0),
 )  # fmt: skip
-
-SLOW_DELAY_S = 0.2
 
 _KEY_WORDS = {
     "slash": "/",

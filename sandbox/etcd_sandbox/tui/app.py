@@ -16,8 +16,7 @@ from textual.widgets import Static
 
 from etcd_sandbox.control.wire import LinesFrame
 from etcd_sandbox.model.state import ClusterStatus
-from etcd_sandbox.model.verb import Verb
-from etcd_sandbox.tui.actions import ACTIONS, SLOW_DELAY_S, Action, Leave, Scope, action
+from etcd_sandbox.tui.actions import ACTIONS, Action, Leave, Scope, action
 from etcd_sandbox.tui.feed import Feed
 from etcd_sandbox.tui.keys import ACTION_KEYS, Commands, KeyBar
 from etcd_sandbox.tui.memberrows import headline
@@ -30,6 +29,7 @@ from etcd_sandbox.tui.widgets.drawing import AvailabilityStrip, EventLine, Ring
 from etcd_sandbox.tui.widgets.logpanel import LogPanel
 from etcd_sandbox.tui.widgets.members import MembersTable
 from etcd_sandbox.tui.widgets.orders import Orders
+from etcd_sandbox.verbs import Verb
 
 if TYPE_CHECKING:
     from etcd_sandbox.control.async_client import AsyncControlClient
@@ -300,7 +300,7 @@ class Dashboard(TerminalApp[Leave]):
         select = [self.selected or ""] if chosen.scope is Scope.SELECTED else []
         if chosen.id == "start-all":
             select = ["all"]
-        self._orders.send(verb, select, SLOW_DELAY_S if verb is Verb.SLOW else 0.0)
+        self._orders.send(verb, select, verb.key.how if verb.key is not None else {})
 
     def _toggle_writes(self) -> None:
         self._writes = not self._writes

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from etcd_sandbox.model.event import Event, Kind
 from etcd_sandbox.tui.widgets.colours import BAD, FAINT, GOOD, ODD, PLAIN
+from etcd_sandbox.verbs import fault_of
 
 
 class Mark(Struct, frozen=True):
@@ -20,8 +21,6 @@ class Mark(Struct, frozen=True):
     weight: int = 0
 
 
-_PAUSED = Mark("‖", "paused", ODD, 2)
-_RESUMED = Mark("▸", "resumed", GOOD, 1)
 _MARKS = {
     Kind.LEADER_ELECTED: Mark("★", "leader", GOOD, 6),
     Kind.LEADER_TRANSFERRED: Mark("★", "leader", GOOD, 6),
@@ -31,8 +30,6 @@ _MARKS = {
     Kind.QUORUM_LOST: Mark("▼", "quorum lost", BAD, 5),
     Kind.QUORUM_REGAINED: Mark("▲", "quorum back", GOOD, 4),
     Kind.PROCESS_EXITED: Mark("†", "exit", BAD, 3),
-    Kind.FAULT_APPLIED: Mark("✂", "fault", ODD, 2),
-    Kind.FAULT_HEALED: Mark("♥", "healed", GOOD, 1),
     Kind.PROCESS_STARTED: Mark("▸", "started", PLAIN),
     Kind.PROCESS_READY: Mark("●", "ready", GOOD),
     Kind.PROCESS_RESTARTING: Mark("↻", "restarting", ODD),
@@ -43,6 +40,9 @@ _OTHER = Mark("·", "", FAINT)
 
 
 def mark_of(event: Event) -> Mark:
-    if event.fields.get("fault") == "pause":
-        return _PAUSED if event.kind is Kind.FAULT_APPLIED else _RESUMED
+    match event.kind:
+        case Kind.FAULT_APPLIED:
+            return Mark(*fault_of(event.fields.get("fault")).marks[0], ODD, 2)
+        case Kind.FAULT_HEALED:
+            return Mark(*fault_of(event.fields.get("fault")).marks[1], GOOD, 1)
     return _MARKS.get(event.kind, _OTHER)

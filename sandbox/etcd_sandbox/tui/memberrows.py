@@ -10,7 +10,7 @@ from msgspec.structs import asdict, replace
 from rich.cells import cell_len
 
 from etcd_sandbox.model.access import WANTS_USER
-from etcd_sandbox.model.fault import LinkFault, LinkFaultKind, Pair, Rule, rules_of
+from etcd_sandbox.model.fault import LinkFault, Pair, Rule, rules_of
 from etcd_sandbox.model.spec import Runtime
 from etcd_sandbox.model.state import (
     BootstrapStatus,
@@ -24,10 +24,11 @@ from etcd_sandbox.model.state import (
 from etcd_sandbox.tui.store import Store
 from etcd_sandbox.tui.text import Column, Line, Piece, fit, joined, printable, table, width_of
 from etcd_sandbox.tui.widgets.colours import BAD, FAINT, GOOD, ODD, PLAIN, STRONG, of_process
+from etcd_sandbox.verbs import VERBS
 from etcd_sandbox.words import shown
 from etcd_sandbox.words.shown import NOTHING, percent, size, span, word
 
-_LINK_FAULTS = frozenset(LinkFaultKind)
+_LINK_FAULTS = frozenset(name for name, verb in VERBS.items() if verb.targets.has_sides)
 
 
 def rules_in(faults: Iterable[Mapping[str, Any]]) -> dict[Pair, Rule]:
@@ -37,10 +38,10 @@ def rules_in(faults: Iterable[Mapping[str, Any]]) -> dict[Pair, Rule]:
     """
     return rules_of(
         LinkFault(
-            kind=LinkFaultKind(fault["kind"]),
+            kind=fault["kind"],
             side=tuple(fault.get("members", ())),
             other=tuple(fault.get("versus", ())),
-            delay_s=fault.get("delay_s", 0.0),
+            delay_s=fault.get("delay_s"),
             jitter_s=fault.get("jitter_s", 0.0),
         )
         for fault in faults

@@ -9,6 +9,7 @@ from msgspec import Struct
 from etcd_sandbox.model.state import ClusterStatus, MemberStatus, ProcessState, ProcessStatus, Role
 from etcd_sandbox.tui.actions import Action, Scope
 from etcd_sandbox.tui.store import Store
+from etcd_sandbox.verbs import Needs
 
 
 class Phase(StrEnum):
@@ -111,9 +112,14 @@ _NO_ETCD = "there is no etcd member"
 _RUNS = (ProcessState.STARTING, ProcessState.RUNNING)
 
 
+def _needs(each: Action) -> Needs | None:
+    key = each.verb.key if each.verb is not None else None
+    return key.needs if key is not None else None
+
+
 def _refusal_of_cluster(each: Action, status: ClusterStatus) -> str | None:
     match each.id:
-        case "heal":
+        case _ if _needs(each) is Needs.FAULT:
             return None if status.faults else "there is no fault"
         case "start-all":
             states = [member.state for member in status.members]
@@ -128,22 +134,20 @@ def _refusal_of(
     each: Action, found: MemberStatus | ProcessStatus, status: ClusterStatus
 ) -> str | None:
     state, member = found.state, found if isinstance(found, MemberStatus) else None
-    match each.id:
-        case "start":
+    match _needs(each):
+        case Needs.REST:
             return None if not state.alive else "it runs"
-        case "resume":
+        case Needs.PAUSE:
             return None if state is ProcessState.PAUSED else "it is not paused"
-        case "pause":
+        case Needs.RUN:
             return None if state in _RUNS else "it does not run"
-        case "kill" | "stop" | "restart":
+        case Needs.LIFE:
             return None if state.alive else "it does not run"
-        case "partition" | "slow" if member is None:
+        case Needs.LINKS | Needs.FOLLOWER if member is None:
             return "it is no member"
-        case "partition" | "slow":
+        case Needs.LINKS:
             return None if len(status.members) > 1 else "there is no other member"
-        case "move-leader" if member is None:
-            return "it is no member"
-        case "move-leader":
+        case Needs.FOLLOWER:
             assert member is not None
             if member.role is Role.LEADER and member.name == status.leader:
                 return "it leads already"

@@ -39,11 +39,6 @@ def exactly(seconds: float | None) -> str:
     return NOTHING if seconds is None else f"{seconds:.2f} s"
 
 
-def delay(seconds: float) -> str:
-    """A span of time that was asked for: `200 ms`, `1.5 s`."""
-    return f"{seconds * 1000:g} ms" if seconds < 1 else f"{seconds:g} s"
-
-
 def latency(seconds: float) -> str:
     """A short time in the unit that suits it: `58 µs`, `0.82 ms`, `12.3 ms`, `1.20 s`."""
     if seconds < 0.0000995:

@@ -9,6 +9,7 @@ from typing import Any
 from etcd_sandbox.model.bootstrap import DEFAULT_BOOTSTRAP
 from etcd_sandbox.model.event import Kind
 from etcd_sandbox.model.service import UNNOTICED_S
+from etcd_sandbox.verbs import fault_of
 
 Event = dict[str, Any]
 """One object of `events.jsonl`."""
@@ -177,32 +178,17 @@ def _term(event: Event) -> str:
 
 def fault_words(fault: dict[str, Any]) -> str:
     """A fault as a state: `infra1 is paused`, `infra1 is cut off from infra2, infra3`."""
-    kind = str(fault.get("kind"))
-    if kind == "pause":
-        return f"{fault.get('member') or fault.get('process')} is paused"
-    side = ", ".join(map(str, fault.get("members", ())))
-    other = ", ".join(map(str, fault.get("versus", ())))
-    if kind == "slow":
-        delay, jitter = fault.get("delay_s", 0), fault.get("jitter_s", 0)
-        late = f"{delay:g} s" + (f" ± {jitter:g} s" if jitter else "")
-        if set(fault.get("members", ())) <= set(fault.get("versus", ())):
-            return f"the links of {side} are slow by {late} a way"
-        return f"the links between {side} and {other} are slow by {late} a way"
-    if kind == "cut":
-        return f"the link between {side} and {other} is cut"
-    return f"{side} {'are' if ', ' in side else 'is'} cut off from {other}"
+    return fault_of(fault.get("kind")).state(fault)
 
 
 def _applied(event: Event) -> str:
-    if event.get("fault") == "pause":
-        return f"{who(event)} paused"
-    return fault_words({**event, "kind": event.get("fault")})
+    fault = fault_of(event.get("fault"))
+    return (fault.applied or fault.state)(event)
 
 
 def _healed(event: Event) -> str:
-    if event.get("fault") == "pause":
-        return f"{who(event)} goes on"
-    return f"{fault_words({**event, 'kind': event.get('fault')})} no more"
+    fault = fault_of(event.get("fault"))
+    return fault.healed(event) if fault.healed else f"{fault.state(event)} no more"
 
 
 def _alarm(verb: str) -> Callable[[Event], str]:

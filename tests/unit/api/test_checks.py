@@ -66,7 +66,7 @@ def test_a_verb_refuses_what_nobody_can_do(
 
 def test_names_in_a_list_are_told_apart_by_an_asterisk() -> None:
     with pytest.raises(InputError) as caught:
-        check_order("move-leader", (["infra1"],), {})
+        check_order("move_leader", (["infra1"],), {})
     assert caught.value.hint == "move_leader(*names) takes several"
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any, cast
 
 import pytest
-from etcd_sandbox.api.failover import How, histogram, rounds, spread
+from etcd_sandbox import verbs
+from etcd_sandbox.api.failover import histogram, rounds, spread
 from etcd_sandbox.control.client import ControlClient
 from etcd_sandbox.errors import SandboxError
-from etcd_sandbox.model.verb import Verb
+from etcd_sandbox.verbs import Verb
 
 WELL = {"name": "infra1", "state": "running", "healthy": True}
 
@@ -30,27 +31,33 @@ class Client:
         return self.answer
 
     def act(self, verb: Verb, select: tuple[str, ...] = (), **how: Any) -> dict[str, Any]:
-        self.told.append((verb.value, *select))
+        self.told.append((verb.name, *select))
         if self.breaks is not None and verb is self.breaks[0]:
             raise self.breaks[1]
-        return {"verb": verb, "targets": ["infra2"]}
+        return {"verb": verb.name, "targets": ["infra2"]}
+
+    def heal(self, **how: Any) -> dict[str, Any]:
+        return self.act(verbs.HEAL, **how)
+
+    def start(self, select: tuple[str, ...], **how: Any) -> dict[str, Any]:
+        return self.act(verbs.START, select, **how)
 
 
-def done(client: Client, how: How, count: int) -> int:
+def done(client: Client, how: Verb, count: int) -> int:
     return len(list(rounds(cast(ControlClient, client), how, count, timeout_s=1.0)))
 
 
 @pytest.mark.parametrize(
     ("how", "told"),
     [
-        (How.KILL, [("kill", "leader"), ("start", "infra2")]),
-        (How.STOP, [("stop", "leader"), ("start", "infra2")]),
-        (How.PAUSE, [("pause", "leader"), ("resume", "infra2")]),
-        (How.PARTITION, [("partition", "leader"), ("heal",)]),
+        (verbs.KILL, [("kill", "leader"), ("start", "infra2")]),
+        (verbs.STOP, [("stop", "leader"), ("start", "infra2")]),
+        (verbs.PAUSE, [("pause", "leader"), ("resume", "infra2")]),
+        (verbs.PARTITION, [("partition", "leader"), ("heal",)]),
     ],
 )
 def test_each_round_breaks_the_leader_and_mends_what_it_broke(
-    how: How, told: list[tuple[str, ...]]
+    how: Verb, told: list[tuple[str, ...]]
 ) -> None:
     client = Client()
     assert done(client, how, 2) == 2
@@ -58,11 +65,11 @@ def test_each_round_breaks_the_leader_and_mends_what_it_broke(
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), SandboxError("failed")])
-@pytest.mark.parametrize("verb", [Verb.KILL, Verb.START])
+@pytest.mark.parametrize("verb", [verbs.KILL, verbs.START])
 def test_a_round_that_is_broken_off_mends_everything(verb: Verb, error: BaseException) -> None:
     client = Client(breaks=(verb, error))
     with pytest.raises(type(error)):
-        done(client, How.KILL, 3)
+        done(client, verbs.KILL, 3)
     assert client.told[-2:] == [("heal",), ("start", "members")]
 
 
@@ -82,7 +89,7 @@ def test_a_round_that_is_broken_off_mends_everything(verb: Verb, error: BaseExce
 def test_a_cluster_that_is_not_whole_is_left_alone(status: dict[str, Any], what: str) -> None:
     client = Client(**status)
     with pytest.raises(SandboxError, match=what):
-        done(client, How.KILL, 1)
+        done(client, verbs.KILL, 1)
     assert client.told == []
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from etcd_sandbox.cluster.settling import Voter, judge, reached_by
-from etcd_sandbox.model.fault import LinkFault, LinkFaultKind, Pair, Rule, rules_of
+from etcd_sandbox.model.fault import LinkFault, Pair, Rule, rules_of
 
 
 def voters(text: str) -> list[Voter]:
@@ -33,7 +33,7 @@ def cut(*sides: str) -> dict[Pair, Rule]:
     faults = []
     for each in sides:
         one, _, other = each.partition("|")
-        faults.append(LinkFault(kind=LinkFaultKind.PARTITION, side=tuple(one), other=tuple(other)))
+        faults.append(LinkFault(kind="partition", side=tuple(one), other=tuple(other)))
     return rules_of(faults)
 
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import psutil
 import pytest
+from etcd_sandbox import verbs
 from etcd_sandbox.control.async_client import AsyncControlClient
 from etcd_sandbox.control.client import ControlClient
 from etcd_sandbox.control.wire import (
@@ -23,7 +24,6 @@ from etcd_sandbox.control.wire import (
     skipped_frame,
 )
 from etcd_sandbox.errors import BY_EXIT_CODE, NotRunning, SandboxError, TimedOut
-from etcd_sandbox.model.verb import Verb
 from etcd_sandbox.paths import ClusterPaths, cluster_paths
 
 from tests.unit.conftest import FakeSupervisor, status_answer
@@ -88,7 +88,7 @@ def test_an_order_is_sent_with_all_that_it_takes(
 ) -> None:
     fake = supervisor(**{"act/partition": {"verb": "partition"}, "shutdown": {"stopping": True}})
     client = client_of(fake.paths)
-    told = client.act(Verb.PARTITION, ["leader"], versus=["infra3"], seed=1, wait=False)
+    told = client.act(verbs.PARTITION, ["leader"], versus=["infra3"], seed=1, wait=False)
     assert told == {"verb": "partition"}
     assert fake.asked[0].body["select"] == ["leader"]
     assert fake.asked[0].body["versus"] == ["infra3"]

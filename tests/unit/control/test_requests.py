@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 import pytest
+from etcd_sandbox import verbs
 from etcd_sandbox.control import requests
 from etcd_sandbox.control.requests import ANSWER_TIMEOUT_S, Request
-from etcd_sandbox.model.verb import Verb
 
 QUESTIONS: list[tuple[Request, str, str, Any]] = [
     (requests.status(), "GET", "/v1/status", None),
@@ -46,7 +46,7 @@ def test_each_question_has_its_path_and_body(
 
 def test_an_order_says_all_that_it_takes() -> None:
     order = requests.act(
-        Verb.SLOW, ["leader"], versus=["infra3"], delay_s=0.2, jitter_s=0.1, seed=4, wait=False
+        verbs.SLOW, ["leader"], versus=["infra3"], delay_s=0.2, jitter_s=0.1, seed=4, wait=False
     )
     assert order.target == "/v1/act/slow"
     assert sent_in(order) == {
@@ -67,7 +67,7 @@ def test_an_order_says_all_that_it_takes() -> None:
 def test_what_waits_for_the_cluster_may_take_longer_than_a_plain_question() -> None:
     assert requests.status().timeout_s == ANSWER_TIMEOUT_S
     assert requests.ready(20.0).timeout_s == ANSWER_TIMEOUT_S + 20.0
-    assert requests.act(Verb.HEAL, timeout_s=5.0).timeout_s == ANSWER_TIMEOUT_S + 5.0
+    assert requests.act(verbs.HEAL, timeout_s=5.0).timeout_s == ANSWER_TIMEOUT_S + 5.0
 
 
 def test_only_a_stream_without_an_end_may_be_silent_for_ever() -> None:

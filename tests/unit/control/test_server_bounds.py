@@ -17,13 +17,14 @@ from typing import Any, cast
 import pytest
 from etcd_sandbox.cluster.cluster import Cluster
 from etcd_sandbox.control import asked, bounded, connections
-from etcd_sandbox.control.asked import LONGEST_DELAY_S, LONGEST_TIMEOUT_S
+from etcd_sandbox.control.asked import LONGEST_TIMEOUT_S
 from etcd_sandbox.control.server import ControlServer, bind
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.model.event import Kind
 from etcd_sandbox.model.order import Order
 from etcd_sandbox.supervise.bus import Bus
 from etcd_sandbox.supervise.logbook import Logbook
+from etcd_sandbox.verbs import LONGEST_DELAY_S
 
 DEADLINE_S = 20.0
 IDLE = 3000

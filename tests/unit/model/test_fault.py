@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import pytest
-from etcd_sandbox.model.fault import LinkFault, LinkFaultKind, Rule, are_linked, rules_of
+from etcd_sandbox.model.fault import LinkFault, Rule, are_linked, rules_of
 
 CUT = Rule(cut=True)
 
 
 def partition(side: str, other: str) -> LinkFault:
-    return LinkFault(
-        kind=LinkFaultKind.PARTITION, side=tuple(side.split()), other=tuple(other.split())
-    )
+    return LinkFault(kind="partition", side=tuple(side.split()), other=tuple(other.split()))
 
 
 def cut(one: str, another: str) -> LinkFault:
-    return LinkFault(kind=LinkFaultKind.CUT, side=(one,), other=(another,))
+    return LinkFault(kind="cut", side=(one,), other=(another,))
 
 
 def slow(side: str, other: str, delay_s: float, jitter_s: float = 0.0) -> LinkFault:
     return LinkFault(
-        kind=LinkFaultKind.SLOW,
+        kind="slow",
         side=tuple(side.split()),
         other=tuple(other.split()),
         delay_s=delay_s,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pytest
+from etcd_sandbox.verbs.faults import delay
 from etcd_sandbox.words import shown
 
 
@@ -106,4 +107,4 @@ def test_a_latency_is_told_in_the_unit_that_suits_it(seconds: float, words: str)
 
 @pytest.mark.parametrize(("seconds", "words"), [(0.2, "200 ms"), (0.0, "0 ms"), (1.5, "1.5 s")])
 def test_a_delay_is_told_as_it_was_asked_for(seconds: float, words: str) -> None:
-    assert shown.delay(seconds) == words
+    assert delay(seconds) == words

@@ -103,10 +103,11 @@ class Dns(Static):
         server = self._supervisor.processes[self._dns.process]
         if server.state is ProcessState.RUNNING:
             return ""
-        mend = "resume" if server.state is ProcessState.PAUSED else "start"
+        paused = server.state is ProcessState.PAUSED
+        mend = f"resume {server.name}" if paused else f"start {server.name}"
         return (
             f"the DNS server of this cluster is {server.state}, and members look each other up "
-            f"there: etcd-sandbox {mend} {server.name}"
+            f"there: etcd-sandbox {mend}"
         )
 
     @property

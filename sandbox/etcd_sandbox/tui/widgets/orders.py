@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import msgspec
 from msgspec import Struct, field
 from textual.widgets import Static
 
 from etcd_sandbox.control.async_client import AsyncControlClient
 from etcd_sandbox.errors import SandboxError
-from etcd_sandbox.model.verb import Verb
 from etcd_sandbox.model.verdict import Verdict, sentence
 from etcd_sandbox.tui.text import printable
+from etcd_sandbox.verbs import Verb
 
 
 class OrderBoard(Struct):
@@ -47,15 +50,17 @@ class Orders(Static):
         self._client = client
         self._board = OrderBoard()
 
-    def send(self, verb: Verb, select: list[str], delay_s: float) -> None:
+    def send(self, verb: Verb, select: list[str], how: Mapping[str, Any]) -> None:
         """Order it; the answer is shown when it comes."""
-        number = self._board.begin(" ".join((verb.value, *map(printable, select))))
+        number = self._board.begin(" ".join((verb.name, *map(printable, select))))
         self._show_board()
-        self.run_worker(self._send(number, verb, select, delay_s), group="orders")
+        self.run_worker(self._send(number, verb, select, how), group="orders")
 
-    async def _send(self, number: int, verb: Verb, select: list[str], delay_s: float) -> None:
+    async def _send(
+        self, number: int, verb: Verb, select: list[str], how: Mapping[str, Any]
+    ) -> None:
         try:
-            answer = await self._client.act(verb, select, delay_s=delay_s)
+            answer = await self._client.act(verb, select, **how)
             verdict = msgspec.convert(answer, Verdict)
         except SandboxError as error:
             self._board.end(number, printable(f"{verb} {' '.join(select)}: {error}"))

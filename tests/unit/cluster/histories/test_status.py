@@ -7,12 +7,12 @@ import itertools
 from pathlib import Path
 
 import pytest
+from etcd_sandbox import verbs
 from etcd_sandbox.errors import InputError, SandboxError
 from etcd_sandbox.model.access import Credentials
 from etcd_sandbox.model.event import Kind
 from etcd_sandbox.model.service import Bucket
 from etcd_sandbox.model.state import ClusterStatus, MemberStatus, Role
-from etcd_sandbox.model.verb import Verb
 
 from tests.fakes.sandbox import Sandbox, play
 
@@ -133,7 +133,7 @@ def test_who_leads_when_the_last_answer_is_there_is_not_shown_as_it_was_at_the_f
         others = [each.name for each in sandbox.machine.running() if each is not sandbox.leader]
         sandbox.machine.answer_late_s[others[seed % 2]] = 0.8
         asked = []
-        killing = asyncio.create_task(sandbox.do(Verb.KILL, "leader", wait=False))
+        killing = asyncio.create_task(sandbox.do(verbs.KILL, "leader", wait=False))
         for _ in range(60):
             asked.append(asyncio.create_task(sandbox.status()))
             await asyncio.sleep(0.05)

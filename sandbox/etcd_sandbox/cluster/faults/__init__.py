@@ -1,0 +1,1 @@
+"""The live halves of the faults that `verbs.faults` declares, and the registry of them."""

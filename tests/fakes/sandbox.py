@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from etcd_sandbox.cluster import addmember, preflight
 from etcd_sandbox.cluster import cluster as cluster_module
-from etcd_sandbox.cluster import coming, preflight
 from etcd_sandbox.cluster.cluster import Cluster
 from etcd_sandbox.cluster.peerlinks import links_for
 from etcd_sandbox.config.profileflags import Flag
@@ -250,7 +250,7 @@ def on(machine: Machine) -> ExitStack:
             lambda processes, *others: FakeLinks(machine, links_for(processes)),
         ),
         (preflight, "check_free", machine.check_free),
-        (coming, "is_free", lambda port: True),
+        (addmember, "is_free", lambda port: True),
         (preflight, "check_disk", lambda places: None),
     ):
         stack.enter_context(mock.patch.object(owner, name, fake))

@@ -6,13 +6,15 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from etcd_sandbox.errors import InputError
+from etcd_sandbox.cli.apply import refuse_another_version
+from etcd_sandbox.errors import InputError, SandboxError
 from etcd_sandbox.inputs.caller import Caller
 from etcd_sandbox.inputs.options import Options
 from etcd_sandbox.inputs.plan import plan_again, plan_up
-from etcd_sandbox.model.spec import ClusterSpec, EtcdBinary, PastKind
+from etcd_sandbox.model.spec import PLAN_SCHEMA, ClusterSpec, EtcdBinary, PastKind
 from etcd_sandbox.paths import ClusterPaths
 from etcd_sandbox.plan.membership import with_past
+from etcd_sandbox.plan.recorded import of_running
 from etcd_sandbox.plan.upgrades import with_etcd
 from msgspec.structs import replace
 
@@ -121,3 +123,20 @@ def test_up_refuses_an_etcd_that_may_not_know_the_members_as_they_are(
     with pytest.raises(InputError, match=r"infra4 removed under etcd 3\.4\.23"):
         cluster.up(etcd="3.6")
     assert cluster.up(etcd="3.6", fresh=True) == ["3.6.16"] * 3
+
+
+def test_a_plan_that_an_earlier_supervisor_recorded_of_ours_is_read(tmp_path: Path) -> None:
+    """It keeps the number that it was given, and not the kinds of processes that it does not know."""
+    plan = msgspec.to_builtins(Cluster(tmp_path).spec)
+    kept = {**plan, "processes": [each.copy() for each in plan["processes"]]}
+    for process in kept["processes"]:
+        del process["kind"]
+    assert of_running(kept) == of_running(plan)
+
+
+@pytest.mark.parametrize("schema", [None, 1, 2])
+def test_a_supervisor_of_an_earlier_version_is_given_no_plan_of_ours(schema: int | None) -> None:
+    plan = {} if schema is None else {"schema": schema}
+    with pytest.raises(SandboxError, match="an earlier version of etcd-sandbox started this"):
+        refuse_another_version(plan)
+    refuse_another_version({"schema": PLAN_SCHEMA})

@@ -69,10 +69,11 @@ def one_or_more(selectors: str | Iterable[str]) -> tuple[str, ...]:
 
 def way_of(how: str) -> Verb:
     """The way to lose a leader; raises InputError for a word that is none."""
-    ways = {verb.name: verb for verb in LOSE_A_LEADER}
-    if how not in ways:
-        raise InputError(f"{how!r} is no way to lose a leader", hint=f"ways: {', '.join(ways)}")
-    return ways[how]
+    for verb in LOSE_A_LEADER:
+        if verb.name == how:
+            return verb
+    ways = ", ".join(verb.name for verb in LOSE_A_LEADER)
+    raise InputError(f"{how!r} is no way to lose a leader", hint=f"ways: {ways}")
 
 
 def members_in(spec: ClusterSpec) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from etcd_sandbox.control.client import ControlClient
 from etcd_sandbox.errors import InputError, NotRunning, SandboxError
 from etcd_sandbox.inputs.caller import Caller
 from etcd_sandbox.inputs.plan import plan_again
+from etcd_sandbox.model.spec import PLAN_SCHEMA
 
 DEBOUNCE_MS = 200
 """An editor's several writes within this time are one edit."""
@@ -43,6 +44,8 @@ def apply(dry_run: bool) -> None:
     client = running()
     plan = client.plan()
     _refuse_piped(plan["source"])
+    if not dry_run:
+        refuse_another_version(plan)
     planned = plan_again(plan, client.paths, here())
     for text in planned.spec.notes:
         diagnostics.warn(text)
@@ -54,6 +57,15 @@ def apply(dry_run: bool) -> None:
         output.line(line)
     fits = dry_run and answer["line"] and not answer.get("refused")
     output.next_step("apply" if fits else "status")
+
+
+def refuse_another_version(plan: Mapping[str, Any]) -> None:
+    """Raises SandboxError for a supervisor of an earlier version: it would record the plan without what it does not know."""
+    if plan.get("schema", 0) != PLAN_SCHEMA:
+        raise SandboxError(
+            "an earlier version of etcd-sandbox started this cluster, and cannot follow a plan of this one",
+            hint="etcd-sandbox down, then etcd-sandbox up: it comes up with the edits and its data",
+        )
 
 
 def _refuse_piped(source: dict[str, Any]) -> None:
@@ -172,7 +184,8 @@ def pending(client: ControlClient, path: Path, caller: Caller, *, apply: bool) -
     Raises NotRunning.
     """
     try:
-        planned = plan_again(client.plan(), client.paths, caller)
+        plan = client.plan()
+        planned = plan_again(plan, client.paths, caller)
         wanted = msgspec.to_builtins(planned.spec)
         answer = client.apply(wanted, dry_run=True)
         line = str(answer["line"])
@@ -182,6 +195,7 @@ def pending(client: ControlClient, path: Path, caller: Caller, *, apply: bool) -
             return f"{path.name} changed: {line}"
         if not apply:
             return f"{path.name} changed: {line}; etcd-sandbox apply makes it so"
+        refuse_another_version(plan)
         client.apply(wanted, dry_run=False)
     except NotRunning:
         raise

@@ -6,8 +6,8 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
+from etcd_sandbox.cluster.changecontext import ChangeContext, member_of
 from etcd_sandbox.cluster.memberlist import Report
-from etcd_sandbox.cluster.surroundings import Surroundings, member_of
 from etcd_sandbox.errors import SandboxError, TimedOut
 from etcd_sandbox.etcd.answers import Refusal
 from etcd_sandbox.etcd.version import parse
@@ -28,7 +28,7 @@ LOOK_EVERY_S = 0.05
 class Evicting:
     """Members of one cluster that run elsewhere, or nowhere. Deadlines are monotonic."""
 
-    def __init__(self, at: Surroundings) -> None:
+    def __init__(self, at: ChangeContext) -> None:
         self._at = at
 
     async def take_off(self, peer: Peer, deadline: float, report: Report, *, force: bool) -> None:

@@ -19,7 +19,7 @@ from etcd_sandbox.model.verdict import Claim, Verdict
 from etcd_sandbox.verbs import Verb
 
 if TYPE_CHECKING:
-    from etcd_sandbox.cluster.members import Look, Members
+    from etcd_sandbox.cluster.members import Members, Observation
     from etcd_sandbox.cluster.probe import Probe, Record
 
 READ_EVERY_S = 0.02
@@ -91,7 +91,7 @@ class Measured:
             self._changes.clear()
         self._changes.append((moment, process))
 
-    def begin(self, look: Look) -> None:
+    def begin(self, look: Observation) -> None:
         """This is how it was before the deed."""
         self._members.raft.flush()
         self._before = judge(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from functools import cached_property
@@ -64,7 +65,7 @@ class Member(Struct, frozen=True):
         return self.spec.client_url
 
 
-class Look(Struct, frozen=True, kw_only=True):
+class Observation(Struct, frozen=True, kw_only=True):
     """The cluster at one moment: everyone as a selector sees it, and the voters.
 
     `leader` is the process that leads by its own word, of two the one with the higher term.
@@ -230,12 +231,12 @@ class Members(Roster):
         """Have etcd's own list of members, as it is now."""
         await self.questions.learn_list(await self.ask())
 
-    async def look(self, *, ask: bool = True, deadline_s: float = ANSWER_DEADLINE_S) -> Look:
+    async def look(self, *, ask: bool = True, deadline_s: float = ANSWER_DEADLINE_S) -> Observation:
         """One round of answers, as selectors and judgements need them; without `ask`, none."""
         answers = await self.questions.ask_all(deadline_s) if ask else {}
         candidates = tuple(self._candidate(name, answers.get(name)) for name in self.processes)
         leader, voters = claimed_leader(candidates), self.seen(answers)
-        return Look(
+        return Observation(
             candidates=candidates,
             voters=voters,
             leader=leader.process if leader is not None else None,
@@ -276,14 +277,23 @@ class Members(Roster):
             await asyncio.sleep(every_s)
         return found
 
-    async def hand_over(self, leader: str, heir: str, deadline: float, *, wait: bool = True) -> str:
+    async def hand_over(
+        self,
+        leader: str,
+        heir: str,
+        deadline: float,
+        *,
+        answered_within_s: float = math.inf,
+        hint: str = "",
+        wait: bool = True,
+    ) -> str:
         """Have the leader hand over; the command of etcdctl that does the same.
 
-        Returns when another leads, unless it is not to `wait`. Raises SandboxError where etcd refuses it,
-        TimedOut where the time is over.
+        Returns when another leads, unless it is not to `wait`. Raises SandboxError where etcd refuses or has
+        not answered within `answered_within_s`, TimedOut where the time is over. `hint` is the error's.
         """
         url, heir_id = self.member(leader).client_url, self.id_of(heir) or ""
-        left_s = max(0.1, deadline - time.monotonic())
+        left_s = max(0.1, min(answered_within_s, deadline - time.monotonic()))
         refusal = await self.gateway.move_leader(url, heir_id, left_s)
         if refusal is not None:
             from etcd_sandbox.etcd.answers import GIVE_A_USER, is_about_users
@@ -291,9 +301,7 @@ class Members(Roster):
             kind = TimedOut if time.monotonic() >= deadline else SandboxError
             raise kind(
                 f"{self.title(leader)} did not hand over to {self.title(heir)}: {refusal}",
-                hint=GIVE_A_USER
-                if is_about_users(0, refusal)
-                else "nothing was done to it: run the same command again",
+                hint=GIVE_A_USER if is_about_users(0, refusal) else hint,
             )
 
         async def another() -> bool | None:

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from etcd_sandbox import verbs
-from etcd_sandbox.cluster.coming import Coming
+from etcd_sandbox.cluster.addmember import AddMember
+from etcd_sandbox.cluster.changecontext import ChangeContext, look_before, member_of
 from etcd_sandbox.cluster.evicting import Evicting, evicted
-from etcd_sandbox.cluster.leaving import Leaving
 from etcd_sandbox.cluster.memberlist import MemberList, Report
-from etcd_sandbox.cluster.moving import Moving
-from etcd_sandbox.cluster.surroundings import Surroundings, look_before, member_of
+from etcd_sandbox.cluster.removemember import RemoveMember
+from etcd_sandbox.cluster.updatemember import UpdateMember
 from etcd_sandbox.cluster.verbs import target_of
 from etcd_sandbox.errors import InputError, SandboxError
 from etcd_sandbox.model.order import Order
@@ -42,7 +42,7 @@ class Membership:
     """Changes of the members of one cluster."""
 
     def __init__(self, cluster: Cluster) -> None:
-        self._at = Surroundings(
+        self._at = ChangeContext(
             spec=lambda: cluster.spec,
             adopt=cluster.adopt,
             data_root=cluster.paths.data,
@@ -52,10 +52,10 @@ class Membership:
             bus=cluster.bus,
             listed=MemberList(cluster.members, cluster.bus),
         )
-        self._coming = Coming(self._at)
-        self._leaving = Leaving(self._at)
+        self._add_member = AddMember(self._at)
+        self._remove_member = RemoveMember(self._at)
         self._evicting = Evicting(self._at)
-        self._moving = Moving(self._at)
+        self._update_member = UpdateMember(self._at)
 
     async def carry_out(
         self,
@@ -100,7 +100,7 @@ class Membership:
         """Give members another peer URL, one after the other (see `Moving.move`)."""
         async with self._at.members.changing:
             for process in in_order(wanted, dict(self._at.members.items())):
-                await self._moving.move(process, deadline)
+                await self._update_member.move(process, deadline)
 
     async def join(self, name: str, deadline: float) -> None:
         """Add a learner of the plan, whose process is known, and start it."""
@@ -108,32 +108,32 @@ class Membership:
             process = self._at.members.processes[name]
             self._at.begin(verbs.ADD, process.spec)
             try:
-                await self._coming.join(process, deadline, Report(), learner=True)
+                await self._add_member.join(process, deadline, Report(), learner=True)
             finally:
                 self._at.end(name)
 
     async def _add(
         self, name: str | None, deadline: float, report: Report, *, learner: bool
     ) -> str:
-        spec = self._coming.planned(name, learner=learner)
-        there = await self._coming.can_come(spec, deadline, learner=learner)
+        spec = self._add_member.planned(name, learner=learner)
+        there = await self._add_member.can_come(spec, deadline, learner=learner)
         # Of one voter and one that has not come up yet, neither would be a quorum; nor with others down.
         first_learner = (
-            there is None and not learner and await self._coming.could_not_bear_one_more()
+            there is None and not learner and await self._add_member.could_not_bear_one_more()
         )
-        process = self._coming.take_in(spec)
+        process = self._add_member.take_in(spec)
         self._at.begin(verbs.ADD, spec)
         try:
-            await self._coming.join(process, deadline, report, learner=learner or first_learner)
+            await self._add_member.join(process, deadline, report, learner=learner or first_learner)
             if first_learner:
                 report.notes.append(
                     "it came as a learner first: one more voter would have been missed by the quorum until "
                     "it was up"
                 )
             if first_learner or (there is not None and there.is_learner and not learner):
-                await self._coming.promote(spec.name, deadline, report)
+                await self._add_member.promote(spec.name, deadline, report)
         except SandboxError as error:
-            raise await self._coming.undone(process, error) from error
+            raise await self._add_member.undone(process, error) from error
         self._at.end(spec.name)
         return spec.name
 
@@ -141,7 +141,7 @@ class Membership:
         for name in names:
             self._check_learner(name)
         for name in names:
-            await self._coming.promote(name, deadline, report)
+            await self._add_member.promote(name, deadline, report)
         return set(names)
 
     def _check_learner(self, name: str) -> None:
@@ -176,11 +176,11 @@ class Membership:
             if self._at.spec().process(n) is not None
         ]
         look = await self._at.members.look()
-        self._leaving.check_quorum(names, look, "removing", force=force)
+        self._remove_member.check_quorum(names, look, "removing", force=force)
         for name in names:
             process = self._at.members.processes[name]
             self._at.begin(verbs.REMOVE, process.spec)
-            await self._leaving.take_out(process, names, deadline, report)
+            await self._remove_member.take_out(process, names, deadline, report)
             await self._at.members.faults.let_go(name)
             self._at.leave_out(name)
         return set(names)
@@ -206,10 +206,10 @@ class Membership:
         dead = [name for name in names if not self._at.members.runs(name)]
         going = [name for name in dead if not self._at.members.is_removed(name)]
         # Those that live go one by one, when those that are down have come back.
-        self._leaving.check_quorum(
+        self._remove_member.check_quorum(
             going or [n for n in names if n not in dead][:1], look, "replacing"
         )
-        await self._coming.check_connected(names, deadline)
+        await self._add_member.check_connected(names, deadline)
         # All that are down go first: etcd wants every voter that is left to be connected.
         for name in dead:
             await self._leave(name, dead, deadline, report)
@@ -217,7 +217,7 @@ class Membership:
             await self._return(name, deadline, report)
         for name in names:
             if name not in dead:
-                self._leaving.check_quorum([name], await self._at.members.look(), "replacing")
+                self._remove_member.check_quorum([name], await self._at.members.look(), "replacing")
                 await self._leave(name, [name], deadline, report)
                 await self._return(name, deadline, report)
         return set(names)
@@ -227,7 +227,7 @@ class Membership:
     ) -> None:
         process = self._at.members.processes[name]
         self._at.begin(verbs.REPLACE, process.spec)
-        await self._leaving.take_out(process, going, deadline, report, PastKind.REPLACED)
+        await self._remove_member.take_out(process, going, deadline, report, PastKind.REPLACED)
 
     async def _return(self, name: str, deadline: float, report: Report) -> None:
         """A new member under the old name: a learner first, so that the quorum never waits for it."""
@@ -238,7 +238,7 @@ class Membership:
             # That of one that was removed earlier has gone with it.
             self._at.members.faults.take_in(process.spec)
             await asyncio.to_thread(look_before, as_member(process.spec))
-            await self._coming.join(process, deadline, report, learner=True)
+            await self._add_member.join(process, deadline, report, learner=True)
         except SandboxError as error:
             raise type(error)(
                 f"{own} was removed, but the new one is not there yet: {error.what}",
@@ -248,7 +248,7 @@ class Membership:
             ) from error
         try:
             if not stays_learner:
-                await self._coming.promote(name, deadline, report)
+                await self._add_member.promote(name, deadline, report)
         except SandboxError as error:
             raise type(error)(
                 f"the new {own} runs, but as a learner: {error.what}",

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from etcd_sandbox.cluster import following
 from etcd_sandbox.cluster.availability import Availability
+from etcd_sandbox.cluster.binaryswap import BinarySwap
 from etcd_sandbox.cluster.healthcheck import HealthCheck
 from etcd_sandbox.cluster.listing import Listing
 from etcd_sandbox.cluster.measure import Measure
@@ -20,7 +21,6 @@ from etcd_sandbox.cluster.monitor import Monitor
 from etcd_sandbox.cluster.orders import Orders
 from etcd_sandbox.cluster.overview import Overview
 from etcd_sandbox.cluster.probe import LOST_S, Probe
-from etcd_sandbox.cluster.swapping import Swapping
 from etcd_sandbox.cluster.upgrading import Upgrade, Upgrading
 from etcd_sandbox.errors import InputError, SandboxError
 from etcd_sandbox.model.event import Event, Kind
@@ -69,9 +69,9 @@ class Operations:
         self._listing = Listing(lambda: cluster.spec, members)
         self._membership = Membership(cluster)
         self._orders = Orders(members, verbs, measure, self._membership, self._listing)
-        swapping = Swapping(self._renew, members, verbs, measure, health, bus)
+        binary_swap = BinarySwap(self._renew, members, verbs, measure, health, bus)
         self._upgrading = Upgrading(
-            lambda: cluster.spec, members, health, self._listing, swapping, bus
+            lambda: cluster.spec, members, health, self._listing, binary_swap, bus
         )
         self._availability = Availability(
             members.gateway, lambda: members.served, reads, members.raft

@@ -24,7 +24,7 @@ from etcd_sandbox.verbs import HEAL, MOVE_LEADER
 
 if TYPE_CHECKING:
     from etcd_sandbox.cluster.listing import Listing
-    from etcd_sandbox.cluster.members import Look, Members
+    from etcd_sandbox.cluster.members import Members, Observation
     from etcd_sandbox.cluster.membership import Membership
     from etcd_sandbox.cluster.verbs import Verbs
 
@@ -34,7 +34,7 @@ LEADER_POLL_S = 0.05
 class _Meant(Struct):
     """Whom an order means, by process name, and the round of answers that says so."""
 
-    look: Look
+    look: Observation
     names: tuple[str, ...]
     versus: tuple[str, ...]
     strangers: tuple[Peer, ...] = ()
@@ -127,10 +127,15 @@ class Orders:
     # Faults.
 
     async def _break(self, order: Order, meant: _Meant, deadline: float) -> list[Target]:
-        """Each target as it was before; the leader is whom the answers name, else the logs."""
+        """Each target as it was before.
+
+        The leader is the one that the answers name. For a fault of a process the logs count as well.
+        """
         processes = self._members.processes
         before = {name: process.state for name, process in processes.items()}
-        leader = meant.look.leader or self._members.leader
+        leader = meant.look.leader
+        if not order.verb.targets.has_sides:
+            leader = leader or self._members.leader
         # The links have a limit of their own.
         limit = (
             contextlib.nullcontext()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from etcd_sandbox.cluster.swapping import VERB, Swapping
+from etcd_sandbox.cluster.binaryswap import VERB, BinarySwap
 from etcd_sandbox.errors import InputError, SandboxError
 from etcd_sandbox.etcd.datadir import old_requests
 from etcd_sandbox.model.event import Kind
@@ -27,7 +27,7 @@ from etcd_sandbox.plan import pastchanges, upgrades
 if TYPE_CHECKING:
     from etcd_sandbox.cluster.healthcheck import HealthCheck
     from etcd_sandbox.cluster.listing import Listing
-    from etcd_sandbox.cluster.members import Look, Members
+    from etcd_sandbox.cluster.members import Members, Observation
     from etcd_sandbox.supervise.bus import Bus
 
 PATIENCE_S = 10.0
@@ -73,14 +73,14 @@ class Upgrading:
         members: Members,
         health: HealthCheck,
         listing: Listing,
-        swapping: Swapping,
+        binary_swap: BinarySwap,
         bus: Bus,
     ) -> None:
         self._spec = spec
         self._members = members
         self._health = health
         self._listing = listing
-        self._swapping = swapping
+        self._binary_swap = binary_swap
         self._bus = bus
         self._under_way: Upgrade | None = None
 
@@ -101,7 +101,7 @@ class Upgrading:
         if todo:
             cluster = await self._allowed(order, cluster)
         doubts = await self._doubts(todo, order)
-        new = {name: self._swapping.wanted(name, order) for name in todo}
+        new = {name: self._binary_swap.wanted(name, order) for name in todo}
         await self._check_logs(todo, order)
         if turns:
             await self._health.check_without(turns[0], min(PATIENCE_S, order.timeout_s))
@@ -177,7 +177,7 @@ class Upgrading:
             look = await self._members.look()
             name = upgrades.in_turn(left, self._down(left), look.leader)[0]
             await self._health.check_without(name, min(PATIENCE_S, order.timeout_s))
-            changed, verdict = await self._swapping.swap(order, name, commands)
+            changed, verdict = await self._binary_swap.swap(order, name, commands)
             left.remove(name)
             done.append(changed)
             verdicts.append(verdict)
@@ -231,7 +231,7 @@ class Upgrading:
             )
         return (f"{'; '.join(found)}: {pastchanges.WHY}",) if found else ()
 
-    async def _meant(self, order: UpgradeOrder, look: Look) -> tuple[str, ...]:
+    async def _meant(self, order: UpgradeOrder, look: Observation) -> tuple[str, ...]:
         names = await self._listing.resolved(order.select, look.candidates, order.seed)
         others = [name for name in names if name not in self._members]
         if others and "all" not in order.select:
@@ -250,7 +250,7 @@ class Upgrading:
             if (await asyncio.to_thread(old_requests, wal_dir)).others:
                 raise upgrades.old_log(self._members.title(name), order.to.version)
 
-    def _step(self, name: str, new: MemberProcess | None, look: Look) -> UpgradeStep:
+    def _step(self, name: str, new: MemberProcess | None, look: Observation) -> UpgradeStep:
         spec = as_member(self._members.processes[name].spec)
         dropped, added = upgrades.changed_flags(spec, new) if new is not None else ((), ())
         return UpgradeStep(

@@ -18,7 +18,7 @@ from etcd_sandbox.etcd.version import parse
 from etcd_sandbox.model.bootstrap import DiscoveryProtocol, DiscoverySpec
 from etcd_sandbox.model.state import Registration
 from etcd_sandbox.plan.ways.discovery import token_url
-from etcd_sandbox.plan.ways.means import Newcomers
+from etcd_sandbox.plan.ways.request import Registrants
 
 Answer = TypeVar("Answer")
 
@@ -69,11 +69,16 @@ def is_of(known: DiscoverySpec, url: str, token: str) -> bool:
 
 
 def existing_token(
-    url: str, token: str, size: int | None, newcomers: Newcomers, *, timeout_s: float | None = None
+    url: str,
+    token: str,
+    size: int | None,
+    registrants: Registrants,
+    *,
+    timeout_s: float | None = None,
 ) -> DiscoverySpec:
-    """The token for `newcomers` at the service `url`: the one that URL or `token` names, or a fresh one.
+    """The token for `registrants` at the service `url`: the one that URL or `token` names, or a fresh one.
 
-    `size` is what was asked for; None: as many as there are newcomers. Raises InputError for a
+    `size` is what was asked for; None: as many as there are registrants. Raises InputError for a
     token that cannot be used and a service that does not speak their protocol, NoService for one
     that does not answer or is none.
     """
@@ -85,7 +90,7 @@ def existing_token(
             "leave one of them out",
         )
     client = DiscoveryClient() if timeout_s is None else DiscoveryClient(timeout_s)
-    return _run(_Search(client, newcomers, size).find(address, token))
+    return _run(_Search(client, registrants, size).find(address, token))
 
 
 def _run(work: Coroutine[Any, Any, Answer]) -> Answer:
@@ -95,11 +100,11 @@ def _run(work: Coroutine[Any, Any, Answer]) -> Answer:
 
 
 class _Search:
-    def __init__(self, client: DiscoveryClient, newcomers: Newcomers, size: int | None) -> None:
+    def __init__(self, client: DiscoveryClient, registrants: Registrants, size: int | None) -> None:
         self._client = client
-        self._newcomers = newcomers
+        self._registrants = registrants
         self._asked_size = size
-        self._size = size or len(newcomers.members)
+        self._size = size or len(registrants.members)
 
     async def find(self, address: Address, token: str) -> DiscoverySpec:
         try:
@@ -115,7 +120,7 @@ class _Search:
 
     async def _at_etcd(self, address: Address, token: str, version: str) -> DiscoverySpec:
         """At an etcd that serves as one: the better protocol that both sides speak."""
-        protocols = list(self._newcomers.protocols)
+        protocols = list(self._registrants.protocols)
         v2_url = token_url(address.service, token) if token else ""
         serves_v2 = DiscoveryProtocol.V2 in protocols and await self._client.serves_v2(
             address.service
@@ -193,14 +198,14 @@ class _Search:
                 place,
                 _ONE_CLUSTER,
             )
-        ours = {url for _, url in self._newcomers.members}
+        ours = {url for _, url in self._registrants.members}
         if again := [each for each in state.registered if ours & set(each.peer_urls.split(","))]:
             raise InputError(
                 f"an earlier cluster with these peer URLs has used the token: {_named(again)}",
                 place,
                 _ONE_CLUSTER,
             )
-        names = {name for name, _ in self._newcomers.members}
+        names = {name for name, _ in self._registrants.members}
         if same := [each for each in state.registered if each.member in names]:
             raise InputError(
                 f"members of the same name have registered with the token: {_named(same)}",
@@ -210,7 +215,7 @@ class _Search:
         return replace(discovery, size=state.size, taken=len(state.registered))
 
     def _must_speak_v2(self, why: str, place: str) -> None:
-        if DiscoveryProtocol.V2 not in self._newcomers.protocols:
+        if DiscoveryProtocol.V2 not in self._registrants.protocols:
             raise InputError(
                 f"{why}, which etcd 3.7 and later do not speak",
                 place,

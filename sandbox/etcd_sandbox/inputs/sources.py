@@ -73,7 +73,7 @@ def _from_procfile(options: Options, paths: ClusterPaths, caller: Caller) -> Pla
 def _from_profile(
     kind: SourceKind, options: Options, paths: ClusterPaths, caller: Caller
 ) -> Planned:
-    from etcd_sandbox.inputs.ways import AskedWay, engine_of, etcd_chooser, means_for
+    from etcd_sandbox.inputs.ways import AskedWay, bootstrap_inputs, engine_of, etcd_chooser
     from etcd_sandbox.plan.generated import plan_members
 
     if kind is SourceKind.PROFILE:
@@ -88,7 +88,7 @@ def _from_profile(
 
     try:
         asked = AskedWay.of(options, profile)
-        means = means_for(asked, recorded, lambda name: caller.records(name, options))
+        inputs = bootstrap_inputs(asked, recorded, lambda name: caller.records(name, options))
         engine = engine_of(asked)
         spec = plan_members(
             paths.name,
@@ -109,7 +109,7 @@ def _from_profile(
             port_lock=block.lock if block is not None else "",
             direct=options.links is False,
             token=options.token,
-            means=means,
+            inputs=inputs,
             engine=engine,
         )
     except BaseException:

@@ -19,7 +19,7 @@ from etcd_sandbox.model.bootstrap import DEFAULT_BOOTSTRAP, Bootstrap, Discovery
 from etcd_sandbox.model.spec import ClusterSpec, ContainerNetwork, Runtime
 from etcd_sandbox.plan.contained import Engine
 from etcd_sandbox.plan.ways.dns import private_mount
-from etcd_sandbox.plan.ways.means import Means, Newcomers
+from etcd_sandbox.plan.ways.request import BootstrapInputs, Registrants
 
 if TYPE_CHECKING:
     from etcd_sandbox.inputs.caller import ChooseEtcd
@@ -76,25 +76,25 @@ def _bootstrap(options: Options, profile: Profile) -> Bootstrap:
     return next((way for way in ways if way is not None), DEFAULT_BOOTSTRAP)
 
 
-def means_for(
+def bootstrap_inputs(
     way: AskedWay, recorded: ClusterSpec | None, records: Callable[[str], tuple[str, str]]
-) -> Means:
+) -> BootstrapInputs:
     """What the plan cannot know. `records` gives the text of a file of DNS records, and its path as a reader knows it.
 
     A `recorded` cluster that has its token keeps it: its data is bound to that.
     """
     match way.bootstrap:
         case Bootstrap.DISCOVERY:
-            return _discovery_means(way, None if way.fresh else _kept(recorded))
+            return _discovery_inputs(way, None if way.fresh else _kept(recorded))
         case Bootstrap.DNS:
-            return Means(
+            return BootstrapInputs(
                 bootstrap=Bootstrap.DNS,
                 dnsmasq=shutil.which("dnsmasq"),
                 mount=private_mount(root=os.geteuid() == 0),
                 records=records(way.dns_records) if way.dns_records else None,
             )
         case Bootstrap.STATIC:
-            return Means()
+            return BootstrapInputs()
 
 
 def _kept(recorded: ClusterSpec | None) -> DiscoverySpec | None:
@@ -105,10 +105,10 @@ def _kept(recorded: ClusterSpec | None) -> DiscoverySpec | None:
     return recorded.discovery if any(has_data(member.data_dir) for member in members) else None
 
 
-def _discovery_means(way: AskedWay, known: DiscoverySpec | None) -> Means:
+def _discovery_inputs(way: AskedWay, known: DiscoverySpec | None) -> BootstrapInputs:
     ask_service = partial(_ask, way, known) if way.discovery else None
     token = way.discovery_token or (known.token if known and known.process else uuid.uuid4().hex)
-    return Means(
+    return BootstrapInputs(
         bootstrap=Bootstrap.DISCOVERY,
         token=token,
         size=way.discovery_size,
@@ -116,14 +116,14 @@ def _discovery_means(way: AskedWay, known: DiscoverySpec | None) -> Means:
     )
 
 
-def _ask(way: AskedWay, known: DiscoverySpec | None, newcomers: Newcomers) -> DiscoverySpec:
+def _ask(way: AskedWay, known: DiscoverySpec | None, registrants: Registrants) -> DiscoverySpec:
     """The token at an existing service: that of the recorded plan where it is the same service."""
     # What asks is not imported where nothing is asked.
     from etcd_sandbox.inputs.discoverytoken import existing_token, is_of
 
     if known is not None and is_of(known, way.discovery, way.discovery_token):
         return known
-    return existing_token(way.discovery, way.discovery_token, way.discovery_size, newcomers)
+    return existing_token(way.discovery, way.discovery_token, way.discovery_size, registrants)
 
 
 def engine_of(way: AskedWay) -> Engine | None:

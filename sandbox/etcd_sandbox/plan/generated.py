@@ -31,7 +31,7 @@ from etcd_sandbox.plan.memberargv import ENV_DROP, as_profiled, check_contained,
 from etcd_sandbox.plan.ports import PORTS_PER_MEMBER, MemberPorts, member_ports, profile_ports
 from etcd_sandbox.plan.shell import shell_argv
 from etcd_sandbox.plan.wanted import check_distinct, resolve_wanted
-from etcd_sandbox.plan.ways import Means
+from etcd_sandbox.plan.ways import BootstrapInputs
 from etcd_sandbox.plan.ways.static import Static
 
 
@@ -55,14 +55,14 @@ def plan_members(
     port_lock: str = "",
     direct: bool = False,
     token: str | None = None,
-    means: Means | None = None,
+    inputs: BootstrapInputs | None = None,
     engine: Engine | None = None,
 ) -> ClusterSpec:
     """The cluster `name` as `profile` describes it; `-n N` alone is an empty profile.
 
     `members`, `base_port`, `port_step`, `etcd` and `token` are options that win over the profile (a
     member's own `etcd` stays). `choose_etcd` finds an etcd by path, version or "" for the
-    best. `direct` leaves out the links between the members. `means` says how the members are told of
+    best. `direct` leaves out the links between the members. `inputs` says how the members are told of
     each other, `engine` runs them in containers. Raises InputError for numbers out of range, ports or
     names used twice, flags that a member's etcd does not know, and ways that it cannot go.
     """
@@ -89,7 +89,7 @@ def plan_members(
     everyone = tuple(zip(asked.names, ports, strict=True))
     by_name = tuple(each for each in everyone if each[0] not in asked.learners)
     request = ways.Request(
-        means=means or Means(),
+        inputs=inputs or BootstrapInputs(),
         cluster=name,
         token=asked.token,
         cwd=cwd,

@@ -104,7 +104,8 @@ def _converted(plan: object) -> ClusterSpec:
         )
     today = dict(plan)
     try:
-        for step in _STEPS[number:]:
+        # A supervisor of schema 2 that was given a plan of today's kept the number and lost the kinds.
+        for step in (*_STEPS[number:], _with_kinds):
             today = step(today)
     except KeyError as error:
         raise ValueError(f"{error} is missing") from error

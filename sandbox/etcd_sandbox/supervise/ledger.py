@@ -7,7 +7,6 @@ was reused by another program has another start time and is left alone.
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
 import os
 import signal
@@ -105,7 +104,6 @@ def _started(pid: int) -> float:
         raise ProcessLookupError from error
 
 
-@functools.cache
 def _boot_time() -> float:
     with Path("/proc/stat").open("rb") as stat:
         return next(float(line.split()[1]) for line in stat if line.startswith(b"btime"))

@@ -12,7 +12,7 @@ from etcd_sandbox.model.bootstrap import Bootstrap
 from etcd_sandbox.model.spec import EtcdBinary, Runtime, Source, SourceKind
 from etcd_sandbox.plan.contained import Engine
 from etcd_sandbox.plan.generated import plan_members
-from etcd_sandbox.plan.ways import Means
+from etcd_sandbox.plan.ways import BootstrapInputs
 
 SET_BY_US = """
     advertise-client-urls config-file data-dir discovery discovery-endpoints
@@ -142,11 +142,11 @@ def test_members_can_always_be_asked() -> None:
 
 
 def test_flags_of_a_discovery_service_are_heeded_where_there_is_one() -> None:
-    means = Means(bootstrap=Bootstrap.DISCOVERY, token="t")
-    assert "--discovery-user=me" in argv_of('[etcd]\ndiscovery-user = "me"\n', means=means)
-    v2 = argv_of('[etcd]\ndiscovery-fallback = "exit"\n', "3.5.1", means=means)
+    inputs = BootstrapInputs(bootstrap=Bootstrap.DISCOVERY, token="t")
+    assert "--discovery-user=me" in argv_of('[etcd]\ndiscovery-user = "me"\n', inputs=inputs)
+    v2 = argv_of('[etcd]\ndiscovery-fallback = "exit"\n', "3.5.1", inputs=inputs)
     assert "--discovery-fallback=exit" in v2
-    over_tls = refusal('[etcd]\ndiscovery-cacert = "ca.pem"\n', means=means)
+    over_tls = refusal('[etcd]\ndiscovery-cacert = "ca.pem"\n', inputs=inputs)
     assert 'discovery = "https://…"' in over_tls.hint
 
 

@@ -20,7 +20,7 @@ from etcd_sandbox.model.spec import (
 from etcd_sandbox.plan.contained import Engine
 from etcd_sandbox.plan.from_procfile import plan_procfile
 from etcd_sandbox.plan.generated import plan_members
-from etcd_sandbox.plan.ways import Means
+from etcd_sandbox.plan.ways import BootstrapInputs
 
 ON_PATH = "/usr/bin/etcd"
 ETCDS = {
@@ -31,8 +31,8 @@ ETCDS = {
         ("3.6.16", "/opt/3.6/etcd"),
     )
 }
-DISCOVERY = Means(bootstrap=Bootstrap.DISCOVERY, token="c0ffee")
-DNS = Means(bootstrap=Bootstrap.DNS, dnsmasq="/usr/sbin/dnsmasq")
+DISCOVERY = BootstrapInputs(bootstrap=Bootstrap.DISCOVERY, token="c0ffee")
+DNS = BootstrapInputs(bootstrap=Bootstrap.DNS, dnsmasq="/usr/sbin/dnsmasq")
 
 
 def choose(wish: str) -> EtcdBinary:

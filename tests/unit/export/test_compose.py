@@ -118,7 +118,7 @@ def test_restart_policies_and_stop_times_have_their_words_in_compose() -> None:
 
 
 def test_a_discovery_service_is_registered_at_before_the_members_start() -> None:
-    services = read(from_profile(members=3, means=plans.DISCOVERY))["services"]
+    services = read(from_profile(members=3, inputs=plans.DISCOVERY))["services"]
     register = services["register"]
     assert register["environment"] == {"ETCDCTL_API": "2"}
     assert register["command"][1:] == ["set", "/discovery/c0ffee/_config/size", "3"]
@@ -135,13 +135,13 @@ def test_a_discovery_service_is_registered_at_before_the_members_start() -> None
 
 def test_the_service_of_mixed_members_is_an_etcd_that_serves_their_protocol() -> None:
     text = "[[member]]\nname = 'a'\netcd = '3.6'\n[[member]]\nname = 'b'\netcd = '3.5'\n"
-    services = read(from_profile(text, means=plans.DISCOVERY))["services"]
+    services = read(from_profile(text, inputs=plans.DISCOVERY))["services"]
     images = {name: services[name]["image"].rpartition(":")[2] for name in services}
     assert images == {"a": "v3.6.16", "b": "v3.5.1", "discovery": "v3.5.1", "register": "v3.5.1"}
 
 
 def test_discovery_of_the_newer_protocol_has_its_own_words() -> None:
-    spec = from_profile(members=3, means=plans.DISCOVERY, etcd="3.6")
+    spec = from_profile(members=3, inputs=plans.DISCOVERY, etcd="3.6")
     services = read(spec)["services"]
     assert services["register"]["command"][1:] == [
         "put", "/_etcd/registry/c0ffee/_config/size", "3",
@@ -151,7 +151,7 @@ def test_discovery_of_the_newer_protocol_has_its_own_words() -> None:
 
 
 def test_an_existing_discovery_service_keeps_its_address() -> None:
-    spec = from_profile(members=1, means=plans.DISCOVERY)
+    spec = from_profile(members=1, inputs=plans.DISCOVERY)
     assert spec.discovery is not None
     spec = replace(
         spec,
@@ -165,7 +165,7 @@ def test_an_existing_discovery_service_keeps_its_address() -> None:
 
 
 def test_a_dns_bootstrap_becomes_a_list_and_says_so() -> None:
-    spec = from_profile(members=2, means=plans.DNS, etcd="3.4")
+    spec = from_profile(members=2, inputs=plans.DNS, etcd="3.4")
     own = flags(read(spec)["services"]["infra1"])
     assert own["initial-cluster"] == "infra1=https://infra1:2380,infra2=https://infra2:2380"
     assert own["peer-auto-tls"] == "true"

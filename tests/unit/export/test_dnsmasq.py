@@ -6,7 +6,7 @@ import pytest
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.export.dnsmasq import dnsmasq
 from etcd_sandbox.model.spec import ClusterSpec
-from etcd_sandbox.plan.ways import Means
+from etcd_sandbox.plan.ways import BootstrapInputs
 
 from tests.unit.export import plans
 from tests.unit.export.plans import from_procfile, from_profile
@@ -30,11 +30,13 @@ def test_a_static_clusters_records_are_those_that_it_would_have() -> None:
 
 @pytest.mark.parametrize("etcd", ["3.4", "3.5"])
 def test_the_records_of_a_dns_bootstrap_are_the_same_and_taken_back(etcd: str) -> None:
-    named = from_profile(members=3, means=plans.DNS, etcd=etcd)
+    named = from_profile(members=3, inputs=plans.DNS, etcd=etcd)
     listed = from_profile(members=3, etcd=etcd)
     assert records(named) == records(listed)
-    means = Means(bootstrap=plans.DNS.bootstrap, records=(dnsmasq(listed).text, "f.conf"))
-    again = from_profile(members=3, means=means, etcd=etcd)
+    inputs = BootstrapInputs(
+        bootstrap=plans.DNS.bootstrap, records=(dnsmasq(listed).text, "f.conf")
+    )
+    again = from_profile(members=3, inputs=inputs, etcd=etcd)
     assert again.dns is not None
     assert named.dns is not None
     assert set(again.dns.srv) == set(named.dns.srv)

@@ -131,7 +131,7 @@ def test_what_waits_for_the_cluster_waits_for_its_health() -> None:
 
 
 def test_a_discovery_service_registers_the_token_and_the_members_wait_for_it() -> None:
-    spec = from_profile(members=3, means=plans.DISCOVERY)
+    spec = from_profile(members=3, inputs=plans.DISCOVERY)
     lines = procfile(spec, plans.ON_PATH).text.splitlines()
     service, member = lines[-1], lines[-4]
     size = "http://127.0.0.1:12383/v2/keys/discovery/c0ffee/_config/size"
@@ -144,14 +144,14 @@ def test_a_discovery_service_registers_the_token_and_the_members_wait_for_it() -
 
 def test_up_takes_the_members_for_members_and_the_discovery_service_for_none() -> None:
     for etcd in ("3.5", "3.6"):
-        spec = from_profile(members=3, means=plans.DISCOVERY, etcd=etcd)
+        spec = from_profile(members=3, inputs=plans.DISCOVERY, etcd=etcd)
         made = exported(spec)
         assert [p.member.name for p in made.members] == ["infra1", "infra2", "infra3"]
         assert made.members[0].member.peer_url == "http://127.0.0.1:12380"
 
 
 def test_an_existing_service_is_used_as_it_is_and_its_token_warned_of() -> None:
-    spec = from_profile(members=2, means=plans.DISCOVERY)
+    spec = from_profile(members=2, inputs=plans.DISCOVERY)
     assert spec.discovery is not None
     spec = replace(
         spec,
@@ -165,7 +165,7 @@ def test_an_existing_service_is_used_as_it_is_and_its_token_warned_of() -> None:
 
 def test_a_dns_bootstrap_is_refused_with_the_reason_and_the_other_ways() -> None:
     with pytest.raises(InputError) as caught:
-        procfile(from_profile(members=3, means=plans.DNS), plans.ON_PATH)
+        procfile(from_profile(members=3, inputs=plans.DNS), plans.ON_PATH)
     assert "/etc/resolv.conf" in caught.value.what
     assert "export dnsmasq" in caught.value.hint
     assert "export procfile -n 3" in caught.value.hint
@@ -217,7 +217,7 @@ def test_the_file_says_nothing_of_the_sandboxs_own_directories() -> None:
 
 
 def test_each_line_is_an_entry_or_a_comment() -> None:
-    spec = from_profile(members=3, means=plans.DISCOVERY)
+    spec = from_profile(members=3, inputs=plans.DISCOVERY)
     parsed = parse_procfile(procfile(spec, plans.ON_PATH).text.encode(), "x")
     assert parsed.warnings == ()
     assert [entry.name for entry in parsed.entries] == [p.name for p in spec.processes]

@@ -165,8 +165,8 @@ def test_direct_members_are_noted_since_a_profile_has_no_word_for_them() -> None
 
 
 def test_a_discovery_bootstrap_keeps_its_way_and_size_but_no_token_of_ours() -> None:
-    means = replace(plans.DISCOVERY, size=2)
-    cluster = tomli.loads(profile(from_profile(members=3, means=means)).text)["cluster"]
+    inputs = replace(plans.DISCOVERY, size=2)
+    cluster = tomli.loads(profile(from_profile(members=3, inputs=inputs)).text)["cluster"]
     assert cluster["bootstrap"] == "discovery"
     assert cluster["discovery_size"] == 2
     assert "token" not in cluster
@@ -174,14 +174,14 @@ def test_a_discovery_bootstrap_keeps_its_way_and_size_but_no_token_of_ours() -> 
 
 
 def test_a_dns_bootstrap_is_the_same_cluster() -> None:
-    spec = from_profile(members=3, means=plans.DNS, etcd="3.4")
+    spec = from_profile(members=3, inputs=plans.DNS, etcd="3.4")
     exported = profile(spec)
     assert exported.notes == ()
-    assert meaning(from_profile(exported.text, means=plans.DNS)) == meaning(spec)
+    assert meaning(from_profile(exported.text, inputs=plans.DNS)) == meaning(spec)
 
 
 def test_records_that_are_not_the_members_own_are_named_as_missing() -> None:
-    spec = from_profile(members=3, means=plans.DNS)
+    spec = from_profile(members=3, inputs=plans.DNS)
     assert spec.dns is not None
     other = replace(spec, dns=replace(spec.dns, srv=spec.dns.srv[:3]))
     assert any("dns_records" in note for note in profile(other).notes)

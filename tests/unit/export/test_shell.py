@@ -62,7 +62,7 @@ def test_only_what_up_was_asked_for_is_started() -> None:
 
 
 def test_the_discovery_service_comes_first_and_its_token_before_the_members() -> None:
-    text = shell(from_profile(members=2, means=plans.DISCOVERY), plans.ON_PATH).text
+    text = shell(from_profile(members=2, inputs=plans.DISCOVERY), plans.ON_PATH).text
     register = text.index("_config/size -d value=2 2>/dev/null; do")
     assert text.index("--name=discovery") < register < text.index("--name=infra1")
 
@@ -76,7 +76,7 @@ def test_what_waits_for_the_cluster_comes_after_the_members_and_waits() -> None:
 
 def test_a_dns_bootstrap_is_refused_for_the_script_too() -> None:
     with pytest.raises(InputError, match="shell cannot hold"):
-        shell(from_profile(members=3, means=plans.DNS), plans.ON_PATH)
+        shell(from_profile(members=3, inputs=plans.DNS), plans.ON_PATH)
 
 
 def test_values_from_a_file_of_variables_are_told() -> None:

@@ -15,16 +15,16 @@ from etcd_sandbox.config.profile import Profile
 from etcd_sandbox.errors import InputError, SandboxError
 from etcd_sandbox.inputs.discoverytoken import Address, existing_token, is_of, read_address
 from etcd_sandbox.inputs.options import Options
-from etcd_sandbox.inputs.ways import AskedWay, means_for
+from etcd_sandbox.inputs.ways import AskedWay, bootstrap_inputs
 from etcd_sandbox.model.bootstrap import Bootstrap, DiscoveryProtocol, DiscoverySpec
 from etcd_sandbox.model.spec import ClusterSpec, MemberProcess, MemberSpec, Source, SourceKind
-from etcd_sandbox.plan.ways.means import Newcomers
+from etcd_sandbox.plan.ways.request import Registrants
 
 V2, V3 = DiscoveryProtocol.V2, DiscoveryProtocol.V3
 MEMBERS = (("infra1", "http://127.0.0.1:12380"), ("infra2", "http://127.0.0.1:22380"))
-OLD = Newcomers(protocols=(V2,), members=MEMBERS)
-NEW = Newcomers(protocols=(V3,), members=MEMBERS)
-ANY = Newcomers(protocols=(V3, V2), members=MEMBERS)
+OLD = Registrants(protocols=(V2,), members=MEMBERS)
+NEW = Registrants(protocols=(V3,), members=MEMBERS)
+ANY = Registrants(protocols=(V3, V2), members=MEMBERS)
 
 ETCD_35 = {"/version": '{"etcdserver":"3.5.1","etcdcluster":"3.5.0"}', "/v2/keys/": "{}"}
 ETCD_37 = {"/version": '{"etcdserver":"3.7.3","etcdcluster":"3.7.0"}'}
@@ -133,7 +133,7 @@ USED = ("a=http://10.0.0.1:2380", "b=http://10.0.0.2:2380")
 
 
 @pytest.mark.parametrize(
-    ("answers", "path", "token", "size", "newcomers", "what", "hint"),
+    ("answers", "path", "token", "size", "registrants", "what", "hint"),
     [
         (ETCD_35, "/v2/keys/discovery/t", "", None, OLD, "'t' is not registered", "fresh one"),
         (ETCD_35, "", "t", None, OLD, "'t' is not registered", "fresh one"),
@@ -186,12 +186,12 @@ def test_a_token_that_cannot_be_used_is_refused_with_the_reason(
     path: str,
     token: str,
     size: int | None,
-    newcomers: Newcomers,
+    registrants: Registrants,
     what: str,
     hint: str,
 ) -> None:
     with service(answers, NO_KEY) as url, pytest.raises(InputError) as caught:
-        existing_token(url + path, token, size, newcomers)
+        existing_token(url + path, token, size, registrants)
     assert what in caught.value.what
     assert hint in caught.value.hint
     assert caught.value.where.startswith("http")
@@ -268,7 +268,7 @@ def test_data_keeps_its_token_and_without_data_a_token_is_fresh(tmp_path: Path) 
 
     def token(spec: ClusterSpec | None, *, fresh: bool = False) -> str:
         options = Options(bootstrap="discovery", fresh=fresh)
-        return means_for(AskedWay.of(options, Profile()), spec, nowhere).token
+        return bootstrap_inputs(AskedWay.of(options, Profile()), spec, nowhere).token
 
     kept = recorded(tmp_path, own)
     assert token(kept) != "t"
@@ -281,8 +281,8 @@ def test_data_keeps_its_token_and_without_data_a_token_is_fresh(tmp_path: Path) 
 def test_a_cluster_with_data_does_not_ask_its_service_again(tmp_path: Path) -> None:
     (tmp_path / "member" / "wal").mkdir(parents=True)
     asked = AskedWay.of(Options(discovery="http://a:1"), Profile())
-    means = means_for(asked, recorded(tmp_path, KNOWN), nowhere)
-    assert means.bootstrap is Bootstrap.DISCOVERY
-    ask: Callable[[Newcomers], DiscoverySpec] | None = means.ask_service
+    inputs = bootstrap_inputs(asked, recorded(tmp_path, KNOWN), nowhere)
+    assert inputs.bootstrap is Bootstrap.DISCOVERY
+    ask: Callable[[Registrants], DiscoverySpec] | None = inputs.ask_service
     assert ask is not None
     assert ask(OLD) == KNOWN

@@ -21,7 +21,7 @@ from etcd_sandbox.model.spec import (
 from etcd_sandbox.plan.contained import Engine
 from etcd_sandbox.plan.generated import plan_members
 from etcd_sandbox.plan.linked import APART
-from etcd_sandbox.plan.ways import Means
+from etcd_sandbox.plan.ways import BootstrapInputs
 from msgspec.structs import replace
 
 PODMAN = Engine(
@@ -97,13 +97,13 @@ def test_docker_cannot_write_pids() -> None:
 
 
 def test_members_by_dns_see_its_server_in_their_containers() -> None:
-    engine, _ = split(first(PODMAN, means=Means(bootstrap=Bootstrap.DNS)))
+    engine, _ = split(first(PODMAN, inputs=BootstrapInputs(bootstrap=Bootstrap.DNS)))
     assert "--volume=/state/c/dns/resolv.conf:/etc/resolv.conf:ro" in engine
     assert "--env=GODEBUG=netdns=go" in engine
 
 
 def test_the_discovery_service_is_a_container_as_well() -> None:
-    spec = plan(PODMAN, means=Means(bootstrap=Bootstrap.DISCOVERY, token="t"))
+    spec = plan(PODMAN, inputs=BootstrapInputs(bootstrap=Bootstrap.DISCOVERY, token="t"))
     (service,) = spec.services
     assert service.container is not None
     assert service.container.name == "etcd-sandbox-c-discovery"
@@ -138,7 +138,7 @@ def test_ways_that_need_this_machines_network_are_refused_to_published_members(
     way: Bootstrap,
 ) -> None:
     with pytest.raises(InputError, match="need the network of this machine") as caught:
-        plan(PUBLISHED, means=Means(bootstrap=way, token="t"))
+        plan(PUBLISHED, inputs=BootstrapInputs(bootstrap=way, token="t"))
     assert "--bootstrap static" in caught.value.hint
 
 

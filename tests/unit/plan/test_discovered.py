@@ -11,9 +11,9 @@ from etcd_sandbox.etcd.membership import member_id
 from etcd_sandbox.model.bootstrap import Bootstrap, DiscoveryProtocol, DiscoverySpec
 from etcd_sandbox.model.spec import After, ClusterSpec, EtcdBinary, Service, Source, SourceKind
 from etcd_sandbox.plan.generated import plan_members
-from etcd_sandbox.plan.ways import Means
+from etcd_sandbox.plan.ways import BootstrapInputs
 from etcd_sandbox.plan.ways.discovery import protocols_of
-from etcd_sandbox.plan.ways.means import Newcomers
+from etcd_sandbox.plan.ways.request import Registrants
 
 V2, V3 = DiscoveryProtocol.V2, DiscoveryProtocol.V3
 
@@ -29,7 +29,7 @@ def plan(
     profile: str = "",
     base_port: int = 12379,
     port_step: int | None = None,
-    means: Means | None = None,
+    inputs: BootstrapInputs | None = None,
 ) -> ClusterSpec:
     return plan_members(
         "default",
@@ -42,7 +42,7 @@ def plan(
         members=members,
         base_port=base_port,
         port_step=port_step,
-        means=means or Means(bootstrap=Bootstrap.DISCOVERY, token="tok"),
+        inputs=inputs or BootstrapInputs(bootstrap=Bootstrap.DISCOVERY, token="tok"),
     )
 
 
@@ -133,8 +133,8 @@ def test_of_mixed_members_one_that_serves_their_protocol_is_the_service() -> Non
     ("etcd", "becomes"), [("3.5.1", "makes it a proxy"), ("3.6.16", "refuses to start it")]
 )
 def test_one_more_than_the_size_starts_last_and_is_no_member(etcd: str, becomes: str) -> None:
-    means = Means(bootstrap=Bootstrap.DISCOVERY, token="tok", size=3)
-    spec = plan(4, etcd=etcd, means=means)
+    inputs = BootstrapInputs(bootstrap=Bootstrap.DISCOVERY, token="tok", size=3)
+    spec = plan(4, etcd=etcd, inputs=inputs)
     assert [process.is_surplus for process in spec.members] == [False, False, False, True]
     last = spec.members[3]
     assert last.after is After.READY
@@ -145,7 +145,7 @@ def test_one_more_than_the_size_starts_last_and_is_no_member(etcd: str, becomes:
 
 
 def test_a_token_for_more_members_than_there_are_is_noted() -> None:
-    spec = plan(2, means=Means(bootstrap=Bootstrap.DISCOVERY, token="tok", size=3))
+    spec = plan(2, inputs=BootstrapInputs(bootstrap=Bootstrap.DISCOVERY, token="tok", size=3))
     assert not any(process.is_surplus for process in spec.members)
     (note,) = spec.notes
     assert "for 3 members: the cluster begins when 1 more than these 2 has registered" in note
@@ -153,18 +153,18 @@ def test_a_token_for_more_members_than_there_are_is_noted() -> None:
 
 
 def test_an_existing_service_is_asked_for_these_members_and_none_is_started() -> None:
-    asked: list[Newcomers] = []
+    asked: list[Registrants] = []
 
-    def ask(newcomers: Newcomers) -> DiscoverySpec:
-        asked.append(newcomers)
+    def ask(registrants: Registrants) -> DiscoverySpec:
+        asked.append(registrants)
         return DiscoverySpec(
             protocol=V3, service="https://disc.example", token="t", size=3, given=True, taken=2
         )
 
-    means = Means(bootstrap=Bootstrap.DISCOVERY, ask_service=ask)
-    spec = plan(2, etcd="3.6.16", means=means)
+    inputs = BootstrapInputs(bootstrap=Bootstrap.DISCOVERY, ask_service=ask)
+    spec = plan(2, etcd="3.6.16", inputs=inputs)
     assert asked == [
-        Newcomers(
+        Registrants(
             protocols=(V3, V2),
             members=(("infra1", "http://127.0.0.1:12380"), ("infra2", "http://127.0.0.1:22380")),
         )

@@ -127,10 +127,10 @@ def test_it_has_what_most_others_have_and_not_what_one_has_for_itself() -> None:
 
 
 def test_beside_members_that_were_introduced_it_gets_a_list() -> None:
-    discovered = came(from_profile(means=DISCOVERY))
+    discovered = came(from_profile(inputs=DISCOVERY))
     assert not [word for word in discovered.argv if "discovery" in word]
     assert "--initial-cluster-state=existing" in discovered.argv
-    named = came(from_profile(means=DNS))
+    named = came(from_profile(inputs=DNS))
     assert member(named).peer_url == "http://127.0.0.1:42380"
     assert "infra1=http://infra1.etcd-sandbox.test:12380" in member(named).initial_cluster
     assert not [word for word in named.argv if word.startswith("--discovery-srv")]
@@ -213,7 +213,7 @@ def test_a_learner_of_a_profile_comes_when_the_others_are_there() -> None:
     found = from_profile(
         "[cluster]\nmembers = 4\nbootstrap = 'discovery'\n"
         "[[member]]\nname = 'infra4'\nlearner = true\n",
-        means=DISCOVERY,
+        inputs=DISCOVERY,
     )
     assert found.discovery is not None
     assert found.discovery.size == 3

@@ -27,7 +27,7 @@ class Pauses(Fault):
             for process, state in zip(processes, before, strict=True)
             if process.state is not state
         ]
-        return Applied(names, (), changed)
+        return Applied(names, versus, changed)
 
     async def heal(self) -> Collection[str]:
         """Let all go on."""

@@ -9,15 +9,15 @@ from etcd_sandbox.errors import InputError
 from etcd_sandbox.etcd.memberflags import DiscoveryKind, MemberFlags
 from etcd_sandbox.model.bootstrap import Bootstrap
 from etcd_sandbox.model.spec import ClusterSpec
-from etcd_sandbox.plan.ways.means import Means, Request
+from etcd_sandbox.plan.ways.request import BootstrapInputs, Request
 from etcd_sandbox.plan.ways.static import Static
 
-__all__ = ["Means", "Request", "bootstrap_of", "planned", "way_of"]
+__all__ = ["BootstrapInputs", "Request", "bootstrap_of", "planned", "way_of"]
 
 
 def planned(request: Request) -> Static:
-    """The way that the means are for. Raises InputError where the members cannot go that way."""
-    bootstrap = request.means.bootstrap
+    """The way that the inputs are for. Raises InputError where the members cannot go that way."""
+    bootstrap = request.inputs.bootstrap
     if request.is_apart and not bootstrap.is_list:
         raise InputError(
             f"members whose bootstrap is {bootstrap.value!r} need the network of this machine, "

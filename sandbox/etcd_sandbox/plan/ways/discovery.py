@@ -17,7 +17,7 @@ from etcd_sandbox.model.spec import ClusterSpec, EtcdBinary, ProcessSpec, Servic
 from etcd_sandbox.plan.contained import composed, in_container
 from etcd_sandbox.plan.memberargv import ENV_DROP
 from etcd_sandbox.plan.ports import PORT_LIMIT, PORTS_PER_MEMBER, ports_from
-from etcd_sandbox.plan.ways.means import Newcomers, Request
+from etcd_sandbox.plan.ways.request import Registrants, Request
 from etcd_sandbox.plan.ways.static import Static
 
 V2_PATH = "/v2/keys/discovery"
@@ -42,14 +42,14 @@ class Discovery(Static):
 
     @classmethod
     def planned(cls, request: Request) -> Discovery:
-        means, protocols = request.means, protocols_of(request.binaries.values())
-        if means.ask_service is not None:
+        inputs, protocols = request.inputs, protocols_of(request.binaries.values())
+        if inputs.ask_service is not None:
             peers = tuple((name, f"http://127.0.0.1:{own.peer}") for name, own in request.ports)
-            return cls(means.ask_service(Newcomers(protocols=protocols, members=peers)))
+            return cls(inputs.ask_service(Registrants(protocols=protocols, members=peers)))
         used = (p for _, own in request.ports for p in range(own.client, own.peer_listener + 1))
         port = _service_port(request.ports[0][1].client, used)
-        size = means.size or len(request.ports)
-        return cls(_own_service(protocols[0], port, means.token, size))
+        size = inputs.size or len(request.ports)
+        return cls(_own_service(protocols[0], port, inputs.token, size))
 
     @classmethod
     def recorded(cls, spec: ClusterSpec) -> Discovery:

@@ -23,7 +23,7 @@ from etcd_sandbox.plan.ways.dnsrecords import (
     peer_service,
     with_records,
 )
-from etcd_sandbox.plan.ways.means import Request
+from etcd_sandbox.plan.ways.request import Request
 from etcd_sandbox.plan.ways.static import Static
 
 _PLAIN_SRV_SINCE = (3, 5)
@@ -51,12 +51,12 @@ class Dns(Static):
 
     @classmethod
     def planned(cls, request: Request) -> Dns:
-        means, ports = request.means, request.ports
+        inputs, ports = request.inputs, request.ports
         directory = request.data_root.parent / Service.DNS.value
         tls = needs_tls(request.binaries.values())
-        dns = own_records(ports, ports[0][1].client, directory, tls=tls, mount=means.mount)
-        if means.records is not None:
-            dns = with_records(dns, *means.records, ports)
+        dns = own_records(ports, ports[0][1].client, directory, tls=tls, mount=inputs.mount)
+        if inputs.records is not None:
+            dns = with_records(dns, *inputs.records, ports)
         return cls(dns, request.token)
 
     @classmethod
@@ -76,7 +76,7 @@ class Dns(Static):
         return flags | ({"peer-auto-tls": True} if self.dns.tls else {})
 
     def services(self, request: Request) -> list[ProcessSpec]:
-        return [server_process(self.dns, request.means.dnsmasq, request.cwd)]
+        return [server_process(self.dns, request.inputs.dnsmasq, request.cwd)]
 
     def seen_by(self, process: AnyProcess, *, contained: bool) -> AnyProcess:
         """The process with the server as its resolver, and nobody else's changed.

@@ -8,7 +8,7 @@ from etcd_sandbox.config.profileflags import Flag
 from etcd_sandbox.model.bootstrap import Bootstrap, DiscoverySpec, DnsSpec
 from etcd_sandbox.model.spec import AnyProcess, ClusterSpec, ProcessSpec
 from etcd_sandbox.plan.contained import container_name
-from etcd_sandbox.plan.ways.means import Request
+from etcd_sandbox.plan.ways.request import Request
 
 
 class Static:

@@ -35,7 +35,7 @@ ENDS_BY_ITSELF_S = 2.0
 """What a removed member is given to learn of it and end; 0.05 s is usual."""
 
 
-class Surroundings(Struct, frozen=True, kw_only=True):
+class ChangeContext(Struct, frozen=True, kw_only=True):
     """`spec` gives the plan, and `adopt` takes a new one; `listed` is etcd's own list of members."""
 
     spec: Callable[[], ClusterSpec]

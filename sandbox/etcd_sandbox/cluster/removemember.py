@@ -8,15 +8,20 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from etcd_sandbox.cluster.changecontext import (
+    ENDS_BY_ITSELF_S,
+    ChangeContext,
+    delete_data,
+    member_of,
+)
 from etcd_sandbox.cluster.memberlist import Report
 from etcd_sandbox.cluster.settling import judge
-from etcd_sandbox.cluster.surroundings import ENDS_BY_ITSELF_S, Surroundings, delete_data, member_of
 from etcd_sandbox.errors import SandboxError
 from etcd_sandbox.model.spec import PastKind
 from etcd_sandbox.supervise import lifecycle
 
 if TYPE_CHECKING:
-    from etcd_sandbox.cluster.members import Look
+    from etcd_sandbox.cluster.members import Observation
     from etcd_sandbox.supervise.supervisor import Supervised
 
 SETTLED_WITHIN_S = 2.0
@@ -24,10 +29,10 @@ MOVE_WITHIN_S = 5.0
 """What handing leadership over may take."""
 
 
-class Leaving:
+class RemoveMember:
     """Members that leave one cluster. Deadlines are monotonic."""
 
-    def __init__(self, at: Surroundings) -> None:
+    def __init__(self, at: ChangeContext) -> None:
         self._at = at
 
     async def take_out(
@@ -90,11 +95,18 @@ class Leaving:
         ]
         if not heirs:
             return
-        within = min(deadline, time.monotonic() + MOVE_WITHIN_S)
-        report.equivalents.append(await self._at.members.hand_over(name, heirs[0], within))
+        report.equivalents.append(
+            await self._at.members.hand_over(
+                name,
+                heirs[0],
+                deadline,
+                answered_within_s=MOVE_WITHIN_S,
+                hint=f"nothing was done to {self._at.members.title(name)}: run the same command again",
+            )
+        )
 
     def check_quorum(
-        self, names: Sequence[str], look: Look, doing: str, *, force: bool = False
+        self, names: Sequence[str], look: Observation, doing: str, *, force: bool = False
     ) -> None:
         """Refuse what would leave too few voters up for a quorum."""
         left = [voter for voter in look.voters if voter.process not in names]

@@ -43,7 +43,7 @@ STACK_LINES = 200
 _SEE_LOGS = "etcd-sandbox logs and etcd-sandbox events show why"
 
 
-class Swapping:
+class BinarySwap:
     """Swaps the etcd of members of one cluster. `renew` takes in a process's new spec, and records it."""
 
     def __init__(
@@ -256,5 +256,6 @@ class Swapping:
         if not able:
             return None
         heir = next((o for o in able if answers[o].version == order.to.version), able[0])
-        commands.append(await self._members.hand_over(name, heir, deadline))
+        hint = f"nothing was done to {self._members.title(name)}: run the same command again"
+        commands.append(await self._members.hand_over(name, heir, deadline, hint=hint))
         return self._members.title(heir)

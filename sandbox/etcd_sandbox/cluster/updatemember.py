@@ -8,7 +8,7 @@ import time
 from msgspec.structs import replace
 
 from etcd_sandbox.cluster import preflight
-from etcd_sandbox.cluster.surroundings import Surroundings, member_of
+from etcd_sandbox.cluster.changecontext import ChangeContext, member_of
 from etcd_sandbox.errors import SandboxError, TimedOut
 from etcd_sandbox.etcd.datadir import has_data
 from etcd_sandbox.model.event import Kind
@@ -17,10 +17,10 @@ from etcd_sandbox.model.state import ProcessState
 from etcd_sandbox.plan.changes import peer_urls_of, runs_differently
 
 
-class Moving:
+class UpdateMember:
     """Members of one cluster that move. Deadlines are monotonic."""
 
-    def __init__(self, at: Surroundings) -> None:
+    def __init__(self, at: ChangeContext) -> None:
         self._at = at
 
     async def move(self, wanted: ProcessSpec, deadline: float) -> None:

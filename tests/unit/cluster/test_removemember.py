@@ -7,10 +7,10 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from etcd_sandbox.cluster import leaving
-from etcd_sandbox.cluster.leaving import Leaving
+from etcd_sandbox.cluster import removemember
+from etcd_sandbox.cluster.changecontext import ChangeContext
 from etcd_sandbox.cluster.memberlist import Report
-from etcd_sandbox.cluster.surroundings import Surroundings
+from etcd_sandbox.cluster.removemember import RemoveMember
 from etcd_sandbox.errors import TimedOut
 from etcd_sandbox.supervise.supervisor import Supervised
 
@@ -36,7 +36,7 @@ def test_those_that_stay_have_written_down_the_removal_before_the_data_goes(
             raise TimedOut("nobody leads")
         return "http://127.0.0.1:12379"
 
-    monkeypatch.setattr(leaving, "delete_data", lambda spec: steps.append("data deleted"))
+    monkeypatch.setattr(removemember, "delete_data", lambda spec: steps.append("data deleted"))
     at = SimpleNamespace(
         listed=SimpleNamespace(
             find=step("found", SimpleNamespace(id="abc")),
@@ -54,7 +54,7 @@ def test_those_that_stay_have_written_down_the_removal_before_the_data_goes(
     going = SimpleNamespace(
         spec=process, name=process.name, feed=step("told"), stop=step("stopped")
     )
-    go = Leaving(cast(Surroundings, at)).take_out(
+    go = RemoveMember(cast(ChangeContext, at)).take_out(
         cast(Supervised, going), [process.name], 0.0, Report()
     )
     asyncio.run(go)

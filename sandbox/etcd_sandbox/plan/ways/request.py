@@ -13,7 +13,7 @@ from etcd_sandbox.plan.contained import Engine
 from etcd_sandbox.plan.ports import MemberPorts
 
 
-class Newcomers(Struct, frozen=True, kw_only=True):
+class Registrants(Struct, frozen=True, kw_only=True):
     """Whom a discovery service is to introduce: names and peer URLs, and the protocols that all
     their etcds speak, the better one first."""
 
@@ -21,7 +21,7 @@ class Newcomers(Struct, frozen=True, kw_only=True):
     members: tuple[tuple[str, str], ...]
 
 
-class Means(Struct, frozen=True, kw_only=True):
+class BootstrapInputs(Struct, frozen=True, kw_only=True):
     """What a way needs that a plan cannot know by itself.
 
     `token` is that of our own discovery service; `ask_service` gives the token of an existing
@@ -33,7 +33,7 @@ class Means(Struct, frozen=True, kw_only=True):
     bootstrap: Bootstrap = Bootstrap.STATIC
     token: str = ""
     size: int | None = None
-    ask_service: Callable[[Newcomers], DiscoverySpec] | None = None
+    ask_service: Callable[[Registrants], DiscoverySpec] | None = None
     dnsmasq: str | None = None
     mount: tuple[str, ...] = ()
     records: tuple[str, str] | None = None
@@ -42,7 +42,7 @@ class Means(Struct, frozen=True, kw_only=True):
 class Request(Struct, frozen=True, kw_only=True):
     """The members that a way is planned for: `ports` of the voters, `binaries` of all, in their order."""
 
-    means: Means
+    inputs: BootstrapInputs
     cluster: str
     token: str
     cwd: str

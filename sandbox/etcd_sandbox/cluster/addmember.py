@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from etcd_sandbox.cluster.memberlist import Placed, Report
-from etcd_sandbox.cluster.surroundings import (
+from etcd_sandbox.cluster.changecontext import (
     ENDS_BY_ITSELF_S,
-    Surroundings,
+    ChangeContext,
     delete_data,
     look_before,
     member_of,
 )
+from etcd_sandbox.cluster.memberlist import Placed, Report
 from etcd_sandbox.errors import InputError, SandboxError, TimedOut
 from etcd_sandbox.etcd.membership import voters_needed
 from etcd_sandbox.etcd.version import bears_absence
@@ -37,10 +37,10 @@ UNDONE_WITHIN_S = 15.0
 """What it may take to undo an addition that failed: etcd's 5 s, and some."""
 
 
-class Coming:
+class AddMember:
     """Members that come to one cluster. Deadlines are monotonic."""
 
-    def __init__(self, at: Surroundings) -> None:
+    def __init__(self, at: ChangeContext) -> None:
         self._at = at
         self._asked: set[str] = set()
         """Processes that etcd may have on its list because of us: these alone are taken out again."""

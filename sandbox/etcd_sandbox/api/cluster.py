@@ -9,11 +9,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from etcd_sandbox.api import checks, failover, words
+from etcd_sandbox.api import checks, words
 from etcd_sandbox.api.failover import Round
 from etcd_sandbox.api.lifetime import begin
 from etcd_sandbox.api.resetting import reset
-from etcd_sandbox.api.verbs import Verbs
+from etcd_sandbox.api.verbs import Verbs, order
 from etcd_sandbox.api.words import LogLine
 from etcd_sandbox.backup.snapshot import Snapshot, save
 from etcd_sandbox.control.client import ControlClient
@@ -94,7 +94,7 @@ class Cluster(Verbs[Verdict]):
 
     def status(self, *, with_hash: bool = False) -> ClusterStatus:
         """The cluster as it is now; every member is asked anew. `with_hash` adds the KV hashes."""
-        return words.status_of(self._client.status(with_hash=with_hash))
+        return words.status_of(self._control.status(with_hash=with_hash))
 
     def leader(self) -> str | None:
         """The name of the member that leads now; of two that claim it, the one with the higher term."""
@@ -102,11 +102,8 @@ class Cluster(Verbs[Verdict]):
 
     def wait_healthy(self, timeout_s: float = 30.0) -> ClusterStatus:
         """Return when every member answers, all follow one leader and no alarm is up; raises TimedOut."""
-        checks.check_seconds("timeout_s", timeout_s)
-        deadline = time.monotonic() + timeout_s
-        while not words.is_healthy(status := self.status()):
-            if time.monotonic() > deadline:
-                raise words.not_healthy(status, timeout_s)
+        is_healthy = words.health_within(timeout_s)
+        while not is_healthy(status := self.status()):
             time.sleep(words.HEALTH_EVERY_S)
         return status
 
@@ -120,32 +117,6 @@ class Cluster(Verbs[Verdict]):
         """
         reset(self._paths, self._life, self._wishes.user, timeout_s)
 
-    def upgrade(
-        self,
-        *select: str,
-        to: str | Path,
-        force: bool = False,
-        seed: int | None = None,
-        wait: bool = True,
-        timeout_s: float = 30.0,
-    ) -> Verdict:
-        """Give members another etcd, one at a time, the leader last; each waits until all others are healthy.
-
-        `to` is a version (`3.5`, `3.5.1`) or a path. `timeout_s` is what each member may take, and the
-        cluster version at the end. `Verdict.upgrade` has the figures of each member, and how etcd's
-        list of members differs from the plan afterwards (`unlike`). Raises
-        InputError for a step that etcd does not allow, and for changes of the members in the past
-        that the new etcd may not know of (unless `force`), SandboxError where a member does not come
-        up: it runs its old etcd again then. Interrupted, it ends with the member that it is at.
-        """
-        checks.check_order("upgrade", select, {"timeout_s": timeout_s, "seed": seed})
-        binary = etcd_meant(str(to), self._client.plan(), working_directory())
-        going = self._client.upgrade(
-            select, as_json(binary), force=force, seed=seed, wait=wait, timeout_s=timeout_s
-        )
-        with closing(going):
-            return words.settled(list(going)[-1]["verdict"], timeout_s)
-
     def failover(
         self, rounds: int = 5, *, how: str = words.USUAL_WAY, timeout_s: float = 30.0
     ) -> Iterator[Round]:
@@ -155,14 +126,12 @@ class Cluster(Verbs[Verdict]):
         Raises SandboxError for a cluster that is not whole to begin with, or when a round fails;
         what it broke is mended in any case.
         """
-        checks.check_failover(rounds, timeout_s)
-        way = words.way_of(how)
-        return failover.rounds(self._client, way, rounds, timeout_s=timeout_s)
+        return self._rounds(rounds, how, timeout_s)
 
     def events(self, *, follow: bool = False, tail: int | None = None) -> Iterator[Event]:
         """What happened, oldest first: the last `tail` events, or all; with `follow` also new ones."""
         checks.check_reading((), tail)
-        return map(event_from_wire, self._client.events(follow=follow, tail=tail))
+        return map(event_from_wire, self._control.events(follow=follow, tail=tail))
 
     def logs(
         self, *select: str, follow: bool = False, tail: int | None = None
@@ -172,7 +141,7 @@ class Cluster(Verbs[Verdict]):
         The last `tail` lines, or all that the files hold; with `follow` also new ones.
         """
         checks.check_reading(select, tail)
-        for frame in self._client.logs(select, follow=follow, tail=tail):
+        for frame in self._control.logs(select, follow=follow, tail=tail):
             yield from words.lines_of(frame)
 
     def ctl(self, *args: str, timeout_s: float = 30.0) -> str:
@@ -181,7 +150,7 @@ class Cluster(Verbs[Verdict]):
         Raises SandboxError with what it complained about when it fails or is not there.
         """
         checks.check_ctl(args, timeout_s)
-        return run_etcdctl(self._plan, args, timeout_s, self._client)
+        return run_etcdctl(self._plan, args, timeout_s, self._control)
 
     def snapshot(
         self,
@@ -198,15 +167,13 @@ class Cluster(Verbs[Verdict]):
         there already (unless `overwrite`) or cannot be.
         """
         chosen = () if on is None else (on,)
-        return save(self._client, Path(path), on=chosen, overwrite=overwrite, timeout_s=timeout_s)
+        return save(self._control, Path(path), on=chosen, overwrite=overwrite, timeout_s=timeout_s)
 
-    @property
-    def _client(self) -> ControlClient:
-        return ControlClient(self._paths, self._wishes.user)
+    def _act(self, verb: Verb, select: Iterable[str], **how: Any) -> Verdict:
+        return words.settled(self._control.ask(order(verb, select, **how)), how["timeout_s"])
 
-    def _act(
-        self, verb: Verb, select: Iterable[str], *, versus: str | Iterable[str] = (), **how: Any
-    ) -> Verdict:
-        checks.check_order(verb.identifier, select, how)
-        answer = self._client.act(verb, select, versus=words.one_or_more(versus), **how)
-        return words.settled(answer, how["timeout_s"])
+    def _upgrade(self, select: Iterable[str], to: str, **how: Any) -> Verdict:
+        checks.check_order("upgrade", select, how)
+        binary = etcd_meant(to, self._control.plan(), working_directory())
+        with closing(self._control.upgrade(select, as_json(binary), **how)) as news:
+            return words.settled(list(news)[-1]["verdict"], how["timeout_s"])

@@ -10,6 +10,7 @@ import msgspec
 from etcd_sandbox.api import words
 from etcd_sandbox.api.lifetime import Life, Wishes
 from etcd_sandbox.control.answers import not_running
+from etcd_sandbox.control.client import ControlClient
 from etcd_sandbox.errors import InputError, NotRunning
 from etcd_sandbox.host.clusterlock import is_running
 from etcd_sandbox.host.etcdctl import program_variables
@@ -127,6 +128,10 @@ class ClusterFacts:
                 "the cluster is not up", hint=f"use it within 'with {kind}() as cluster:'"
             )
         return paths
+
+    @property
+    def _control(self) -> ControlClient:
+        return ControlClient(self._paths, self._wishes.user)
 
     @property
     def _plan(self) -> ClusterSpec:

@@ -3,24 +3,41 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from etcd_sandbox import verbs
-from etcd_sandbox.api import checks
+from etcd_sandbox.api import checks, failover, words
 from etcd_sandbox.api.facts import ClusterFacts
+from etcd_sandbox.api.failover import Round
+from etcd_sandbox.control import requests
+from etcd_sandbox.control.requests import Request
 from etcd_sandbox.verbs import Verb
 
 Done = TypeVar("Done", covariant=True)
+
+
+def order(
+    verb: Verb, select: Iterable[str], *, versus: str | Iterable[str] = (), **how: Any
+) -> Request:
+    """What the supervisor is asked. Raises InputError for arguments that cannot be meant."""
+    checks.check_order(verb.identifier, select, how)
+    return requests.act(verb, select, versus=words.one_or_more(versus), **how)
 
 
 class Verbs(ClusterFacts, Generic[Done]):
     """What can be done to the members. `Done` is a Verdict, or what gives one when it is awaited."""
 
     @abstractmethod
-    def _act(
-        self, verb: Verb, select: Iterable[str], *, versus: str | Iterable[str] = (), **how: Any
-    ) -> Done: ...
+    def _act(self, verb: Verb, select: Iterable[str], **how: Any) -> Done: ...
+
+    @abstractmethod
+    def _upgrade(self, select: Iterable[str], to: str, **how: Any) -> Done: ...
+
+    def _rounds(self, rounds: int, how: str, timeout_s: float) -> Iterator[Round]:
+        checks.check_failover(rounds, timeout_s)
+        return failover.rounds(self._control, words.way_of(how), rounds, timeout_s=timeout_s)
 
     def start(
         self, *select: str, seed: int | None = None, wait: bool = True, timeout_s: float = 30.0
@@ -173,3 +190,25 @@ class Verbs(ClusterFacts, Generic[Done]):
     ) -> Done:
         """Put new members in the place of these, dead or alive: same name and URLs, new ID, no old data."""
         return self._act(verbs.REPLACE, select, seed=seed, wait=wait, timeout_s=timeout_s)
+
+    def upgrade(
+        self,
+        *select: str,
+        to: str | Path,
+        force: bool = False,
+        seed: int | None = None,
+        wait: bool = True,
+        timeout_s: float = 30.0,
+    ) -> Done:
+        """Give members another etcd, one at a time, the leader last; each waits until all others are healthy.
+
+        `to` is a version (`3.5`, `3.5.1`) or a path. `timeout_s` is what each member may take, and the
+        cluster version at the end. `Verdict.upgrade` has the figures of each member, and how etcd's
+        list of members differs from the plan afterwards (`unlike`). Raises
+        InputError for a step that etcd does not allow, and for changes of the members in the past
+        that the new etcd may not know of (unless `force`), SandboxError where a member does not come
+        up: it runs its old etcd again then. Interrupted or cancelled, it ends with the member that it is at.
+        """
+        return self._upgrade(
+            select, str(to), force=force, seed=seed, wait=wait, timeout_s=timeout_s
+        )

@@ -1,8 +1,9 @@
-"""What the clusters of the Python API have in common: answers as values, and facts of the plan. Pure."""
+"""What the clusters of the Python API have in common: answers as values, and facts of the plan."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from etcd_sandbox.api.checks import check_seconds
 from etcd_sandbox.control.wire import Frame, LinesFrame
 from etcd_sandbox.errors import InputError, TimedOut
 from etcd_sandbox.etcd.datadir import is_of_proxy
@@ -99,9 +101,20 @@ def members_told(spec: ClusterSpec) -> tuple[object, ...]:
     )
 
 
-def is_healthy(status: ClusterStatus) -> bool:
-    """Whether every member that was not removed answers, all follow one leader, and no alarm is up."""
-    return not _ailing(status)
+def health_within(timeout_s: float) -> Callable[[ClusterStatus], bool]:
+    """Whether every member that was not removed answers, all follow one leader, and no alarm is up.
+
+    Asked of one status after another; raises TimedOut for one that says no when the time is over.
+    """
+    check_seconds("timeout_s", timeout_s)
+    deadline = time.monotonic() + timeout_s
+
+    def is_healthy(status: ClusterStatus) -> bool:
+        if (ailing := _ailing(status)) and time.monotonic() > deadline:
+            raise not_healthy(status, timeout_s)
+        return not ailing
+
+    return is_healthy
 
 
 def not_healthy(status: ClusterStatus, timeout_s: float) -> TimedOut:

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from etcd_sandbox import AsyncCluster, Cluster, InputError, NotRunning, NotSettl
 from etcd_sandbox.api.arguments import ClusterArguments
 from etcd_sandbox.api.facts import ClusterFacts
 from etcd_sandbox.api.words import LogLine
+from etcd_sandbox.control.client import ControlClient
 from etcd_sandbox.control.wire import lines_header, skipped_frame
 from etcd_sandbox.inputs.caller import Caller
 from etcd_sandbox.inputs.options import Options
@@ -232,6 +234,72 @@ def test_a_verb_that_has_not_settled_in_time_is_an_error_that_has_the_verdict(
         cluster.kill("leader", timeout_s=1.5)
     assert isinstance(caught.value, TimedOut)
     assert caught.value.verdict.leader_before == "infra1"
+
+
+@pytest.mark.parametrize("settled", [True, False])
+def test_an_upgrade_asks_for_the_etcd_that_is_meant_and_gives_the_verdict_at_the_end(
+    cluster: Any, running: FakeSupervisor, monkeypatch: pytest.MonkeyPatch, settled: bool
+) -> None:
+    meant = EtcdBinary(path="/opt/newer", version="3.7.0", origin="tests")
+    for module in ("cluster", "async_cluster"):
+        monkeypatch.setattr(f"etcd_sandbox.api.{module}.etcd_meant", lambda *_: meant)
+    news: list[dict[str, object]] = [{"plan": []}, {"verdict": {**VERDICT, "settled": settled}}]
+    running.answers["/v1/upgrade"] = b"".join(json.dumps(each).encode() + b"\n" for each in news)
+    running.answers["/v1/plan"] = {}
+    with nullcontext() if settled else pytest.raises(NotSettled, match="within 7 s"):
+        verdict = cluster.upgrade("infra1", to=Path("/opt/newer"), force=True, timeout_s=7.0)
+        assert verdict.leader_after == "infra3"
+    assert running.asked[-1].body == {
+        "select": ["infra1"],
+        "to": msgspec.to_builtins(meant),
+        "force": True,
+        "seed": None,
+        "wait": True,
+        "timeout_s": 7.0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("use", "message"),
+    [
+        (lambda cluster: cluster.upgrade(5, to="3.6"), "upgrade takes text, not 5"),
+        (lambda cluster: cluster.kill(5), "kill takes text, not 5"),
+        (lambda cluster: cluster.failover(0), "rounds is a whole number from 1 on, not 0"),
+        (lambda cluster: cluster.failover(how="heal"), "'heal' is no way to lose a leader"),
+        (lambda cluster: cluster.ctl("get", 5), "ctl takes text, not 5"),
+        (lambda cluster: cluster.reset(timeout_s=-1), "timeout_s is a number of seconds"),
+        (lambda cluster: cluster.wait_healthy(-1), "timeout_s is a number of seconds"),
+    ],
+)
+def test_who_passes_the_wrong_thing_hears_of_it_before_anything_is_asked(
+    cluster: Any, running: FakeSupervisor, use: Callable[[Any], object], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        use(cluster)
+    assert running.asked == []
+
+
+def test_a_failover_asks_as_the_clusters_user(
+    running: FakeSupervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def rounds(client: ControlClient, *_: object, **how: object) -> Iterator[str | None]:
+        yield client.user
+
+    async def awaited() -> list[Any]:
+        return [each async for each in AsyncCluster.attach("mine", user="root:x").failover()]
+
+    monkeypatch.setattr("etcd_sandbox.api.failover.rounds", rounds)
+    blocking: list[Any] = list(Cluster.attach("mine", user="root:x").failover())
+    assert blocking == asyncio.run(awaited()) == ["root:x"]
+
+
+def test_what_is_awaited_in_a_thread_is_called_as_its_own() -> None:
+    for name in ("down", "reset", "ctl", "snapshot"):
+        method = getattr(AsyncCluster, name)
+        assert inspect.iscoroutinefunction(method)
+        assert method.__qualname__ == f"AsyncCluster.{name}"
+        assert method.__doc__ == getattr(Cluster, name).__doc__
+        assert inspect.signature(method) == inspect.signature(getattr(Cluster, name))
 
 
 def test_leaving_the_block_of_a_cluster_that_is_not_ours_lets_it_run(

@@ -58,12 +58,13 @@ def __getattr__(name: str) -> click.Command:
 def _option(option: Option) -> Callable[[Any], Any]:
     if option.type is Type.SWITCH:
         return click.option(*option.flags, option.parameter, is_flag=True, help=option.help)
+    # For click, a default of None would be one, and the option need not be given.
+    default = {"required": True} if option.default is None else {"default": option.default}
     return click.option(
         *option.flags,
         option.parameter,
         type=_TYPES[option.type],
-        required=option.default is None,
-        default=option.default,
+        **default,
         show_default=option.show_default,
         metavar=option.metavar,
         help=option.help,

@@ -13,6 +13,7 @@ from etcd_sandbox.cli import diagnostics
 from etcd_sandbox.cli.ctl import assignments, detected
 from etcd_sandbox.etcd import release
 from etcd_sandbox.host.etcdctl import unshadowed
+from etcd_sandbox.verbs import VERBS, Option, Verb
 
 from tests.unit.cli.conftest import Ran
 from tests.unit.conftest import FakeSupervisor, member, plan_answer, status_answer
@@ -162,6 +163,24 @@ def test_sides_and_delays_that_mean_nothing_are_refused(
     ran = cli(*typed.split())
     assert ran.code == 2
     assert what in ran.err
+
+
+@pytest.mark.parametrize(
+    ("verb", "option"),
+    [
+        (verb, option)
+        for verb in VERBS.values()
+        for option in verb.options
+        if option.default is None
+    ],
+    ids=lambda each: str(getattr(each, "parameter", each)),
+)
+def test_an_option_that_must_be_given_is_missed(
+    verb: Verb, option: Option, cli: Callable[..., Ran]
+) -> None:
+    ran = cli(verb.name, "infra1")
+    assert ran.code == 2
+    assert f"missing option '{option.flags[0]}'" in ran.err
 
 
 @pytest.mark.parametrize(

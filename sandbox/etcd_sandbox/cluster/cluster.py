@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from etcd_sandbox.cluster import ordering, record
-from etcd_sandbox.cluster.faults.fault import Ground
-from etcd_sandbox.cluster.faults.registry import Faults
 from etcd_sandbox.cluster.lastwords import LastWords
 from etcd_sandbox.cluster.members import Members
 from etcd_sandbox.cluster.peerlinks import make_links
@@ -86,8 +84,7 @@ class Cluster:
         )
         self.last_words = LastWords(spec, self.supervisor)
         self._links = make_links(spec.processes, self.supervisor.environment, ledger, guard)
-        faults = Faults(Ground(self.supervisor, bus, self._links))
-        self.members = Members(self.supervisor, faults, bus, connect)
+        self.members = Members(self.supervisor, self._links, bus, connect)
         self.introduction = way_of(spec)(spec, self.supervisor, bus)
         for unfinished in spec.unfinished:
             self.members.retire(unfinished.process)

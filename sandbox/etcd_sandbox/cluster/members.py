@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct
 
+from etcd_sandbox.cluster.faults.fault import Ground
+from etcd_sandbox.cluster.faults.registry import Faults
 from etcd_sandbox.cluster.quorum import ANSWER_DEADLINE_S, role_of
 from etcd_sandbox.cluster.raft import RaftWatch
 from etcd_sandbox.cluster.roster import Roster
@@ -21,10 +23,10 @@ from etcd_sandbox.model.spec import MemberSpec
 from etcd_sandbox.model.state import ProcessState, Role
 
 if TYPE_CHECKING:
-    from etcd_sandbox.cluster.faults.registry import Faults
     from etcd_sandbox.cluster.questions import Questions
     from etcd_sandbox.etcd.answers import StatusAnswer
     from etcd_sandbox.etcd.gateway import Gateway
+    from etcd_sandbox.links.keeper import Links
     from etcd_sandbox.model.fault import Pair, Rule
     from etcd_sandbox.supervise.bus import Bus
     from etcd_sandbox.supervise.supervisor import Supervised, Supervisor
@@ -79,21 +81,22 @@ class Observation(Struct, frozen=True, kw_only=True):
 
 
 class Members(Roster):
-    (
-        """Everyone's place, process and answers, by process name.
+    """Everyone's place, process and answers, by process name; and the faults that they have.
 
-    `connect` makes the gateway when a member is asked for the first time: no member waits for its
+    `links` are the peer links in front of the members, None where there are none. `connect` makes the gateway when a member is asked for the first time: no member waits for its
     modules to be executed. `opened` is set when they may be asked; `changing` is locked while a
     member is added, replaced or removed.
     """
-        ""
-    )
 
     def __init__(
-        self, supervisor: Supervisor, faults: Faults, bus: Bus, connect: Callable[[], Gateway]
+        self,
+        supervisor: Supervisor,
+        links: Links | None,
+        bus: Bus,
+        connect: Callable[[], Gateway],
     ) -> None:
         super().__init__(process.spec for process in supervisor.processes.values())
-        self.faults = faults
+        self.faults = Faults(Ground(supervisor, self, bus, links))
         self.raft = RaftWatch(self, bus)
         self._supervisor = supervisor
         self._connect = connect

@@ -321,6 +321,13 @@ class ClusterSpec(Struct, frozen=True, kw_only=True):
     user: str = ""
 
     @property
+    def way(self) -> Bootstrap:
+        """The way that its members go by our doing: a Procfile's own commands may go another by themselves."""
+        if self.discovery is not None:
+            return Bootstrap.DISCOVERY
+        return Bootstrap.STATIC if self.dns is None else Bootstrap.DNS
+
+    @property
     def members(self) -> tuple[MemberProcess, ...]:
         """The processes that are etcd servers, in the order of the input."""
         return tuple(members_of(self.processes))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from etcd_sandbox.model.fault import Pair, Rule
 
 if TYPE_CHECKING:
+    from etcd_sandbox.cluster.roster import Roster
     from etcd_sandbox.links.keeper import Links
     from etcd_sandbox.model.order import Order
     from etcd_sandbox.model.spec import ProcessSpec
@@ -19,6 +20,7 @@ class Ground(NamedTuple):
     """What a fault may reach of the cluster that it breaks."""
 
     supervisor: Supervisor
+    roster: Roster
     bus: Bus
     links: Links | None
 
@@ -39,6 +41,7 @@ class Fault:
 
     def __init__(self, ground: Ground) -> None:
         self._supervisor = ground.supervisor
+        self._roster = ground.roster
         self._bus = ground.bus
         self._links = ground.links
 

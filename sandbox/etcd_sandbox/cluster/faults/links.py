@@ -15,7 +15,7 @@ from etcd_sandbox.links.keeper import Links
 from etcd_sandbox.model.event import Kind
 from etcd_sandbox.model.fault import LinkFault, Pair, Rule, rules_of
 from etcd_sandbox.model.order import Order
-from etcd_sandbox.model.spec import ProcessSpec, as_member
+from etcd_sandbox.model.spec import ProcessSpec
 from etcd_sandbox.model.state import ProcessState
 from etcd_sandbox.plan.linked import MENDS, OTHER_MEND
 from etcd_sandbox.verbs import Targets, Verb
@@ -117,7 +117,7 @@ class LinkFaults(Fault):
 
     def _links_of(self, members: set[str]) -> Links:
         for process in sorted(members):
-            member = as_member(self._supervisor.processes[process].spec).member
+            member = self._roster.member(process)
             if member.link is None:
                 raise SandboxError(
                     f"there is no link in front of {member.name}: {member.no_link}",
@@ -128,7 +128,7 @@ class LinkFaults(Fault):
         return self._links
 
     def _pids(self) -> dict[str, int]:
-        pids = ((name, self._supervisor.processes[name].life.pid) for name in self._everyone)
+        pids = ((name, self._supervisor.processes[name].life.pid) for name in self._roster.names)
         return {name: pid for name, pid in pids if pid is not None}
 
     def _publish(self, kind: Kind, fault: LinkFault) -> None:
@@ -136,8 +136,8 @@ class LinkFaults(Fault):
 
     def _fields(self, fault: LinkFault) -> dict[str, object]:
         fields: dict[str, object] = {
-            "members": [self._supervisor.processes[name].spec.own_name for name in fault.side],
-            "versus": [self._supervisor.processes[name].spec.own_name for name in fault.other],
+            "members": [self._roster.title(name) for name in fault.side],
+            "versus": [self._roster.title(name) for name in fault.other],
         }
         if fault.delay_s is not None:
             fields |= {"delay_s": fault.delay_s, "jitter_s": fault.jitter_s}
@@ -149,7 +149,7 @@ class LinkFaults(Fault):
                 "nobody is on the other side: these are all members",
                 hint=f"etcd-sandbox {verb} infra1 cuts one member off from the others",
             )
-        both = [self._name(name) for name in side if name in other]
+        both = [self._roster.title(name) for name in side if name in other]
         if both and verb.targets is not Targets.LINKS:
             raise InputError(
                 f"{', '.join(both)} cannot be on both sides",
@@ -168,22 +168,22 @@ class LinkFaults(Fault):
         }
         if removed and removed == set(names):
             raise InputError(
-                f"{', '.join(map(self._name, names))} was removed from the cluster",
+                f"{', '.join(map(self._roster.title, names))} was removed from the cluster",
                 hint="etcd-sandbox replace brings a new member of that name",
             )
         names = [name for name in names if name not in removed]
-        others = [name for name in names if name not in self._everyone]
+        others = [name for name in names if name not in self._roster]
         if others and "all" not in words:
             raise InputError(
                 f"{others[0]} is no member of the cluster, so no peer link leads to it",
-                hint=f"members: {', '.join(map(self._name, self._everyone))}",
+                hint=f"members: {', '.join(map(self._roster.title, self._roster.names))}",
             )
-        return tuple(name for name in names if name in self._everyone)
+        return tuple(name for name in names if name in self._roster)
 
     def _other_side(self, verb: Verb, names: Sequence[str]) -> tuple[str, ...]:
         processes = self._supervisor.processes
         everyone = tuple(
-            name for name in self._everyone if processes[name].state is not ProcessState.REMOVED
+            name for name in self._roster.names if processes[name].state is not ProcessState.REMOVED
         )
         # All links of the selected are slow; a partition leaves those within a side alone.
         return (
@@ -191,14 +191,6 @@ class LinkFaults(Fault):
             if verb.targets is Targets.LINKS
             else tuple(n for n in everyone if n not in names)
         )
-
-    def _name(self, process: str) -> str:
-        return self._supervisor.processes[process].spec.own_name
-
-    @property
-    def _everyone(self) -> list[str]:
-        """The members, by process name."""
-        return [name for name, own in self._supervisor.processes.items() if own.spec.member]
 
 
 def _replaces(fault: LinkFault, known: LinkFault) -> bool:

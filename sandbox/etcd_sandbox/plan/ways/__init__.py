@@ -29,11 +29,7 @@ def planned(request: Request) -> Static:
 
 def way_of(spec: ClusterSpec) -> Static:
     """The way of a plan. A Procfile's own commands go theirs, and need nothing of us."""
-    if spec.discovery is not None:
-        return _way(Bootstrap.DISCOVERY).recorded(spec)
-    if spec.dns is not None:
-        return _way(Bootstrap.DNS).recorded(spec)
-    return Static.recorded(spec)
+    return _way(spec.way).recorded(spec)
 
 
 def bootstrap_of(flags: MemberFlags) -> Bootstrap:

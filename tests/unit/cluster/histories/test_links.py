@@ -10,6 +10,7 @@ from etcd_sandbox.errors import InputError
 from etcd_sandbox.model.event import Kind
 from etcd_sandbox.model.service import How
 from etcd_sandbox.model.verdict import sentence
+from msgspec.structs import replace
 
 from tests.fakes.sandbox import Sandbox, play
 
@@ -130,6 +131,18 @@ def test_what_cannot_be_meant_is_refused_and_nothing_is_done(
             await sandbox.do(order, *select, versus=versus)
         assert sandbox.told(Kind.FAULT_APPLIED) == []
         assert sandbox.machine.rules == {}
+
+    play(tmp_path, history)
+
+
+def test_the_other_side_is_told_in_the_order_of_status_also_after_an_edit(tmp_path: Path) -> None:
+    async def history(sandbox: Sandbox) -> None:
+        spec = sandbox.cluster.spec
+        swapped = replace(spec, processes=tuple(reversed(spec.processes)))
+        await sandbox.cluster.operations.apply(swapped, dry_run=False)
+        verdict = await sandbox.do("partition", "infra2")
+        shown = [member.name for member in (await sandbox.status()).members]
+        assert list(verdict.versus) == [name for name in shown if name != "infra2"]
 
     play(tmp_path, history)
 

@@ -150,10 +150,10 @@ class Guide:
         if step is None or now is None or now.done:
             return []
         said = self._odd(step, now, status)
-        if now.astray and now.is_back(status):
+        # What went another way and is undone already is told first, and found whole by the next look.
+        if now.astray and not said and now.is_back(status):
             now.astray = False
-            if not said:
-                said.append(Said(tone=Tone.MENDED, text="the cluster is whole again"))
+            said.append(Said(tone=Tone.MENDED, text="the cluster is whole again"))
         if step.only_looked_at:
             now.done = now.looked_at
             return said
@@ -177,8 +177,9 @@ class Guide:
         ]
         now.seen += len(news)
         now.uncalled.update(*(each.who for each in other if each.what is What.ADDED))
-        # A cluster that came up in another way is whole, and yet not the one that is wanted.
-        now.astray = now.astray or any(each.what is not What.BROUGHT_UP for each in other)
+        # A cluster that came up in another way, or of another version, is whole, and yet not the one that is wanted.
+        whole = (What.BROUGHT_UP, What.UPGRADED)
+        now.astray = now.astray or any(each.what not in whole for each in other)
         by_remedy: dict[str, list[Incident]] = {}
         for each in other:
             by_remedy.setdefault(_HARM[each.what], []).append(each)

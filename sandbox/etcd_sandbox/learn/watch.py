@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -101,6 +103,8 @@ class Watch:
         self._client = client or AsyncControlClient(paths)
         self._asking = Asking(self._client)
         self._came = asyncio.Event()
+        self._news: deque[Callable[[], None]] = deque()
+        """What the listener heard and the guide was not told yet, the oldest first."""
         self._task: asyncio.Task[None] | None = None
         self.present = True
 
@@ -120,13 +124,18 @@ class Watch:
         past = [int(event["seq"]) async for event in self._client.events(follow=False, tail=1)]
         deadline = time.monotonic() + LOOK_EVERY_S * 4
         pid, last = status.supervisor.pid, past[-1] if past else 0
+        self._tell()
         while not self.guide.has_taken(pid, last) and time.monotonic() < deadline:
-            await self._news(_AGAIN_S)
+            await self._more(_AGAIN_S)
+            self._tell()
         self.guide.meet(pid, status.bootstrap, time.time())
         self.guide.begin(status)
 
     async def look(self) -> list[Said]:
         """Look now; what the guide has to say. `present` says whether the cluster answered."""
+        # What the guide is told is never newer than the status: an event that comes while the
+        # members answer waits for the next look, or a cluster from before a kill counts as whole after the kill.
+        self._tell()
         try:
             status = await self._status()
         except SandboxError:
@@ -139,9 +148,14 @@ class Watch:
         return self.guide.look(status, keys, known)
 
     async def rest(self) -> None:
-        await self._news(LOOK_EVERY_S)
+        await self._more(LOOK_EVERY_S)
 
-    async def _news(self, within_s: float) -> None:
+    def _tell(self) -> None:
+        """Tell the guide all that the listener heard so far."""
+        while self._news:
+            self._news.popleft()()
+
+    async def _more(self, within_s: float) -> None:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._came.wait(), within_s)
         self._came.clear()
@@ -155,7 +169,8 @@ class Watch:
         answer = await self._client.status()
         how = answer["bootstrap"]
         bootstrap = BootstrapStatus(way=Bootstrap(how["way"]), runtime=Runtime(how["runtime"]))
-        self.guide.meet(answer["supervisor"]["pid"], bootstrap, time.time())
+        met = partial(self.guide.meet, answer["supervisor"]["pid"], bootstrap, time.time())
+        self._news.append(met)
 
     async def _listen(self) -> None:
         while True:
@@ -164,7 +179,8 @@ class Watch:
                 async with aclosing(self._client.events(follow=True, tail=_EVENTS_HELD)) as events:
                     async for event in events:
                         if event["kind"] in _KINDS:
-                            self.guide.take_event(event_from_wire(event))
+                            told = partial(self.guide.take_event, event_from_wire(event))
+                            self._news.append(told)
                         self._came.set()
             await asyncio.sleep(_AGAIN_S)
 

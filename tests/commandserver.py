@@ -225,7 +225,6 @@ def _import_what_commands_use() -> None:
     import etcd_sandbox.cli.waiting
     import etcd_sandbox.control.client
     import etcd_sandbox.host.etcdctl
-    import etcd_sandbox.host.leftovers
     import etcd_sandbox.host.start
     import etcd_sandbox.inputs.olddata
     import etcd_sandbox.inputs.plan

@@ -31,8 +31,7 @@ from etcd_sandbox.cluster.cluster import Cluster
 from etcd_sandbox.cluster.ways import way_of
 from etcd_sandbox.control.wire import error_to_wire, keep_freed_memory
 from etcd_sandbox.errors import SandboxError
-from etcd_sandbox.host.clusterlock import take_lock
-from etcd_sandbox.host.ground import LOOKED_AT_EVERY_S, Ground
+from etcd_sandbox.host.clusterlock import LOOKED_AT_EVERY_S, Ground, take_lock
 from etcd_sandbox.host.obstacle import obstacle
 from etcd_sandbox.host.planfile import record_plan, recorded_plan
 from etcd_sandbox.model.access import USER_VARIABLE, Credentials

@@ -212,8 +212,7 @@ def _marked(node: pytest.Item | pytest.Collector) -> dict[str, Any]:
 def _made(factory: EtcdClusterFactory, wishes: dict[str, Any]) -> Cluster:
     """The cluster of a fixture; what is wrong with it is told without the fixture's own lines."""
     from etcd_sandbox.api.arguments import ClusterArguments
-    from etcd_sandbox.errors import SandboxError
-    from etcd_sandbox.model.suggest import did_you_mean
+    from etcd_sandbox.errors import SandboxError, did_you_mean
 
     known = ClusterArguments.__annotations__
     if (unknown := next((name for name in wishes if name not in known), None)) is not None:

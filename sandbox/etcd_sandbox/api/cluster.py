@@ -20,7 +20,7 @@ from etcd_sandbox.control.client import ControlClient
 from etcd_sandbox.errors import TimedOut
 from etcd_sandbox.host.etcdctl import run_etcdctl
 from etcd_sandbox.host.start import stop, too_late
-from etcd_sandbox.inputs.upgradeto import as_json, etcd_meant
+from etcd_sandbox.inputs.plan import as_json, etcd_meant
 from etcd_sandbox.model.event import Event, event_from_wire
 from etcd_sandbox.model.state import ClusterStatus
 from etcd_sandbox.model.verdict import Verdict

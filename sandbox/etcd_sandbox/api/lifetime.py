@@ -17,9 +17,15 @@ from etcd_sandbox.control.client import ControlClient
 from etcd_sandbox.errors import InputError, SandboxError
 from etcd_sandbox.host.clusterlock import is_running, purge
 from etcd_sandbox.host.launch import Launched, launch, left_behind, sweep
-from etcd_sandbox.host.leftovers import clear_abandoned, clear_leftovers, passing_cluster
 from etcd_sandbox.host.planfile import recorded_plan
-from etcd_sandbox.host.start import KILLED_WITHIN_S, stop, stop_at_once
+from etcd_sandbox.host.start import (
+    KILLED_WITHIN_S,
+    clear_abandoned,
+    clear_leftovers,
+    passing_cluster,
+    stop,
+    stop_at_once,
+)
 from etcd_sandbox.inputs.caller import Caller, Planned
 from etcd_sandbox.inputs.olddata import refuse_foreign_data
 from etcd_sandbox.inputs.options import DECLARED, DEFAULT_MEMBERS, Options, check_together

@@ -12,7 +12,7 @@ from etcd_sandbox.cli.settings import settings
 from etcd_sandbox.control.answers import not_ours, not_running
 from etcd_sandbox.control.client import ControlClient
 from etcd_sandbox.errors import InputError, NotRunning, SandboxError
-from etcd_sandbox.host.clusterlock import is_running
+from etcd_sandbox.host.clusterlock import end_holders, is_running, mute
 from etcd_sandbox.paths import ClusterPaths, cluster_paths, is_there, known_clusters
 
 DEFAULT = "default"
@@ -46,20 +46,18 @@ def running() -> ControlClient:
 
 def end_silent() -> ClusterPaths:
     """End the cluster that is meant, though its supervisor does not answer; and what that ran."""
-    from etcd_sandbox.host import mute
-
     name = named()
     paths = cluster_paths(name) if name else _only_one()
-    mute.end(paths)
+    end_holders(paths)
     clear_leftovers(paths)
     return paths
 
 
 def clear_leftovers(paths: ClusterPaths) -> None:
     """End what a dead supervisor of this cluster left running, and say so in one line."""
-    from etcd_sandbox.host import leftovers
+    from etcd_sandbox.host import start
 
-    if line := leftovers.clear_leftovers(paths):
+    if line := start.clear_leftovers(paths):
         note(line)
 
 
@@ -100,9 +98,7 @@ def _listens_soon(paths: ClusterPaths) -> bool:
         if not is_running(paths):
             return False
         if time.monotonic() > deadline:
-            from etcd_sandbox.host import mute
-
-            raise mute.silent(paths)
+            raise mute(paths)
         time.sleep(0.02)
     return True
 

@@ -153,7 +153,7 @@ def from_click(error: click.ClickException) -> SandboxError:
 
     if not isinstance(error, click.UsageError):
         return SandboxError(_lowered(error.format_message()))
-    from etcd_sandbox.model.suggest import nearest
+    from etcd_sandbox.errors import nearest
 
     path = error.ctx.command_path if error.ctx is not None else "etcd-sandbox"
     if isinstance(error, click.NoSuchOption):

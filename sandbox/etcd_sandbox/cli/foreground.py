@@ -35,7 +35,7 @@ from etcd_sandbox.errors import (
     SandboxError,
     TimedOut,
 )
-from etcd_sandbox.host.ground import Ground
+from etcd_sandbox.host.clusterlock import Ground
 from etcd_sandbox.host.launch import Launched, launch, sweep, wait_until_gone
 from etcd_sandbox.inputs.caller import Caller, Planned
 from etcd_sandbox.model.event import Kind

@@ -11,14 +11,13 @@ from collections.abc import Awaitable
 
 from etcd_sandbox.cli import output
 from etcd_sandbox.cli.output import FAINT, GOOD, ODD, STRONG, Painted, cells, text_width, wrapped
-from etcd_sandbox.errors import EXIT_DONE
+from etcd_sandbox.errors import EXIT_DONE, nearest
 from etcd_sandbox.learn.course import Course, Words
 from etcd_sandbox.learn.guide import Guide, Said, Tone
 from etcd_sandbox.learn.lesson import NAME_VARIABLE, Lesson, Step
 from etcd_sandbox.learn.progress import Place
 from etcd_sandbox.learn.shell import exported
 from etcd_sandbox.learn.stage import Stage
-from etcd_sandbox.model.suggest import nearest
 
 WORDS = {
     "hint": "what to do, and what it looks like",

@@ -113,7 +113,7 @@ def load(name: str) -> click.Command:
 
 
 def _no_such_command(word: str) -> InputError:
-    from etcd_sandbox.model.suggest import nearest
+    from etcd_sandbox.errors import nearest
 
     near = nearest(word, COMMANDS)
     hint = f"did you mean '{near}'?" if near else "etcd-sandbox --help lists the commands"

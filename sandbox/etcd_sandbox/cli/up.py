@@ -202,7 +202,7 @@ def run(timeout_s: float, command: tuple[str, ...], **given: Any) -> int:
     with --bootstrap dns, ETCD_SANDBOX_DNS (the address of the DNS server) and
     ETCD_SANDBOX_DNS_DOMAIN. The cluster's etcdctl is last on its PATH. Its exit code is ours.
     """
-    from etcd_sandbox.host.leftovers import clear_abandoned, passing_cluster
+    from etcd_sandbox.host.start import clear_abandoned, passing_cluster
     from etcd_sandbox.inputs.olddata import refuse_foreign_data
     from etcd_sandbox.inputs.options import DEFAULT_MEMBERS
     from etcd_sandbox.inputs.plan import plan_up

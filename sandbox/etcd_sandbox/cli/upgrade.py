@@ -64,7 +64,7 @@ def upgrade(
     from etcd_sandbox.cli.choice import running
     from etcd_sandbox.control import requests
     from etcd_sandbox.etcd.version import risk_note
-    from etcd_sandbox.inputs.upgradeto import as_json, etcd_meant
+    from etcd_sandbox.inputs.plan import as_json, etcd_meant
     from etcd_sandbox.model.upgrade import MemberUpgrade, UpgradePlan
     from etcd_sandbox.model.verdict import Verdict
 

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from etcd_sandbox.cluster.evidence import Evidence, highest_term
 from etcd_sandbox.cluster.gaps import leaderless_s, leaderless_spans, service_of
-from etcd_sandbox.cluster.settling import Judgement, Voter, judge
+from etcd_sandbox.cluster.settling import Evidence, Judgement, Voter, highest_term, judge
 from etcd_sandbox.model.service import LATE_S, LostWrites, Service
 from etcd_sandbox.model.state import Quorum
 from etcd_sandbox.model.verdict import Claim, Verdict

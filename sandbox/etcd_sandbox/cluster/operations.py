@@ -8,9 +8,9 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from typing import TYPE_CHECKING
 
+from msgspec import to_builtins
 from msgspec.structs import replace
 
-from etcd_sandbox.cluster import following
 from etcd_sandbox.cluster.availability import Availability
 from etcd_sandbox.cluster.binaryswap import BinarySwap
 from etcd_sandbox.cluster.healthcheck import HealthCheck
@@ -28,13 +28,14 @@ from etcd_sandbox.model.order import Order
 from etcd_sandbox.model.selector import needs_roles
 from etcd_sandbox.model.service import Bucket
 from etcd_sandbox.model.spec import ClusterSpec, ProcessSpec
-from etcd_sandbox.model.state import ClusterStatus, Detail
+from etcd_sandbox.model.state import ClusterStatus, Detail, ProcessState
 from etcd_sandbox.model.upgrade import UpgradeOrder, UpgradePlan
 from etcd_sandbox.model.verdict import Verdict
-from etcd_sandbox.plan.changes import compare
+from etcd_sandbox.plan.changes import Changes, compare
 
 if TYPE_CHECKING:
     from etcd_sandbox.cluster.cluster import Cluster
+
 
 MOVED_WITHIN_S = 30.0
 """What members may take that get another peer URL, all together."""
@@ -174,25 +175,62 @@ class Operations:
 
         Raises SandboxError for what a running cluster does not take, unless it is a dry run.
         """
-        cluster = self._cluster
-        changes = compare(cluster.spec, wanted, await self._listing.peer_urls())
-        refusal = following.refusal_of(wanted, changes)
+        changes = compare(self._cluster.spec, wanted, await self._listing.peer_urls())
+        refusal = _refusal_of(wanted, changes)
         if not dry_run:
             if refusal is not None:
                 raise refusal
-            if moved := following.moved(wanted, changes):
-                self._check_not_upgrading()
-                await self._membership.move(moved, time.monotonic() + MOVED_WITHIN_S)
-            await following.drop_what_went(changes, cluster.supervisor, self._members)
-            cluster.spec = wanted
-            await following.take_in_the_rest(
-                wanted, changes, cluster.supervisor, self._members, cluster.verbs
-            )
-            cluster.adopt(wanted)
-        return following.told(changes, refusal)
+            await self._follow(wanted, changes)
+        return _told(changes, refusal)
+
+    async def _follow(self, wanted: ClusterSpec, changes: Changes) -> None:
+        """Move, stop, restart and start the processes that changed, went and came, and no other."""
+        cluster, processes = self._cluster, self._cluster.supervisor.processes
+        names = {each.process for each in changes.moved}
+        if moved := [process for process in wanted.members if process.name in names]:
+            self._check_not_upgrading()
+            await self._membership.move(moved, time.monotonic() + MOVED_WITHIN_S)
+        for name in changes.went:
+            await processes[name].stop()
+            cluster.supervisor.remove(name)
+            self._members.drop(name)
+        cluster.spec = wanted
+        specs = {spec.name: spec for spec in wanted.processes}
+        for spec in (specs[name] for name in (*changes.changed, *changes.came)):
+            old = processes.get(spec.name)
+            runs = old is None or old.state.alive or old.state is ProcessState.BACKOFF
+            if old is not None:
+                await old.stop()
+                old.adopt(spec)
+            else:
+                cluster.supervisor.add(spec)
+            self._members.add(spec)
+            if runs:
+                await cluster.verbs.start([processes[spec.name]])
+        cluster.supervisor.arrange(process.name for process in wanted.processes)
+        cluster.adopt(wanted)
 
 
 def _answered(work: asyncio.Future[Verdict]) -> None:
     """Whoever asked was told of the error, if it is still there."""
     if not work.cancelled() and (error := work.exception()) is not None:
         _log.info("%s", error)
+
+
+def _refusal_of(wanted: ClusterSpec, changes: Changes) -> SandboxError | None:
+    """Why a running cluster does not take the changes; None when it does."""
+    if not changes.refused:
+        return None
+    return SandboxError(
+        f"the {changes.refused} of a running cluster cannot be changed by its file",
+        wanted.source.path,
+        "etcd-sandbox down, then etcd-sandbox up --fresh starts a new cluster as the file says",
+    )
+
+
+def _told(changes: Changes, refusal: SandboxError | None) -> dict[str, object]:
+    """What changed, came and went, by process name, and the same in one line."""
+    line = changes.one_line()
+    if refusal is not None:
+        line = f"{line} ({changes.refused} changed: {refusal.hint})".lstrip()
+    return {**to_builtins(changes), "line": line}

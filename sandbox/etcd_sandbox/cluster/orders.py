@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from etcd_sandbox.cluster.evidence import LEAST_S, MOST_S
 from etcd_sandbox.cluster.faults.registry import LIVE
 from etcd_sandbox.cluster.measure import Measure
 from etcd_sandbox.cluster.memberlist import Report
+from etcd_sandbox.cluster.settling import LEAST_S, MOST_S
 from etcd_sandbox.cluster.verbs import target_of
 from etcd_sandbox.errors import InputError, SandboxError
 from etcd_sandbox.model.order import Order

@@ -20,11 +20,10 @@ from etcd_sandbox.config.profileshape import (
     check_profile,
 )
 from etcd_sandbox.config.tomlplace import Key, place_in, spell
-from etcd_sandbox.errors import InputError
+from etcd_sandbox.errors import InputError, did_you_mean
 from etcd_sandbox.model.bootstrap import Bootstrap
 from etcd_sandbox.model.selector import composed
 from etcd_sandbox.model.spec import After, Restart, Runtime, Stdin
-from etcd_sandbox.model.suggest import did_you_mean
 
 __all__ = ["Profile", "builtin_profiles", "find_profile", "parse_profile"]
 

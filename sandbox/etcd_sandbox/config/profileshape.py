@@ -9,12 +9,11 @@ from msgspec import Struct, field
 
 from etcd_sandbox.config.profileflags import Flag, refusal_of
 from etcd_sandbox.config.tomlplace import place_in
-from etcd_sandbox.errors import InputError
+from etcd_sandbox.errors import InputError, did_you_mean
 from etcd_sandbox.model.access import Credentials
 from etcd_sandbox.model.bootstrap import DEFAULT_BOOTSTRAP, NEEDED_BY, Bootstrap
 from etcd_sandbox.model.selector import check_name, process_name
 from etcd_sandbox.model.spec import After, ContainerNetwork, Restart, Runtime, Stdin
-from etcd_sandbox.model.suggest import did_you_mean
 
 MEMBERS_LIMIT = 25
 DEFAULT_MEMBERS = 3

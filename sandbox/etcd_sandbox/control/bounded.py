@@ -1,15 +1,26 @@
-"""The control API within bounds: how much a request may bring, how long, and what is done when who asked is gone."""
+"""What stands before the control API: bounds to a request and what is done when who asked is gone; the user it names."""
 
 from __future__ import annotations
 
 import asyncio
+import binascii
 import contextlib
+from base64 import b64decode
+from typing import TYPE_CHECKING
 
 import msgspec
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from etcd_sandbox.control.requests import USER_HEADER
 from etcd_sandbox.control.wire import error_to_wire
 from etcd_sandbox.errors import SandboxError
+from etcd_sandbox.model.access import Credentials
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from etcd_sandbox.cluster.cluster import Cluster
+
 
 LARGEST_BODY_BYTES = 8 << 20
 """A plan of 300 processes, each with a large environment, has less than a tenth of that."""
@@ -144,3 +155,27 @@ async def _refuse(send: Send, refused: _Refused) -> None:
     ]
     await send({"type": "http.response.start", "status": refused.status, "headers": headers})
     await send({"type": "http.response.body", "body": content})
+
+
+_NAME = USER_HEADER.lower().encode()
+
+
+class UserHeader:
+    """Hands the header on to the cluster, and the request to the application.
+
+    A header that names nobody is passed over: whoever writes it has checked the user before.
+    """
+
+    def __init__(self, app: ASGIApp, cluster: Cluster) -> None:
+        self._app = app
+        self._cluster = cluster
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        for name, value in scope.get("headers", ()):
+            if name == _NAME:
+                try:
+                    user = Credentials.parse(b64decode(value, validate=True).decode())
+                    self._cluster.become(user)
+                except (SandboxError, binascii.Error, UnicodeDecodeError):
+                    pass
+        await self._app(scope, receive, send)

@@ -35,7 +35,7 @@ from etcd_sandbox.control.asked import (
     flag,
     number,
 )
-from etcd_sandbox.control.bounded import Bounded
+from etcd_sandbox.control.bounded import Bounded, UserHeader
 from etcd_sandbox.control.connections import (
     BACKLOG,
     TAKEN_AT_ONCE,
@@ -44,7 +44,6 @@ from etcd_sandbox.control.connections import (
     most_connections,
 )
 from etcd_sandbox.control.streams import Streams, frames
-from etcd_sandbox.control.userheader import UserHeader
 from etcd_sandbox.control.wire import error_to_wire, lost_frame
 from etcd_sandbox.errors import InputError, NotRunning, SandboxError, TimedOut
 from etcd_sandbox.model.order import Order, signal_number

@@ -8,9 +8,8 @@ from ipaddress import AddressValueError, IPv4Address
 
 from msgspec import Struct
 
-from etcd_sandbox.errors import InputError
+from etcd_sandbox.errors import InputError, nearest
 from etcd_sandbox.model.bootstrap import HostRecord, SrvRecord
-from etcd_sandbox.model.suggest import nearest
 
 _OF_DNSMASQ = """all-servers bind-dynamic bind-interfaces bogus-priv cache-size conf-dir domain domain-needed
     except-interface expand-hosts filterwin2k group interface keep-in-foreground listen-address

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
+from etcd_sandbox.errors import nearest
 from etcd_sandbox.etcd.flagtable import OLDEST, FlagFacts, flag_table, takes_value
 from etcd_sandbox.etcd.memberflags import MemberFlags, read_bool
 from etcd_sandbox.etcd.version import Version, parse
-from etcd_sandbox.model.suggest import nearest
 
 _LONGEST_ELECTION_MS = 50_000
 

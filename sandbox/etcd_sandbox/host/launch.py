@@ -17,8 +17,8 @@ from msgspec import Struct
 
 from etcd_sandbox.control.wire import error_from_wire
 from etcd_sandbox.errors import SandboxError, TimedOut
-from etcd_sandbox.host import mute, standby
-from etcd_sandbox.host.clusterlock import is_running, lock_to_start
+from etcd_sandbox.host import standby
+from etcd_sandbox.host.clusterlock import end_holders, is_running, lock_to_start
 from etcd_sandbox.host.obstacle import obstacle
 from etcd_sandbox.model.spec import ClusterSpec
 from etcd_sandbox.paths import ClusterPaths, is_there
@@ -121,7 +121,7 @@ def launch(
             # It was killed, so nobody clears up after the supervisor, which may be stopped.
             begun.end_supervisor()
             with contextlib.suppress(TimedOut):
-                mute.end(paths)
+                end_holders(paths)
         with contextlib.suppress(OSError, SandboxError):
             if left_behind(paths):
                 sweep(paths)

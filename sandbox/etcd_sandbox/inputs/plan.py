@@ -1,4 +1,4 @@
-"""From the options of `up` to a plan: which input is meant, and what became of its cluster since."""
+"""From the options of `up` to a plan: which input is meant, and what became of its cluster since; an upgrade's etcd."""
 
 from __future__ import annotations
 
@@ -6,17 +6,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
+from etcd_sandbox.errors import InputError
 from etcd_sandbox.host.planfile import recorded_plan
 from etcd_sandbox.inputs.caller import Caller, Planned
-from etcd_sandbox.inputs.continuing import as_it_is_by_now
 from etcd_sandbox.inputs.options import DEFAULT_MEMBERS, Options, check_together
 from etcd_sandbox.inputs.sources import planned_from
 from etcd_sandbox.model.spec import (
     RECORDS_FILE,
     VARIABLES_FILE,
     ClusterSpec,
+    ContainerNetwork,
+    EtcdBinary,
+    Runtime,
     Source,
     SourceKind,
 )
@@ -42,7 +46,7 @@ def plan_up(options: Options, paths: ClusterPaths, caller: Caller) -> Planned:
         else:
             options = replace(options, members=DEFAULT_MEMBERS)
     planned = planned_from(options.kind, options, paths, caller)
-    return as_it_is_by_now(planned, recorded_plan(paths), options, caller)
+    return _as_it_is_by_now(planned, recorded_plan(paths), options, caller)
 
 
 def plan_again(running: Mapping[str, Any], paths: ClusterPaths, caller: Caller) -> Planned:
@@ -52,7 +56,7 @@ def plan_again(running: Mapping[str, Any], paths: ClusterPaths, caller: Caller) 
     """
     spec = of_running(running)
     planned = _replayed(spec.source, Options(), paths, caller)
-    planned = as_it_is_by_now(planned, spec, Options(), caller, runs=True)
+    planned = _as_it_is_by_now(planned, spec, Options(), caller, runs=True)
     kept = replace(
         planned.spec,
         source=spec.source,
@@ -81,7 +85,7 @@ def _continued(
     recorded: ClusterSpec, options: Options, paths: ClusterPaths, caller: Caller
 ) -> Planned:
     planned = _replayed(recorded.source, options, paths, caller)
-    planned = as_it_is_by_now(planned, recorded, options, caller)
+    planned = _as_it_is_by_now(planned, recorded, options, caller)
     spec = replace(
         planned.spec,
         ephemeral=options.ephemeral,
@@ -102,3 +106,120 @@ def _replayed(source: Source, given: Options, paths: ClusterPaths, caller: Calle
     texts = {key: text for key, text in source.texts.items() if not key.startswith(given_now)}
     place = replace(caller, cwd=Path(str(cwd)) if cwd else caller.cwd, texts=texts)
     return planned_from(source.kind, given.over(source), paths, place)
+
+
+def _as_it_is_by_now(
+    planned: Planned,
+    recorded: ClusterSpec | None,
+    given: Options,
+    caller: Caller,
+    *,
+    runs: bool = False,
+) -> Planned:
+    """The plan with what became of its cluster since, which `runs` or does not; not where its data is wiped.
+
+    Raises InputError for an etcd that may not know what became of it.
+    """
+    if recorded is None or given.fresh or given.ephemeral:
+        return planned
+    from etcd_sandbox.etcd.datadir import has_data
+    from etcd_sandbox.plan.membership import moved_words
+    from etcd_sandbox.plan.pastchanges import lost_on_the_way
+
+    kinds = {spec.source.kind is SourceKind.PROCFILE for spec in (recorded, planned.spec)}
+    if len(kinds) > 1:
+        # A Procfile keeps its data elsewhere: whoever came, went or was upgraded is of another cluster.
+        return planned
+    planned = _with_membership(planned, recorded)
+    if given.etcd is None:
+        planned = _with_upgrades(planned, recorded, caller)
+    notes = planned.spec.notes + lost_on_the_way(recorded, planned.spec, has_data)
+    if not runs:
+        notes += moved_words(planned.spec, recorded, has_data)
+    return replace(planned, spec=replace(planned.spec, notes=notes))
+
+
+def _with_membership(planned: Planned, recorded: ClusterSpec) -> Planned:
+    """The members are those that the cluster has by now, if it began with those of this input, and has data."""
+    from etcd_sandbox.etcd.datadir import has_data
+    from etcd_sandbox.plan import membership
+
+    members = [process.member for process in recorded.members]
+    # Whoever deletes the data that a Procfile's commands keep wants to begin anew.
+    kept = [member for member in members if not member.data_owned] or members
+    if not any(has_data(member.data_dir) for member in kept):
+        return planned
+    spec = membership.continued(recorded, planned.spec)
+    spec = membership.with_known_ids(spec, recorded, has_data)
+    notes = (*spec.notes, *membership.interrupted_words(spec, has_data))
+    spec = replace(spec, notes=notes, history=recorded.history)
+    words = membership.change_words(spec, planned.spec)
+    says = f"{planned.says}; since then {words}" if words else planned.says
+    return replace(planned, spec=spec, says=says)
+
+
+def _with_upgrades(planned: Planned, recorded: ClusterSpec, caller: Caller) -> Planned:
+    """Members that were upgraded keep their etcd, which their data is of by now."""
+    from etcd_sandbox.etcd.datadir import has_data
+    from etcd_sandbox.plan.upgrades import kept_upgrades, with_kept
+
+    kept = kept_upgrades(planned.spec, recorded, has_data)
+    if not kept:
+        return planned
+    there = {name: _still_there(binary, caller) for name, binary in kept.items()}
+    spec = with_kept(planned.spec, recorded, there)
+    upgraded = " and ".join(dict.fromkeys(f"etcd {binary.version}" for binary in there.values()))
+    says = f"{planned.says}; {len(there)} upgraded to {upgraded} since"
+    return replace(planned, spec=spec, says=says)
+
+
+def _still_there(binary: EtcdBinary, caller: Caller) -> EtcdBinary:
+    """The recorded etcd, or one of its version where that is gone from its place."""
+    from etcd_sandbox.etcd.release import binary_version
+
+    try:
+        if binary.image or binary_version(binary.path) == binary.version:
+            return binary
+    except InputError:
+        pass
+    return caller.chooser(None)(binary.version)
+
+
+def etcd_meant(to: str, plan: Mapping[str, Any], cwd: Path) -> EtcdBinary:
+    """The etcd for the members of the running `plan` (a ClusterSpec as JSON).
+
+    `to` is a version (`3.5`: the newest 3.5.x here) or a path, from `cwd`; for containers it may
+    name an image (it has a colon). Raises InputError where there is none.
+    """
+    if not to.strip():
+        raise InputError("--to needs a version or a path", hint="--to 3.5, say")
+    if "/" in to and ":" not in to:
+        to = str(cwd / Path(to).expanduser())
+    from etcd_sandbox.etcd.release import choose
+
+    spec = of_running(plan)
+    return choose(to) if spec.runtime is Runtime.PROCESS else _image(to, spec)
+
+
+def as_json(binary: EtcdBinary) -> dict[str, Any]:
+    """As the supervisor takes it."""
+    found = msgspec.to_builtins(binary)
+    assert isinstance(found, dict)
+    return found
+
+
+def _image(to: str, spec: ClusterSpec) -> EtcdBinary:
+    from etcd_sandbox.containers import find_engine, image_chooser
+    from etcd_sandbox.etcd.release import choose
+    from etcd_sandbox.plan.contained import BUILT_IMAGE
+
+    containers = [process.container for process in spec.members if process.container is not None]
+    apart = any(container.network for container in containers)
+    engine = find_engine(
+        spec.runtime, ContainerNetwork.PUBLISHED if apart else ContainerNetwork.HOST
+    )
+    # What was built from a program of this machine is built from one again.
+    built = all(container.image.startswith(f"{BUILT_IMAGE}:") for container in containers)
+    if ":" in to:
+        return image_chooser(engine, to, from_binary=False, choose=choose)("")
+    return image_chooser(engine, "", built, choose)(to)

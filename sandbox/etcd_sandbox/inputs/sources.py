@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -11,10 +12,10 @@ from etcd_sandbox.config.inputfile import decode_input, read_input
 from etcd_sandbox.config.procfile import parse_procfile
 from etcd_sandbox.config.profile import Profile, find_profile, parse_profile
 from etcd_sandbox.host.planfile import recorded_plan
-from etcd_sandbox.inputs import planwords, ports
+from etcd_sandbox.inputs import ports
 from etcd_sandbox.inputs.caller import Caller, Planned
 from etcd_sandbox.inputs.options import DEFAULT_PORT_BASE, Options, check_fits
-from etcd_sandbox.model.spec import ClusterSpec, EtcdBinary, Source, SourceKind, Stdin
+from etcd_sandbox.model.spec import ClusterSpec, EtcdBinary, Runtime, Source, SourceKind, Stdin
 from etcd_sandbox.paths import ClusterPaths, private_runtime_dir
 
 
@@ -66,8 +67,8 @@ def _from_procfile(options: Options, paths: ClusterPaths, caller: Caller) -> Pla
         stdin=Stdin(options.stdin or Stdin.NULL),
     )
     spec = replace(spec, ephemeral=options.ephemeral)
-    says = f"using {shown} ({planwords.contents(spec)}){planwords.etcd_words(spec)}"
-    return Planned(spec, says + planwords.port_words(spec, overlay, caller))
+    says = f"using {shown} ({_contents(spec)}){_etcd_words(spec)}"
+    return Planned(spec, says + _port_words(spec, overlay, caller))
 
 
 def _from_profile(
@@ -117,7 +118,7 @@ def _from_profile(
             block.release()
         raise
     held = block.fds if block is not None else ()
-    return Planned(spec, f"{says} ({planwords.contents(spec)}){planwords.etcd_words(spec)}", held)
+    return Planned(spec, f"{says} ({_contents(spec)}){_etcd_words(spec)}", held)
 
 
 def _with_ports(
@@ -165,3 +166,54 @@ def _source(kind: SourceKind, path: str, options: Options, caller: Caller) -> So
 
 def _read_config_file(path: str) -> str:
     return decode_input(read_input(Path(path), "config file of etcd"), path, "config file of etcd")
+
+
+MOST_NAMED = 25
+"""So many processes are named; hundreds would hide what else is said."""
+
+
+def _contents(spec: ClusterSpec) -> str:
+    """What the plan has, in words."""
+    etcds = [process.member for process in spec.members]
+    members = [member.name for member in etcds if not member.proxy]
+    proxies = [member.name for member in etcds if member.proxy]
+    others = [process.name for process in spec.processes if process.is_beside]
+    parts = []
+    if members:
+        parts.append(f"{len(members)} member{'s' * (len(members) > 1)}: {', '.join(members)}")
+    if proxies:
+        kind = "proxy" if len(proxies) == 1 else "proxies"
+        parts.append(f"{len(proxies)} {kind}: {', '.join(proxies)}")
+    if others:
+        kind = "process" if len(others) == 1 else "processes"
+        parts.append(f"{len(others)} {kind}: {_named(others)}")
+    if not spec.bootstrap.is_list:
+        parts.append(f"bootstrapped by {spec.bootstrap.value}")
+    if spec.runtime is not Runtime.PROCESS:
+        parts.append(f"in {spec.runtime.value} containers")
+    return "; ".join(parts)
+
+
+def _named(names: list[str]) -> str:
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + more
+
+
+def _port_words(spec: ClusterSpec, overlay: Mapping[str, str], caller: Caller) -> str:
+    """That PORT is not what a file or the caller says, where it is not."""
+    whose = "the environment" if "PORT" in caller.env else "the file of variables"
+    asked = {**overlay, **caller.env}.get("PORT")
+    ports = [process.env["PORT"] for process in spec.processes if "PORT" in process.env]
+    if asked is None or not ports or set(ports) == {asked}:
+        return ""
+    span = ports[0] if len(ports) == 1 else f"{ports[0]} to {ports[-1]}"
+    return f"; PORT is {span}, not {asked} as {whose} says (--no-set-ports leaves it so)"
+
+
+def _etcd_words(spec: ClusterSpec) -> str:
+    used = {
+        f"etcd {process.member.etcd.version} ({process.member.etcd.origin})": None
+        for process in spec.members
+        if process.member.etcd is not None
+    }
+    return f", {' and '.join(used)}" if used else ""

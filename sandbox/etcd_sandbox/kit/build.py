@@ -13,11 +13,10 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from etcd_sandbox.errors import InputError, SandboxError
+from etcd_sandbox.errors import InputError, SandboxError, did_you_mean
 from etcd_sandbox.etcd.release import choose, find_all, tool_of_series
 from etcd_sandbox.kit.wheels import own_wheel, pip
 from etcd_sandbox.model.spec import EtcdBinary
-from etcd_sandbox.model.suggest import did_you_mean
 
 SUMS = "SHA256SUMS"
 INSTALLER = "install.sh"

@@ -14,12 +14,11 @@ from itertools import pairwise
 
 from msgspec import Struct, field
 
-from etcd_sandbox.errors import InputError
+from etcd_sandbox.errors import InputError, did_you_mean
 from etcd_sandbox.learn.condition import ENTER, Condition
 from etcd_sandbox.learn.conditions import parse_condition, vocabulary
 from etcd_sandbox.learn.needs import VOCABULARY as NEEDS
 from etcd_sandbox.learn.needs import Ability, Needs, parse_abilities, parse_needs
-from etcd_sandbox.model.suggest import did_you_mean
 
 INTERRUPT = "^C"
 """As the last line of what is shown: the command runs on until Ctrl-C ends it."""

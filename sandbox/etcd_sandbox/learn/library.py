@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from etcd_sandbox.errors import InputError, shortened
+from etcd_sandbox.errors import InputError, did_you_mean, shortened
 from etcd_sandbox.learn.lesson import Lesson, parse_lesson
-from etcd_sandbox.model.suggest import did_you_mean
 
 LESSONS = Path(__file__).parent.parent / "lessons"
 

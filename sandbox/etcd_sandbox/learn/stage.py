@@ -22,13 +22,17 @@ from etcd_sandbox.host.clusterlock import is_running
 from etcd_sandbox.host.clusterlock import purge as purge_cluster
 from etcd_sandbox.host.etcdctl import run_etcdctl
 from etcd_sandbox.host.launch import Launched
-from etcd_sandbox.host.leftovers import clear_leftovers
 from etcd_sandbox.host.planfile import recorded_plan
-from etcd_sandbox.host.start import KILLED_WITHIN_S, start_and_wait, stop, stop_at_once
+from etcd_sandbox.host.start import (
+    KILLED_WITHIN_S,
+    clear_leftovers,
+    start_and_wait,
+    stop,
+    stop_at_once,
+)
 from etcd_sandbox.inputs.caller import Caller, Planned
 from etcd_sandbox.inputs.options import Options
-from etcd_sandbox.inputs.plan import plan_up
-from etcd_sandbox.inputs.upgradeto import as_json
+from etcd_sandbox.inputs.plan import as_json, plan_up
 from etcd_sandbox.learn.lesson import Lesson, Step
 from etcd_sandbox.learn.machine import lack
 from etcd_sandbox.learn.needs import Needs

@@ -46,7 +46,7 @@ def signal_name(text: str) -> str:
         if word in known:
             return known[word]
         raise InputError(f"there is no signal {shortened(text)}", hint="kill -l lists them")
-    from etcd_sandbox.model.suggest import nearest
+    from etcd_sandbox.errors import nearest
 
     name = word if word.startswith("SIG") else f"SIG{word}"
     if name not in signal.Signals.__members__:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from etcd_sandbox.errors import InputError
+from etcd_sandbox.errors import InputError, did_you_mean
 from etcd_sandbox.model.selector import composed
 from etcd_sandbox.model.spec import ProcessSpec, members_of
-from etcd_sandbox.model.suggest import did_you_mean
 
 
 def check_distinct(processes: Sequence[ProcessSpec], places: Mapping[str, str]) -> None:

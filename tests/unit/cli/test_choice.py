@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from etcd_sandbox.cli import choice
-from etcd_sandbox.host import leftovers
+from etcd_sandbox.host import start
 from etcd_sandbox.host.clusterlock import take_lock
 from etcd_sandbox.host.launch import Swept
 from etcd_sandbox.paths import ClusterPaths, cluster_paths
@@ -86,7 +86,7 @@ def test_what_a_dead_supervisor_left_is_cleared_and_told(
         swept.append(dead)
         return Swept(("etcd1", "web"))
 
-    monkeypatch.setattr(leftovers, "sweep", sweep)
+    monkeypatch.setattr(start, "sweep", sweep)
     ran = cli("status")
     assert swept == [paths]
     assert ran.code == 3

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from etcd_sandbox.cluster.evidence import FRESH_S, LEAST_S, MOST_S, PATIENCE_S, Evidence
-from etcd_sandbox.cluster.settling import judge
+from etcd_sandbox.cluster.settling import FRESH_S, LEAST_S, MOST_S, PATIENCE_S, Evidence, judge
 
 from tests.unit.cluster.test_settling import voters
 

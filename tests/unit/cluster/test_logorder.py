@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import permutations
 
 import pytest
-from etcd_sandbox.cluster.logorder import Heard, in_order
+from etcd_sandbox.cluster.raft import Heard, in_order
 from etcd_sandbox.etcd.raftlog import Sign, SignKind
 
 STANDS, LEADS, ELECTED = SignKind.BECAME_CANDIDATE, SignKind.BECAME_LEADER, SignKind.ELECTED

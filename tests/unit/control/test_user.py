@@ -6,8 +6,8 @@ import asyncio
 from typing import Any
 
 import pytest
+from etcd_sandbox.control.bounded import UserHeader
 from etcd_sandbox.control.requests import USER_HEADER, user_header
-from etcd_sandbox.control.userheader import UserHeader
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.model.access import USER_VARIABLE, Credentials
 

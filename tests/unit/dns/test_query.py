@@ -8,8 +8,8 @@ import time
 import pytest
 from dnslib.server import DNSLogger, DNSServer
 from etcd_sandbox.dns import query
+from etcd_sandbox.dns.__main__ import Zone
 from etcd_sandbox.dns.recordfile import parse
-from etcd_sandbox.dns.zone import Zone
 
 ADDRESS = "127.0.0.1"
 PATIENCE_S = 5.0

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 from dnslib import QTYPE, RCODE, DNSRecord
+from etcd_sandbox.dns.__main__ import Zone
 from etcd_sandbox.dns.recordfile import parse
-from etcd_sandbox.dns.zone import Zone
 
 ZONE = Zone(
     parse(

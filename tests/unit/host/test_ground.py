@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from etcd_sandbox.host.ground import Ground
+from etcd_sandbox.host.clusterlock import Ground
 from etcd_sandbox.paths import ClusterPaths
 
 

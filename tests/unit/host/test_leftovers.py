@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from etcd_sandbox.errors import SandboxError
-from etcd_sandbox.host import leftovers
+from etcd_sandbox.host import start
 from etcd_sandbox.host.launch import Swept
-from etcd_sandbox.host.leftovers import clear_abandoned, clear_leftovers, passing_cluster
+from etcd_sandbox.host.start import clear_abandoned, clear_leftovers, passing_cluster
 from etcd_sandbox.paths import ClusterPaths, cluster_paths
 
 
@@ -30,7 +30,7 @@ def test_what_a_killed_process_left_is_removed(home: Path, kind: str) -> None:
 def test_a_dead_supervisor_of_an_abandoned_cluster_is_swept_and_told(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leftovers, "sweep", lambda paths: Swept(("etcd1",)))
+    monkeypatch.setattr(start, "sweep", lambda paths: Swept(("etcd1",)))
     paths = of_a_dead_process("py")
     paths.root.mkdir(parents=True)
     paths.supervisor.write_text("{}")
@@ -55,7 +55,7 @@ def test_a_dead_supervisor_of_an_abandoned_cluster_is_swept_and_told(
 def test_what_a_dead_supervisor_left_is_told_with_what_could_not_be_removed(
     home: Path, monkeypatch: pytest.MonkeyPatch, swept: Swept, said: str
 ) -> None:
-    monkeypatch.setattr(leftovers, "sweep", lambda paths: swept)
+    monkeypatch.setattr(start, "sweep", lambda paths: swept)
     paths = cluster_paths("default")
     paths.root.mkdir(parents=True)
     paths.supervisor.write_text("{}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from etcd_sandbox.cli.root import COMMANDS
-from etcd_sandbox.model.suggest import did_you_mean, nearest
+from etcd_sandbox.errors import did_you_mean, nearest
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from etcd_sandbox.dns.recordfile import RecordFile, SrvLine, parse
-from etcd_sandbox.errors import InputError
+from etcd_sandbox.errors import InputError, nearest
 from etcd_sandbox.model.bootstrap import DnsSpec
-from etcd_sandbox.model.suggest import nearest
 from etcd_sandbox.plan.ports import MemberPorts
 
 DOMAIN = "etcd-sandbox.test"

@@ -350,6 +350,6 @@ def test_a_plan_with_another_etcd_keeps_its_members(tmp_path: Path) -> None:
     async def history(sandbox: Sandbox) -> None:
         assert sandbox.cluster.spec.members[0].member.etcd == binary("3.6.16")
         told = await sandbox.cluster.operations.apply(sandbox.cluster.spec, dry_run=False)
-        assert (told["changed"], told["came"], told["went"]) == ([], [], [])
+        assert (told["changed"], told["came"], told["went"]) == ((), (), ())
 
     play(tmp_path, history)

@@ -45,6 +45,10 @@ class SandboxError(Exception):
     def __str__(self) -> str:
         return f"{self.what}, {self.where}" if self.where else self.what
 
+    def told_as(self, what: str, hint: str | None = None) -> SandboxError:
+        """The same error in other words: its kind, its place and its evidence stay, and its hint if there is no other."""
+        return type(self)(what, self.where, self.hint if hint is None else hint, self.detail)
+
 
 class ProcessFailed(SandboxError):
     """A process failed, and the cluster was to end with it; `status` is the exit code of the process."""

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from etcd_sandbox.etcd.membership import hex_id
-from etcd_sandbox.etcd.version import series
+from etcd_sandbox.etcd.version import hex_id, series
 from etcd_sandbox.model.spec import EtcdBinary
 
 from tests import etcd_versions

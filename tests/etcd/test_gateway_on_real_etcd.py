@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 from etcd_sandbox.etcd.answers import Hashed, StatusAnswer
 from etcd_sandbox.etcd.gateway import Gateway
-from etcd_sandbox.etcd.membership import member_id
-from etcd_sandbox.etcd.version import parse
+from etcd_sandbox.etcd.version import member_id, parse
 from etcd_sandbox.model.spec import EtcdBinary
 
 from tests import etcd_versions

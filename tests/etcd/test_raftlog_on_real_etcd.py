@@ -16,8 +16,8 @@ from urllib.error import URLError
 
 import pytest
 from etcd_sandbox.etcd.logline import fatal_cause, level_of
-from etcd_sandbox.etcd.membership import member_id
 from etcd_sandbox.etcd.raftlog import Sign, SignKind, scan
+from etcd_sandbox.etcd.version import member_id
 from etcd_sandbox.model.spec import EtcdBinary
 
 from tests import etcd_versions

@@ -10,8 +10,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from etcd_sandbox.etcd.membership import cluster_id, member_id
-from etcd_sandbox.etcd.version import parse
+from etcd_sandbox.etcd.version import cluster_id, member_id, parse
 
 from tests.fakes.messages import changes
 from tests.fakes.store import ALREADY, Change

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from etcd_sandbox.etcd.membership import member_id
+from etcd_sandbox.etcd.version import member_id
 
 from tests.fakes.messages import Disk, Entry
 from tests.fakes.store import Change

@@ -26,9 +26,8 @@ from msgspec.structs import replace
 from etcd_sandbox.errors import InputError, SandboxError
 from etcd_sandbox.etcd import release, snapshotfile
 from etcd_sandbox.etcd.datadir import WAL_SEGMENT_BYTES, has_data
-from etcd_sandbox.etcd.membership import cluster_id
 from etcd_sandbox.etcd.snapshotfile import SnapshotFacts
-from etcd_sandbox.etcd.version import parse, series
+from etcd_sandbox.etcd.version import cluster_id, parse, series
 from etcd_sandbox.host.clusterlock import is_running, purge
 from etcd_sandbox.host.obstacle import no_room
 from etcd_sandbox.host.planfile import recorded_plan

@@ -26,7 +26,7 @@ from etcd_sandbox.etcd.raftlog import SignKind, scan
 from etcd_sandbox.host.planfile import record_plan
 from etcd_sandbox.model.access import Credentials
 from etcd_sandbox.model.event import Event, Kind
-from etcd_sandbox.model.spec import ClusterSpec
+from etcd_sandbox.model.spec import ClusterSpec, ProcessSpec
 from etcd_sandbox.model.state import LogLoss, ProcessState
 from etcd_sandbox.paths import ClusterPaths
 from etcd_sandbox.supervise import lifecycle
@@ -171,6 +171,13 @@ class Cluster:
         """The plan is this from now on, on disk, too."""
         self.spec = spec
         record_plan(self.paths, spec)
+
+    def renew(self, process: ProcessSpec) -> None:
+        """A process has another spec from its next start on; the plan says so, too."""
+        self.members.renew(process)
+        now = self.spec.processes
+        processes = tuple(process if each.name == process.name else each for each in now)
+        self.adopt(replace(self.spec, processes=processes))
 
     # Ending.
 

@@ -76,29 +76,31 @@ class Placed(Struct, frozen=True, kw_only=True):
 
 
 class MemberList:
-    """The list of one cluster. Deadlines are monotonic."""
+    """The list of one cluster, asked until `deadline` (monotonic); `report` hears what was waited for."""
 
-    def __init__(self, members: Members, bus: Bus) -> None:
+    def __init__(self, members: Members, bus: Bus, deadline: float, report: Report) -> None:
         self._members = members
         self._bus = bus
+        self._deadline = deadline
+        self._report = report
 
-    async def now(self, deadline: float) -> tuple[Peer, ...]:
+    async def now(self) -> tuple[Peer, ...]:
         """The members that etcd knows, as the leader has them."""
-        while True:
-            listed = await self._members.gateway.members(
-                await self.leader_url(deadline), ANSWER_WITHIN_S
-            )
-            if listed is not None:
-                self._members.take_list(listed)
-                return listed
-            if self._members.gateway.authentication and self._members.gateway.login.token is None:
+
+        async def told() -> tuple[Peer, ...] | None:
+            gateway = self._members.gateway
+            listed = await gateway.members(await self.leader_url(), ANSWER_WITHIN_S)
+            if listed is None and gateway.authentication and gateway.login.token is None:
                 raise SandboxError(
                     "etcd tells its list of members to a user only", hint=GIVE_A_USER
                 )
-            _check_time(deadline, "the leader does not tell who the members are")
-            await asyncio.sleep(ASK_AGAIN_S)
+            return listed
 
-    async def _told(self, deadline: float) -> tuple[Peer, ...]:
+        listed = await self._until(told, "the leader does not tell who the members are")
+        self._members.take_list(listed)
+        return listed
+
+    async def _told(self) -> tuple[Peer, ...]:
         """The list as the leader has it; where none leads, as any has it.
 
         A single voter leads no more from the time when a second is on the list and is not up.
@@ -108,25 +110,24 @@ class MemberList:
             for each in look.candidates:
                 if each.running and each.process in self._members:
                     url = self._members.member(each.process).client_url
-                    if (
-                        listed := await self._members.gateway.members(url, ANSWER_WITHIN_S)
-                    ) is not None:
+                    listed = await self._members.gateway.members(url, ANSWER_WITHIN_S)
+                    if listed is not None:
                         return listed
-        return await self.now(deadline)
+        return await self.now()
 
-    async def find(self, process: str, deadline: float) -> Peer | None:
+    async def find(self, process: str) -> Peer | None:
         """The entry of that process: by its ID, else by its peer URL; None when it has none."""
-        listed, own = await self.now(deadline), self._members.member(process)
+        listed, own = await self.now(), self._members.member(process)
         by_id = [peer for peer in listed if peer.id == self._members.id_of(process)]
         by_url = [peer for peer in listed if own.peer_url in peer.peer_urls]
         return next(iter(by_id + by_url), None)
 
-    async def vacant(self, peer_url: str, deadline: float) -> Peer | None:
+    async def vacant(self, peer_url: str) -> Peer | None:
         """The entry with that peer URL that was never started: whoever added it has begun what is to be done.
 
         None where there is no entry with that peer URL. Raises SandboxError where one has started.
         """
-        for peer in await self._told(deadline):
+        for peer in await self._told():
             if peer_url in peer.peer_urls:
                 if peer.name:
                     raise SandboxError(
@@ -136,20 +137,18 @@ class MemberList:
                 return peer
         return None
 
-    async def add(
-        self, process: str, deadline: float, report: Report, *, learner: bool, asked: set[str]
-    ) -> Placed:
+    async def add(self, process: str, *, learner: bool, asked: set[str]) -> Placed:
         """Have the process's member on the list; one that is there and was never started is taken for it.
 
         `asked` gets the process as soon as etcd may have put it there because of us.
         """
         member = self._members.member(process)
-        there = await self.vacant(member.peer_url, deadline)
+        there = await self.vacant(member.peer_url)
         if there is not None:
             return Placed(
                 id=there.id,
                 learner=there.is_learner,
-                members=await self._told(deadline),
+                members=await self._told(),
                 ours=False,
             )
         asked.add(process)
@@ -160,16 +159,16 @@ class MemberList:
             )
             if isinstance(answer, Refusal) and "already exist" in answer.message:
                 # An earlier question, whose answer got lost, has done it.
-                listed = await self.now(deadline)
+                listed = await self.now()
                 for peer in listed:
                     if member.peer_url in peer.peer_urls and not peer.name:
                         return Added(id=peer.id, members=listed)
             return answer
 
-        added = await self._insist(process, "added", ask, deadline, report, (_NOT_FOUND,))
+        added = await self._insist(process, "added", ask, (_NOT_FOUND,))
         return Placed(id=added.id, learner=learner, members=added.members, ours=True)
 
-    async def promote(self, process: str, member_id: str, deadline: float, report: Report) -> None:
+    async def promote(self, process: str, member_id: str) -> None:
         """Give the learner its vote."""
 
         async def ask(url: str) -> Refusal | None:
@@ -178,9 +177,9 @@ class MemberList:
                 return None  # an earlier question, whose answer got lost, has done it
             return answer
 
-        await self._insist(process, "promoted", ask, deadline, report)
+        await self._insist(process, "promoted", ask)
 
-    async def remove(self, process: str, member_id: str, deadline: float, report: Report) -> None:
+    async def remove(self, process: str, member_id: str) -> None:
         """Take the member off the list; `process` is the ID as well, where it is no process of ours."""
 
         async def ask(url: str) -> Refusal | None:
@@ -189,11 +188,9 @@ class MemberList:
                 return None
             return answer
 
-        await self._insist(process, "removed", ask, deadline, report)
+        await self._insist(process, "removed", ask)
 
-    async def update(
-        self, process: str, member_id: str, peer_urls: Sequence[str], deadline: float
-    ) -> None:
+    async def update(self, process: str, member_id: str, peer_urls: Sequence[str]) -> None:
         """Have the member dialled at these peer URLs."""
 
         async def ask(url: str) -> Refusal | None:
@@ -201,29 +198,38 @@ class MemberList:
                 url, member_id, peer_urls, ANSWER_WITHIN_S
             )
 
-        await self._insist(process, "updated", ask, deadline, Report())
+        await self._insist(process, "updated", ask)
 
-    async def leader_url(self, deadline: float) -> str:
+    async def leader_url(self) -> str:
         """Where clients reach the leader; waits for one while a quorum runs.
 
         Where a member leads that is no process of ours, one that follows it hands on what it is asked.
         """
-        while True:
+
+        async def reached() -> str | None:
             look = await self._members.look()
             elsewhere = self._members.elsewhere
             led = (
                 each.process for each in look.voters if each.running and each.follows in elsewhere
             )
             asked = look.leader or next((name for name in led if name in self._members), None)
-            if asked is not None:
-                return self._members.member(asked).client_url
-            if not self._members.could_elect():
+            if asked is None and not self._members.could_elect():
                 raise SandboxError(
                     "the quorum is lost, and without it etcd cannot change its members",
                     hint=self._without_quorum(),
                 )
-            _check_time(deadline, "no member leads, so none can change the members")
-            await asyncio.sleep(ASK_AGAIN_S)
+            return None if asked is None else self._members.member(asked).client_url
+
+        return await self._until(reached, "no member leads, so none can change the members")
+
+    async def _until(self, condition: Callable[[], Awaitable[_T | None]], late: str) -> _T:
+        return await self._members.until(
+            condition,
+            self._deadline,
+            late,
+            hint="etcd-sandbox status shows who is up",
+            every_s=ASK_AGAIN_S,
+        )
 
     def _without_quorum(self) -> str:
         """What brings the quorum back: a member that was never started counts for it as well."""
@@ -241,8 +247,6 @@ class MemberList:
         process: str,
         done: str,
         ask: Callable[[str], Awaitable[_T | Refusal]],
-        deadline: float,
-        report: Report,
         also: tuple[str, ...] = (),
     ) -> _T:
         """Ask until etcd does it, as long as what it says passes by itself."""
@@ -252,7 +256,7 @@ class MemberList:
         why, unanswered = "", False
         while True:
             try:
-                url = await self.leader_url(deadline)
+                url = await self.leader_url()
             except SandboxError as error:
                 raise _may_be_done_yet(error, name, done) if unanswered else error from error
             answer = await ask(url)
@@ -261,7 +265,7 @@ class MemberList:
             if not isinstance(answer, Refusal):
                 if why:
                     waited_s = time.monotonic() - began
-                    report.notes.append(f"{name} waited {waited_s:.1f} s: {why}")
+                    self._report.notes.append(f"{name} waited {waited_s:.1f} s: {why}")
                 return answer
             reason = _why(answer, also)
             away = self._away()
@@ -270,7 +274,7 @@ class MemberList:
                 reason = ""
             if not reason:
                 raise _refused(f"{name} was not {done}", answer, away)
-            if time.monotonic() >= deadline:
+            if time.monotonic() >= self._deadline:
                 late = TimedOut(f"{name} was not {done} in time: {reason}", hint=str(answer))
                 raise _may_be_done_yet(late, name, done) if unanswered else late
             if reason != why:
@@ -317,14 +321,6 @@ def _refused(what: str, refusal: Refusal, away: list[str]) -> SandboxError:
 
 def _may_be_done_yet(error: SandboxError, name: str, done: str) -> SandboxError:
     """The error, for what the leader may do yet."""
-    return type(error)(
-        f"{error.what}; {name} may be {done} yet, since etcd was asked and did not answer",
-        error.where,
-        error.hint,
-        error.detail,
+    return error.told_as(
+        f"{error.what}; {name} may be {done} yet, since etcd was asked and did not answer"
     )
-
-
-def _check_time(deadline: float, what: str) -> None:
-    if time.monotonic() >= deadline:
-        raise TimedOut(what, hint="etcd-sandbox status shows who is up")

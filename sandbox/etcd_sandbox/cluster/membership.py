@@ -11,21 +11,21 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from etcd_sandbox import verbs
-from etcd_sandbox.cluster.addmember import AddMember
-from etcd_sandbox.cluster.changecontext import ChangeContext, look_before, member_of
-from etcd_sandbox.cluster.evicting import Evicting, evicted
-from etcd_sandbox.cluster.memberlist import MemberList, Report
-from etcd_sandbox.cluster.removemember import RemoveMember
-from etcd_sandbox.cluster.updatemember import UpdateMember
+from etcd_sandbox.cluster import addmember, preflight, removemember
+from etcd_sandbox.cluster.change import Change, look_before, member_of
+from etcd_sandbox.cluster.memberlist import Report
 from etcd_sandbox.cluster.verbs import target_of
-from etcd_sandbox.errors import InputError, SandboxError
+from etcd_sandbox.errors import InputError, SandboxError, TimedOut
+from etcd_sandbox.etcd.datadir import has_data
+from etcd_sandbox.model.event import Kind
 from etcd_sandbox.model.order import Order
 from etcd_sandbox.model.spec import PastKind, ProcessSpec, as_member
 from etcd_sandbox.model.state import Peer, ProcessState
 from etcd_sandbox.model.verdict import Target
-from etcd_sandbox.plan.changes import in_order
+from etcd_sandbox.plan.changes import in_order, peer_urls_of, runs_differently
 
 if TYPE_CHECKING:
     from etcd_sandbox.cluster.cluster import Cluster
@@ -39,23 +39,11 @@ class Changed(Struct, frozen=True):
 
 
 class Membership:
-    """Changes of the members of one cluster."""
+    """Changes of the members of one cluster. Deadlines are monotonic."""
 
     def __init__(self, cluster: Cluster) -> None:
-        self._at = ChangeContext(
-            spec=lambda: cluster.spec,
-            adopt=cluster.adopt,
-            data_root=cluster.paths.data,
-            supervisor=cluster.supervisor,
-            members=cluster.members,
-            verbs=cluster.verbs,
-            bus=cluster.bus,
-            listed=MemberList(cluster.members, cluster.bus),
-        )
-        self._add_member = AddMember(self._at)
-        self._remove_member = RemoveMember(self._at)
-        self._evicting = Evicting(self._at)
-        self._update_member = UpdateMember(self._at)
+        self._cluster = cluster
+        self._members = cluster.members
 
     async def carry_out(
         self,
@@ -71,124 +59,128 @@ class Membership:
         Raises InputError for what cannot be meant, SandboxError and TimedOut for what fails: the
         error says what is as before and what is not.
         """
-        report = Report()
-        async with self._at.members.changing:
-            before = {name: self._before(name, leader) for name in names}
+        change, processes = Change(self._cluster, deadline), self._members.processes
+        async with self._members.changing:
+            before = {
+                name: (processes[name].state, processes[name].life.pid, name == leader)
+                for name in names
+            }
+            done = set(names)
             match order.verb:
                 case verbs.ADD:
-                    name = await self._add(order.name, deadline, report, learner=order.learner)
+                    name = await self._add(change, order.name, learner=order.learner)
                     before[name] = (ProcessState.STOPPED, None, False)
                     done = {name}
                 case verbs.PROMOTE:
-                    done = await self._promote_all(names, deadline, report)
+                    await self._promote_all(change, names)
                 case verbs.REMOVE:
-                    done = await self._remove_all(names, deadline, report, force=order.force)
+                    done = await self._remove_all(change, names, force=order.force)
                     for peer in strangers:
-                        await self._evicting.take_off(peer, deadline, report, force=order.force)
+                        await removemember.take_off(change, peer, force=order.force)
                 case _:
-                    done = await self._replace_all(names, deadline, report)
-        targets = []
-        for name, (state, pid, led) in before.items():
-            process = self._at.members.processes[name]
-            targets.append(
-                target_of(process, before=state, pid=pid, was_leader=led, done=name in done)
+                    await self._replace_all(change, names)
+        targets = [
+            target_of(processes[name], before=state, pid=pid, was_leader=led, done=name in done)
+            for name, (state, pid, led) in before.items()
+        ]
+        targets += [
+            Target(
+                process=peer.id,
+                member=None,
+                pid=None,
+                before=ProcessState.STOPPED,
+                state=ProcessState.REMOVED,
+                was_leader=False,
+                done=True,
             )
-        targets += [evicted(peer) for peer in strangers]
-        return Changed(targets, report)
+            for peer in strangers
+        ]
+        return Changed(targets, change.report)
 
     async def move(self, wanted: Sequence[ProcessSpec], deadline: float) -> None:
-        """Give members another peer URL, one after the other (see `Moving.move`)."""
-        async with self._at.members.changing:
-            for process in in_order(wanted, dict(self._at.members.items())):
-                await self._update_member.move(process, deadline)
+        """Give members another peer URL, one after the other."""
+        change = Change(self._cluster, deadline)
+        async with self._members.changing:
+            for process in in_order(wanted, dict(self._members.items())):
+                await self._move(change, process)
 
     async def join(self, name: str, deadline: float) -> None:
         """Add a learner of the plan, whose process is known, and start it."""
-        async with self._at.members.changing:
-            process = self._at.members.processes[name]
-            self._at.begin(verbs.ADD, process.spec)
+        change = Change(self._cluster, deadline)
+        async with self._members.changing:
+            process = self._members.processes[name]
+            change.begin(verbs.ADD, process.spec)
             try:
-                await self._add_member.join(process, deadline, Report(), learner=True)
+                await addmember.join(change, process, learner=True)
             finally:
-                self._at.end(name)
+                change.end(name)
 
-    async def _add(
-        self, name: str | None, deadline: float, report: Report, *, learner: bool
-    ) -> str:
-        spec = self._add_member.planned(name, learner=learner)
-        there = await self._add_member.can_come(spec, deadline, learner=learner)
+    async def _add(self, change: Change, name: str | None, *, learner: bool) -> str:
+        spec = addmember.planned(change, name, learner=learner)
+        there = await addmember.can_come(change, spec, learner=learner)
         # Of one voter and one that has not come up yet, neither would be a quorum; nor with others down.
         first_learner = (
-            there is None and not learner and await self._add_member.could_not_bear_one_more()
+            there is None and not learner and await addmember.could_not_bear_one_more(self._members)
         )
-        process = self._add_member.take_in(spec)
-        self._at.begin(verbs.ADD, spec)
+        process = addmember.take_in(change, spec)
+        change.begin(verbs.ADD, spec)
         try:
-            await self._add_member.join(process, deadline, report, learner=learner or first_learner)
+            await addmember.join(change, process, learner=learner or first_learner)
             if first_learner:
-                report.notes.append(
+                change.report.notes.append(
                     "it came as a learner first: one more voter would have been missed by the quorum until "
                     "it was up"
                 )
             if first_learner or (there is not None and there.is_learner and not learner):
-                await self._add_member.promote(spec.name, deadline, report)
+                await addmember.promote(change, spec.name)
         except SandboxError as error:
-            raise await self._add_member.undone(process, error) from error
-        self._at.end(spec.name)
+            raise await addmember.undone(change, process, error) from error
+        change.end(spec.name)
         return spec.name
 
-    async def _promote_all(self, names: Sequence[str], deadline: float, report: Report) -> set[str]:
+    async def _promote_all(self, change: Change, names: Sequence[str]) -> None:
         for name in names:
             self._check_learner(name)
         for name in names:
-            await self._add_member.promote(name, deadline, report)
-        return set(names)
+            await addmember.promote(change, name)
 
     def _check_learner(self, name: str) -> None:
-        own = self._at.members.title(name)
-        if name not in self._at.members or self._at.members.is_removed(name):
-            raise InputError(f"{own} is no member of the cluster", hint=self._learners())
-        if not self._at.members.is_learner(name):
-            raise InputError(f"{own} is no learner: it has a vote already", hint=self._learners())
-        if not self._at.members.runs(name):
+        own = self._members.title(name)
+        learners = [o.name for n, o in self._members.items() if self._members.is_learner(n)]
+        known = f"learners: {', '.join(learners)}" if learners else ""
+        hint = known or "etcd-sandbox add --learner brings a learner"
+        if name not in self._members or self._members.is_removed(name):
+            raise InputError(f"{own} is no member of the cluster", hint=hint)
+        if not self._members.is_learner(name):
+            raise InputError(f"{own} is no learner: it has a vote already", hint=hint)
+        if not self._members.runs(name):
             raise SandboxError(
                 f"{own} does not run, so it cannot catch up with the leader",
                 hint=f"etcd-sandbox start {own}, or etcd-sandbox resume {own}",
             )
 
-    def _learners(self) -> str:
-        names = [
-            own.name for name, own in self._at.members.items() if self._at.members.is_learner(name)
-        ]
-        return (
-            f"learners: {', '.join(names)}"
-            if names
-            else "etcd-sandbox add --learner brings a learner"
-        )
-
-    async def _remove_all(
-        self, names: Sequence[str], deadline: float, report: Report, *, force: bool
-    ) -> set[str]:
+    async def _remove_all(self, change: Change, names: Sequence[str], *, force: bool) -> set[str]:
         self._check_members(names, "removed")
         names = [
-            n
-            for n in sorted(names, key=self._at.members.runs)
-            if self._at.spec().process(n) is not None
+            name
+            for name in sorted(names, key=self._members.runs)
+            if self._cluster.spec.process(name) is not None
         ]
-        look = await self._at.members.look()
-        self._remove_member.check_quorum(names, look, "removing", force=force)
+        look = await self._members.look()
+        removemember.check_quorum(self._members, names, look, "removing", force=force)
         for name in names:
-            process = self._at.members.processes[name]
-            self._at.begin(verbs.REMOVE, process.spec)
-            await self._remove_member.take_out(process, names, deadline, report)
-            await self._at.members.faults.let_go(name)
-            self._at.leave_out(name)
+            process = self._members.processes[name]
+            change.begin(verbs.REMOVE, process.spec)
+            await removemember.take_out(change, process, names)
+            await self._members.faults.let_go(name)
+            change.leave_out(name)
         return set(names)
 
-    async def _replace_all(self, names: Sequence[str], deadline: float, report: Report) -> set[str]:
+    async def _replace_all(self, change: Change, names: Sequence[str]) -> None:
         self._check_members(names, "replaced")
+        members = self._members
         for name in names:
-            member = self._at.members.member(name)
+            member = members.member(name)
             if foreign := member.foreign_data:
                 keeper = "its profile" if member.data_owned else "its Procfile's command"
                 raise InputError(
@@ -196,77 +188,120 @@ class Membership:
                     ", ".join(foreign),
                     f"etcd-sandbox remove {member.name}, then etcd-sandbox add brings another",
                 )
-            if any(name in pair and rule.cut for pair, rule in self._at.members.rules.items()):
+            if any(name in pair and rule.cut for pair, rule in members.rules.items()):
                 raise SandboxError(
                     f"links of {member.name} are cut, so a new one would be cut off as well",
                     hint=f"etcd-sandbox heal, then etcd-sandbox replace {member.name}",
                 )
-        await self._at.listed.leader_url(deadline)
-        look = await self._at.members.look()
-        dead = [name for name in names if not self._at.members.runs(name)]
-        going = [name for name in dead if not self._at.members.is_removed(name)]
+        await change.listed.leader_url()
+        look = await members.look()
+        dead = [name for name in names if not members.runs(name)]
+        going = [name for name in dead if not members.is_removed(name)]
         # Those that live go one by one, when those that are down have come back.
-        self._remove_member.check_quorum(
-            going or [n for n in names if n not in dead][:1], look, "replacing"
-        )
-        await self._add_member.check_connected(names, deadline)
+        first = going or [name for name in names if name not in dead][:1]
+        removemember.check_quorum(members, first, look, "replacing")
+        await addmember.check_connected(change, names)
         # All that are down go first: etcd wants every voter that is left to be connected.
         for name in dead:
-            await self._leave(name, dead, deadline, report)
+            await self._leave(change, name, dead)
         for name in dead:
-            await self._return(name, deadline, report)
+            await self._return(change, name)
         for name in names:
             if name not in dead:
-                self._remove_member.check_quorum([name], await self._at.members.look(), "replacing")
-                await self._leave(name, [name], deadline, report)
-                await self._return(name, deadline, report)
-        return set(names)
+                removemember.check_quorum(members, [name], await members.look(), "replacing")
+                await self._leave(change, name, [name])
+                await self._return(change, name)
 
-    async def _leave(
-        self, name: str, going: Sequence[str], deadline: float, report: Report
-    ) -> None:
-        process = self._at.members.processes[name]
-        self._at.begin(verbs.REPLACE, process.spec)
-        await self._remove_member.take_out(process, going, deadline, report, PastKind.REPLACED)
+    async def _leave(self, change: Change, name: str, going: Sequence[str]) -> None:
+        process = self._members.processes[name]
+        change.begin(verbs.REPLACE, process.spec)
+        await removemember.take_out(change, process, going, PastKind.REPLACED)
 
-    async def _return(self, name: str, deadline: float, report: Report) -> None:
+    async def _return(self, change: Change, name: str) -> None:
         """A new member under the old name: a learner first, so that the quorum never waits for it."""
-        process = self._at.members.processes[name]
-        own, stays_learner = self._at.members.title(name), member_of(process.spec).learner
-        self._at.begin(verbs.REPLACE, process.spec)
+        process = self._members.processes[name]
+        own, stays_learner = self._members.title(name), member_of(process.spec).learner
+        change.begin(verbs.REPLACE, process.spec)
         try:
             # That of one that was removed earlier has gone with it.
-            self._at.members.faults.take_in(process.spec)
+            self._members.faults.take_in(process.spec)
             await asyncio.to_thread(look_before, as_member(process.spec))
-            await self._add_member.join(process, deadline, report, learner=True)
+            await addmember.join(change, process, learner=True)
         except SandboxError as error:
-            raise type(error)(
+            raise error.told_as(
                 f"{own} was removed, but the new one is not there yet: {error.what}",
-                error.where,
                 f"{error.hint}; then etcd-sandbox replace {own} goes on".removeprefix("; then "),
-                error.detail,
             ) from error
         try:
             if not stays_learner:
-                await self._add_member.promote(name, deadline, report)
+                await addmember.promote(change, name)
         except SandboxError as error:
-            raise type(error)(
+            raise error.told_as(
                 f"the new {own} runs, but as a learner: {error.what}",
-                error.where,
                 f"etcd-sandbox promote {own}",
-                error.detail,
             ) from error
         finally:
-            self._at.end(name)
+            change.end(name)
 
     def _check_members(self, names: Sequence[str], what: str) -> None:
         for name in names:
-            if name not in self._at.members:
+            if name not in self._members:
                 raise InputError(
                     f"{name} is no member of the cluster, so it cannot be {what}",
-                    hint=f"members: {', '.join(own.name for _, own in self._at.members.items())}",
+                    hint=f"members: {', '.join(own.name for _, own in self._members.items())}",
                 )
 
-    def _before(self, name: str, leader: str | None) -> tuple[ProcessState, int | None, bool]:
-        process = self._at.members.processes[name]
-        return process.state, process.life.pid, name == leader
+    async def _move(self, change: Change, wanted: ProcessSpec) -> None:
+        """Have it as `wanted`, which has its name and another peer URL: etcd's list first, since its peers dial it there.
+
+        Raises SandboxError, and says what is done by then.
+        """
+        process, member = self._members.processes[wanted.name], member_of(wanted)
+        anew = runs_differently(process.spec, wanted)
+        await asyncio.to_thread(_check_free, process.spec, wanted)
+        data_dirs = [member.data_dir for _, member in self._members.items()]
+        peer = None
+        if await asyncio.to_thread(lambda: any(map(has_data, data_dirs))):
+            peer = await change.listed.find(wanted.name)
+        else:
+            # Members that never ran have no list yet.
+            self._members.add(wanted)
+        if peer is not None and member.peer_url not in peer.peer_urls:
+            await change.listed.update(wanted.name, peer.id, peer_urls_of(member))
+            self._cluster.bus.publish(
+                Kind.MEMBER_MOVED,
+                member.name,
+                process=wanted.name,
+                id=peer.id,
+                peer_url=member.peer_url,
+            )
+        runs = process.state.alive or process.state is ProcessState.BACKOFF
+        if anew:
+            await process.stop()
+            self._members.faults.take_in(wanted)
+            process.adopt(wanted)
+        self._cluster.renew(wanted)
+        if not anew or not runs:
+            return
+        try:
+            await change.start(
+                [process],
+                f"{member.name} was not ready in time at its new peer URL, which etcd's list of members has",
+                f"etcd-sandbox logs {member.name} shows why",
+            )
+        except TimedOut:
+            raise
+        except SandboxError as error:
+            raise error.told_as(
+                f"{error.what}; etcd's list of members has its new peer URL"
+            ) from error
+
+
+def _check_free(before: ProcessSpec, wanted: ProcessSpec) -> None:
+    """The new addresses must be free before etcd is asked; the others are its own still."""
+    old = {*member_of(before).listen_urls}
+    new = tuple(url for url in member_of(wanted).listen_urls if url not in old)
+    member = replace(member_of(wanted), listen_urls=new)
+    preflight.check_ports(replace(as_member(wanted), member=member))
+    if member_of(before).link != member_of(wanted).link:
+        preflight.check_links([wanted])

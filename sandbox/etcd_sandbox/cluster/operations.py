@@ -27,7 +27,7 @@ from etcd_sandbox.model.event import Event, Kind
 from etcd_sandbox.model.order import Order
 from etcd_sandbox.model.selector import needs_roles
 from etcd_sandbox.model.service import Bucket
-from etcd_sandbox.model.spec import ClusterSpec, ProcessSpec
+from etcd_sandbox.model.spec import ClusterSpec
 from etcd_sandbox.model.state import ClusterStatus, Detail, ProcessState
 from etcd_sandbox.model.upgrade import UpgradeOrder, UpgradePlan
 from etcd_sandbox.model.verdict import Verdict
@@ -70,7 +70,7 @@ class Operations:
         self._listing = Listing(lambda: cluster.spec, members)
         self._membership = Membership(cluster)
         self._orders = Orders(members, verbs, measure, self._membership, self._listing)
-        binary_swap = BinarySwap(self._renew, members, verbs, measure, health, bus)
+        binary_swap = BinarySwap(cluster.renew, members, verbs, measure, health, bus)
         self._upgrading = Upgrading(
             lambda: cluster.spec, members, health, self._listing, binary_swap, bus
         )
@@ -162,13 +162,6 @@ class Operations:
         return self._upgrading.halt()
 
     # Following the plan.
-
-    def _renew(self, process: ProcessSpec) -> None:
-        """A process has another spec from its next start on; the plan says so, too."""
-        self._members.renew(process)
-        now = self._cluster.spec
-        processes = (process if each.name == process.name else each for each in now.processes)
-        self._cluster.adopt(replace(now, processes=tuple(processes)))
 
     async def apply(self, wanted: ClusterSpec, *, dry_run: bool) -> dict[str, object]:
         """Make the running set match; what changed, came and went, by process name.

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from etcd_sandbox.etcd.membership import hex_id
+from etcd_sandbox.etcd.version import hex_id
 from etcd_sandbox.model.state import Metrics, Peer, Totals
 
 GIVE_A_USER = "authentication is on: give a user of etcd with --user NAME:PASSWORD"

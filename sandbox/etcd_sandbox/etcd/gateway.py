@@ -33,9 +33,8 @@ from etcd_sandbox.etcd.answers import (
 )
 from etcd_sandbox.etcd.exchange import TROUBLE, Exchange, tls_context
 from etcd_sandbox.etcd.login import Login
-from etcd_sandbox.etcd.membership import hex_id
 from etcd_sandbox.etcd.troubles import LATE, NOT_ETCD, certificate_trouble, trouble_words
-from etcd_sandbox.etcd.version import parse
+from etcd_sandbox.etcd.version import hex_id, parse
 from etcd_sandbox.model.access import Credentials
 from etcd_sandbox.model.state import Metrics, Peer
 

@@ -12,7 +12,7 @@ from etcd_sandbox.config.profileflags import unseen
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.etcd.flags import unknown_flags, value_problems
 from etcd_sandbox.etcd.memberflags import MemberFlags, log_files, read_flags
-from etcd_sandbox.etcd.membership import member_id
+from etcd_sandbox.etcd.version import member_id
 from etcd_sandbox.model.bootstrap import DEFAULT_BOOTSTRAP, Bootstrap
 from etcd_sandbox.model.selector import ROLE_WORDS
 from etcd_sandbox.model.spec import (

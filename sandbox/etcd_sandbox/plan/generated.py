@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from etcd_sandbox.config.profileshape import Profile, generated_names
 from etcd_sandbox.errors import InputError
-from etcd_sandbox.etcd.membership import member_id
+from etcd_sandbox.etcd.version import member_id
 from etcd_sandbox.model.selector import process_name
 from etcd_sandbox.model.spec import (
     After,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from types import SimpleNamespace
+from types import MethodType, SimpleNamespace
 from typing import Any
 
 import pytest
 from etcd_sandbox.cluster.memberlist import MemberList, Report, left_of_second
+from etcd_sandbox.cluster.members import Members
 from etcd_sandbox.cluster.roster import Roster
 from etcd_sandbox.errors import SandboxError, TimedOut
 from etcd_sandbox.etcd.answers import Added, Refusal
@@ -27,11 +28,12 @@ def through(roster: Roster, look: Any, gateway: Any) -> Any:
     """These members, whose quorum is lost, asked through that gateway."""
     members: Any = roster
     members.look, members.gateway = look, gateway
+    members.until = MethodType(Members.until, members)
     members.could_elect, members.seen = lambda: False, lambda _: ()
     return members
 
 
-def member_list(*answers: Refusal | None, leads: int) -> MemberList:
+def member_list(*answers: Refusal | None, leads: int, within_s: float = 5.0) -> MemberList:
     """The list of two members, of whom etcd1 leads for so many looks; etcd answers a removal so."""
     said, looks = list(answers), iter(range(100))
 
@@ -43,13 +45,14 @@ def member_list(*answers: Refusal | None, leads: int) -> MemberList:
 
     roster = Roster([member(1), member(2)])
     roster.take_list([NEVER_STARTED])
-    return MemberList(through(roster, look, SimpleNamespace(remove_member=remove_member)), QUIET)
+    members = through(roster, look, SimpleNamespace(remove_member=remove_member))
+    return MemberList(members, QUIET, time.monotonic() + within_s, Report())
 
 
-def removal(asked: MemberList, within_s: float = 5.0) -> SandboxError | None:
+def removal(asked: MemberList) -> SandboxError | None:
     """How the removal of infra2 ends."""
     try:
-        asyncio.run(asked.remove("etcd2", "2a", time.monotonic() + within_s, Report()))
+        asyncio.run(asked.remove("etcd2", "2a"))
     except SandboxError as error:
         return error
     return None
@@ -72,7 +75,7 @@ def test_what_nobody_was_asked_is_not_done_later() -> None:
 
 
 def test_a_leader_that_never_answers_may_do_it_yet() -> None:
-    error = removal(member_list(LATE, leads=100), within_s=0.1)
+    error = removal(member_list(LATE, leads=100, within_s=0.1))
     assert isinstance(error, TimedOut)
     assert "infra2 may be removed yet" in error.what
 
@@ -114,9 +117,8 @@ def test_an_id_that_was_removed_this_second_is_asked_for_again_in_the_next() -> 
     bus: Any = SimpleNamespace(publish=lambda *_, why, **__: told.append(why))
     report = Report()
 
-    added = MemberList(members, bus).add(
-        "etcd2", time.monotonic() + 5, report, learner=True, asked=set()
-    )
+    listed = MemberList(members, bus, time.monotonic() + 5, report)
+    added = listed.add("etcd2", learner=True, asked=set())
 
     assert int(asyncio.run(added).id, 16) > etcd.removed
     # A clock that is a little behind the other may make one more question of it, not one every 0.2 s.

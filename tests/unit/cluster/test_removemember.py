@@ -8,9 +8,9 @@ from typing import Any, cast
 
 import pytest
 from etcd_sandbox.cluster import removemember
-from etcd_sandbox.cluster.changecontext import ChangeContext
+from etcd_sandbox.cluster.change import Change
 from etcd_sandbox.cluster.memberlist import Report
-from etcd_sandbox.cluster.removemember import RemoveMember
+from etcd_sandbox.cluster.removemember import take_out
 from etcd_sandbox.errors import TimedOut
 from etcd_sandbox.supervise.supervisor import Supervised
 
@@ -31,7 +31,7 @@ def test_those_that_stay_have_written_down_the_removal_before_the_data_goes(
 
         return do
 
-    async def leader_url(deadline: float) -> str:
+    async def leader_url() -> str:
         if not answers:
             raise TimedOut("nobody leads")
         return "http://127.0.0.1:12379"
@@ -41,10 +41,11 @@ def test_those_that_stay_have_written_down_the_removal_before_the_data_goes(
         listed=SimpleNamespace(
             find=step("found", SimpleNamespace(id="abc")),
             remove=step("removed"),
-            leader_url=leader_url,
         ),
+        listed_within=lambda within_s: SimpleNamespace(leader_url=leader_url),
+        report=Report(),
         members=SimpleNamespace(
-            look=step("looked", SimpleNamespace(leader=None)),
+            look=step("looked", SimpleNamespace(leader=None, voters=())),
             gateway=SimpleNamespace(settle=step("settled")),
             retire=lambda name: None,
             runs=lambda name: False,
@@ -54,9 +55,6 @@ def test_those_that_stay_have_written_down_the_removal_before_the_data_goes(
     going = SimpleNamespace(
         spec=process, name=process.name, feed=step("told"), stop=step("stopped")
     )
-    go = RemoveMember(cast(ChangeContext, at)).take_out(
-        cast(Supervised, going), [process.name], 0.0, Report()
-    )
-    asyncio.run(go)
+    asyncio.run(take_out(cast(Change, at), cast(Supervised, going), [process.name]))
     settled = ["settled"] if answers else []
     assert steps == ["found", "looked", "removed", *settled, "told", "stopped", "data deleted"]

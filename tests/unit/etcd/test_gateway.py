@@ -10,7 +10,7 @@ from etcd_sandbox.errors import InputError
 from etcd_sandbox.etcd.answers import Added, Alarm, Hashed, Refusal, StatusAnswer
 from etcd_sandbox.etcd.gateway import Gateway
 from etcd_sandbox.etcd.login import HANGS_AFTER_S
-from etcd_sandbox.etcd.membership import hex_id
+from etcd_sandbox.etcd.version import hex_id
 from etcd_sandbox.model.access import Credentials
 from etcd_sandbox.model.state import Peer
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from etcd_sandbox.etcd.membership import cluster_id, hex_id, member_id, voters_needed
-from etcd_sandbox.etcd.version import bears_absence
+from etcd_sandbox.etcd.version import bears_absence, cluster_id, hex_id, member_id, voters_needed
 
 KNOWN = ["8211f1d0f64f3269", "91bc3c398fb3c146", "fd422379fda50e48"]
 

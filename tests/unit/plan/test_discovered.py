@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from etcd_sandbox.config.profile import Profile, parse_profile
 from etcd_sandbox.errors import InputError
-from etcd_sandbox.etcd.membership import member_id
+from etcd_sandbox.etcd.version import member_id
 from etcd_sandbox.model.bootstrap import Bootstrap, DiscoveryProtocol, DiscoverySpec
 from etcd_sandbox.model.spec import After, ClusterSpec, EtcdBinary, Service, Source, SourceKind
 from etcd_sandbox.plan.generated import plan_members

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from etcd_sandbox.cluster.changecontext import delete_data
+from etcd_sandbox.cluster.change import delete_data
 from msgspec.structs import replace
 
 from tests.unit.export.plans import from_profile

@@ -7,20 +7,13 @@ from functools import cache
 from typing import Annotated, Any, TypeVar
 
 import msgspec
-from msgspec import Meta
+from msgspec import Meta, structs
 
 from etcd_sandbox.errors import InputError
-from etcd_sandbox.model.spec import EtcdBinary
+from etcd_sandbox.model.order import Order, Seconds, Words, signal_number
 from etcd_sandbox.verbs import Option, Type, Verb
 
-LONGEST_TIMEOUT_S = 1e9
-"""Thirty years: what waits for longer waits for ever, and what adds to it still counts."""
-
-MOST_WORDS = 1000
 MOST = 2**63 - 1
-
-Seconds = Annotated[float, Meta(ge=0, le=LONGEST_TIMEOUT_S)]
-Words = Annotated[tuple[str, ...], Meta(max_length=MOST_WORDS)]
 
 _T = TypeVar("_T")
 
@@ -67,21 +60,12 @@ def _field(option: Option) -> tuple[Any, object]:
             return bool, False
 
 
-def declared_only(body: ActBody) -> dict[str, object]:
-    """The options in a body that only its verb has."""
-    names = body.__struct_fields__[len(ActBody.__struct_fields__) :]
-    return {name: getattr(body, name) for name in names}
-
-
-class UpgradeBody(msgspec.Struct, forbid_unknown_fields=True):
-    """The fields of an UpgradeOrder."""
-
-    select: Words
-    to: EtcdBinary
-    force: bool = False
-    seed: int | None = None
-    wait: bool = True
-    timeout_s: Seconds = 30.0
+def order_of(verb: Verb, body: ActBody) -> Order:
+    """The order that the body is; what it has beyond the fields of all verbs, only its verb has."""
+    fields = structs.asdict(body)
+    more = {name: fields.pop(name) for name in fields.keys() - set(ActBody.__struct_fields__)}
+    fields["signal"] = signal_number(body.signal or "SIGKILL")
+    return Order(verb=verb, more=more, **fields)
 
 
 class ShutdownBody(msgspec.Struct, forbid_unknown_fields=True):

@@ -11,8 +11,7 @@ from io import BytesIO
 from typing import Any, cast
 
 from etcd_sandbox.control.answers import checked, checked_news, connection_errors, gone, status_in
-from etcd_sandbox.control.questions import Questions
-from etcd_sandbox.control.requests import ANSWER_TIMEOUT_S, Request
+from etcd_sandbox.control.requests import ANSWER_TIMEOUT_S, Questions, Request
 from etcd_sandbox.control.wire import Frame, read_frames
 
 STREAM_PIECE_BYTES = 256 << 10

@@ -15,8 +15,7 @@ from contextlib import contextmanager
 from typing import Any, BinaryIO, cast
 
 from etcd_sandbox.control.answers import checked, checked_news, connection_errors, gone, status_in
-from etcd_sandbox.control.questions import Questions
-from etcd_sandbox.control.requests import ANSWER_TIMEOUT_S, Request
+from etcd_sandbox.control.requests import ANSWER_TIMEOUT_S, Questions, Request
 from etcd_sandbox.control.wire import Frame, read_frames
 
 STREAM_BUFFER_BYTES = 256 << 10

@@ -1,15 +1,17 @@
-"""The questions of the control API: one function for each, and what it sends. Pure."""
+"""The questions of the control API, each written once for both clients, and what is sent. Pure."""
 
 from __future__ import annotations
 
 import json
 import os
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple, TypedDict
+from typing import Any, Generic, NamedTuple, TypedDict, TypeVar, Unpack
 from urllib.parse import quote, urlencode
 
 from etcd_sandbox.model.access import USER_VARIABLE
-from etcd_sandbox.verbs import Verb
+from etcd_sandbox.paths import ClusterPaths
+from etcd_sandbox.verbs import HEAL, START, Verb
 
 ANSWER_TIMEOUT_S = 10.0
 """How long a plain question may take; what waits for a cluster adds its own time to this."""
@@ -61,26 +63,6 @@ class Request(NamedTuple):
     def timeout_s(self) -> float | None:
         """How long the answer may take, or the next part of a stream."""
         return None if self.extra_s is None else ANSWER_TIMEOUT_S + self.extra_s
-
-
-def status(*, with_hash: bool = False) -> Request:
-    """The cluster as it is now."""
-    return _get("/v1/status", hash="1" if with_hash else None)
-
-
-def plan() -> Request:
-    """The running ClusterSpec."""
-    return _get("/v1/plan")
-
-
-def detail(process: str) -> Request:
-    """One process from near."""
-    return _get(f"/v1/processes/{quote(process, safe='')}")
-
-
-def ready(timeout_s: float) -> Request:
-    """Wait until every process that `up` started is ready."""
-    return _get("/v1/ready", extra_s=timeout_s, timeout_s=timeout_s)
 
 
 class ActOptions(TypedDict, total=False):
@@ -160,52 +142,16 @@ def upgrade(
         "wait": wait,
         "timeout_s": timeout_s,
     }
-    query = (("dry_run", "1"),) if dry_run else ()
-    return _post("/v1/upgrade", body, query=query, extra_s=timeout_s if dry_run else None)
+    return _post("/v1/upgrade", body, query=_dry(dry_run), extra_s=timeout_s if dry_run else None)
 
 
-def halt_upgrade() -> Request:
-    """End the upgrade after the member that it is at."""
-    return _post("/v1/upgrade/halt", {})
+def _dry(dry_run: bool) -> tuple[tuple[str, str], ...]:
+    return (("dry_run", "1"),) if dry_run else ()
 
 
-def apply(spec: Mapping[str, object], *, dry_run: bool) -> Request:
-    """Make the running set match `spec`, or only compare."""
-    query = (("dry_run", "1"),) if dry_run else ()
-    return _post("/v1/apply", dict(spec), query=query, extra_s=_APPLY_S)
-
-
-def shutdown(*, kill: bool = False, purge: bool = False) -> Request:
-    """Begin to stop everything, the supervisor last."""
-    return _post("/v1/shutdown", {"kill": kill, "purge": purge})
-
-
-def events(*, follow: bool, tail: int | None = None) -> Request:
-    """A stream of events, one JSON object a line."""
-    return _get("/v1/events", extra_s=_of_stream(follow), follow=int(follow), tail=tail)
-
-
-def logs(
-    select: Iterable[str] = (),
-    *,
-    follow: bool,
-    tail: int | None = None,
-    since_us: int | None = None,
-) -> Request:
-    """A stream of log lines in frames (`control.wire`)."""
-    asked = _get(
-        "/v1/logs", extra_s=_of_stream(follow), follow=int(follow), tail=tail, since_us=since_us
-    )
+def _stream(path: str, *, follow: bool, select: Iterable[str] = (), **query: int | None) -> Request:
+    asked = _get(path, extra_s=None if follow else 0.0, follow=int(follow), **query)
     return asked._replace(query=asked.query + tuple(("select", word) for word in select))
-
-
-def availability(*, writes: bool = False) -> Request:
-    """A stream of buckets of 100 ms, one JSON object a line."""
-    return _get("/v1/availability", extra_s=None, writes=int(writes))
-
-
-def _of_stream(follow: bool) -> float | None:
-    return None if follow else 0.0
 
 
 def _get(path: str, *, extra_s: float | None = 0.0, **query: float | str | None) -> Request:
@@ -221,3 +167,132 @@ def _post(
     extra_s: float | None = 0.0,
 ) -> Request:
     return Request(method="POST", path=path, query=query, body=body, extra_s=extra_s)
+
+
+Answer = TypeVar("Answer", covariant=True)
+Objects = TypeVar("Objects", covariant=True)
+Frames = TypeVar("Frames", covariant=True)
+
+
+class Questions(Generic[Answer, Objects, Frames]):
+    """Asks and tells the supervisor of one cluster.
+
+    `Answer` is a JSON object, `Objects` a stream of these, `Frames` a stream of log frames; for an
+    event loop all three are to be awaited. Every method raises NotRunning when there is no such
+    supervisor, and the error that the supervisor answered with.
+    """
+
+    def __init__(self, paths: ClusterPaths, user: str | None = None) -> None:
+        """`user` is `NAME:PASSWORD` of a user of etcd; by default what `$ETCD_SANDBOX_USER` says."""
+        self.paths = paths
+        self.user = user or os.environ.get(USER_VARIABLE)
+
+    @abstractmethod
+    def ask(self, request: Request) -> Answer:
+        """The answer to any question that has one in JSON ."""
+
+    @abstractmethod
+    def _objects(self, request: Request) -> Objects:
+        """The objects of a stream that has one a line."""
+
+    @abstractmethod
+    def _news(self, request: Request) -> Objects:
+        """The objects of a stream that tells of work, up to the verdict. Raises the error that ended the work."""
+
+    @abstractmethod
+    def _frames(self, request: Request) -> Frames:
+        """The frames of a stream of log lines."""
+
+    def status(self, *, with_hash: bool = False) -> Answer:
+        """The cluster as it is now, in the shape of `status --json` (schema 1)."""
+        return self.ask(_get("/v1/status", hash="1" if with_hash else None))
+
+    def plan(self) -> Answer:
+        """The running ClusterSpec as JSON."""
+        return self.ask(_get("/v1/plan"))
+
+    def detail(self, process: str) -> Answer:
+        """One process from near: a Detail (`model.state`) as JSON."""
+        return self.ask(_get(f"/v1/processes/{quote(process, safe='')}"))
+
+    def ready(self, timeout_s: float) -> Answer:
+        """Wait until every process that `up` started is ready; `{"ready_s": …}`.
+
+        Raises TimedOut, or SandboxError with the last lines of a process that ended.
+        """
+        return self.ask(_get("/v1/ready", extra_s=timeout_s, timeout_s=timeout_s))
+
+    def act(self, verb: Verb, select: Iterable[str] = (), **options: Unpack[ActOptions]) -> Answer:
+        """Do `verb` to the selected processes; the Verdict (`model.verdict`) as JSON.
+
+        The options are those of `act`. Returns when the verb is done and, with `wait`,
+        when the cluster has settled.
+        """
+        return self.ask(act(verb, select, **options))
+
+    def heal(self, **options: Unpack[ActOptions]) -> Answer:
+        """Undo every fault."""
+        return self.act(HEAL, **options)
+
+    def start(self, select: Iterable[str], **options: Unpack[ActOptions]) -> Answer:
+        """Start what rests of the selected processes."""
+        return self.act(START, select, **options)
+
+    def upgrade(
+        self,
+        select: Iterable[str],
+        to: Mapping[str, object],
+        *,
+        force: bool = False,
+        seed: int | None = None,
+        wait: bool = True,
+        timeout_s: float = 30.0,
+    ) -> Objects:
+        """Give the selected members the etcd `to` (an EtcdBinary as JSON), one after the other.
+
+        What is told, as `control.wire` has it: the plan, each member that is done, the verdict.
+        Raises the error that ended it. An iterator that is closed before its end halts the upgrade.
+        """
+        return self._news(
+            upgrade(select, to, force=force, seed=seed, wait=wait, timeout_s=timeout_s)
+        )
+
+    def halt_upgrade(self) -> Answer:
+        """Have the upgrade end after the member that it is at; `{"halting": true}` if one is under way."""
+        return self.ask(_post("/v1/upgrade/halt", {}))
+
+    def apply(self, spec: dict[str, Any], *, dry_run: bool) -> Answer:
+        """Make the running set match `spec`: `{"changed": […], "came": […], "went": […], "line": "…"}`."""
+        return self.ask(_post("/v1/apply", spec, query=_dry(dry_run), extra_s=_APPLY_S))
+
+    def shutdown(self, *, kill: bool = False, purge: bool = False) -> Answer:
+        """Begin to stop everything, the supervisor last; returns at once. Repeat with `kill` to hurry."""
+        return self.ask(_post("/v1/shutdown", {"kill": kill, "purge": purge}))
+
+    def events(self, *, follow: bool, tail: int | None = None) -> Objects:
+        """What happened, oldest first: the last `tail` events (all that are held, if None), then new ones."""
+        return self._objects(_stream("/v1/events", follow=follow, tail=tail))
+
+    def availability(self, *, writes: bool = False) -> Objects:
+        """Whether clients are served: a Bucket (`model.service`) as JSON each 100 ms, from now on.
+
+        `writes` tries writes, too; each is a revision.
+        """
+        return self._objects(_get("/v1/availability", extra_s=None, writes=int(writes)))
+
+    def logs(
+        self,
+        select: Iterable[str] = (),
+        *,
+        follow: bool,
+        tail: int | None = None,
+        since_us: int | None = None,
+    ) -> Frames:
+        """Log lines in order of arrival, of the selected processes (all, if none is named).
+
+        `tail` lines of the past, or those since `since_us` (microseconds since the epoch), or
+        all that the files hold.
+        """
+        return self._frames(
+            _stream("/v1/logs", follow=follow, tail=tail, since_us=since_us, select=select)
+        )

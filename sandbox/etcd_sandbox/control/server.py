@@ -26,14 +26,12 @@ from uvicorn.server import Server
 from etcd_sandbox.cluster.cluster import Cluster
 from etcd_sandbox.cluster.upgrading import Upgrade
 from etcd_sandbox.control.asked import (
-    LONGEST_TIMEOUT_S,
     ShutdownBody,
-    UpgradeBody,
     act_body,
     body_of,
-    declared_only,
     flag,
     number,
+    order_of,
 )
 from etcd_sandbox.control.bounded import Bounded, UserHeader
 from etcd_sandbox.control.connections import (
@@ -46,7 +44,7 @@ from etcd_sandbox.control.connections import (
 from etcd_sandbox.control.streams import Streams, frames
 from etcd_sandbox.control.wire import error_to_wire, lost_frame
 from etcd_sandbox.errors import InputError, NotRunning, SandboxError, TimedOut
-from etcd_sandbox.model.order import Order, signal_number
+from etcd_sandbox.model.order import LONGEST_TIMEOUT_S
 from etcd_sandbox.model.spec import ClusterSpec
 from etcd_sandbox.model.upgrade import MemberUpgrade, UpgradeOrder, UpgradePlan
 from etcd_sandbox.model.verdict import Verdict
@@ -123,39 +121,16 @@ class Routes:
             raise InputError(
                 f"a delay is 0 to {LONGEST_DELAY_S:g} s, and its jitter no longer than it"
             )
-        order = Order(
-            verb=verb,
-            select=body.select,
-            versus=body.versus,
-            signal=signal_number(body.signal or "SIGKILL"),
-            delay_s=body.delay_s,
-            jitter_s=body.jitter_s,
-            seed=body.seed,
-            name=body.name,
-            learner=body.learner,
-            force=body.force,
-            wait=body.wait,
-            timeout_s=body.timeout_s,
-            more=declared_only(body),
-        )
-        return _json(await self._cluster.operations.act(order))
+        return _json(await self._cluster.operations.act(order_of(verb, body)))
 
     async def upgrade(self, request: Request) -> Response:
         """POST: give members another etcd, one after the other: NDJSON as `control.wire` has it.
 
         `dry_run=1`: the UpgradePlan, and nothing is done. Whoever leaves the stream halts it.
         """
-        body = await _body(request, UpgradeBody)
-        if not body.select:
+        order = await _body(request, UpgradeOrder)
+        if not order.select:
             raise InputError("upgrade needs to know whom", hint="select names members, or is all")
-        order = UpgradeOrder(
-            select=body.select,
-            to=body.to,
-            force=body.force,
-            seed=body.seed,
-            wait=body.wait,
-            timeout_s=body.timeout_s,
-        )
         if _flag(request, "dry_run"):
             return _json(await self._cluster.operations.plan_upgrade(order))
         upgrade = await self._cluster.operations.upgrade(order)

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Mapping
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from etcd_sandbox.errors import InputError, shortened
 from etcd_sandbox.verbs import Verb
+
+LONGEST_TIMEOUT_S = 1e9
+"""Thirty years: what waits for longer waits for ever, and what adds to it still counts."""
+
+MOST_WORDS = 1000
+
+Seconds = Annotated[float, Meta(ge=0, le=LONGEST_TIMEOUT_S)]
+Words = Annotated[tuple[str, ...], Meta(max_length=MOST_WORDS)]
+"""What may be asked for, and waited for."""
 
 
 class Order(Struct, frozen=True, kw_only=True):

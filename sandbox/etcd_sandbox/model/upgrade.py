@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from etcd_sandbox.model.order import Seconds, Words
 from etcd_sandbox.model.service import Service
 from etcd_sandbox.model.spec import EtcdBinary
 
 
-class UpgradeOrder(Struct, frozen=True, kw_only=True):
+class UpgradeOrder(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Members get the etcd `to`, one after the other.
 
     `select` are selectors, `seed` is what `random` draws from. `timeout_s` is what each member may
@@ -17,12 +18,12 @@ class UpgradeOrder(Struct, frozen=True, kw_only=True):
     done although the new etcd may not know of changes of the members in the past.
     """
 
-    select: tuple[str, ...]
+    select: Words
     to: EtcdBinary
     force: bool = False
     seed: int | None = None
     wait: bool = True
-    timeout_s: float = 30.0
+    timeout_s: Seconds = 30.0
 
 
 class UpgradeStep(Struct, frozen=True, kw_only=True):

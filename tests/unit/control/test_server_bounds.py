@@ -17,11 +17,10 @@ from typing import Any, cast
 import pytest
 from etcd_sandbox.cluster.cluster import Cluster
 from etcd_sandbox.control import asked, bounded, connections
-from etcd_sandbox.control.asked import LONGEST_TIMEOUT_S
 from etcd_sandbox.control.server import ControlServer, bind
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.model.event import Kind
-from etcd_sandbox.model.order import Order
+from etcd_sandbox.model.order import LONGEST_TIMEOUT_S, Order
 from etcd_sandbox.supervise.bus import Bus
 from etcd_sandbox.supervise.logbook import Logbook
 from etcd_sandbox.verbs import LONGEST_DELAY_S

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from etcd_sandbox.learn.machine import lack
 from etcd_sandbox.learn.needs import Ability
+from etcd_sandbox.learn.stage import lack
 from rich.cells import cell_len
 
 from tests import etcd_versions

@@ -9,8 +9,8 @@ from typing import Any, cast
 from etcd_sandbox.learn.guide import Guide
 from etcd_sandbox.learn.lesson import Step, parse_lesson
 from etcd_sandbox.learn.needs import Needs
+from etcd_sandbox.learn.record import is_whole
 from etcd_sandbox.learn.stage import Stage
-from etcd_sandbox.learn.view import is_whole
 from etcd_sandbox.learn.watch import Watch
 from etcd_sandbox.paths import ClusterPaths
 from etcd_sandbox.tui.app import Dashboard

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from etcd_sandbox.learn import progress
+from etcd_sandbox.learn import library
 from etcd_sandbox.learn.course import Course
-from etcd_sandbox.learn.progress import Place
+from etcd_sandbox.learn.library import Place
 from etcd_sandbox.tui.actions import ACTIONS, Action, Leave, Scope, action
 from etcd_sandbox.tui.app import Dashboard
 from etcd_sandbox.tui.keys import ANYWHERE, Commands
@@ -52,7 +52,7 @@ async def until_said(app: Dashboard, pilot: DashboardPilot, *texts: str) -> None
 
 
 def kept() -> Place:
-    return progress.places()[LESSON.slug]
+    return library.places()[LESSON.slug]
 
 
 def test_a_step_is_shown_with_its_number_its_text_and_its_commands() -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from etcd_sandbox.learn.check import LessonReport, StepReport
     from etcd_sandbox.learn.guide import Guide
     from etcd_sandbox.learn.lesson import Lesson
-    from etcd_sandbox.learn.progress import Place
+    from etcd_sandbox.learn.library import Place
     from etcd_sandbox.learn.stage import Stage
 
 
@@ -86,9 +86,9 @@ def learn(
 
 def _list(lessons: list[Lesson], lang: str) -> None:
     from etcd_sandbox.cli.lessontalk import learn_command
-    from etcd_sandbox.learn import progress
+    from etcd_sandbox.learn import library
 
-    places = progress.places()
+    places = library.places()
     if settings().json:
         output.document({"lessons": [_as_json(each, places.get(each.slug)) for each in lessons]})
         return
@@ -137,9 +137,9 @@ def _place_words(lesson: Lesson, place: Place | None) -> str:
 
 def _do(lesson: Lesson, again: bool, in_dashboard: bool, etcd: str | None, lang: str) -> int:
     from etcd_sandbox.cli import diagnostics
-    from etcd_sandbox.learn import progress
+    from etcd_sandbox.learn import library
     from etcd_sandbox.learn.guide import Guide
-    from etcd_sandbox.learn.progress import Place, only_guide
+    from etcd_sandbox.learn.library import Place, only_guide
     from etcd_sandbox.learn.stage import Stage
 
     _check_there_is_somebody(lesson, in_dashboard)
@@ -151,7 +151,7 @@ def _do(lesson: Lesson, again: bool, in_dashboard: bool, etcd: str | None, lang:
             "whatever --etcd says"
         )
     with only_guide(lesson):
-        place = progress.places().get(lesson.slug, Place())
+        place = library.places().get(lesson.slug, Place())
         if again or place.done:
             place = Place()
         stage = Stage(lesson, etcd=etcd)

@@ -15,7 +15,7 @@ from etcd_sandbox.errors import EXIT_DONE, nearest
 from etcd_sandbox.learn.course import Course, Words
 from etcd_sandbox.learn.guide import Guide, Said, Tone
 from etcd_sandbox.learn.lesson import NAME_VARIABLE, Lesson, Step
-from etcd_sandbox.learn.progress import Place
+from etcd_sandbox.learn.library import Place
 from etcd_sandbox.learn.shell import exported
 from etcd_sandbox.learn.stage import Stage
 
@@ -62,23 +62,6 @@ def introduction(lesson: Lesson, version: str, place: Place) -> None:
     )
 
 
-def _step_page(step: Step, number: int, of: int) -> None:
-    """A step, as far as it is shown before it was done."""
-    output.line()
-    _heading(f"{number} of {of} · {step.title}")
-    if step.before:
-        _markdown(step.before)
-        output.line()
-    for command in step.commands:
-        _command(command.line)
-    if any(command.interrupted for command in step.commands):
-        output.line(Painted("  (Ctrl-C ends it)", FAINT))
-    if step.only_looked_at:
-        output.line()
-        output.line(Painted("Enter when you have looked.", FAINT))
-    output.line()
-
-
 def _hint(step: Step) -> None:
     """What helps with a step: its hint, and what was printed when the lesson was written."""
     _plain(step.hint or "Type the command above, here or in another terminal.")
@@ -87,23 +70,6 @@ def _hint(step: Step) -> None:
         _command(command.line)
         for text in command.shown:
             output.line(Painted(f"  {text}", FAINT))
-
-
-def _question(lesson: Lesson) -> None:
-    """The question, without its answer."""
-    output.line()
-    _heading("A question")
-    _markdown(lesson.question)
-    output.line()
-    output.line(Painted("Think, then press Enter for the answer.", FAINT))
-
-
-def _answer(lesson: Lesson) -> None:
-    """Its answer, and what to read next."""
-    _markdown(lesson.answer)
-    output.line()
-    output.line(Painted("To read next", STRONG))
-    _markdown(lesson.reading)
 
 
 def _plain(text: str) -> None:
@@ -213,16 +179,9 @@ class Talk:
     async def _once(self) -> None:
         """Whatever comes first: a line, or news of the cluster."""
         self._prompt()
-        typed = asyncio.create_task(self._lines.get())
-        news = asyncio.create_task(self._course.watch.rest())
-        done, waiting = await asyncio.wait({typed, news}, return_when=asyncio.FIRST_COMPLETED)
-        for task in waiting:
-            task.cancel()
-        # Not the tasks themselves: their cancellation could not be told from that of the talk.
-        await asyncio.wait({typed, news})
-        if typed in done:
+        for line in await self._course.wish_or_news(self._lines):
             self._prompted = False
-            await self._heed(typed.result())
+            await self._heed(line)
         await self._course.look()
 
     async def _heed(self, line: str | None) -> None:
@@ -271,15 +230,23 @@ class Talk:
             loop.add_reader(0, self._read)
 
     async def _finish(self) -> None:
-        _question(self._lesson)
+        lesson = self._lesson
+        output.line()
+        _heading("A question")
+        _markdown(lesson.question)
+        output.line()
+        output.line(Painted("Think, then press Enter for the answer.", FAINT))
         self._prompt()
         await self._lines.get()
         self._prompted = False
-        _answer(self._lesson)
+        _markdown(lesson.answer)
+        output.line()
+        output.line(Painted("To read next", STRONG))
+        _markdown(lesson.reading)
         self._course.answered()
         await asyncio.to_thread(self._course.stage.down, purge=True)
         output.line()
-        finished(self._lesson)
+        finished(lesson)
 
     async def _leave(self, left: _Left) -> None:
         self._interrupt_prompt()
@@ -295,9 +262,21 @@ class Talk:
     # How a course shows itself.
 
     def show(self, step: Step) -> None:
-        """The page of a step."""
+        """A step, as far as it is shown before it was done."""
         self._interrupt_prompt()
-        _step_page(step, self._guide.at + 1, len(self._guide.steps))
+        output.line()
+        _heading(f"{self._guide.at + 1} of {len(self._guide.steps)} · {step.title}")
+        if step.before:
+            _markdown(step.before)
+            output.line()
+        for command in step.commands:
+            _command(command.line)
+        if any(command.interrupted for command in step.commands):
+            output.line(Painted("  (Ctrl-C ends it)", FAINT))
+        if step.only_looked_at:
+            output.line()
+            output.line(Painted("Enter when you have looked.", FAINT))
+        output.line()
 
     def say(self, said: Said) -> None:
         """A sentence of the guide."""

@@ -286,13 +286,9 @@ def look_at_leftovers() -> Iterable[Finding]:
 
 def look_at_names() -> Iterable[Finding]:
     """Whether members can be found by DNS: what only `up --bootstrap dns` needs."""
-    from etcd_sandbox.dns.machine import look
-    from etcd_sandbox.dns.needs import lacks
-    from etcd_sandbox.plan.ways.dns import private_mount
+    from etcd_sandbox.inputs.ways import dns_lacks
 
-    # No cluster has its server there: it would begin at port 1.
-    facts = look("127.53.0.1", private_mount(root=os.geteuid() == 0))
-    found = lacks(facts)
+    found = dns_lacks()
     for lack in found:
         yield Finding("warn", "dns", f"no --bootstrap dns: {lack.what}", lack.mend)
     if not found:

@@ -150,7 +150,6 @@ def _detached(
         fresh=fresh,
         restored=data,
         timeout_s=timeout_s,
-        leave_late=True,
     )
     answer["restored"] = {
         "snapshot": str(restoration.snapshot),

@@ -116,9 +116,7 @@ def _detached(planned: Planned, paths: ClusterPaths, fresh: bool, timeout_s: flo
     from etcd_sandbox.host.start import start_and_wait
 
     with interruptible():
-        answer, _ = start_and_wait(
-            planned, paths, owned=False, fresh=fresh, timeout_s=timeout_s, leave_late=True
-        )
+        answer, _ = start_and_wait(planned, paths, owned=False, fresh=fresh, timeout_s=timeout_s)
     show_begun(answer, planned, paths)
 
 
@@ -246,7 +244,7 @@ def _run_command(
     )
     from etcd_sandbox.host.start import start_and_wait
 
-    start_and_wait(planned, paths, owned=True, timeout_s=timeout_s, leave_late=False)
+    start_and_wait(planned, paths, owned=True, timeout_s=timeout_s)
     plan = msgspec.to_builtins(planned.spec)
     path = path_with_etcdctl(plan, os.environ.get("PATH", os.defpath))
     left_out = misleading(os.environ, members_of(plan))

@@ -42,12 +42,11 @@ def start_and_wait(
     fresh: bool = False,
     restored: Path | None = None,
     timeout_s: float,
-    leave_late: bool,
 ) -> tuple[dict[str, Any], Launched]:
     """The answer of `ready`, and what was launched. `fresh` and `restored` are as `launch` takes them.
 
     Raises SandboxError with the last lines of a member that ended; TimedOut when it took too
-    long, and then the cluster runs on if `leave_late` says so.
+    long, and then the cluster runs on unless it is `owned`.
     """
     launched = launch(
         planned.spec,
@@ -60,7 +59,7 @@ def start_and_wait(
     try:
         return ControlClient(paths).ready(timeout_s), launched
     except TimedOut as error:
-        if leave_late:
+        if not owned:
             raise
         late = too_late(error, paths)
         stop_at_once(paths)

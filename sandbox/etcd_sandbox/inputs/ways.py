@@ -22,6 +22,7 @@ from etcd_sandbox.plan.ways.dns import private_mount
 from etcd_sandbox.plan.ways.request import BootstrapInputs, Registrants
 
 if TYPE_CHECKING:
+    from etcd_sandbox.dns.needs import Lack
     from etcd_sandbox.inputs.caller import ChooseEtcd
 
 
@@ -95,6 +96,15 @@ def bootstrap_inputs(
             )
         case Bootstrap.STATIC:
             return BootstrapInputs()
+
+
+def dns_lacks() -> tuple[Lack, ...]:
+    """What this machine lacks for members that find each other by DNS."""
+    from etcd_sandbox.dns.machine import look
+    from etcd_sandbox.dns.needs import lacks
+
+    # No cluster has its server there: it would begin at port 1.
+    return lacks(look("127.53.0.1", private_mount(root=os.geteuid() == 0)))
 
 
 def _kept(recorded: ClusterSpec | None) -> DiscoverySpec | None:

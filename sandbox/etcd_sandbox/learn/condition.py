@@ -8,8 +8,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from etcd_sandbox.learn.record import Incident, What
-from etcd_sandbox.learn.view import View
+from etcd_sandbox.learn.record import Incident, View, What
 from etcd_sandbox.model.bootstrap import Bootstrap
 
 ENTER = "enter"
@@ -82,7 +81,29 @@ def taking_down(incident: Incident, *_: str) -> bool:
     return incident.what in (What.STOPPED, What.GONE)
 
 
-class _Form(Struct, frozen=True, kw_only=True):
+def is_hit(incident: Incident, verb: str, who: str) -> bool:
+    """Foresees what hits the leader, a follower, that member, or any."""
+    if incident.what is not What(verb):
+        return False
+    match who:
+        case "any":
+            return True
+        case "leader":
+            return incident.led
+        case "follower":
+            return not incident.led
+        case name:
+            return name in incident.who
+
+
+def is_on_links(incident: Incident, verb: str, names: str | None) -> bool:
+    """Foresees a fault on links, with these members on one side if any are named."""
+    wanted = frozenset((names or "").split())
+    sides = (frozenset(incident.who), frozenset(incident.other))
+    return incident.what is What(verb) and (not wanted or wanted in sides)
+
+
+class _Form(Struct, frozen=True):
     """How a condition is written, and what becomes of it; `met` and `foresees` are given the groups of `pattern`."""
 
     pattern: str
@@ -120,16 +141,7 @@ def condition(
     """
 
     def declare(met: Met) -> Met:
-        _FORMS.append(
-            _Form(
-                pattern=pattern,
-                shown=shown or pattern,
-                met=met,
-                foresees=foresees,
-                asks=asks,
-                reads=reads,
-            )
-        )
+        _FORMS.append(_Form(pattern, shown or pattern, met, foresees, asks, reads))
         return met
 
     return declare

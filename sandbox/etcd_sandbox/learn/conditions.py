@@ -6,6 +6,7 @@ Each function gives a clause with real figures once its condition holds.
 from __future__ import annotations
 
 import statistics
+from collections.abc import Callable
 
 from etcd_sandbox.etcd.version import series as series_of
 from etcd_sandbox.learn.condition import (
@@ -13,16 +14,27 @@ from etcd_sandbox.learn.condition import (
     RUNS_IN,
     WAYS,
     Asks,
+    Foresees,
     breaking,
     condition,
+    is_hit,
+    is_on_links,
     mending,
     parse_condition,
     taking_down,
     vocabulary,
 )
-from etcd_sandbox.learn.record import Incident, What, is_contained, leader_words, made_of, told_by
-from etcd_sandbox.learn.view import View, members_of
-from etcd_sandbox.model.state import Role
+from etcd_sandbox.learn.record import (
+    Incident,
+    View,
+    What,
+    is_contained,
+    leader_words,
+    made_of,
+    members_of,
+    told_by,
+)
+from etcd_sandbox.model.state import BootstrapStatus, Role
 from etcd_sandbox.words.shown import size
 
 __all__ = ["parse_condition", "vocabulary"]
@@ -50,9 +62,8 @@ def _healthy(view: View) -> str | None:
 @condition(r"healthy (\d+)", "healthy N", foresees=lambda each, _: breaking(each) or mending(each))
 def _so_many_healthy(view: View, count: str) -> str | None:
     healthy = [each.name for each in view.status.members if each.healthy]
-    if len(healthy) != int(count):
-        return None
-    return f"{', '.join(healthy)} are healthy, {view.status.leader} leads"
+    words = f"{', '.join(healthy)} are healthy, {view.status.leader} leads"
+    return words if len(healthy) == int(count) else None
 
 
 @condition(rf"leader is {_MEMBER}", "leader is MEMBER")
@@ -68,12 +79,9 @@ def _key_is(view: View, key: str, value: str) -> str | None:
 
 @condition(r"key (\S+) (exists|gone)", "key K exists|gone", reads="key")
 def _key_there(view: View, key: str, how: str) -> str | None:
-    if key not in view.keys:
+    if key not in view.keys or (key in dict(view.keys[key])) is (how == "gone"):
         return None
-    there = key in dict(view.keys[key])
-    if there is (how == "gone"):
-        return None
-    return f"the key {key} is {'there' if there else 'gone'}"
+    return f"the key {key} is {'gone' if how == 'gone' else 'there'}"
 
 
 @condition(r"keys (\S+) (\d+)", "keys PREFIX N", reads="prefix")
@@ -160,43 +168,23 @@ def _shrunk(view: View) -> str | None:
 # Something has happened since the step began.
 
 
-def _is_hit(incident: Incident, verb: str, who: str) -> bool:
-    if incident.what is not What(verb):
-        return False
-    match who:
-        case "any":
-            return True
-        case "leader":
-            return incident.led
-        case "follower":
-            return not incident.led
-        case name:
-            return name in incident.who
-
-
 @condition(
     rf"(killed|stopped|paused|resumed|started) (leader|follower|any|{MEMBER_NAME})",
     "killed|stopped|paused|resumed|started leader|follower|any|MEMBER",
-    foresees=_is_hit,
+    foresees=is_hit,
 )
 def _hit(view: View, verb: str, who: str) -> str | None:
-    hits = (each for each in view.record.incidents if _is_hit(each, verb, who))
+    hits = (each for each in view.record.incidents if is_hit(each, verb, who))
     return next((hit.words for hit in hits), None)
-
-
-def _is_on_links(incident: Incident, verb: str, names: str | None) -> bool:
-    wanted = frozenset((names or "").split())
-    sides = (frozenset(incident.who), frozenset(incident.other))
-    return incident.what is What(verb) and (not wanted or wanted in sides)
 
 
 @condition(
     rf"(partitioned|cut|slowed)(?: ({MEMBER_NAME}(?: {MEMBER_NAME})*))?",
     "partitioned|cut|slowed [MEMBER…]",
-    foresees=_is_on_links,
+    foresees=is_on_links,
 )
 def _links(view: View, verb: str, names: str | None) -> str | None:
-    faults = (each for each in view.record.incidents if _is_on_links(each, verb, names))
+    faults = (each for each in view.record.incidents if is_on_links(each, verb, names))
     return next((fault.words for fault in faults), None)
 
 
@@ -295,9 +283,8 @@ def _voter(view: View, name: str) -> str | None:
     voters = [peer.id for peer in view.known.listed or () if not peer.is_learner]
     if member.id not in voters:
         return None
-    return (
-        f"{name} has a vote: there are {len(voters)} now, and {len(voters) // 2 + 1} are a quorum"
-    )
+    quorum = len(voters) // 2 + 1
+    return f"{name} has a vote: there are {len(voters)} now, and {quorum} are a quorum"
 
 
 @condition(
@@ -364,16 +351,19 @@ def _new_cluster(view: View) -> str | None:
 # How the cluster was brought up: it goes down for that, and comes up again.
 
 
-def _comes_up_by(incident: Incident, way: str) -> bool:
-    if (how := incident.bootstrap) is None:
-        return taking_down(incident)
+def _is_by(how: BootstrapStatus, way: str) -> bool:
     return how.way.value == way
 
 
-def _comes_up_in(incident: Incident, what: str) -> bool:
-    if (how := incident.bootstrap) is None:
-        return taking_down(incident)
+def _is_in(how: BootstrapStatus, what: str) -> bool:
     return is_contained(how) is (what == "containers")
+
+
+def _coming_up(fits: Callable[..., bool]) -> Foresees:
+    """Foresees a cluster that is taken down, and comes up as it `fits`."""
+    return lambda incident, *words: (
+        taking_down(incident) if incident.bootstrap is None else fits(incident.bootstrap, *words)
+    )
 
 
 def _up(view: View, clause: str, met: bool) -> str | None:
@@ -382,19 +372,19 @@ def _up(view: View, clause: str, met: bool) -> str | None:
     return f"{clause}, and all {len(view.status.members)} members are healthy"
 
 
-@condition("brought up", foresees=lambda each: taking_down(each) or each.bootstrap is not None)
+@condition("brought up", foresees=_coming_up(lambda how: True))
 def _brought_up(view: View) -> str | None:
     again = any(each.what is What.BROUGHT_UP for each in view.record.incidents)
     return _up(view, "the cluster was brought up again", again)
 
 
-@condition(rf"bootstrapped ({WAYS})", f"bootstrapped {WAYS}", foresees=_comes_up_by)
+@condition(rf"bootstrapped ({WAYS})", f"bootstrapped {WAYS}", foresees=_coming_up(_is_by))
 def _bootstrapped(view: View, way: str) -> str | None:
     how = view.status.bootstrap
-    return _up(view, told_by(how), how.way.value == way)
+    return _up(view, told_by(how), _is_by(how, way))
 
 
-@condition(rf"runs in ({RUNS_IN})", f"runs in {RUNS_IN}", foresees=_comes_up_in)
+@condition(rf"runs in ({RUNS_IN})", f"runs in {RUNS_IN}", foresees=_coming_up(_is_in))
 def _runs_in(view: View, what: str) -> str | None:
     how = view.status.bootstrap
-    return _up(view, made_of(how), is_contained(how) is (what == "containers"))
+    return _up(view, made_of(how), _is_in(how, what))

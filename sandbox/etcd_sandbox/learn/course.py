@@ -9,19 +9,20 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from etcd_sandbox.errors import SandboxError
-from etcd_sandbox.learn import progress
 from etcd_sandbox.learn.guide import Guide, Said, Tone
 from etcd_sandbox.learn.lesson import NAME_VARIABLE, Lesson, Step
-from etcd_sandbox.learn.progress import Place
+from etcd_sandbox.learn.library import Place, keep
 from etcd_sandbox.learn.shell import Shell
 from etcd_sandbox.learn.stage import Stage
 from etcd_sandbox.learn.watch import Watch
+
+Wish = TypeVar("Wish")
 
 _SILENT, _ALOUD = "exec 5>&1 6>&2 >/dev/null 2>&1", "exec >&5 2>&6 5>&- 6>&-"
 
@@ -78,12 +79,8 @@ class Course:
         self._printed = printed
         self._shell: Shell | None = None
         self._typed: set[str] = set()
-        self._busy = False
+        self.busy = False
         self._told_gone = False
-
-    @property
-    def busy(self) -> bool:
-        return self._busy
 
     @property
     def next_line(self) -> str | None:
@@ -110,6 +107,21 @@ class Course:
             await self._shell.close()
 
     # What the learner wants.
+
+    async def wish_or_news(self, wishes: asyncio.Queue[Wish]) -> list[Wish]:
+        """Wait for a wish or for news of the cluster, whichever comes first; the wish, if it is one."""
+        wish = asyncio.create_task(wishes.get())
+        waited: set[asyncio.Task[Any]] = {wish}
+        if self.guide.step is not None:
+            waited.add(asyncio.create_task(self.watch.rest()))
+        try:
+            done, _ = await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in waited:
+                task.cancel()
+            # Not the tasks themselves: their cancellation could not be told from that of this one.
+            await asyncio.wait(waited)
+        return [wish.result()] if wish in done else []
 
     async def look(self) -> None:
         """Say what is new, and go on to the next step when this one is done."""
@@ -171,7 +183,7 @@ class Course:
 
     async def command(self, line: str) -> None:
         assert self._shell is not None
-        self._busy = True
+        self.busy = True
         try:
             await self._shell.run(line)
         except SandboxError as error:
@@ -180,27 +192,27 @@ class Course:
             await self._shell.close()
             self._shell = self._new_shell()
         finally:
-            self._busy = False
+            self.busy = False
         self._typed.add(line)
         step = self.guide.step
         if step is not None and {command.line for command in step.commands} <= self._typed:
             self.guide.looked()
 
     def interrupt(self) -> None:
-        if self._shell is not None and self._busy:
+        if self._shell is not None and self.busy:
             self._shell.interrupt()
 
     # How it ends.
 
     def answered(self) -> None:
         """Note that the question was answered: the lesson is done."""
-        progress.keep(self.lesson.slug, Place(done=True))
+        keep(self.lesson.slug, Place(done=True))
 
     # Going on.
 
     async def _onward(self) -> None:
         following = self.guide.at + 1
-        progress.keep(self.lesson.slug, Place(step=following))
+        keep(self.lesson.slug, Place(step=following))
         await self._to(following, from_elsewhere=False)
 
     async def _to(self, at: int, *, from_elsewhere: bool, by: int = 1) -> None:
@@ -262,7 +274,7 @@ class Course:
         if not lines:
             return
         assert self._shell is not None
-        self._busy = True
+        self.busy = True
         try:
             await self._shell.run(_SILENT)
             for line in lines:
@@ -270,7 +282,7 @@ class Course:
                 await self._shell.run(line)
         finally:
             await self._shell.run(_ALOUD)
-            self._busy = False
+            self.busy = False
 
     def _odd(self, text: str) -> None:
         self._face.say(Said(tone=Tone.ODD, text=text))

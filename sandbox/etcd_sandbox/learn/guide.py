@@ -14,8 +14,16 @@ from msgspec import Struct, field
 from etcd_sandbox.etcd.version import series
 from etcd_sandbox.learn.condition import Asks, Condition
 from etcd_sandbox.learn.lesson import Step
-from etcd_sandbox.learn.record import Incident, Record, What
-from etcd_sandbox.learn.view import Known, Pairs, View, is_whole, members_of
+from etcd_sandbox.learn.record import (
+    Incident,
+    Known,
+    Pairs,
+    Record,
+    View,
+    What,
+    is_whole,
+    members_of,
+)
 from etcd_sandbox.model.event import Event
 from etcd_sandbox.model.state import BootstrapStatus, ClusterStatus
 from etcd_sandbox.verbs import REMOVE, REPLACE, VERBS

@@ -13,6 +13,7 @@ import shlex
 from itertools import pairwise
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from etcd_sandbox.errors import InputError, did_you_mean
 from etcd_sandbox.learn.condition import ENTER, Condition
@@ -307,11 +308,9 @@ class _Page:
             elif commands[-1].interrupted:
                 raise self.error(f"after {INTERRUPT} a command prints nothing", section.at)
             elif line.strip() == INTERRUPT:
-                commands[-1] = Command(
-                    line=commands[-1].line, shown=commands[-1].shown, interrupted=True
-                )
+                commands[-1] = replace(commands[-1], interrupted=True)
             else:
-                commands[-1] = Command(line=commands[-1].line, shown=(*commands[-1].shown, line))
+                commands[-1] = replace(commands[-1], shown=(*commands[-1].shown, line))
         if not commands:
             raise self.error("a block of commands has no line '$ …'", section.at)
         return tuple(commands), text[: block.start()].strip(), text[block.end() :].strip()

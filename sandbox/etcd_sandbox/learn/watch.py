@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import aclosing
 from functools import partial
 from typing import Any
@@ -16,9 +16,9 @@ import msgspec
 from etcd_sandbox.control.async_client import AsyncControlClient
 from etcd_sandbox.errors import SandboxError
 from etcd_sandbox.etcd.gateway import Gateway
-from etcd_sandbox.learn.condition import Asks, Condition
+from etcd_sandbox.learn.condition import Asks
 from etcd_sandbox.learn.guide import Guide, Said
-from etcd_sandbox.learn.view import Known, Pairs
+from etcd_sandbox.learn.record import Known, Pairs
 from etcd_sandbox.model.bootstrap import Bootstrap
 from etcd_sandbox.model.event import Kind, event_from_wire
 from etcd_sandbox.model.spec import Runtime
@@ -32,45 +32,6 @@ from etcd_sandbox.model.state import (
 from etcd_sandbox.paths import ClusterPaths
 
 ANSWER_WITHIN_S = 1.0
-
-
-class Asking:
-    """Asks the members of one cluster, whoever leads first. A member answers for itself, without a quorum."""
-
-    def __init__(self, client: AsyncControlClient) -> None:
-        self._client = client
-        self._gateway = Gateway()
-
-    async def aclose(self) -> None:
-        await self._gateway.aclose()
-
-    async def keys(
-        self, conditions: Iterable[Condition], status: ClusterStatus
-    ) -> dict[str, Pairs]:
-        """The keys of each condition, by its key or prefix; left out where the leader did not answer."""
-        url = next((each.client_url for each in status.members if each.name == status.leader), None)
-        keys: dict[str, Pairs] = {}
-        if url is None:
-            return keys
-        for condition in conditions:
-            word, prefix = condition.key or condition.prefix, bool(condition.prefix)
-            pairs = await self._gateway.pairs(url, word, ANSWER_WITHIN_S, prefix=prefix)
-            if pairs is not None:
-                keys[word] = pairs
-        return keys
-
-    async def ask(self, wanted: Collection[Asks], status: ClusterStatus) -> Known:
-        """What is wanted, as far as somebody tells it."""
-        listed = version = None
-        for member in in_turn(status):
-            if Asks.MEMBERS in wanted and listed is None:
-                try:
-                    listed = peers_of(await self._client.detail(member.process))
-                except SandboxError:
-                    continue
-            if Asks.VERSION in wanted and version is None:
-                version = await self._gateway.cluster_version(member.client_url, ANSWER_WITHIN_S)
-        return Known(listed=listed, cluster_version=version)
 
 
 def in_turn(status: ClusterStatus) -> list[MemberStatus]:
@@ -101,7 +62,7 @@ class Watch:
     ) -> None:
         self.guide = guide
         self._client = client or AsyncControlClient(paths)
-        self._asking = Asking(self._client)
+        self._gateway = Gateway()
         self._came = asyncio.Event()
         self._news: deque[Callable[[], None]] = deque()
         """What the listener heard and the guide was not told yet, the oldest first."""
@@ -116,7 +77,7 @@ class Watch:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
-        await self._asking.aclose()
+        await self._gateway.aclose()
 
     async def begin(self) -> None:
         """Begin the guide's step: all events so far belong to the past. Raises NotRunning."""
@@ -143,9 +104,7 @@ class Watch:
             return []
         self.present = True
         self.guide.take_hanging(await asyncio.to_thread(hanging, status), time.time())
-        keys = await self._asking.keys(self.guide.asked, status)
-        known = await self._asking.ask(self.guide.asks, status)
-        return self.guide.look(status, keys, known)
+        return self.guide.look(status, await self._keys(status), await self._known(status))
 
     async def rest(self) -> None:
         await self._more(LOOK_EVERY_S)
@@ -154,6 +113,32 @@ class Watch:
         """Tell the guide all that the listener heard so far."""
         while self._news:
             self._news.popleft()()
+
+    async def _keys(self, status: ClusterStatus) -> dict[str, Pairs]:
+        """The keys of each condition, by its key or prefix; left out where the leader did not answer."""
+        url = next((each.client_url for each in status.members if each.name == status.leader), None)
+        keys: dict[str, Pairs] = {}
+        if url is None:
+            return keys
+        for condition in self.guide.asked:
+            word, prefix = condition.key or condition.prefix, bool(condition.prefix)
+            pairs = await self._gateway.pairs(url, word, ANSWER_WITHIN_S, prefix=prefix)
+            if pairs is not None:
+                keys[word] = pairs
+        return keys
+
+    async def _known(self, status: ClusterStatus) -> Known:
+        """What conditions ask of members, as far as one tells it for itself, without a quorum; the leader first."""
+        listed = version = None
+        for member in in_turn(status):
+            if Asks.MEMBERS in self.guide.asks and listed is None:
+                try:
+                    listed = peers_of(await self._client.detail(member.process))
+                except SandboxError:
+                    continue
+            if Asks.VERSION in self.guide.asks and version is None:
+                version = await self._gateway.cluster_version(member.client_url, ANSWER_WITHIN_S)
+        return Known(listed=listed, cluster_version=version)
 
     async def _more(self, within_s: float) -> None:
         with contextlib.suppress(TimeoutError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -112,18 +112,7 @@ class Tutor:
 
     async def _once(self) -> None:
         """Wait for a wish or for news of the cluster, and act on it."""
-        wish = asyncio.create_task(self._wishes.get())
-        waited: set[asyncio.Task[Any]] = {wish}
-        if self.guide.step is not None:
-            waited.add(asyncio.create_task(self._course.watch.rest()))
-        try:
-            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
-            asked = wish.result() if wish.done() else None
-        finally:
-            for task in waited:
-                task.cancel()
-            await asyncio.gather(*waited, return_exceptions=True)
-        if asked is not None:
+        for asked in await self._course.wish_or_news(self._wishes):
             await self._heed(asked)
         if self.guide.step is not None:
             await self._course.look()

@@ -10,8 +10,7 @@ from click.shell_completion import BashComplete
 from etcd_sandbox.cli.main import COMPLETE_VARIABLE
 from etcd_sandbox.cli.output import markdown, wrapped
 from etcd_sandbox.cli.root import PROGRAM, root
-from etcd_sandbox.learn.library import all_lessons
-from etcd_sandbox.learn.progress import Place, keep
+from etcd_sandbox.learn.library import Place, all_lessons, keep
 from rich.cells import cell_len
 
 from tests.unit.cli.conftest import Ran

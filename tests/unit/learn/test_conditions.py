@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import pytest
 from etcd_sandbox.learn.conditions import parse_condition, vocabulary
-from etcd_sandbox.learn.record import Record
-from etcd_sandbox.learn.view import Known, Pairs, View
+from etcd_sandbox.learn.record import Known, Pairs, Record, View
 from etcd_sandbox.model.event import Kind
 from etcd_sandbox.model.state import AlarmStatus, ClusterStatus, Peer, ProcessState, Role
 from msgspec.structs import replace

@@ -6,8 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from etcd_sandbox.learn.machine import lack
 from etcd_sandbox.learn.needs import Ability, parse_abilities
+from etcd_sandbox.learn.stage import lack
 
 
 @pytest.fixture(autouse=True)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 from etcd_sandbox.errors import InputError
-from etcd_sandbox.learn import progress
+from etcd_sandbox.learn import library
 from etcd_sandbox.learn.lesson import parse_lesson
-from etcd_sandbox.learn.progress import Place, keep, only_guide, places
+from etcd_sandbox.learn.library import Place, keep, only_guide, places
 
 from tests.unit.learn.samples import PAGE
 
@@ -24,7 +24,7 @@ def test_a_place_is_kept_for_each_lesson(home: Path) -> None:
 )
 def test_a_file_that_cannot_be_read_counts_as_none(home: Path, text: str) -> None:
     home.mkdir()
-    progress.path().write_text(text)
+    library.places_file().write_text(text)
     assert places() == {}
     keep("one", Place(step=1))
     assert places() == {"one": Place(step=1)}

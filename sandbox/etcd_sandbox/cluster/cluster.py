@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from etcd_sandbox.cluster import ordering, record
-from etcd_sandbox.cluster.lastwords import LastWords
 from etcd_sandbox.cluster.members import Members
 from etcd_sandbox.cluster.peerlinks import make_links
 from etcd_sandbox.cluster.readiness import MemberReadiness
-from etcd_sandbox.cluster.starting import Starting
+from etcd_sandbox.cluster.starting import LastWords, Starting
 from etcd_sandbox.cluster.verbs import Verbs
 from etcd_sandbox.cluster.ways import way_of
 from etcd_sandbox.errors import SandboxError
@@ -72,7 +71,7 @@ class Cluster:
         self.lost_directory = False
         self._ledger = ledger
         self.paths = paths
-        self._serving = ordering.Serving()
+        self.serving = ordering.Serving()
         self.supervisor = Supervisor(
             spec.processes,
             bus=bus,
@@ -82,31 +81,16 @@ class Cluster:
             run=run,
             on_lines=self._on_lines,
         )
-        self.last_words = LastWords(spec, self.supervisor)
-        self._links = make_links(spec.processes, self.supervisor.environment, ledger, guard)
-        self.members = Members(self.supervisor, self._links, bus, connect)
+        self.links = make_links(spec.processes, self.supervisor.environment, ledger, guard)
+        self.members = Members(self.supervisor, self.links, bus, connect)
         self.introduction = way_of(spec)(spec, self.supervisor, bus)
         for unfinished in spec.unfinished:
             self.members.retire(unfinished.process)
         self._member_readiness = MemberReadiness(self.members)
-        self.verbs = Verbs(
-            self.supervisor,
-            self.members,
-            self._serving,
-            lambda lines: way_of(self.spec).explain(self.spec, lines),
-            self.introduction,
-        )
+        self.verbs = Verbs(self)
         self._tasks: set[asyncio.Future[Any]] = set()
-        self._starting = Starting(
-            spec,
-            self.supervisor,
-            self._serving,
-            self._links,
-            self.introduction,
-            bus,
-            self.spawn,
-            self._join,
-        )
+        self._starting = Starting(self)
+        self.last_words = LastWords(self)
         self._shutting_down: asyncio.Task[None] | None = None
         self._ending_hard = False
         self._purge = False
@@ -143,10 +127,6 @@ class Cluster:
 
         return Operations(self)
 
-    async def _join(self, process: str, deadline: float) -> None:
-        await self.members.opened.wait()
-        await self.operations.join(process, deadline)
-
     def _on_log_loss(self, loss: LogLoss, path: Path) -> None:
         if loss.losing:
             self.bus.publish(Kind.LINES_LOST, why=loss.why, path=str(path))
@@ -154,9 +134,9 @@ class Cluster:
             self.bus.publish(Kind.LINES_KEPT, lost_lines=loss.lines)
 
     async def ready(self, timeout_s: float) -> dict[str, object]:
-        """Wait for what `begin` began; see `ClusterReadiness.wait`."""
+        """Wait for what `begin` began; see `Starting.wait`."""
         try:
-            answer = await self._starting.readiness.wait(timeout_s)
+            answer = await self._starting.wait(timeout_s)
         except SandboxError:
             await self.last_words.of_the_start()
             raise
@@ -204,7 +184,7 @@ class Cluster:
         self.shutdown(kill=self.lost_directory, exit_code=1)
 
     async def _end(self) -> None:
-        self._starting.readiness.give_up()
+        self._starting.give_up()
         self._member_readiness.close()
         if self.members.opened.is_set():
             self.operations.close()
@@ -229,9 +209,9 @@ class Cluster:
         except SandboxError as error:
             _log.error("%s", error)
         finally:
-            if self._links is not None:
-                self._links.close()
-                await self._links.wait_closed()
+            if self.links is not None:
+                self.links.close()
+                await self.links.wait_closed()
             lines = self.logbook.loss.lines
             lost: dict[str, Any] = {"lost_lines": lines} if lines else {}
             if left := self.supervisor.left:
@@ -271,13 +251,13 @@ class Cluster:
                 case SignKind.BOOTSTRAPPED | SignKind.PEER_SERVING:
                     if sign.kind is SignKind.BOOTSTRAPPED:
                         self.members.joined(process)
-                    self._serving.tell(process)
+                    self.serving.tell(process)
                 case SignKind.PROXY:
                     self.members.became_proxy(process)
                 case SignKind.CLIENT_SERVING | SignKind.PUBLISHED:
                     if self.members.is_proxy(process):
                         self.spawn(self._clear_for_proxy(process))
-                    self._serving.tell(process)
+                    self.serving.tell(process)
                     self._member_readiness.serves(process)
                 case SignKind.REMOVED:
                     self.members.retire(process)
@@ -302,7 +282,7 @@ class Cluster:
             self._end_on_error(event)
         if event.kind is Kind.PROCESS_READY:
             self._note_finished(str(process))
-        self._starting.readiness.note(event)
+        self._starting.note(event)
 
     def _note_finished(self, process: str) -> None:
         """A member whose change was interrupted, and that is ready all the same, has its place."""
@@ -315,7 +295,7 @@ class Cluster:
         if self._shutting_down or (failure := self.last_words.of(event)) is None:
             return
         _log.info("%s: ending the cluster", failure)
-        self._starting.readiness.fail(failure)
+        self._starting.fail(failure)
         self.shutdown(exit_code=failure.exit_code)
 
     def spawn(self, work: object) -> asyncio.Task[object]:

@@ -7,7 +7,7 @@ when it has caught up, where the cluster could not bear that it fails before.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -17,7 +17,7 @@ from etcd_sandbox import verbs
 from etcd_sandbox.cluster import addmember, preflight, removemember
 from etcd_sandbox.cluster.change import Change, look_before, member_of
 from etcd_sandbox.cluster.memberlist import Report
-from etcd_sandbox.cluster.verbs import target_of
+from etcd_sandbox.cluster.verbs import Before, target_of
 from etcd_sandbox.errors import InputError, SandboxError, TimedOut
 from etcd_sandbox.etcd.datadir import has_data
 from etcd_sandbox.model.event import Kind
@@ -61,16 +61,19 @@ class Membership:
         """
         change, processes = Change(self._cluster, deadline), self._members.processes
         async with self._members.changing:
-            before = {
-                name: (processes[name].state, processes[name].life.pid, name == leader)
-                for name in names
-            }
-            done = set(names)
+            before = Before((processes[name] for name in names), leader)
+            done: Container[str] = names
             match order.verb:
                 case verbs.ADD:
-                    name = await self._add(change, order.name, learner=order.learner)
-                    before[name] = (ProcessState.STOPPED, None, False)
-                    done = {name}
+                    added = await self._add(change, order.name, learner=order.learner)
+                    there = target_of(
+                        processes[added],
+                        before=ProcessState.STOPPED,
+                        pid=None,
+                        was_leader=False,
+                        done=True,
+                    )
+                    return Changed([there], change.report)
                 case verbs.PROMOTE:
                     await self._promote_all(change, names)
                 case verbs.REMOVE:
@@ -79,10 +82,7 @@ class Membership:
                         await removemember.take_off(change, peer, force=order.force)
                 case _:
                     await self._replace_all(change, names)
-        targets = [
-            target_of(processes[name], before=state, pid=pid, was_leader=led, done=name in done)
-            for name, (state, pid, led) in before.items()
-        ]
+        targets = before.targets(names, done)
         targets += [
             Target(
                 process=peer.id,

@@ -8,13 +8,12 @@ import time
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from etcd_sandbox.cluster.faults.registry import LIVE
 from etcd_sandbox.cluster.measure import Measure
 from etcd_sandbox.cluster.memberlist import Report
 from etcd_sandbox.cluster.settling import LEAST_S, MOST_S
-from etcd_sandbox.cluster.verbs import target_of
+from etcd_sandbox.cluster.verbs import Before
 from etcd_sandbox.errors import InputError, SandboxError
 from etcd_sandbox.model.order import Order
 from etcd_sandbox.model.selector import NoLeader
@@ -131,11 +130,10 @@ class Orders:
 
         The leader is the one that the answers name. For a fault of a process the logs count as well.
         """
-        processes = self._members.processes
-        before = {name: process.state for name, process in processes.items()}
         leader = meant.look.leader
         if not order.verb.targets.has_sides:
             leader = leader or self._members.leader
+        before = self._before(leader)
         # The links have a limit of their own.
         limit = (
             contextlib.nullcontext()
@@ -145,25 +143,12 @@ class Orders:
         async with limit:
             applied = await self._members.faults.apply(order, meant.names, meant.versus)
         meant.versus = tuple(applied.versus)
-        return [
-            target_of(
-                processes[name],
-                before=before[name],
-                pid=processes[name].life.pid,
-                was_leader=name == leader and before[name].alive,
-                done=name in applied.changed,
-            )
-            for name in applied.names
-        ]
+        return before.targets(applied.names, applied.changed)
 
     async def _heal(self, meant: _Meant) -> list[Target]:
-        before = {name: process.state for name, process in self._members.processes.items()}
+        before = self._before(meant.look.leader)
         hit = await self._members.faults.heal()
-        return [
-            replace(self._target(name, meant, done=True), before=state)
-            for name, state in before.items()
-            if name in hit
-        ]
+        return before.targets((name for name in self._members.processes if name in hit), hit)
 
     # Leadership.
 
@@ -193,16 +178,9 @@ class Orders:
         if look.leader is None:
             raise NoLeader("no member leads, so none can hand over", hint="etcd-sandbox status")
         if look.leader == name:
-            return [self._target(name, meant, done=False)]
+            return self._before(meant.look.leader).targets([name], ())
         await self._members.hand_over(look.leader, name, deadline, wait=False)
-        return [self._target(name, meant, done=True)]
+        return self._before(meant.look.leader).targets([name], [name])
 
-    def _target(self, name: str, meant: _Meant, *, done: bool) -> Target:
-        process = self._members.processes[name]
-        return target_of(
-            process,
-            before=process.state,
-            pid=process.life.pid,
-            was_leader=meant.look.leader == name,
-            done=done,
-        )
+    def _before(self, leader: str | None) -> Before:
+        return Before(self._members.processes.values(), leader)

@@ -6,20 +6,21 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Container, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from etcd_sandbox import verbs
 from etcd_sandbox.cluster import ordering, preflight
-from etcd_sandbox.cluster.members import Members
 from etcd_sandbox.cluster.readiness import late_words
-from etcd_sandbox.cluster.ways.static import Static
 from etcd_sandbox.errors import SandboxError, TimedOut
-from etcd_sandbox.etcd.failures import cause_and_mend
 from etcd_sandbox.model.order import Order
 from etcd_sandbox.model.spec import members_of
 from etcd_sandbox.model.state import ProcessState
 from etcd_sandbox.model.verdict import Target
-from etcd_sandbox.supervise.supervisor import TAIL_OF_EXIT, Supervised, Supervisor
+from etcd_sandbox.supervise.supervisor import TAIL_OF_EXIT, Supervised
+
+if TYPE_CHECKING:
+    from etcd_sandbox.cluster.cluster import Cluster
 
 SEE_LINES = "its last lines, above, say why"
 
@@ -31,24 +32,13 @@ _PATIENCE_S = 2.0
 
 
 class Verbs:
-    """The verbs over the processes of one cluster.
+    """The verbs over the processes of one cluster."""
 
-    `explain` says what the way of bootstrap knows of a start that failed, `introduction` is that way at work.
-    """
-
-    def __init__(
-        self,
-        supervisor: Supervisor,
-        members: Members,
-        serving: ordering.Serving,
-        explain: Callable[[Sequence[bytes]], str | None],
-        introduction: Static,
-    ) -> None:
-        self._supervisor = supervisor
-        self._members = members
-        self._serving = serving
-        self._explain = explain
-        self._introduction = introduction
+    def __init__(self, cluster: Cluster) -> None:
+        self._supervisor = cluster.supervisor
+        self._members = cluster.members
+        self._serving = cluster.serving
+        self._introduction = cluster.introduction
 
     async def act(
         self, order: Order, names: Sequence[str], leader: str | None, deadline: float
@@ -58,31 +48,13 @@ class Verbs:
         `leader` is the process that leads, as was just answered. Raises TimedOut when it is not
         done in time, SandboxError for a member that ended at its start.
         """
-        leader = leader or self._members.leader
         processes = [self._members.processes[name] for name in names]
-        before = [
-            (process.state, process.life.pid, process.life.starts, process.strays_ended)
-            for process in processes
-        ]
+        before = Before(processes, leader or self._members.leader)
+        running = {process.name for process in processes if process.life.pid is not None}
         async with self.in_time(order, names, deadline):
             await self._do(order.verb, processes, order.signal)
-        targets = []
-        for process, (state, pid, starts, strays) in zip(processes, before, strict=True):
-            changed = (
-                process.state is not state
-                or process.life.starts != starts
-                or process.strays_ended != strays
-            )
-            targets.append(
-                target_of(
-                    process,
-                    before=state,
-                    pid=pid,
-                    was_leader=process.name == leader and state.alive,
-                    done=changed or (order.verb is verbs.KILL and pid is not None),
-                )
-            )
-        return targets
+        done = {process.name for process in processes if before.differs(process)}
+        return before.targets(names, done | running if order.verb is verbs.KILL else done)
 
     @contextlib.asynccontextmanager
     async def in_time(
@@ -165,7 +137,7 @@ class Verbs:
                 return
             raise SandboxError(
                 f"{process.name} ended at its start ({process.exit})",
-                hint=(self._explain(lines) or cause_and_mend(lines) or SEE_LINES) if lines else "",
+                hint=(self._introduction.why_ended(lines) or SEE_LINES) if lines else "",
                 detail=b"\n".join(lines).decode(errors="replace"),
             )
 
@@ -174,7 +146,7 @@ class Verbs:
         for process in processes:
             if process.state is ProcessState.STARTING:
                 lines = self._members.last_lines(process.name, TAIL_OF_EXIT)
-                if why := self._explain(lines):
+                if why := self._introduction.explain(lines):
                     return why
         return ""
 
@@ -213,6 +185,37 @@ def target_of(
         done=done,
         exit=None if process.exit is None or process.state.alive else str(process.exit),
     )
+
+
+class Before:
+    """What processes were before a verb, and which of them led: what became of each is told beside it."""
+
+    def __init__(self, processes: Iterable[Supervised], leader: str | None) -> None:
+        self._processes = {
+            process.name: (process, process.state, process.life.pid, _doings(process))
+            for process in processes
+        }
+        self._leader = leader
+
+    def differs(self, process: Supervised) -> bool:
+        """Whether it is in another state now, was started, or what it had left running was ended."""
+        _, state, _, doings = self._processes[process.name]
+        return process.state is not state or _doings(process) != doings
+
+    def targets(self, names: Iterable[str], done: Container[str]) -> list[Target]:
+        """What became of these, of whom it was `done` to some."""
+        found = []
+        for name in names:
+            process, state, pid, _ = self._processes[name]
+            led = name == self._leader and state.alive
+            found.append(
+                target_of(process, before=state, pid=pid, was_leader=led, done=name in done)
+            )
+        return found
+
+
+def _doings(process: Supervised) -> tuple[int, int]:
+    return process.life.starts, process.strays_ended
 
 
 def _late(processes: list[Supervised]) -> list[str]:

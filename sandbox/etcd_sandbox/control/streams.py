@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 
-from etcd_sandbox.cluster.lastwords import LastWords
+from etcd_sandbox.cluster.starting import LastWords
 from etcd_sandbox.control.wire import NOW_FRAME, ended_frame, lines_header, skipped_frame
 from etcd_sandbox.supervise.logbook import Chunk, Gap, Reader
 

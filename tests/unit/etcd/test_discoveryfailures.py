@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from etcd_sandbox.cluster.ways import way_of
 from etcd_sandbox.etcd.failures import explain_discovery
@@ -83,9 +85,10 @@ def test_a_token_that_was_given_is_not_mended_by_a_fresh_start() -> None:
 
 def test_a_start_fails_for_the_reasons_of_its_own_way_only() -> None:
     spec = ClusterSpec(name="default", source=Source(kind=SourceKind.MEMBERS), processes=())
-    assert way_of(spec).explain(spec, [V3_FULL]) is None
+    nobody: Any = None
+    assert way_of(spec)(spec, nobody, nobody).explain([V3_FULL]) is None
     spec = replace(spec, bootstrap=Bootstrap.DISCOVERY, discovery=OWN)
-    told = way_of(spec).explain(spec, [V3_FULL])
+    told = way_of(spec)(spec, nobody, nobody).explain([V3_FULL])
     assert told == explain_discovery(OWN, [V3_FULL])
 
 

@@ -52,9 +52,8 @@ class Discovery(Static):
             host, _, port = discovery.service.rpartition(":")
             check_free("the discovery service", (discovery.service, f"{host}:{int(port) + 1}"))
 
-    @staticmethod
-    def explain(spec: ClusterSpec, lines: Sequence[bytes]) -> str | None:
-        return explain_discovery(_discovery_of(spec), lines)
+    def explain(self, lines: Sequence[bytes]) -> str | None:
+        return explain_discovery(self._discovery, lines)
 
     async def prepare(self) -> None:
         """Return when the service knows the token; at once where every member has its data already.

@@ -62,9 +62,8 @@ class Dns(Static):
                 hint="; ".join(dict.fromkeys(lack.mend for lack in found)),
             )
 
-    @staticmethod
-    def explain(spec: ClusterSpec, lines: Sequence[bytes]) -> str | None:
-        return explain_dns(_dns_of(spec), lines)
+    def explain(self, lines: Sequence[bytes]) -> str | None:
+        return explain_dns(self._dns, lines)
 
     async def prepare(self) -> None:
         """Return when the server has given every record. Raises SandboxError when it does not."""

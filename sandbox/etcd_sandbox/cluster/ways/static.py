@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from etcd_sandbox.etcd.failures import cause_and_mend
 from etcd_sandbox.model.spec import ClusterSpec
 from etcd_sandbox.model.state import BootstrapStatus
 from etcd_sandbox.supervise.bus import Bus
@@ -25,10 +26,13 @@ class Static:
     def preflight(spec: ClusterSpec) -> None:
         """Raises SandboxError for what is in the way of a start on this machine."""
 
-    @staticmethod
-    def explain(spec: ClusterSpec, lines: Sequence[bytes]) -> str | None:
+    def explain(self, lines: Sequence[bytes]) -> str | None:
         """What is wrong with a member's start and what to do, from its last lines; None if the way is not the reason."""
         return None
+
+    def why_ended(self, lines: Sequence[bytes]) -> str:
+        """Why a member ended and what to do, by the way or by etcd's own word; empty where neither is known."""
+        return self.explain(lines) or cause_and_mend(lines) or ""
 
     async def prepare(self) -> None:
         """Return when members may be started: the services, executed already, know what they have to.

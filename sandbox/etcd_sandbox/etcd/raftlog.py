@@ -1,4 +1,4 @@
-"""The few lines of a member's log that are signs: who leads, who serves, what ended the process.
+"""The few lines of a member's log that are signs: who leads, who serves, who was removed.
 
 They are found without looking at the others. The texts are the same in 3.4 (capnslog and zap), 3.5, 3.6
 and 3.7 where nothing else is said.
@@ -12,7 +12,7 @@ from enum import StrEnum
 from msgspec import Struct
 from msgspec.structs import replace
 
-from etcd_sandbox.etcd.logline import GO_DEATHS, LogLine, cause_of, read_line
+from etcd_sandbox.etcd.logline import LogLine, read_line
 
 
 class SignKind(StrEnum):
@@ -36,46 +36,39 @@ class SignKind(StrEnum):
     CHANGED_LEADER = "changed-leader"
     STEPPED_DOWN = "stepped-down"
     TRANSFER_STARTED = "transfer-started"
-    TRANSFER_FINISHED = "transfer-finished"
     REMOVED = "removed"
-    SIGNALLED = "signalled"
-    FATAL = "fatal"
 
 
 class Sign(Struct, frozen=True, kw_only=True):
     """One thing that a member's log says.
 
     `member_id` is the member that writes (for transfers: the leader that gives up), `leader_id`
-    the leader it is about: the new one, and with LOST_LEADER the lost one. `old_leader_id` is
-    the leader before (CHANGED_LEADER, LOST_LEADER, transfers). All in unpadded hex, None where
-    the line has none. `pre_vote` tells a pre-candidate from a candidate. `text` is the message;
-    of SIGNALLED the signal's name, of FATAL the cause. `time_us` is when the line was written by its
-    own word, in microseconds since the epoch; None where that is not exact to the millisecond.
+    the leader it is about: the new one, and with LOST_LEADER the lost one. Both in unpadded hex, None where
+    the line has none. `pre_vote` tells a pre-candidate from a candidate. `time_us` is when the line was written
+    by its own word, in microseconds since the epoch; None where that is not exact to the millisecond.
     """
 
     kind: SignKind
-    text: str
     member_id: str | None = None
     leader_id: str | None = None
-    old_leader_id: str | None = None
     term: int | None = None
     pre_vote: bool = False
     time_us: int | None = None
 
 
-_MEMBER, _LEADER, _OLD = (f"(?P<{name}>[0-9a-f]{{1,16}})" for name in ("member", "leader", "old"))
+_MEMBER, _LEADER = (f"(?P<{name}>[0-9a-f]{{1,16}})" for name in ("member", "leader"))
+_OTHER = "[0-9a-f]{1,16}"
 _TERM = r"at term (?P<term>\d{1,20})"
 _RAFT = {
     SignKind.BECAME_CANDIDATE: rf"{_MEMBER} became (?P<pre>pre-)?candidate {_TERM}",
     SignKind.BECAME_FOLLOWER: rf"{_MEMBER} became follower {_TERM}",
     SignKind.BECAME_LEADER: rf"(?P<member>{_LEADER}) became leader {_TERM}",
     SignKind.ELECTED: rf"raft\.node: {_MEMBER} elected leader {_LEADER} {_TERM}",
-    SignKind.LOST_LEADER: rf"raft\.node: {_MEMBER} lost leader (?P<leader>{_OLD}) {_TERM}",
-    SignKind.CHANGED_LEADER: rf"raft\.node: {_MEMBER} changed leader from {_OLD} to {_LEADER} {_TERM}",
+    SignKind.LOST_LEADER: rf"raft\.node: {_MEMBER} lost leader {_LEADER} {_TERM}",
+    SignKind.CHANGED_LEADER: rf"raft\.node: {_MEMBER} changed leader from {_OTHER} to {_LEADER} {_TERM}",
     SignKind.STEPPED_DOWN: rf"{_MEMBER} stepped down to follower since quorum is not active",
     # 3.4's capnslog; zap has these in fields.
-    SignKind.TRANSFER_STARTED: rf"{_MEMBER} starts leadership transfer from {_OLD} to {_LEADER}",
-    SignKind.TRANSFER_FINISHED: rf"{_MEMBER} finished leadership transfer from {_OLD} to {_LEADER} \(took .*\)",
+    SignKind.TRANSFER_STARTED: rf"{_MEMBER} starts leadership transfer from {_OTHER} to {_LEADER}",
 }
 _RAFT_PATTERNS = {kind: re.compile(pattern) for kind, pattern in _RAFT.items()}
 _SERVER = {
@@ -94,38 +87,19 @@ _SERVER = {
 }
 """How the messages of the server begin."""
 
-_TRANSFERS = {
-    "leadership transfer starting": (
-        SignKind.TRANSFER_STARTED,
-        "current-leader-member-id",
-        "transferee-member-id",
-    ),
-    "leadership transfer finished": (
-        SignKind.TRANSFER_FINISHED,
-        "old-leader-member-id",
-        "new-leader-member-id",
-    ),
-}
-"""The fields in which zap has the old leader and the new one."""
-
 _REMOVED = "the member has been permanently removed from the cluster"
 _LOST_ITSELF = "failed to find local ID "
 """3.4 to 3.7 panic with it when they are asked for their status amid their own removal (membership/cluster.go)."""
 
-_SIGNALLED = re.compile(r"received (\w+) signal, shutting down\.\.\.", re.ASCII)
-
 
 def sign_of(raw: bytes) -> Sign | None:
     """The sign in one line, without its end; None when it is none."""
-    if raw.startswith(GO_DEATHS):
-        return Sign(kind=SignKind.FATAL, text=raw.decode("utf-8", "replace"))
     line = read_line(raw)
     if line is None:
         return None
     if line.level in ("fatal", "panic"):
-        if line.message.startswith(_LOST_ITSELF):
-            return Sign(kind=SignKind.REMOVED, text=_REMOVED)
-        return Sign(kind=SignKind.FATAL, text=cause_of(line))
+        is_gone = line.message.startswith(_LOST_ITSELF)
+        return Sign(kind=SignKind.REMOVED) if is_gone else None
     sign = _raft_sign(line) or _server_sign(line)
     return replace(sign, time_us=line.time_us) if sign is not None else None
 
@@ -136,10 +110,8 @@ def _raft_sign(line: LogLine) -> Sign | None:
             part = found.groupdict()
             return Sign(
                 kind=kind,
-                text=line.message,
                 member_id=part["member"],
                 leader_id=part.get("leader"),
-                old_leader_id=part.get("old"),
                 term=int(part["term"]) if "term" in part else None,
                 pre_vote=part.get("pre") is not None,
             )
@@ -147,39 +119,25 @@ def _raft_sign(line: LogLine) -> Sign | None:
 
 
 def _server_sign(line: LogLine) -> Sign | None:
-    message = line.message
     member = line.text("local-member-id") or None
     for openings, kind in _SERVER.items():
-        if message.startswith(openings):
-            return Sign(kind=kind, text=message, member_id=member)
-    if message in _TRANSFERS:
-        kind, old, new = _TRANSFERS[message]
-        leader = line.text(old) or member
-        return Sign(
-            kind=kind,
-            text=message,
-            member_id=leader,
-            leader_id=line.text(new) or None,
-            old_leader_id=leader,
-        )
-    if _REMOVED in (message, line.text("error")):
-        return Sign(kind=SignKind.REMOVED, text=_REMOVED)
-    if message == "received signal; shutting down":
-        return Sign(kind=SignKind.SIGNALLED, text=line.text("signal"))
-    if found := _SIGNALLED.fullmatch(message):
-        return Sign(kind=SignKind.SIGNALLED, text=found[1])
-    return None
+        if line.message.startswith(openings):
+            return Sign(kind=kind, member_id=member)
+    if line.message == "leadership transfer starting":
+        giver = line.text("current-leader-member-id") or member
+        taker = line.text("transferee-member-id") or None
+        return Sign(kind=SignKind.TRANSFER_STARTED, member_id=giver, leader_id=taker)
+    is_gone = _REMOVED in (line.message, line.text("error"))
+    return Sign(kind=SignKind.REMOVED) if is_gone else None
 
 
 _ALWAYS = b""
 
 _MARKERS: tuple[tuple[bytes, bytes], ...] = (
     (_ALWAYS, b" at term "),
-    (_ALWAYS, b'"msg":"leadership transfer '),
+    (_ALWAYS, b'"msg":"leadership transfer starting'),
     (_ALWAYS, b"stepped down to follower since quorum is not active"),
-    (b";", b"received signal; shutting down"),
-    (b"|", b" leadership transfer from "),
-    (b"|", b" signal, shutting down"),
+    (b"|", b" starts leadership transfer from "),
 )
 """The texts to search for, each behind a rare byte of its line: without that byte there is no search.
 
@@ -199,13 +157,7 @@ _START_MARKERS: tuple[tuple[bytes, bytes], ...] = (
     (b"|", b"etcdmain: proxy: this proxy supports v2 API only"),
 )
 
-_END_MARKERS: tuple[tuple[bytes, bytes], ...] = (
-    (_ALWAYS, b"the member has been permanently removed from the cluster"),
-    (_ALWAYS, b'"stacktrace":"'),
-    (_ALWAYS, b"panic: "),
-    (_ALWAYS, b"fatal error: "),
-    (b"|", b" C | "),
-)
+_END_MARKERS = tuple((_ALWAYS, text.encode()) for text in (_REMOVED, _LOST_ITSELF))
 
 _END_BYTES = 64 * 1024
 """How far from the end of a chunk the last words of a process can be: nothing but a trace follows."""

@@ -15,7 +15,7 @@ READ_US = 1_795_332_502_900_000
 def heard(process: str, kind: SignKind, term: int, ms: int | None, *, pre: bool = False) -> Heard:
     """Written so many milliseconds before it was read; None: the line does not say when."""
     time_us = None if ms is None else READ_US - ms * 1000
-    sign = Sign(kind=kind, text="", member_id=process, term=term, pre_vote=pre, time_us=time_us)
+    sign = Sign(kind=kind, member_id=process, term=term, pre_vote=pre, time_us=time_us)
     return Heard(process, sign, READ_US)
 
 

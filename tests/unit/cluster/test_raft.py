@@ -17,7 +17,6 @@ from tests.unit.cluster.test_roster import roster
 def stands(number: int, term: int, *, pre_vote: bool = False) -> tuple[str, Sign]:
     sign = Sign(
         kind=SignKind.BECAME_CANDIDATE,
-        text="",
         member_id=f"{number}a",
         term=term,
         pre_vote=pre_vote,
@@ -28,7 +27,6 @@ def stands(number: int, term: int, *, pre_vote: bool = False) -> tuple[str, Sign
 def elects(number: int, leader: int, term: int) -> tuple[str, Sign]:
     sign = Sign(
         kind=SignKind.ELECTED,
-        text="",
         member_id=f"{number}a",
         leader_id=f"{leader}a",
         term=term,
@@ -38,14 +36,12 @@ def elects(number: int, leader: int, term: int) -> tuple[str, Sign]:
 
 def follows(number: int, term: int) -> tuple[str, Sign]:
     """The first line of a run: nobody is known to lead yet."""
-    sign = Sign(kind=SignKind.BECAME_FOLLOWER, text="", member_id=f"{number}a", term=term)
+    sign = Sign(kind=SignKind.BECAME_FOLLOWER, member_id=f"{number}a", term=term)
     return f"etcd{number}", sign
 
 
 def hands_over(number: int, taker: int) -> tuple[str, Sign]:
-    sign = Sign(
-        kind=SignKind.TRANSFER_STARTED, text="", member_id=f"{number}a", leader_id=f"{taker}a"
-    )
+    sign = Sign(kind=SignKind.TRANSFER_STARTED, member_id=f"{number}a", leader_id=f"{taker}a")
     return f"etcd{number}", sign
 
 
@@ -115,7 +111,6 @@ def test_an_election_is_told_in_its_order(
 def loses(number: int, leader: int, term: int) -> tuple[str, Sign]:
     sign = Sign(
         kind=SignKind.LOST_LEADER,
-        text="",
         member_id=f"{number}a",
         leader_id=f"{leader}a",
         term=term,

@@ -71,6 +71,8 @@ class History:
         self.writes = sorted(watch.writes, key=lambda each: each.ended)
         self.signs = sorted(watch.signs, key=lambda sign: sign.ts)
         self.reigns = list(self._reigns())
+        self.read = self._served(self.reads)
+        self.written = self._served(self.writes)
 
     # States.
 
@@ -213,12 +215,28 @@ class History:
         """Reads were served all through the span, shortly before it and shortly after it."""
         if not self.reads or self.reads[-1].ended < span.end:
             return False
-        gap_s = self.longest_gap_s(self.reads, span.wider(before=silence_s, after=silence_s))
+        gap_s = self.longest_gap_s(self.read, span.wider(before=silence_s, after=silence_s))
         return gap_s is not None and gap_s <= silence_s
 
-    def longest_gap_s(self, attempts: Sequence[Attempt], span: Span) -> float | None:
-        """The longest time between two successes of which the first or the second is in the span."""
-        moments = [each.ended for each in attempts if each.outcome is Outcome.SERVED]
+    def _served(self, attempts: Sequence[Attempt]) -> list[float]:
+        """When these were served, in order.
+
+        Not counted is an answer that comes while nobody leads to what was asked before: a follower that is
+        cut off hears only after the cut of what its leader had agreed to, and nobody is served then.
+        """
+        return [
+            each.ended
+            for each in attempts
+            if each.outcome is Outcome.SERVED and not self._comes_late(each)
+        ]
+
+    def _comes_late(self, attempt: Attempt) -> bool:
+        before = [reign for reign in self.reigns if reign.span.begin <= attempt.ended]
+        led_until = max((reign.span.end for reign in before), default=float("-inf"))
+        return attempt.sent < led_until < attempt.ended
+
+    def longest_gap_s(self, moments: Sequence[float], span: Span) -> float | None:
+        """The longest time between two of these moments of which the first or the second is in the span."""
         before = [moment for moment in moments if moment <= span.begin][-1:]
         inside = [moment for moment in moments if span.begin < moment <= span.end]
         after = [moment for moment in moments if moment > span.end][:1]

@@ -40,7 +40,10 @@ LIST_EVERY_S = 0.2
 LOOK_EVERY_S = 0.08
 """How often each member is asked in a cluster of up to five; larger ones are asked as much in all."""
 
-READ_TIMEOUT_S, WRITE_TIMEOUT_S, ANSWER_TIMEOUT_S = 1.5, 10.0, 0.5
+REQUEST_TIMEOUT_S = 10.0
+"""Longer than etcd's own limit of seven: who gives a read up earlier never sees how long one takes."""
+
+ANSWER_TIMEOUT_S = 0.5
 MOST_UNDER_WAY = 8
 _UNHURRIED = 5
 
@@ -134,21 +137,24 @@ class Observer:
 
     async def _read(self, name: str) -> None:
         body = {"key": PREFIX, "count_only": True}
-        await self._attempt(name, "/v3/kv/range", body, READ_TIMEOUT_S, self.watch.reads)
+        await self._attempt(name, "/v3/kv/range", body, self.watch.reads)
 
     async def _write(self, name: str) -> None:
         body: dict[str, object] = {"key": PREFIX, "value": PREFIX}
-        await self._attempt(name, "/v3/kv/put", body, WRITE_TIMEOUT_S, self.watch.writes)
+        await self._attempt(name, "/v3/kv/put", body, self.watch.writes)
 
     async def _attempt(
-        self, name: str, path: str, body: dict[str, object], timeout_s: float, into: list[Attempt]
+        self, name: str, path: str, body: dict[str, object], into: list[Attempt]
     ) -> None:
         sent = time.time()
         try:
-            reply = await self._endpoints[name].ask(path, body, timeout_s)
+            reply = await self._endpoints[name].ask(path, body, REQUEST_TIMEOUT_S)
         except Unanswered as error:
             into.append(Attempt(name, sent, time.time(), Outcome.FAILED, str(error)))
             return
+        except asyncio.CancelledError:
+            into.append(Attempt(name, sent, time.time(), Outcome.FAILED, "the witness went"))
+            raise
         quorum = into is self.watch.reads and reply.wants_user
         outcome = Outcome.SERVED if not reply.error or quorum else Outcome.REFUSED
         into.append(Attempt(name, sent, time.time(), outcome, reply.error))

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from tests.witness.claims import Contradiction, Healthy, Refusal, Verdict
 from tests.witness.history import History, Span
-from tests.witness.observed import Attempt, Outcome, Pulse
+from tests.witness.observed import Outcome, Pulse
 from tests.witness.statusrules import UNKNOWN, Found
 
 Rule = Callable[[Verdict, History], Found]
@@ -96,7 +96,7 @@ def read_gap(claim: Verdict, history: History) -> Found:
         slack_s = FIGURES_AGREE_S + (
             0.0 if reads.get("how") in _NOT_SERVED else reads.get("wait_s", 0.0)
         )
-        yield from _gaps("reads", said, slack_s, history.reads, claim.span, history)
+        yield from _gaps("reads", said, slack_s, history.read, claim.span, history)
     open_end = reads.get("how") in ("failing", "waiting") if reads else said is None
     measured = claim.body.get("quorum") is not None and claim.body["leader_after"] is not None
     if measured and open_end and history.serves_throughout(_end(claim)):
@@ -109,7 +109,7 @@ def write_gap(claim: Verdict, history: History) -> Found:
     if writes is not None and not claim.body.get("lost_writes"):
         slack_s = FIGURES_AGREE_S + WRITES_ARE_TRIED_S
         slack_s += 0.0 if writes["how"] in _NOT_SERVED else writes["wait_s"]
-        yield from _gaps("writes", writes["gap_s"], slack_s, history.writes, claim.span, history)
+        yield from _gaps("writes", writes["gap_s"], slack_s, history.written, claim.span, history)
 
 
 def slow_reads(claim: Verdict, history: History) -> Found:
@@ -122,11 +122,11 @@ def slow_reads(claim: Verdict, history: History) -> Found:
     slack = FIGURES_AGREE_S + history.lateness_s(claim.span)
     if took and "reads went on" in claim.sentence and took[len(took) // 2] > slack:
         yield "reads went on", f"half of all reads took {took[len(took) // 2]:.2f} s and more"
-    # One that is still under way, or began before, shows as well that reads are slow.
+    # One that is still under way, or began before, shows as well that reads are slow: as far as it came.
     about = [
         each for each in history.reads if each.ended >= claim.span.begin and each.sent <= span.end
     ]
-    longest = max((each.ended - each.sent for each in about), default=None)
+    longest = max((min(each.ended, span.end) - each.sent for each in about), default=None)
     if longest is not None and reads.get("how") == "slow" and reads["wait_s"] > longest + slack:
         yield f"reads take up to {reads['wait_s']} s", f"no read took longer than {longest:.2f} s"
 
@@ -135,16 +135,16 @@ def _gaps(
     what: str,
     said: float,
     slack_s: float,
-    attempts: Sequence[Attempt],
+    served: Sequence[float],
     span: Span,
     history: History,
 ) -> Found:
     slack_s += 2 * history.lateness_s(span)
-    seen = history.longest_gap_s(attempts, span)
+    seen = history.longest_gap_s(served, span)
     if seen is not None and said > seen + slack_s:
         yield f"{what} failed for {said} s", f"no longer than {seen:.2f} s between two {what}"
     # The witness's own gap counts as far as it lies within the time of the verb.
-    inside = _gap_inside(attempts, span)
+    inside = _gap_inside(served, span)
     if inside > said + slack_s:
         yield f"{what} failed for {said} s", f"{inside:.2f} s without any that was served"
 
@@ -256,18 +256,13 @@ def _last_led(history: History, moment: float) -> float:
     A leader that is cut off leads for its log until it steps down, and for nobody else.
     """
     ends = [reign.span.end for reign in history.reigns if reign.span.end <= moment]
-    served = [each.ended for each in history.reads if each.outcome is Outcome.SERVED]
-    before = [ended for ended in served if ended <= moment]
+    before = [served for served in history.read if served <= moment]
     return min(max(ends, default=float("-inf")), max(before, default=float("-inf")))
 
 
-def _gap_inside(attempts: Sequence[Attempt], span: Span) -> float:
+def _gap_inside(served: Sequence[float], span: Span) -> float:
     """The longest time within the span between two that were served, both within it."""
-    moments = [
-        each.ended
-        for each in attempts
-        if each.outcome is Outcome.SERVED and span.begin <= each.ended <= span.end
-    ]
+    moments = [moment for moment in served if span.begin <= moment <= span.end]
     return max((later - earlier for earlier, later in pairwise(moments)), default=0.0)
 
 

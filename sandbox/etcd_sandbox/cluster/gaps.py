@@ -56,14 +56,15 @@ def service_of(
     """How requests were served from `began` to `ended`; None when nothing shows that.
 
     `pending` says when those began that have no answer yet, `leaderless` when nobody led: what was
-    not served then could not be. Of `untried` nothing is known: no request could show how others were
-    served. A time without a request that was served counts as failed only when something shows that one
-    failed in it: an error, or that nobody led. A gap that is open at the end counts. Requests that began
-    after `calm` show how it is at the end.
+    not served then could not be, and what was asked before and answered then had been agreed to before.
+    Of `untried` nothing is known: no request could show how others were served. A time without a request
+    that was served counts as failed only when something shows that one failed in it: an error, or that
+    nobody led. A gap that is open at the end counts. Requests that began after `calm` show how it is
+    at the end.
     """
     if not tries and not pending:
         return None
-    served = sorted(each.ended for each in tries if each.served)
+    served = sorted(_agreed_to(each, leaderless) for each in tries if each.served)
     before = [moment for moment in served if moment <= began]
     after = [moment for moment in served if moment > began]
     points = [before[-1] if before else began, *after]
@@ -95,6 +96,15 @@ def service_of(
     if slow_s > UNNOTICED_S:
         return _service(How.SLOW, longest_s, slow_s)
     return _service(How.WAITED if wait_s > UNNOTICED_S else How.WENT_ON, longest_s, wait_s)
+
+
+def _agreed_to(served: Try, leaderless: Sequence[Span]) -> float:
+    """When it was served: at the latest when the leader was lost, where nobody led at its answer.
+
+    A follower that is cut off hears only after the cut of what its leader had agreed to.
+    """
+    lost = [since for since, until in leaderless if served.began < since < served.ended <= until]
+    return min([*lost, served.ended])
 
 
 def _without(gap: Span, untried: Sequence[Span]) -> list[Span]:

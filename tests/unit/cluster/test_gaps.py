@@ -125,6 +125,29 @@ def test_an_outage_that_began_before_the_deed_is_told_whole() -> None:
     assert found == Service(how=How.FAILED, gap_s=41.101, wait_s=0.001)
 
 
+@pytest.mark.parametrize(
+    ("text", "leaderless", "gap_s"),
+    [
+        # A follower hears at the end of a cut, at 3.1, of what was agreed to before the leader was lost.
+        (f"{steady(0, 1)} b:0.6-3.12 {steady(4.7, 5)}", (1.0, 4.69), 3.701),
+        # It hears in the instant after the leader was lost: until then somebody was served.
+        (f"{steady(0, 0.8)} b:0.6-1.15 {steady(2.5, 5)}", (1.0, 2.49), 1.501),
+        # What was asked while nobody led and was served shows that somebody could be.
+        (f"{steady(0, 1)} b:1.1-3.12 {steady(4.7, 5)}", (1.0, 4.69), 2.14),
+        # The next leader answers what was asked before.
+        (f"{steady(0, 1)} b:0.6-3.12 {steady(4.7, 5)}", (1.0, 3.11), 2.14),
+    ],
+)
+def test_an_answer_while_nobody_leads_to_what_was_asked_before_ends_no_outage(
+    text: str, leaderless: tuple[float, float], gap_s: float
+) -> None:
+    ended, pending = tries(text)
+    found = service_of(ended, pending, 0.5, 5.0, calm=4.7, leaderless=[leaderless])
+    assert found is not None
+    assert found.how is How.FAILED
+    assert found.gap_s == pytest.approx(gap_s, abs=0.021)
+
+
 def test_where_nothing_was_tried_nothing_is_known() -> None:
     assert service_of([], [], 0.0, 5.0, calm=0.0) is None
 

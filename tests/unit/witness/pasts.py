@@ -32,8 +32,17 @@ AFTER = Span(1008.0, 1008.02)
 
 
 @cache
-def past(*, listed: tuple[str, ...] = NAMES, alarms: frozenset[str] = frozenset()) -> History:
-    """What the witness saw; `listed` are on etcd's list, those without a process never started."""
+def past(
+    *,
+    listed: tuple[str, ...] = NAMES,
+    alarms: frozenset[str] = frozenset(),
+    reads: tuple[Attempt, ...] = (),
+    writes: tuple[Attempt, ...] = (),
+) -> History:
+    """What the witness saw; `listed` are on etcd's list, those without a process never started.
+
+    `reads` and `writes` were tried beside the regular ones.
+    """
     watch = Watch(began=BEGAN)
     for tenths in range(int((ENDED - BEGAN) * 50)):
         at = BEGAN + tenths / 50
@@ -57,6 +66,8 @@ def past(*, listed: tuple[str, ...] = NAMES, alarms: frozenset[str] = frozenset(
         _sign("infra2", SignKind.BECAME_LEADER, 3, ELECTED),
         _sign("infra3", SignKind.BECAME_FOLLOWER, 3, ELECTED + 0.01),
     ]
+    watch.reads += reads
+    watch.writes += writes
     watch.late = [(BEGAN + step / 10, 0.002) for step in range(120)]
     return History(watch)
 

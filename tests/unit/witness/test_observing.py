@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 from datetime import datetime
 from pathlib import Path
 
@@ -11,8 +12,8 @@ import pytest
 import tests.witness
 from tests.witness.history import Span, within
 from tests.witness.logreading import LogFile, sign_in
-from tests.witness.observed import Sample, SignKind
-from tests.witness.observer import answer_in, list_in
+from tests.witness.observed import Outcome, Sample, SignKind
+from tests.witness.observer import Observer, answer_in, list_in
 
 LINE = '{"level":"info","ts":"2026-11-30T18:37:59.337400Z","logger":"raft","msg":"%s"}\n'
 
@@ -83,6 +84,31 @@ def test_a_stretch_of_time_holds_what_was_seen_before_in_and_after_it() -> None:
     assert [each.value for each in within(samples, Span(1.5, 3.5))] == [1.0, 2.0, 3.0, 4.0]
     assert within(samples, Span(3.5, 4.5)) == []
     assert within(samples, Span(0.5, 1.5)) == []
+
+
+def test_a_read_that_has_no_answer_when_the_witness_goes_is_noted(tmp_path: Path) -> None:
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        await reader.read()
+        writer.close()
+
+    async def story(observer: Observer) -> None:
+        reading = asyncio.create_task(observer._read("infra1"))
+        await asyncio.wait_for(asked.wait(), 10)
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
+
+    async def beside_a_server() -> Observer:
+        async with await asyncio.start_server(silent, "127.0.0.1") as server:
+            port = server.sockets[0].getsockname()[1]
+            observer = Observer(tmp_path, {"infra1": f"http://127.0.0.1:{port}"})
+            await story(observer)
+        return observer
+
+    asked = asyncio.Event()
+    (read,) = asyncio.run(beside_a_server()).watch.reads
+    assert read.outcome is Outcome.FAILED
+    assert read.ended > read.sent
 
 
 def test_what_observes_and_compares_shares_no_code_with_the_product() -> None:

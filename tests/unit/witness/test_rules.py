@@ -29,6 +29,7 @@ from tests.witness import eventrules, headlinerules, statusrules, verdictrules
 from tests.witness.claims import Event, Headline, Healthy, Refusal, Status
 from tests.witness.history import Span
 from tests.witness.judging import summary
+from tests.witness.observed import Attempt, Outcome
 
 WHOLE = Span(BEGAN, ENDED)
 
@@ -180,6 +181,34 @@ def test_an_untrue_verdict_is_contradicted_by_the_rule_for_it(
 ) -> None:
     found = {each.rule for each in verdictrules.contradictions(verdict(**lie), past())}
     assert f"verdict.{rule}" in found
+
+
+@pytest.mark.parametrize(
+    ("sent", "contradicted"),
+    [(KILLED - 0.1, set()), (KILLED + 0.1, {"verdict.write_gap"})],
+    ids=["asked before", "asked meanwhile"],
+)
+def test_only_what_was_asked_while_nobody_led_shows_that_one_was_served_then(
+    sent: float, contradicted: set[str]
+) -> None:
+    answered = Attempt("infra2", sent, KILLED + 0.6, Outcome.SERVED)
+    claim = verdict(writes={"how": "failed", "gap_s": ELECTED - KILLED, "wait_s": 0.0})
+    found = verdictrules.contradictions(claim, past(writes=(answered,)))
+    assert {each.rule for each in found} == contradicted
+
+
+@pytest.mark.parametrize(
+    ("sent", "contradicted"),
+    [(ELECTED - 0.8, set()), (ELECTED, {"verdict.slow_reads"})],
+    ids=["for as long", "not yet"],
+)
+def test_a_read_under_way_shows_how_slow_reads_are_as_far_as_it_came(
+    sent: float, contradicted: set[str]
+) -> None:
+    waiting = Attempt("infra3", sent, ENDED, Outcome.FAILED)
+    claim = verdict(reads={"how": "slow", "gap_s": 1.22, "wait_s": 1.0})
+    found = verdictrules.contradictions(claim, past(reads=(waiting,)))
+    assert {each.rule for each in found} == contradicted
 
 
 def test_a_verdict_that_knows_no_leader_or_no_reads_while_there_are_is_contradicted() -> None:

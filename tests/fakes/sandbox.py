@@ -89,7 +89,7 @@ class Sandbox:
     async def upgrade(self, version: str, *select: str, **options: Any) -> Verdict:
         """Give members another etcd; its verdict, or its error."""
         order = UpgradeOrder(select=select or ("all",), to=binary(version), **options)
-        upgrade = await self.cluster.operations.upgrade(order)
+        upgrade = await self.cluster.operations.upgrading.begin(order)
         last = [news async for news in upgrade.told()][-1]
         if isinstance(last, Exception):
             raise last

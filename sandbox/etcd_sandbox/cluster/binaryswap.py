@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from etcd_sandbox import verbs
@@ -29,11 +28,9 @@ from etcd_sandbox.plan.upgrades import (
 )
 
 if TYPE_CHECKING:
+    from etcd_sandbox.cluster.cluster import Cluster
     from etcd_sandbox.cluster.healthcheck import HealthCheck
     from etcd_sandbox.cluster.measure import Measure
-    from etcd_sandbox.cluster.members import Members
-    from etcd_sandbox.cluster.verbs import Verbs
-    from etcd_sandbox.supervise.bus import Bus
     from etcd_sandbox.supervise.supervisor import Supervised
 
 VERB = "upgrade"
@@ -44,23 +41,13 @@ _SEE_LOGS = "etcd-sandbox logs and etcd-sandbox events show why"
 
 
 class BinarySwap:
-    """Swaps the etcd of members of one cluster. `renew` takes in a process's new spec, and records it."""
+    """Swaps the etcd of members of one cluster."""
 
-    def __init__(
-        self,
-        renew: Callable[[ProcessSpec], None],
-        members: Members,
-        verbs: Verbs,
-        measure: Measure,
-        health: HealthCheck,
-        bus: Bus,
-    ) -> None:
-        self._renew = renew
-        self._members = members
-        self._verbs = verbs
+    def __init__(self, cluster: Cluster, measure: Measure, health: HealthCheck) -> None:
+        self._cluster = cluster
+        self._members = cluster.members
         self._measure = measure
         self._health = health
-        self._bus = bus
 
     def wanted(self, name: str, order: UpgradeOrder) -> MemberProcess:
         """The member as it would be executed (see `plan.upgrades.with_etcd`)."""
@@ -106,7 +93,7 @@ class BinarySwap:
             term_before=verdict.term_before,
             term_after=verdict.term_after,
         )
-        self._bus.publish(
+        self._cluster.bus.publish(
             Kind.MEMBER_UPGRADED,
             changed.member,
             process=name,
@@ -178,11 +165,11 @@ class BinarySwap:
         """Start it as `spec`; return when it has caught up. Raises SandboxError, TimedOut among them."""
         if process.spec is not spec:
             process.adopt(spec)
-            self._renew(spec)
+            self._cluster.renew(spec)
         left_s = max(1.0, deadline - time.monotonic())
         try:
             async with asyncio.timeout(left_s):
-                await self._verbs.start([process])
+                await self._cluster.verbs.start([process])
                 await self._caught_up(process.name)
         except TimeoutError:
             raise TimedOut(
@@ -225,7 +212,7 @@ class BinarySwap:
         what = f"{name} did not come up with etcd {order.to.version} ({why})"
         await process.stop()
         process.adopt(old)
-        self._renew(old)
+        self._cluster.renew(old)
         if not was_up:
             raise kind(f"{what}: it is down as before, with etcd {before}", "", hint, detail)
         try:

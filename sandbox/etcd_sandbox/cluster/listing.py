@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from etcd_sandbox.errors import InputError
@@ -13,8 +13,7 @@ from etcd_sandbox.model.upgrade import Unlike
 from etcd_sandbox.plan.listed import stranger_words, strangers, unlike
 
 if TYPE_CHECKING:
-    from etcd_sandbox.cluster.members import Members
-    from etcd_sandbox.model.spec import ClusterSpec
+    from etcd_sandbox.cluster.cluster import Cluster
 
 ANSWER_WITHIN_S = 2.0
 
@@ -22,9 +21,9 @@ ANSWER_WITHIN_S = 2.0
 class Listing:
     """Asks every member that runs: after an upgrade, or apart, they may have different lists."""
 
-    def __init__(self, spec: Callable[[], ClusterSpec], members: Members) -> None:
-        self._spec = spec
-        self._members = members
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._members = cluster.members
 
     async def everyone(self) -> tuple[Peer, ...]:
         """Who is on any member's list, each once; empty where none answers."""
@@ -89,7 +88,7 @@ class Listing:
         listed = [peer for peer in await self.everyone() if peer.id not in but]
         members = {
             process.name: process.member
-            for process in self._spec().members
+            for process in self._cluster.spec.members
             if not self._members.is_outsider(process.name)
             and self._members.processes[process.name].state is not ProcessState.REMOVED
         }

@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from msgspec import to_builtins
 from msgspec.structs import replace
 
 from etcd_sandbox.cluster.availability import Availability
-from etcd_sandbox.cluster.binaryswap import BinarySwap
-from etcd_sandbox.cluster.healthcheck import HealthCheck
 from etcd_sandbox.cluster.listing import Listing
 from etcd_sandbox.cluster.measure import Measure
 from etcd_sandbox.cluster.membership import Membership
@@ -21,15 +19,13 @@ from etcd_sandbox.cluster.monitor import Monitor
 from etcd_sandbox.cluster.orders import Orders
 from etcd_sandbox.cluster.overview import Overview
 from etcd_sandbox.cluster.probe import LOST_S, Probe
-from etcd_sandbox.cluster.upgrading import Upgrade, Upgrading
+from etcd_sandbox.cluster.upgrading import Upgrading
 from etcd_sandbox.errors import InputError, SandboxError
 from etcd_sandbox.model.event import Event, Kind
 from etcd_sandbox.model.order import Order
 from etcd_sandbox.model.selector import needs_roles
-from etcd_sandbox.model.service import Bucket
 from etcd_sandbox.model.spec import ClusterSpec
 from etcd_sandbox.model.state import ClusterStatus, Detail, ProcessState
-from etcd_sandbox.model.upgrade import UpgradeOrder, UpgradePlan
 from etcd_sandbox.model.verdict import Verdict
 from etcd_sandbox.plan.changes import Changes, compare
 
@@ -56,29 +52,27 @@ _log = logging.getLogger(__name__)
 
 
 class Operations:
-    """Operations on one cluster, as its members answer."""
+    """Operations on one cluster, as its members answer.
+
+    Each of its parts is for whom it concerns: `availability`, `membership`, `upgrading`.
+    """
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        members, verbs, bus = cluster.members, cluster.verbs, cluster.bus
+        self._members = members = cluster.members
         reads = Probe(members.gateway.linearizable_read, lambda: members.served)
         writes = Probe(members.gateway.empty_write, lambda: members.served, lost_s=LOST_S)
         measure = Measure(members, reads, writes)
-        health = HealthCheck(members)
-        self._members = members
         self._overview = Overview(members, cluster.introduction.told)
-        self._listing = Listing(lambda: cluster.spec, members)
-        self._membership = Membership(cluster)
-        self._orders = Orders(members, verbs, measure, self._membership, self._listing)
-        binary_swap = BinarySwap(cluster.renew, members, verbs, measure, health, bus)
-        self._upgrading = Upgrading(
-            lambda: cluster.spec, members, health, self._listing, binary_swap, bus
-        )
-        self._availability = Availability(
+        self._listing = Listing(cluster)
+        self.membership = Membership(cluster)
+        self._orders = Orders(members, cluster.verbs, measure, self.membership, self._listing)
+        self.upgrading = Upgrading(cluster, measure, self._listing)
+        self.availability = Availability(
             members.gateway, lambda: members.served, reads, members.raft
         )
-        self._monitor = Monitor(members, bus)
-        bus.listen(self._look_soon)
+        self._monitor = Monitor(members, cluster.bus)
+        cluster.bus.listen(self._look_soon)
 
     async def watch(self) -> None:
         """Look at the members once a second, for ever."""
@@ -86,7 +80,7 @@ class Operations:
 
     def close(self) -> None:
         """Try nothing more."""
-        self._availability.close()
+        self.availability.close()
 
     def _look_soon(self, event: Event) -> None:
         if event.kind in _LOOK_AT:
@@ -105,10 +99,6 @@ class Operations:
         if others:
             raise InputError(f"{name!r} means several processes", hint="name one of them")
         return await self._overview.detail(process)
-
-    def availability(self, *, writes: bool) -> AsyncGenerator[Bucket, None]:
-        """Whether clients are served, from now on (see `Availability.watch`)."""
-        return self._availability.watch(writes=writes)
 
     async def select(self, words: Sequence[str]) -> tuple[str, ...]:
         """The processes that the words mean, by fresh answers where they take any."""
@@ -132,34 +122,11 @@ class Operations:
         return verdict
 
     def _check_not_upgrading(self) -> None:
-        if self._upgrading.is_under_way:
+        if self.upgrading.is_under_way:
             raise SandboxError(
                 "the members cannot be changed while an upgrade is under way",
                 hint="etcd-sandbox events -f shows how far it is",
             )
-
-    async def join(self, name: str, deadline: float) -> None:
-        """Add a learner of the plan (see `Membership.join`)."""
-        await self._membership.join(name, deadline)
-
-    # Upgrading.
-
-    async def plan_upgrade(self, order: UpgradeOrder) -> UpgradePlan:
-        """What it would do (see `Upgrading.plan`)."""
-        return await self._upgrading.plan(order)
-
-    async def upgrade(self, order: UpgradeOrder) -> Upgrade:
-        """Begin it (see `Upgrading.begin`)."""
-        if self._members.changing.locked():
-            raise SandboxError(
-                "the members are being changed, so none can be upgraded",
-                hint="etcd-sandbox events -f shows how far it is",
-            )
-        return await self._upgrading.begin(order, self._cluster.spawn)
-
-    def halt_upgrade(self) -> bool:
-        """Have it end after the member that it is at; whether one is under way."""
-        return self._upgrading.halt()
 
     # Following the plan.
 
@@ -182,7 +149,7 @@ class Operations:
         names = {each.process for each in changes.moved}
         if moved := [process for process in wanted.members if process.name in names]:
             self._check_not_upgrading()
-            await self._membership.move(moved, time.monotonic() + MOVED_WITHIN_S)
+            await self.membership.move(moved, time.monotonic() + MOVED_WITHIN_S)
         for name in changes.went:
             await processes[name].stop()
             cluster.supervisor.remove(name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
@@ -55,6 +55,9 @@ STATUS_PATIENCE_S = 1.0
 
 LOGIN_PATIENCE_S = 2.0
 """How long the token of a user who was given just now is waited for."""
+
+_ANSWERED = ("term", "revision", "raft_index", "raft_applied_index", "db_size_bytes")
+"""What a member's status has as the member told it; None where it does not answer."""
 
 SAME_AGAIN_S = 0.05
 """How long two members have to give the same answers before their data are told to differ."""
@@ -291,6 +294,7 @@ class Overview:
         answer, hashed = answers.get(process), hashes.get(process)
         supervised = self._members.processes[process]
         cpu_percent, rss_bytes = self._measure(supervised)
+        told: dict[str, Any] = {name: getattr(answer, name, None) for name in _ANSWERED}
         return MemberStatus(
             name=member.name,
             process=process,
@@ -299,11 +303,7 @@ class Overview:
             state=supervised.state,
             role=self._members.role(process, answer),
             healthy=serves_as_proxy or (answer is not None and is_healthy(answer)),
-            term=answer.term if answer is not None else None,
-            revision=answer.revision if answer is not None else None,
-            raft_index=answer.raft_index if answer is not None else None,
-            raft_applied_index=answer.raft_applied_index if answer is not None else None,
-            db_size_bytes=answer.db_size_bytes if answer is not None else None,
+            **told,
             hash=hashed.hash if hashed is not None else None,
             version=(answer.version if answer is not None else "") or _planned_version(member),
             client_url=member.client_url,

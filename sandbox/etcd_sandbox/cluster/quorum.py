@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from etcd_sandbox.cluster.settling import Voter
 from etcd_sandbox.model.state import Quorum, Role
 
 if TYPE_CHECKING:
     from etcd_sandbox.etcd.answers import Hashed, StatusAnswer
+
+_Said = TypeVar("_Said")
 
 ANSWER_DEADLINE_S = 0.15
 """What a member has for its answer (SPEC §7); one that is later is shown as not answering in time."""
@@ -92,21 +94,17 @@ def differing(answers: Mapping[str, StatusAnswer]) -> frozenset[tuple[str, str]]
 
     Such an answer is not made in one instant: only a pair that gives the same answers again is proved.
     """
-    found = set()
-    names = sorted(answers)
-    for place, one in enumerate(names):
-        for other in names[place + 1 :]:
-            left, right = answers[one], answers[other]
-            if (
-                left.raft_applied_index is not None
-                and left.raft_applied_index == right.raft_applied_index
-                and left.cluster_id == right.cluster_id
-                and left.refusal is None
-                and right.refusal is None
-                and left.revision != right.revision
-            ):
-                found.add((one, other))
-    return frozenset(found)
+    return _pairs(
+        answers,
+        lambda left, right: (
+            left.raft_applied_index is not None
+            and left.raft_applied_index == right.raft_applied_index
+            and left.cluster_id == right.cluster_id
+            and left.refusal is None
+            and right.refusal is None
+            and left.revision != right.revision
+        ),
+    )
 
 
 def still_differing(
@@ -129,18 +127,25 @@ def differing_hashes(
 
     Only members of one version are compared: of what was compacted, versions hash more or less.
     """
-    found = set()
-    for one, other in combinations(sorted(answers.keys() & hashes.keys()), 2):
-        left, right = hashes[one], hashes[other]
-        if (
-            left is not None
-            and right is not None
-            and left.revision is not None
-            and left.revision == right.revision
-            and left.compact_revision == right.compact_revision
-            and left.hash != right.hash
-            and answers[one].version == answers[other].version != ""
-            and answers[one].cluster_id == answers[other].cluster_id
-        ):
-            found.add((one, other))
-    return frozenset(found)
+    told = {
+        name: (answers[name], each) for name, each in hashes.items() if each and name in answers
+    }
+    return _pairs(
+        told,
+        lambda one, other: (
+            one[1].revision is not None
+            and one[1].revision == other[1].revision
+            and one[1].compact_revision == other[1].compact_revision
+            and one[1].hash != other[1].hash
+            and one[0].version == other[0].version != ""
+            and one[0].cluster_id == other[0].cluster_id
+        ),
+    )
+
+
+def _pairs(
+    said: Mapping[str, _Said], differ: Callable[[_Said, _Said], bool]
+) -> frozenset[tuple[str, str]]:
+    """The pairs of those who said what differs."""
+    every = combinations(sorted(said), 2)
+    return frozenset(pair for pair in every if differ(said[pair[0]], said[pair[1]]))

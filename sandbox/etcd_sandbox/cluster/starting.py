@@ -133,7 +133,9 @@ class Starting:
         for process in self._to_join:
             try:
                 await self._cluster.members.opened.wait()
-                await self._cluster.operations.join(process.name, time.monotonic() + JOIN_WITHIN_S)
+                await self._cluster.operations.membership.join(
+                    process.name, time.monotonic() + JOIN_WITHIN_S
+                )
             except SandboxError as error:
                 self.fail(error)
                 return

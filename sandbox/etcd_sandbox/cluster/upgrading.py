@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from etcd_sandbox.cluster.binaryswap import VERB, BinarySwap
+from etcd_sandbox.cluster.healthcheck import HealthCheck
 from etcd_sandbox.errors import InputError, SandboxError
 from etcd_sandbox.etcd.datadir import old_requests
 from etcd_sandbox.model.event import Kind
-from etcd_sandbox.model.spec import ClusterSpec, MemberProcess, as_member
+from etcd_sandbox.model.spec import MemberProcess, as_member
 from etcd_sandbox.model.upgrade import (
     MemberUpgrade,
     UpgradeOrder,
@@ -25,10 +26,10 @@ from etcd_sandbox.model.verdict import Target, Verdict
 from etcd_sandbox.plan import pastchanges, upgrades
 
 if TYPE_CHECKING:
-    from etcd_sandbox.cluster.healthcheck import HealthCheck
+    from etcd_sandbox.cluster.cluster import Cluster
     from etcd_sandbox.cluster.listing import Listing
-    from etcd_sandbox.cluster.members import Members, Observation
-    from etcd_sandbox.supervise.bus import Bus
+    from etcd_sandbox.cluster.measure import Measure
+    from etcd_sandbox.cluster.members import Observation
 
 PATIENCE_S = 10.0
 """How long members that run may take to be healthy before one of them is taken away: an election."""
@@ -38,21 +39,16 @@ News = UpgradePlan | MemberUpgrade | Verdict | SandboxError
 
 
 class Upgrade(Struct):
-    """An upgrade under way. `halt` ends it after the member that it is at."""
+    """An upgrade under way; `halted` ends it after the member that it is at."""
 
     plan: UpgradePlan
     news: asyncio.Queue[News]
     halted: asyncio.Event
-    task: asyncio.Task[object] | None = None
-
-    def halt(self) -> None:
-        """Do not go on to the next member."""
-        self.halted.set()
 
     async def told(self) -> AsyncGenerator[News, None]:
         """What happens, from the plan to the verdict or the error that is last.
 
-        Nobody listening any more is as good as `halt`.
+        Nobody listening any more halts it.
         """
         try:
             while True:
@@ -61,27 +57,18 @@ class Upgrade(Struct):
                 if isinstance(news, (Verdict, SandboxError)):
                     return
         finally:
-            self.halt()
+            self.halted.set()
 
 
 class Upgrading:
-    """Upgrades of one cluster, one at a time. `spec` gives the plan as it is."""
+    """Upgrades of one cluster, one at a time."""
 
-    def __init__(
-        self,
-        spec: Callable[[], ClusterSpec],
-        members: Members,
-        health: HealthCheck,
-        listing: Listing,
-        binary_swap: BinarySwap,
-        bus: Bus,
-    ) -> None:
-        self._spec = spec
-        self._members = members
-        self._health = health
+    def __init__(self, cluster: Cluster, measure: Measure, listing: Listing) -> None:
+        self._cluster = cluster
+        self._members = cluster.members
         self._listing = listing
-        self._binary_swap = binary_swap
-        self._bus = bus
+        self._health = HealthCheck(cluster.members)
+        self._binary_swap = BinarySwap(cluster, measure, self._health)
         self._under_way: Upgrade | None = None
 
     async def plan(self, order: UpgradeOrder) -> UpgradePlan:
@@ -114,15 +101,18 @@ class Upgrading:
                 *(self._step(name, None, look) for name in names if name not in todo),
             ),
             notes=(
-                *upgrades.notes_of(self._spec(), todo, order.to.version, len(look.voters)),
+                *upgrades.notes_of(self._cluster.spec, todo, order.to.version, len(look.voters)),
                 *doubts,
             ),
         )
 
-    async def begin(
-        self, order: UpgradeOrder, spawn: Callable[[object], asyncio.Task[object]]
-    ) -> Upgrade:
-        """Begin it; `spawn` runs it to its end. Raises as `plan` does, and while another is under way."""
+    async def begin(self, order: UpgradeOrder) -> Upgrade:
+        """Begin it. Raises as `plan` does, and while another or a change of the members is under way."""
+        if self._members.changing.locked():
+            raise SandboxError(
+                "the members are being changed, so none can be upgraded",
+                hint="etcd-sandbox events -f shows how far it is",
+            )
         if self._under_way is not None:
             raise SandboxError(
                 "an upgrade is under way already",
@@ -139,7 +129,7 @@ class Upgrading:
             self._under_way = None
             raise
         upgrade.news.put_nowait(upgrade.plan)
-        upgrade.task = spawn(self._run(order, upgrade))
+        self._cluster.spawn(self._run(order, upgrade))
         return upgrade
 
     @property
@@ -150,7 +140,7 @@ class Upgrading:
     def halt(self) -> bool:
         """Have the upgrade that is under way end after the member that it is at; whether there is one."""
         if self._under_way is not None:
-            self._under_way.halt()
+            self._under_way.halted.set()
         return self._under_way is not None
 
     async def _run(self, order: UpgradeOrder, upgrade: Upgrade) -> None:
@@ -201,7 +191,7 @@ class Upgrading:
         running = await self._health.running()
         after = await self._health.risen(before, running, timeout_s, halted.is_set)
         if after != before:
-            self._bus.publish(Kind.CLUSTER_VERSION, None, **{"from": before, "to": after})
+            self._cluster.bus.publish(Kind.CLUSTER_VERSION, None, **{"from": before, "to": after})
         return after
 
     async def _allowed(self, order: UpgradeOrder, cluster: str | None) -> str | None:
@@ -222,7 +212,7 @@ class Upgrading:
         running = await self._health.running()
         if not pastchanges.skips_repair(order.to.version, (running[name] for name in names)):
             return ()
-        found = pastchanges.doubts(self._spec(), await self._listing.everyone())
+        found = pastchanges.doubts(self._cluster.spec, await self._listing.everyone())
         if found and not order.force:
             raise pastchanges.lost_changes(
                 found,

@@ -6,7 +6,7 @@ import json
 import os
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import Any, Generic, NamedTuple, TypedDict, TypeVar, Unpack
+from typing import Any, Generic, NamedTuple, TypeVar
 from urllib.parse import quote, urlencode
 
 from etcd_sandbox.model.access import USER_VARIABLE
@@ -65,58 +65,29 @@ class Request(NamedTuple):
         return None if self.extra_s is None else ANSWER_TIMEOUT_S + self.extra_s
 
 
-class ActOptions(TypedDict, total=False):
-    """What a verb can be told beside whom it is for: the keywords of `act`, for those who pass them on."""
-
-    versus: Iterable[str]
-    signal: str | None
-    delay_s: float
-    jitter_s: float
-    seed: int | None
-    name: str | None
-    learner: bool
-    force: bool
-    wait: bool
-    timeout_s: float
+PLAIN: Mapping[str, object] = {
+    "versus": (),
+    "signal": None,
+    "delay_s": 0.0,
+    "jitter_s": 0.0,
+    "seed": None,
+    "name": None,
+    "learner": False,
+    "force": False,
+    "wait": True,
+}
+"""What an order says that says nothing else."""
 
 
 def act(
-    verb: Verb,
-    select: Iterable[str] = (),
-    *,
-    versus: Iterable[str] = (),
-    signal: str | None = None,
-    delay_s: float = 0.0,
-    jitter_s: float = 0.0,
-    seed: int | None = None,
-    name: str | None = None,
-    learner: bool = False,
-    force: bool = False,
-    wait: bool = True,
-    timeout_s: float = 30.0,
-    **declared: object,
+    verb: Verb, select: Iterable[str] = (), *, timeout_s: float = 30.0, **options: object
 ) -> Request:
-    """Do `verb` to the selected processes.
+    """Do `verb` to the selected processes; the options are those of an Order, and those that only this verb has.
 
-    `versus` selects the other side of a fault on links (empty: everyone else), `delay_s` and
-    `jitter_s` are for `slow`, `signal` is a name (`SIGKILL`) for `kill`, `seed` is what `random`
-    draws from, `name` and `learner` are for `add`, `force` is for `remove`. `wait` is for the answer to come when the cluster has settled, `timeout_s` at most.
-    `declared` are the options that only this verb has.
+    `versus` selects the other side of a fault on links (empty: everyone else), `signal` is a name (`SIGKILL`).
+    `wait` is for the answer to come when the cluster has settled, `timeout_s` at most.
     """
-    body = {
-        "select": list(select),
-        "versus": list(versus),
-        "signal": signal,
-        "delay_s": delay_s,
-        "jitter_s": jitter_s,
-        "seed": seed,
-        "name": name,
-        "learner": learner,
-        "force": force,
-        "wait": wait,
-        "timeout_s": timeout_s,
-        **declared,
-    }
+    body = {"select": list(select), **PLAIN, **options, "timeout_s": timeout_s}
     return _post(f"/v1/act/{verb}", body, extra_s=timeout_s)
 
 
@@ -222,7 +193,7 @@ class Questions(Generic[Answer, Objects, Frames]):
         """
         return self.ask(_get("/v1/ready", extra_s=timeout_s, timeout_s=timeout_s))
 
-    def act(self, verb: Verb, select: Iterable[str] = (), **options: Unpack[ActOptions]) -> Answer:
+    def act(self, verb: Verb, select: Iterable[str] = (), **options: Any) -> Answer:
         """Do `verb` to the selected processes; the Verdict (`model.verdict`) as JSON.
 
         The options are those of `act`. Returns when the verb is done and, with `wait`,
@@ -230,11 +201,11 @@ class Questions(Generic[Answer, Objects, Frames]):
         """
         return self.ask(act(verb, select, **options))
 
-    def heal(self, **options: Unpack[ActOptions]) -> Answer:
+    def heal(self, **options: Any) -> Answer:
         """Undo every fault."""
         return self.act(HEAL, **options)
 
-    def start(self, select: Iterable[str], **options: Unpack[ActOptions]) -> Answer:
+    def start(self, select: Iterable[str], **options: Any) -> Answer:
         """Start what rests of the selected processes."""
         return self.act(START, select, **options)
 

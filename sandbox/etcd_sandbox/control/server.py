@@ -132,13 +132,13 @@ class Routes:
         if not order.select:
             raise InputError("upgrade needs to know whom", hint="select names members, or is all")
         if _flag(request, "dry_run"):
-            return _json(await self._cluster.operations.plan_upgrade(order))
-        upgrade = await self._cluster.operations.upgrade(order)
+            return _json(await self._cluster.operations.upgrading.plan(order))
+        upgrade = await self._cluster.operations.upgrading.begin(order)
         return StreamingResponse(_news(upgrade), media_type="application/x-ndjson")
 
     async def halt_upgrade(self, request: Request) -> Response:
         """POST: end the upgrade after the member that it is at."""
-        return _json({"halting": self._cluster.operations.halt_upgrade()})
+        return _json({"halting": self._cluster.operations.upgrading.halt()})
 
     async def apply(self, request: Request) -> Response:
         """POST: make the running set match the ClusterSpec in the body; `dry_run=1` only compares."""
@@ -170,7 +170,7 @@ class Routes:
 
     async def availability(self, request: Request) -> Response:
         """GET: buckets of 100 ms as NDJSON, from now on; `writes=1` tries writes, too."""
-        buckets = self._cluster.operations.availability(writes=_flag(request, "writes"))
+        buckets = self._cluster.operations.availability.watch(writes=_flag(request, "writes"))
 
         async def lines() -> AsyncIterator[bytes]:
             async with aclosing(buckets):

@@ -221,7 +221,7 @@ def test_what_clients_get_is_told_each_tenth_of_a_second_through_an_outage(tmp_p
         buckets: list[Bucket] = []
 
         async def watch() -> None:
-            async for bucket in sandbox.cluster.operations.availability(writes=True):
+            async for bucket in sandbox.cluster.operations.availability.watch(writes=True):
                 buckets.append(bucket)  # noqa: PERF401 - those of an endless stream, as they come
 
         watching = asyncio.ensure_future(watch())

@@ -105,20 +105,20 @@ def test_an_upgrade_that_is_halted_ends_after_the_member_it_is_at_and_goes_on_la
 ) -> None:
     async def history(sandbox: Sandbox) -> None:
         order = UpgradeOrder(select=("all",), to=binary("3.6.16"))
-        plan = await sandbox.cluster.operations.plan_upgrade(order)
+        plan = await sandbox.cluster.operations.upgrading.plan(order)
         assert [step.leads for step in plan.steps] == [False, False, True]
-        upgrade = await sandbox.cluster.operations.upgrade(order)
+        upgrade = await sandbox.cluster.operations.upgrading.begin(order)
         with pytest.raises(SandboxError, match="an upgrade is under way already"):
-            await sandbox.cluster.operations.upgrade(order)
+            await sandbox.cluster.operations.upgrading.begin(order)
         with pytest.raises(SandboxError, match="while an upgrade is under way"):
             await sandbox.do("add")
         news = []
         async for each in upgrade.told():
             news.append(each)
             if isinstance(each, MemberUpgrade):
-                assert sandbox.cluster.operations.halt_upgrade()
+                assert sandbox.cluster.operations.upgrading.halt()
         assert versions(sandbox) == {"3.5.33", "3.6.16"}
-        assert not sandbox.cluster.operations.halt_upgrade()
+        assert not sandbox.cluster.operations.upgrading.halt()
         verdict = await sandbox.upgrade("3.6.16")
         assert versions(sandbox) == {"3.6.16"}
         assert verdict.upgrade is not None

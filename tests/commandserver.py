@@ -218,10 +218,10 @@ def _made_anew(stream: TextIO, fd: int) -> io.TextIOWrapper:
 
 
 def _import_what_commands_use() -> None:
+    import etcd_sandbox.cli.act
     import etcd_sandbox.cli.choice
     import etcd_sandbox.cli.diagnostics
     import etcd_sandbox.cli.main
-    import etcd_sandbox.cli.ordering
     import etcd_sandbox.cli.waiting
     import etcd_sandbox.control.client
     import etcd_sandbox.host.etcdctl

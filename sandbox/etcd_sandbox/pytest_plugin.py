@@ -24,9 +24,8 @@ import pytest
 if TYPE_CHECKING:
     from typing import Unpack
 
-    from etcd_sandbox.api.arguments import ClusterArguments
     from etcd_sandbox.api.cluster import Cluster
-    from etcd_sandbox.api.facts import ClusterFacts
+    from etcd_sandbox.api.facts import ClusterArguments, ClusterFacts
 
 MARKER = "etcd_cluster"
 PROFILE_OPTION = "etcd_cluster_profile"
@@ -211,7 +210,7 @@ def _marked(node: pytest.Item | pytest.Collector) -> dict[str, Any]:
 
 def _made(factory: EtcdClusterFactory, wishes: dict[str, Any]) -> Cluster:
     """The cluster of a fixture; what is wrong with it is told without the fixture's own lines."""
-    from etcd_sandbox.api.arguments import ClusterArguments
+    from etcd_sandbox.api.facts import ClusterArguments
     from etcd_sandbox.errors import SandboxError, did_you_mean
 
     known = ClusterArguments.__annotations__

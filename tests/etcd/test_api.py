@@ -24,7 +24,7 @@ from etcd_sandbox import (
     TimedOut,
     Verdict,
 )
-from etcd_sandbox.api.arguments import ClusterArguments
+from etcd_sandbox.api.facts import ClusterArguments
 from etcd_sandbox.model.event import Event, Kind
 from etcd_sandbox.model.spec import EtcdBinary
 from etcd_sandbox.pytest_plugin import EtcdClusterFactory

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from etcd_sandbox.errors import InputError
-from etcd_sandbox.kit.wheels import pip
+from etcd_sandbox.kit.build import pip
 
 from tests import etcd_versions
 from tests.conftest import SandboxCommand
@@ -106,7 +106,7 @@ def test_a_kit_brings_all_to_a_machine_without_a_network(
     # What was installed makes the same wheel again, whether or not its source is still there.
     python = learner.home / ".local" / "share" / "etcd-sandbox" / "venv" / "bin" / "python"
     code = (
-        "from pathlib import Path; from etcd_sandbox.kit.wheels import own_wheel; own_wheel(Path())"
+        "from pathlib import Path; from etcd_sandbox.kit.build import own_wheel; own_wheel(Path())"
     )
     learner(str(python), "-c", code)
     assert contents(learner.home / wheel.name) == contents(wheel)

@@ -13,8 +13,8 @@ from etcd_sandbox.learn.record import is_whole
 from etcd_sandbox.learn.stage import Stage
 from etcd_sandbox.learn.watch import Watch
 from etcd_sandbox.paths import ClusterPaths
+from etcd_sandbox.tui.actions import Phase
 from etcd_sandbox.tui.app import Dashboard
-from etcd_sandbox.tui.refusals import Phase
 from etcd_sandbox.tui.tutor import Tutor
 
 from tests.tui.appstage import DashboardPilot, playing, until

@@ -7,9 +7,9 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+from etcd_sandbox.tui.colours import DARK, LIGHT
 from etcd_sandbox.tui.store import Store
 from etcd_sandbox.tui.text import Line
-from etcd_sandbox.tui.widgets.colours import DARK, LIGHT
 from etcd_sandbox.tui.widgets.drawing import Drawing
 from etcd_sandbox.tui.widgets.members import MembersTable
 from textual.app import App, ComposeResult

@@ -12,7 +12,7 @@ from etcd_sandbox.model.state import ClusterStatus, ProcessState
 from etcd_sandbox.tui.actions import ACTIONS, Leave, action
 from etcd_sandbox.tui.app import Dashboard
 from etcd_sandbox.tui.keys import ANYWHERE
-from etcd_sandbox.tui.pace import CALM_TICKS
+from etcd_sandbox.tui.painting import CALM_TICKS
 from etcd_sandbox.tui.screens.dialogs import QuitScreen
 from etcd_sandbox.tui.store import Store
 from etcd_sandbox.tui.widgets.drawing import AvailabilityStrip

@@ -12,10 +12,9 @@ import pytest
 from etcd_sandbox.learn import library
 from etcd_sandbox.learn.course import Course
 from etcd_sandbox.learn.library import Place
-from etcd_sandbox.tui.actions import ACTIONS, Action, Leave, Scope, action
+from etcd_sandbox.tui.actions import ACTIONS, Action, Leave, Phase, Scope, action
 from etcd_sandbox.tui.app import Dashboard
 from etcd_sandbox.tui.keys import ANYWHERE, Commands
-from etcd_sandbox.tui.refusals import Phase
 from etcd_sandbox.tui.screens.dialogs import HelpScreen, MenuScreen, QuitScreen
 from etcd_sandbox.tui.tutor import Tutor
 from etcd_sandbox.tui.widgets.lessonpanel import LessonPanel

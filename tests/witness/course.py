@@ -12,11 +12,11 @@ from typing import Any, Self
 
 import msgspec
 from etcd_sandbox import Cluster, verbs
-from etcd_sandbox.api import words
+from etcd_sandbox.api import values
 from etcd_sandbox.cli.status import headline as status_headline
 from etcd_sandbox.control.client import ControlClient
 from etcd_sandbox.errors import SandboxError
-from etcd_sandbox.model.verdict import sentence
+from etcd_sandbox.model import verdict as verdicts
 from etcd_sandbox.tui.memberrows import headline as dashboard_headline
 from etcd_sandbox.tui.store import Store
 from etcd_sandbox.verbs import Verb
@@ -75,7 +75,7 @@ def ask_status(client: ControlClient, said: Said) -> None:
     body = client.status()
     span = Span(sent, time.time())
     store = Store(cluster=str(body["cluster"]))
-    store.take_status(words.status_of(body))
+    store.take_status(values.status_of(body))
     said.statuses.append(status := Status(span, body))
     for line in (status_headline(body), dashboard_headline(store)):
         said.headlines.append(Headline(status.told, line))
@@ -226,7 +226,7 @@ class Course:
             self._tell(f"{told}: {error}")
             self._said.refusals.append(Refusal(Span(sent, time.time()), told, str(error)))
             return
-        text = sentence(words.verdict_of(body))
+        text = verdicts.sentence(msgspec.convert(body, verdicts.Verdict))
         self._tell(f"{told} ({', '.join(body['targets'])}): {text}")
         self._said.verdicts.append(Verdict(Span(sent, time.time()), body, text))
 

@@ -9,12 +9,12 @@ from functools import wraps
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
-from etcd_sandbox.api import checks, words
+from etcd_sandbox.api import values
 from etcd_sandbox.api.cluster import Cluster
 from etcd_sandbox.api.failover import Round
 from etcd_sandbox.api.lifetime import Life, begin
+from etcd_sandbox.api.values import LogLine
 from etcd_sandbox.api.verbs import Verbs, order
-from etcd_sandbox.api.words import LogLine
 from etcd_sandbox.control.async_client import AsyncControlClient
 from etcd_sandbox.errors import TimedOut
 from etcd_sandbox.host.start import too_late
@@ -89,7 +89,7 @@ class AsyncCluster(Verbs[Coroutine[Any, Any, Verdict]]):
 
     async def status(self, *, with_hash: bool = False) -> ClusterStatus:
         """The cluster as it is now; every member is asked anew. `with_hash` adds the KV hashes."""
-        return words.status_of(await self._client.status(with_hash=with_hash))
+        return values.status_of(await self._client.status(with_hash=with_hash))
 
     async def leader(self) -> str | None:
         """The name of the member that leads now; of two that claim it, the one with the higher term."""
@@ -97,18 +97,18 @@ class AsyncCluster(Verbs[Coroutine[Any, Any, Verdict]]):
 
     async def wait_healthy(self, timeout_s: float = 30.0) -> ClusterStatus:
         """Return when every member answers, all follow one leader and no alarm is up; raises TimedOut."""
-        is_healthy = words.health_within(timeout_s)
+        is_healthy = values.health_within(timeout_s)
         while True:
             if is_healthy(status := await self.status()):
                 return status
-            await asyncio.sleep(words.HEALTH_EVERY_S)
+            await asyncio.sleep(values.HEALTH_EVERY_S)
 
     reset = _in_a_thread(Cluster.reset)
     ctl = _in_a_thread(Cluster.ctl)
     snapshot = _in_a_thread(Cluster.snapshot)
 
     async def failover(
-        self, rounds: int = 5, *, how: str = words.USUAL_WAY, timeout_s: float = 30.0
+        self, rounds: int = 5, *, how: str = values.USUAL_WAY, timeout_s: float = 30.0
     ) -> AsyncGenerator[Round, None]:
         """Lose the leader so many times; each `Round` comes when the cluster is whole again.
 
@@ -130,7 +130,7 @@ class AsyncCluster(Verbs[Coroutine[Any, Any, Verdict]]):
         self, *, follow: bool = False, tail: int | None = None
     ) -> AsyncGenerator[Event, None]:
         """What happened, oldest first: the last `tail` events, or all; with `follow` also new ones."""
-        checks.check_reading((), tail)
+        values.check_reading((), tail)
         async with aclosing(self._client.events(follow=follow, tail=tail)) as events:
             async for event in events:
                 yield event_from_wire(event)
@@ -142,10 +142,10 @@ class AsyncCluster(Verbs[Coroutine[Any, Any, Verdict]]):
 
         The last `tail` lines, or all that the files hold; with `follow` also new ones.
         """
-        checks.check_reading(select, tail)
+        values.check_reading(select, tail)
         async with aclosing(self._client.logs(select, follow=follow, tail=tail)) as frames:
             async for frame in frames:
-                for line in words.lines_of(frame):
+                for line in values.lines_of(frame):
                     yield line
 
     async def _ready(self, life: Life) -> Life:
@@ -161,14 +161,14 @@ class AsyncCluster(Verbs[Coroutine[Any, Any, Verdict]]):
         return AsyncControlClient(self._paths, self._wishes.user)
 
     async def _act(self, verb: Verb, select: Iterable[str], **how: Any) -> Verdict:
-        return words.settled(await self._client.ask(order(verb, select, **how)), how["timeout_s"])
+        return values.settled(await self._client.ask(order(verb, select, **how)), how["timeout_s"])
 
     async def _upgrade(self, select: Iterable[str], to: str, **how: Any) -> Verdict:
-        checks.check_order("upgrade", select, how)
+        values.check_order("upgrade", select, how)
         plan, cwd = await self._client.plan(), working_directory()
         binary = await asyncio.to_thread(etcd_meant, to, plan, cwd)
         async with aclosing(self._client.upgrade(select, as_json(binary), **how)) as news:
-            return words.settled([each async for each in news][-1]["verdict"], how["timeout_s"])
+            return values.settled([each async for each in news][-1]["verdict"], how["timeout_s"])
 
 
 async def _undone(beginning: asyncio.Future[Life]) -> None:

@@ -9,12 +9,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from etcd_sandbox.api import checks, words
+from etcd_sandbox.api import values
 from etcd_sandbox.api.failover import Round
 from etcd_sandbox.api.lifetime import begin
 from etcd_sandbox.api.resetting import reset
+from etcd_sandbox.api.values import LogLine
 from etcd_sandbox.api.verbs import Verbs, order
-from etcd_sandbox.api.words import LogLine
 from etcd_sandbox.backup.snapshot import Snapshot, save
 from etcd_sandbox.control.client import ControlClient
 from etcd_sandbox.errors import TimedOut
@@ -94,7 +94,7 @@ class Cluster(Verbs[Verdict]):
 
     def status(self, *, with_hash: bool = False) -> ClusterStatus:
         """The cluster as it is now; every member is asked anew. `with_hash` adds the KV hashes."""
-        return words.status_of(self._control.status(with_hash=with_hash))
+        return values.status_of(self._control.status(with_hash=with_hash))
 
     def leader(self) -> str | None:
         """The name of the member that leads now; of two that claim it, the one with the higher term."""
@@ -102,9 +102,9 @@ class Cluster(Verbs[Verdict]):
 
     def wait_healthy(self, timeout_s: float = 30.0) -> ClusterStatus:
         """Return when every member answers, all follow one leader and no alarm is up; raises TimedOut."""
-        is_healthy = words.health_within(timeout_s)
+        is_healthy = values.health_within(timeout_s)
         while not is_healthy(status := self.status()):
-            time.sleep(words.HEALTH_EVERY_S)
+            time.sleep(values.HEALTH_EVERY_S)
         return status
 
     def reset(self, *, timeout_s: float = 30.0) -> None:
@@ -118,7 +118,7 @@ class Cluster(Verbs[Verdict]):
         reset(self._paths, self._life, self._wishes.user, timeout_s)
 
     def failover(
-        self, rounds: int = 5, *, how: str = words.USUAL_WAY, timeout_s: float = 30.0
+        self, rounds: int = 5, *, how: str = values.USUAL_WAY, timeout_s: float = 30.0
     ) -> Iterator[Round]:
         """Lose the leader so many times; each `Round` comes when the cluster is whole again.
 
@@ -130,7 +130,7 @@ class Cluster(Verbs[Verdict]):
 
     def events(self, *, follow: bool = False, tail: int | None = None) -> Iterator[Event]:
         """What happened, oldest first: the last `tail` events, or all; with `follow` also new ones."""
-        checks.check_reading((), tail)
+        values.check_reading((), tail)
         return map(event_from_wire, self._control.events(follow=follow, tail=tail))
 
     def logs(
@@ -140,16 +140,17 @@ class Cluster(Verbs[Verdict]):
 
         The last `tail` lines, or all that the files hold; with `follow` also new ones.
         """
-        checks.check_reading(select, tail)
+        values.check_reading(select, tail)
         for frame in self._control.logs(select, follow=follow, tail=tail):
-            yield from words.lines_of(frame)
+            yield from values.lines_of(frame)
 
     def ctl(self, *args: str, timeout_s: float = 30.0) -> str:
         """What `etcdctl ARGS` prints, with the endpoints of all members set.
 
         Raises SandboxError with what it complained about when it fails or is not there.
         """
-        checks.check_ctl(args, timeout_s)
+        values.check_words("ctl", args)
+        values.check_seconds("timeout_s", timeout_s)
         return run_etcdctl(self._plan, args, timeout_s, self._control)
 
     def snapshot(
@@ -170,10 +171,10 @@ class Cluster(Verbs[Verdict]):
         return save(self._control, Path(path), on=chosen, overwrite=overwrite, timeout_s=timeout_s)
 
     def _act(self, verb: Verb, select: Iterable[str], **how: Any) -> Verdict:
-        return words.settled(self._control.ask(order(verb, select, **how)), how["timeout_s"])
+        return values.settled(self._control.ask(order(verb, select, **how)), how["timeout_s"])
 
     def _upgrade(self, select: Iterable[str], to: str, **how: Any) -> Verdict:
-        checks.check_order("upgrade", select, how)
+        values.check_order("upgrade", select, how)
         binary = etcd_meant(to, self._control.plan(), working_directory())
         with closing(self._control.upgrade(select, as_json(binary), **how)) as news:
-            return words.settled(list(news)[-1]["verdict"], how["timeout_s"])
+            return values.settled(list(news)[-1]["verdict"], how["timeout_s"])

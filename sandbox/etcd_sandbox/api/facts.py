@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Self
+from typing import Self, TypedDict
 
 import msgspec
 
-from etcd_sandbox.api import words
+from etcd_sandbox.api import values
 from etcd_sandbox.api.lifetime import Life, Wishes
 from etcd_sandbox.control.answers import not_running
 from etcd_sandbox.control.client import ControlClient
@@ -17,6 +17,27 @@ from etcd_sandbox.host.etcdctl import program_variables
 from etcd_sandbox.host.planfile import recorded_plan
 from etcd_sandbox.model.spec import ClusterSpec
 from etcd_sandbox.paths import ClusterPaths, cluster_paths
+
+
+class ClusterArguments(TypedDict, total=False):
+    """The arguments of `Cluster`, for what passes them on."""
+
+    members: int | None
+    profile: str | Path | None
+    procfile: str | Path | None
+    etcd: str | Path | None
+    base_port: int | str | None
+    name: str | None
+    links: bool | None
+    bootstrap: str | None
+    discovery: str | None
+    runtime: str | None
+    image: str | None
+    image_from_binary: bool | None
+    restore: str | Path | None
+    timeout_s: float
+    keep_data: bool
+    user: str | None
 
 
 class ClusterFacts:
@@ -65,9 +86,9 @@ class ClusterFacts:
 
         Raises InputError for arguments that contradict each other.
         """
-        given = dict(locals())
-        del given["self"]
-        self._wishes = Wishes(**given)
+        arguments = dict(locals())
+        del arguments["self"]
+        self._wishes = Wishes.of(arguments)
         self._life: Life | None = None
         self._attached: ClusterPaths | None = None
 
@@ -107,12 +128,12 @@ class ClusterFacts:
     @property
     def members(self) -> tuple[str, ...]:
         """The members' names, running or not."""
-        return words.members_in(self._plan)
+        return tuple(process.member.name for process in self._plan.members)
 
     @property
     def endpoints(self) -> list[str]:
         """The members' client URLs, running or not: `["http://127.0.0.1:12379", …]`."""
-        return words.endpoints_in(self._plan)
+        return values.endpoints_in(self._plan)
 
     @property
     def env(self) -> dict[str, str]:

@@ -31,10 +31,9 @@ class Round(Struct, frozen=True, kw_only=True):
     mended_s: float
 
 
-class Spread(Struct, frozen=True, kw_only=True):
-    """Median, least and most of some seconds; how many there were."""
+class Spread(Struct, frozen=True, kw_only=True, rename={"least": "min", "most": "max"}):
+    """Median, least and most of some seconds."""
 
-    count: int
     median: float
     least: float
     most: float
@@ -71,12 +70,8 @@ def spread(seconds: Sequence[float]) -> Spread | None:
     """What they come to; None of none."""
     if not seconds:
         return None
-    return Spread(
-        count=len(seconds),
-        median=round(statistics.median(seconds), 3),
-        least=min(seconds),
-        most=max(seconds),
-    )
+    median = round(statistics.median(seconds), 3)
+    return Spread(median=median, least=min(seconds), most=max(seconds))
 
 
 def histogram(seconds: Sequence[float], rows: int = 8) -> list[tuple[float, float, int]]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Mapping
 from contextlib import nullcontext, suppress
 from pathlib import Path
+from typing import Any
 
 from msgspec import Struct
-from msgspec.structs import asdict, replace
+from msgspec.structs import replace
 
-from etcd_sandbox.api.checks import check_arguments
-from etcd_sandbox.api.words import members_told
+from etcd_sandbox.api.values import check_arguments, members_told
 from etcd_sandbox.backup.restoring import Restoration, plan_restore, restored_data
 from etcd_sandbox.control.client import ControlClient
 from etcd_sandbox.errors import InputError, SandboxError
@@ -43,28 +44,31 @@ _lives: set[Life] = set()
 
 
 class Wishes(Struct, frozen=True, kw_only=True):
-    """What a cluster is to be: the arguments of `Cluster`."""
+    """What a cluster is to be: the arguments of `Cluster`; `given` are those that `up` has as options."""
 
-    members: int | None = None
-    profile: str | Path | None = None
-    procfile: str | Path | None = None
-    etcd: str | Path | None = None
-    base_port: int | str | None = None
-    name: str | None = None
-    links: bool | None = None
-    bootstrap: str | None = None
-    discovery: str | None = None
-    runtime: str | None = None
-    image: str | None = None
-    image_from_binary: bool | None = None
-    restore: str | Path | None = None
-    timeout_s: float = 30.0
-    keep_data: bool = False
-    user: str | None = None
+    given: Options
+    name: str | None
+    restore: str | Path | None
+    timeout_s: float
+    keep_data: bool
+    user: str | None
+
+    @classmethod
+    def of(cls, arguments: Mapping[str, Any]) -> Wishes:
+        """Raises InputError for arguments that cannot be meant, or contradict each other."""
+        check_arguments(arguments)
+        options = {name for name, option in DECLARED.items() if option.python}
+        given: dict[str, Any] = {
+            name: str(value) if isinstance(value, Path) else value
+            for name, value in arguments.items()
+            if name in options
+        }
+        own = {name: value for name, value in arguments.items() if name not in options}
+        return cls(given=Options(**given), **own)
 
     def __post_init__(self) -> None:
-        check_arguments(asdict(self))
-        check_together(self._given(), lambda option: option.name)
+        given = self.given
+        check_together(given, lambda option: option.name)
         if self.keep_data and self.name is None:
             raise InputError(
                 "data can only be kept for a cluster with a name",
@@ -72,21 +76,21 @@ class Wishes(Struct, frozen=True, kw_only=True):
             )
         if self.user is not None:
             Credentials.parse(self.user, "user")
-        if isinstance(self.base_port, str) and self.base_port != "auto":
-            raise InputError(f"base_port is a port or 'auto', not {self.base_port!r}")
-        if self.restore is not None and self.procfile is not None:
+        if isinstance(given.base_port, str) and given.base_port != "auto":
+            raise InputError(f"base_port is a port or 'auto', not {given.base_port!r}")
+        if self.restore is not None and given.procfile is not None:
             raise InputError(
                 "a snapshot cannot be restored into the cluster of a Procfile: its commands say "
                 "themselves where the data is",
                 hint="use members or profile",
             )
-        if self.restore is not None and self.bootstrap not in (None, DEFAULT_BOOTSTRAP):
+        if self.restore is not None and given.bootstrap not in (None, DEFAULT_BOOTSTRAP):
             raise InputError(
                 "members that are restored from a snapshot know each other",
                 hint="leave out bootstrap",
             )
         for option in DECLARED.values():
-            word = getattr(self, option.name, None)
+            word = getattr(given, option.name)
             if option.words and word is not None and word not in option.words:
                 raise InputError(
                     f"{option.name!r} cannot be {word!r}",
@@ -96,20 +100,15 @@ class Wishes(Struct, frozen=True, kw_only=True):
     @property
     def ephemeral(self) -> bool:
         """Whether the members' data is ours to delete: that of a Procfile never is."""
-        return not self.keep_data and self.procfile is None
+        return not self.keep_data and self.given.procfile is None
 
     def options(self) -> Options:
         """As the inputs take them."""
-        options = replace(self._given(), fresh=self.ephemeral, ephemeral=self.ephemeral)
-        sources = (self.members, self.profile, self.procfile, self.restore)
+        options = replace(self.given, fresh=self.ephemeral, ephemeral=self.ephemeral)
+        sources = (options.members, options.profile, options.procfile, self.restore)
         if all(source is None for source in sources):
             return replace(options, members=DEFAULT_MEMBERS)
         return options
-
-    def _given(self) -> Options:
-        values = {name: getattr(self, name) for name, option in DECLARED.items() if option.python}
-        texts = {name: str(value) for name, value in values.items() if isinstance(value, Path)}
-        return Options(**(values | texts))
 
 
 class Life:

@@ -10,9 +10,9 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
-from etcd_sandbox.api import words
-from etcd_sandbox.api.checks import check_seconds
+from etcd_sandbox.api import values
 from etcd_sandbox.api.lifetime import Life
+from etcd_sandbox.api.values import check_seconds
 from etcd_sandbox.control.client import ControlClient
 from etcd_sandbox.errors import SandboxError
 from etcd_sandbox.etcd.clearing import CannotBeCleared, Clearing
@@ -58,7 +58,7 @@ def _check_rest(life: Life) -> None:
     if life.restoration is not None:
         raise CannotBeCleared("it began with the keys of a snapshot")
     recorded = recorded_plan(life.paths)
-    if recorded is None or words.members_told(recorded) != life.members_at_first:
+    if recorded is None or values.members_told(recorded) != life.members_at_first:
         raise CannotBeCleared("it has other members by now")
 
 
@@ -148,12 +148,12 @@ class _Running:
 
     def _next_look(self, status: ClusterStatus) -> ClusterStatus:
         if time.monotonic() > self._deadline:
-            raise words.not_healthy(status, self._timeout_s)
+            raise values.not_healthy(status, self._timeout_s)
         time.sleep(LOOK_EVERY_S)
         return self._status()
 
     def _status(self) -> ClusterStatus:
-        return words.status_of(self._client.status())
+        return values.status_of(self._client.status())
 
     def _left_s(self) -> float:
         return max(0.1, self._deadline - time.monotonic())

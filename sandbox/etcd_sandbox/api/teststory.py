@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 
 from etcd_sandbox.api.facts import ClusterFacts
-from etcd_sandbox.api.words import lines_of
+from etcd_sandbox.api.values import lines_of
 from etcd_sandbox.control.client import ControlClient
 from etcd_sandbox.errors import SandboxError
 from etcd_sandbox.model.event import event_from_wire

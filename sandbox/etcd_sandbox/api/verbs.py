@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from etcd_sandbox import verbs
-from etcd_sandbox.api import checks, failover, words
+from etcd_sandbox.api import failover, values
 from etcd_sandbox.api.facts import ClusterFacts
 from etcd_sandbox.api.failover import Round
 from etcd_sandbox.control import requests
@@ -22,8 +22,9 @@ def order(
     verb: Verb, select: Iterable[str], *, versus: str | Iterable[str] = (), **how: Any
 ) -> Request:
     """What the supervisor is asked. Raises InputError for arguments that cannot be meant."""
-    checks.check_order(verb.identifier, select, how)
-    return requests.act(verb, select, versus=words.one_or_more(versus), **how)
+    values.check_order(verb.identifier, select, how)
+    other = (versus,) if isinstance(versus, str) else tuple(versus)
+    return requests.act(verb, select, versus=other, **how)
 
 
 class Verbs(ClusterFacts, Generic[Done]):
@@ -36,8 +37,9 @@ class Verbs(ClusterFacts, Generic[Done]):
     def _upgrade(self, select: Iterable[str], to: str, **how: Any) -> Done: ...
 
     def _rounds(self, rounds: int, how: str, timeout_s: float) -> Iterator[Round]:
-        checks.check_failover(rounds, timeout_s)
-        return failover.rounds(self._control, words.way_of(how), rounds, timeout_s=timeout_s)
+        values.check_count("rounds", rounds, 1)
+        values.check_seconds("timeout_s", timeout_s)
+        return failover.rounds(self._control, values.way_of(how), rounds, timeout_s=timeout_s)
 
     def start(
         self, *select: str, seed: int | None = None, wait: bool = True, timeout_s: float = 30.0
@@ -69,7 +71,7 @@ class Verbs(ClusterFacts, Generic[Done]):
         return self._act(
             verbs.KILL,
             select,
-            signal=checks.signal_meant(signal),
+            signal=values.signal_meant(signal),
             seed=seed,
             wait=wait,
             timeout_s=timeout_s,

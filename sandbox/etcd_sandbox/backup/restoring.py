@@ -345,11 +345,6 @@ def _run(restoration: Restoration, data: Path, paths: ClusterPaths) -> None:
             time.sleep(LOOK_EVERY_S)
 
 
-def _all_ended(running: Sequence[_Running]) -> None:
-    for _, _, child, _ in running:
-        _ended(child)
-
-
 def _failed(member: MemberSpec, command: Sequence[str], code: int, said: IO[bytes]) -> SandboxError:
     said.seek(0)
     lines = said.read().decode(errors="replace").splitlines()[-LAST_LINES:]
@@ -360,8 +355,9 @@ def _failed(member: MemberSpec, command: Sequence[str], code: int, said: IO[byte
     )
 
 
-def _ended(child: subprocess.Popen[bytes]) -> None:
-    if child.poll() is None:
-        # All of its group: it may be a script, whose own child would write on.
-        os.killpg(child.pid, signal.SIGKILL)
-    child.wait()
+def _all_ended(running: Sequence[_Running]) -> None:
+    for _, _, child, _ in running:
+        if child.poll() is None:
+            # All of its group: it may be a script, whose own child would write on.
+            os.killpg(child.pid, signal.SIGKILL)
+        child.wait()

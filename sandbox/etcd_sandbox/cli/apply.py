@@ -47,14 +47,12 @@ def apply(dry_run: bool) -> None:
     if not dry_run:
         refuse_another_version(plan)
     planned = plan_again(plan, client.paths, here())
-    for text in planned.spec.notes:
-        diagnostics.warn(text)
+    diagnostics.warn(*planned.spec.notes)
     answer = client.apply(msgspec.to_builtins(planned.spec), dry_run=dry_run)
     if settings().json:
         output.document(answer)
         return
-    for line in told(answer, dry_run=dry_run):
-        output.line(line)
+    output.lines(told(answer, dry_run=dry_run))
     fits = dry_run and answer["line"] and not answer.get("refused")
     output.next_step("apply" if fits else "status")
 

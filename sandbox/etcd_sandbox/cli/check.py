@@ -151,8 +151,7 @@ def check(file: str | None, strict: bool, **given: Any) -> None:
         raise InputError(
             notes[0], hint="--strict takes warnings for errors", detail="\n".join(notes[1:])
         )
-    for text in notes:
-        diagnostics.warn(text)
+    diagnostics.warn(*notes)
     diagnostics.risk_notes(planned.spec)
     diagnostics.note(planned.says)
     show(planned.spec)

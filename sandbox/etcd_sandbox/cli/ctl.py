@@ -52,8 +52,7 @@ def ctl(on: tuple[str, ...], args: tuple[str, ...]) -> None:
     chosen = _selected(client, members, on) if on else members
     argv, variables = command_line(plan, chosen, args)
     left_out = misleading(os.environ, chosen, args)
-    for text in misleading_words(left_out):
-        diagnostics.note(text)
+    diagnostics.note(*misleading_words(left_out))
     if overlooks_records(args):
         diagnostics.note(
             "etcdctl's endpoint commands look at --discovery-srv only with --cluster: "

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from etcd_sandbox.cli import diagnostics
 from etcd_sandbox.errors import EXIT_INTERRUPTED, InputError, SandboxError
@@ -66,8 +66,7 @@ def shown(client: ControlClient, **options: Any) -> Dashboard:
     from etcd_sandbox.control.async_client import AsyncControlClient
     from etcd_sandbox.model.state import ClusterStatus
     from etcd_sandbox.tui.app import Dashboard
-    from etcd_sandbox.tui.terminalapp import ENDING_SIGNALS
-    from etcd_sandbox.tui.terminaldriver import TerminalDriver
+    from etcd_sandbox.tui.terminalapp import ENDING_SIGNALS, TerminalDriver
 
     try:
         known = msgspec.convert(known_status.result(), ClusterStatus)
@@ -195,11 +194,29 @@ class Left(Enum):
     """The cluster ended, or somebody wants `up` to end."""
 
 
-class Notices(Protocol):
-    """What is to be said while the dashboard is shown, or not."""
+class Notices:
+    """Where words about edits go: to the dashboard, then among the plain lines; kept until then."""
+
+    def __init__(self) -> None:
+        self._say: Callable[[str], None] | None = None
+        self._kept: list[str] = []
+        self._lock = threading.Lock()
+
+    def __call__(self, text: str) -> None:
+        """Say it, or keep it until somebody listens."""
+        with self._lock:
+            if self._say is None:
+                self._kept.append(text)
+            else:
+                self._say(text)
 
     def tell(self, say: Callable[[str], None]) -> None:
         """From now on say it there."""
+        with self._lock:
+            self._say = say
+            for text in self._kept:
+                say(text)
+            self._kept.clear()
 
 
 def watch(paths: ClusterPaths, launched: Launched, signals: int, notices: Notices) -> Left:

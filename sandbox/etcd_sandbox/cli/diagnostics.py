@@ -106,19 +106,19 @@ def render(error: SandboxError, *, colour: bool = False) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def note(text: str) -> None:
-    """One line about what is being done; silent with -q, and with --json, whose reader is a program."""
+def note(*texts: str) -> None:
+    """A line each about what is being done; silent with -q, and with --json, whose reader is a program."""
     if not (settings().quiet or settings().json):
-        _write(f"etcd-sandbox: {text}\n")
+        for text in texts:
+            _write(f"etcd-sandbox: {text}\n")
 
 
-def warn(text: str) -> None:
-    """One line about something that is odd but does not stop the work."""
-    if settings().json:
-        _write(_json({"warning": text}))
-        return
+def warn(*texts: str) -> None:
+    """A line each about something that is odd but does not stop the work."""
     mark = "\x1b[1;33mwarning:\x1b[0m" if colour(sys.stderr) else "warning:"
-    _write(f"etcd-sandbox: {mark} {text}\n")
+    for text in texts:
+        as_json = settings().json
+        _write(_json({"warning": text}) if as_json else f"etcd-sandbox: {mark} {text}\n")
 
 
 def risk_notes(spec: ClusterSpec) -> None:

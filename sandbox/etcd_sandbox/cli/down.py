@@ -66,14 +66,13 @@ def _purge(kill: bool) -> None:
     from etcd_sandbox.host.clusterlock import purge
     from etcd_sandbox.host.planfile import recorded_plan
     from etcd_sandbox.inputs.olddata import logs_elsewhere, refuse_foreign_data
-    from etcd_sandbox.paths import cluster_paths
     from etcd_sandbox.plan.recorded import UnreadablePlan
 
     spec = None
     try:
         client = choice.running()
     except NotRunning:
-        paths = cluster_paths(choice.named() or choice.DEFAULT)
+        paths = choice.paths_to_start()
         if not paths.root.is_dir():
             raise
         # A plan that cannot be read says of no data elsewhere, and nothing elsewhere is deleted.

@@ -55,8 +55,7 @@ def export(kind: str, file: str | None, force: bool, **given: Any) -> None:
     spec, says = _meant(options)
     diagnostics.note(says)
     exported = _exported(wanted, spec)
-    for text in exported.notes:
-        diagnostics.warn(text)
+    diagnostics.warn(*exported.notes)
     if file is None:
         output.text(exported.text)
     else:
@@ -85,33 +84,24 @@ def _meant(options: Options) -> tuple[ClusterSpec, str]:
         if (recorded := recorded_plan(paths)) is not None:
             return recorded, f"exporting cluster {recorded.name!r} as it is recorded"
     planned = plan_up(options, paths_to_start(), here())
-    for text in planned.spec.notes:
-        diagnostics.warn(text)
+    diagnostics.warn(*planned.spec.notes)
     return planned.spec, planned.says
 
 
 def _exported(kind: Kind, spec: ClusterSpec) -> Exported:
+    from etcd_sandbox.export import compose, dnsmasq, profile, standalone
+
     match kind:
         case Kind.PROCFILE:
-            from etcd_sandbox.export.standalone import procfile
-
-            return procfile(spec, _on_path())
+            return standalone.procfile(spec, _on_path())
         case Kind.SHELL:
-            from etcd_sandbox.export.standalone import shell
-
-            return shell(spec, _on_path())
+            return standalone.shell(spec, _on_path())
         case Kind.PROFILE:
-            from etcd_sandbox.export.profile import profile
-
-            return profile(spec, _wish)
+            return profile.profile(spec, _wish)
         case Kind.COMPOSE:
-            from etcd_sandbox.export.compose import compose
-
-            return compose(spec)
+            return compose.compose(spec)
         case Kind.DNSMASQ:
-            from etcd_sandbox.export.dnsmasq import dnsmasq
-
-            return dnsmasq(spec)
+            return dnsmasq.dnsmasq(spec)
 
 
 def _on_path() -> str:

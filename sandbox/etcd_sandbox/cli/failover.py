@@ -16,7 +16,7 @@ from etcd_sandbox.verbs import LOSE_A_LEADER, named
 from etcd_sandbox.words.shown import exactly
 
 if TYPE_CHECKING:
-    from etcd_sandbox.api.failover import Round, Spread
+    from etcd_sandbox.api.failover import Round
     from etcd_sandbox.model.verdict import Verdict
 
 _HEAD = ("ROUND", "LEADER", "TERM", "NO LEADER", "NO READS", "MENDED")
@@ -129,6 +129,8 @@ def _gaps(done: Sequence[Round]) -> list[tuple[str, list[float]]]:
 
 
 def _document(done: Sequence[Round], how: str) -> dict[str, Any]:
+    from msgspec import to_builtins
+
     from etcd_sandbox.api.failover import spread
 
     (_, leaderless), (_, unread) = _gaps(done)
@@ -142,15 +144,9 @@ def _document(done: Sequence[Round], how: str) -> dict[str, Any]:
             }
             for each in done
         ],
-        "leader_gap_s": _spread(spread(leaderless)),
-        "read_gap_s": _spread(spread(unread)),
+        "leader_gap_s": to_builtins(spread(leaderless)),
+        "read_gap_s": to_builtins(spread(unread)),
     }
-
-
-def _spread(found: Spread | None) -> dict[str, float] | None:
-    if found is None:
-        return None
-    return {"median": found.median, "min": found.least, "max": found.most}
 
 
 def _csv(done: Sequence[Round]) -> None:

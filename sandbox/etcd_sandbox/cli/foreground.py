@@ -21,7 +21,7 @@ from msgspec import Struct
 
 from etcd_sandbox.cli import diagnostics, output
 from etcd_sandbox.cli.apply import EditWatch
-from etcd_sandbox.cli.dashboard import Left, watch
+from etcd_sandbox.cli.dashboard import Left, Notices, watch
 from etcd_sandbox.cli.settings import settings
 from etcd_sandbox.cli.streams import EventStream, LogStream, Merger, Speaker
 from etcd_sandbox.cli.waiting import NAMED_AFTER_S, EndSignals, waits_for
@@ -93,7 +93,7 @@ def own(planned: Planned, paths: ClusterPaths, caller: Caller, wishes: Wishes) -
     signals.raising = False
     ground = Ground(paths)
     asked = False
-    notices = _Notices()
+    notices = Notices()
     _watch_edits(planned, paths, caller, wishes, notices)
     if wishes.dashboard:
         if wishes.notice:
@@ -124,33 +124,8 @@ def own(planned: Planned, paths: ClusterPaths, caller: Caller, wishes: Wishes) -
     return EXIT_DONE
 
 
-class _Notices:
-    """Where words about edits go: to the dashboard, then among the plain lines; kept until then."""
-
-    def __init__(self) -> None:
-        self._say: Callable[[str], None] | None = None
-        self._kept: list[str] = []
-        self._lock = threading.Lock()
-
-    def __call__(self, text: str) -> None:
-        """Say it, or keep it until somebody listens."""
-        with self._lock:
-            if self._say is None:
-                self._kept.append(text)
-            else:
-                self._say(text)
-
-    def tell(self, say: Callable[[str], None]) -> None:
-        """From now on say it there."""
-        with self._lock:
-            self._say = say
-            for text in self._kept:
-                say(text)
-            self._kept.clear()
-
-
 def _watch_edits(
-    planned: Planned, paths: ClusterPaths, caller: Caller, wishes: Wishes, notices: _Notices
+    planned: Planned, paths: ClusterPaths, caller: Caller, wishes: Wishes, notices: Notices
 ) -> None:
     source = planned.spec.source
     # What came through a pipe cannot be edited.

@@ -22,11 +22,8 @@ class Lean(NamedTuple):
 
 
 COMMANDS = {
-    "status": Lean(
-        "etcd_sandbox.cli.status:show",
-        {"-w": "watch", "--watch": "watch", "--hash": "with_hash"},
-    ),
-    "dashboard": Lean("etcd_sandbox.cli.dashboard:look", {"--owned": "owned"}, has_json=False),
+    "status": Lean("status:show", {"-w": "watch", "--watch": "watch", "--hash": "with_hash"}),
+    "dashboard": Lean("dashboard:look", {"--owned": "owned"}, has_json=False),
 }
 
 _COMMON = {
@@ -67,6 +64,6 @@ def understood(args: Sequence[str]) -> Callable[[], object] | None:
     def run() -> object:
         for option, value in common.items():
             setattr(settings(), option, value)
-        return getattr(import_module(module), function)(**options)
+        return getattr(import_module(f"etcd_sandbox.cli.{module}"), function)(**options)
 
     return run

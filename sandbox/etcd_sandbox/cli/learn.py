@@ -93,18 +93,16 @@ def _list(lessons: list[Lesson], lang: str) -> None:
         output.document({"lessons": [_as_json(each, places.get(each.slug)) for each in lessons]})
         return
     output.table(
-        ["LESSON", "TITLE", "MINUTES", "ETCD", "PROGRESS"],
         [
-            [
-                str(each.number),
-                each.title,
-                str(each.minutes),
-                f"{each.etcd[0]} to {each.etcd[-1]}" if len(each.etcd) > 1 else each.etcd[0],
-                _place_words(each, places.get(each.slug)),
-            ]
+            {
+                "LESSON": str(each.number),
+                "TITLE": each.title,
+                "MINUTES": str(each.minutes),
+                "ETCD": " to ".join(dict.fromkeys((each.etcd[0], each.etcd[-1]))),
+                "PROGRESS": _place_words(each, places.get(each.slug)),
+            }
             for each in lessons
-        ],
-        {"LESSON", "MINUTES"},
+        ]
     )
     begun = [each for each in lessons if not _is_done(places.get(each.slug))]
     if begun:

@@ -74,8 +74,7 @@ def _hint(step: Step) -> None:
 
 def _plain(text: str) -> None:
     """A sentence about the lesson itself."""
-    for line in wrapped(text):
-        output.line(line)
+    output.lines(wrapped(text))
 
 
 def _help() -> None:
@@ -201,7 +200,7 @@ class Talk:
             case "back":
                 await self._course.back()
             case "again":
-                self.show(step)
+                self.show(step, self._guide.at + 1, len(self._guide.steps))
             case "help":
                 _help()
             case "leave":
@@ -261,11 +260,11 @@ class Talk:
 
     # How a course shows itself.
 
-    def show(self, step: Step) -> None:
+    def show(self, step: Step, number: int, of: int) -> None:
         """A step, as far as it is shown before it was done."""
         self._interrupt_prompt()
         output.line()
-        _heading(f"{self._guide.at + 1} of {len(self._guide.steps)} · {step.title}")
+        _heading(f"{number} of {of} · {step.title}")
         if step.before:
             _markdown(step.before)
             output.line()

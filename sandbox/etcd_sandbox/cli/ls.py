@@ -118,11 +118,7 @@ def ls() -> int:
         output.line("no clusters yet")
         output.next_step("up")
         return EXIT_DONE
-    output.table(
-        ["CLUSTER", "STATE", "MEMBERS", "PROCESSES", "PORTS", "SOURCE", "ETCD"],
-        [_row(cluster) for cluster in found],
-        {"MEMBERS", "PROCESSES"},
-    )
+    output.table([_row(cluster) for cluster in found])
     return EXIT_FAILED if refused else EXIT_DONE
 
 
@@ -152,17 +148,17 @@ def described(paths: ClusterPaths) -> dict[str, Any] | None:
     }
 
 
-def _row(cluster: dict[str, Any]) -> list[output.Cell]:
+def _row(cluster: dict[str, Any]) -> dict[str, output.Cell]:
     colours = {"running": GOOD, "died": ODD, "stopped": FAINT}
-    return [
-        cluster["name"],
-        Painted(cluster["state"], colours[cluster["state"]]),
-        str(len(cluster["members"])),
-        str(len(cluster["processes"])),
-        ",".join(map(str, cluster["ports"])) or "-",
-        cluster["source"] or "-",
-        ",".join(cluster["etcd"]) or "-",
-    ]
+    return {
+        "CLUSTER": cluster["name"],
+        "STATE": Painted(cluster["state"], colours[cluster["state"]]),
+        "MEMBERS": str(len(cluster["members"])),
+        "PROCESSES": str(len(cluster["processes"])),
+        "PORTS": ",".join(map(str, cluster["ports"])) or "-",
+        "SOURCE": cluster["source"] or "-",
+        "ETCD": ",".join(cluster["etcd"]) or "-",
+    }
 
 
 def _port(url: str) -> int | None:

@@ -8,7 +8,7 @@ import json
 import os
 import sys
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple, NoReturn, TextIO
 
@@ -18,6 +18,10 @@ PALETTE = ("36", "33", "32", "35", "34", "96", "93", "92", "95", "94")
 """SGR colours of the processes, by their index in the cluster. Red is left to what is wrong."""
 
 GOOD, BAD, ODD, FAINT, STRONG = "32", "31", "33", "2", "1"
+
+_NUMBERS = {"TERM", "PID", "REVISION", "DB", "CPU", "MEMORY", "RESTARTS", "UPTIME"}
+_NUMBERS |= {"MEMBERS", "PROCESSES", "LESSON", "MINUTES"}
+"""The columns that are aligned to the right."""
 
 WIDEST = 96
 """Longer lines are hard to read."""
@@ -88,6 +92,12 @@ def line(text: Cell = "") -> None:
     sys.stdout.write(_paint(text, colour()) + "\n")
 
 
+def lines(texts: Iterable[Cell]) -> None:
+    """A line each."""
+    for each in texts:
+        line(each)
+
+
 def text(whole: str) -> None:
     """Text of several lines, as it is."""
     sys.stdout.write(whole)
@@ -134,26 +144,18 @@ def is_terminal() -> bool:
     return sys.stdout.isatty()
 
 
-def table(
-    head: Sequence[str],
-    rows: Sequence[Sequence[Cell]],
-    right: frozenset[str] | set[str] = frozenset(),
-) -> None:
-    """Aligned columns under their heads; those named in `right` are aligned to the right."""
-    for text in table_lines(head, rows, right):
-        line(text)
+def table(rows: Sequence[Mapping[str, Cell]]) -> None:
+    """Rows of cells by the heads of their columns, aligned."""
+    lines(table_lines(rows))
 
 
-def table_lines(
-    head: Sequence[str],
-    rows: Sequence[Sequence[Cell]],
-    right: frozenset[str] | set[str] = frozenset(),
-) -> list[str]:
+def table_lines(rows: Sequence[Mapping[str, Cell]]) -> list[str]:
     """The lines of `table`, coloured if stdout takes colours."""
-    paint = colour()
-    shown = [[Painted(name, STRONG) for name in head]]
+    paint, head = colour(), list(rows[0]) if rows else []
+    shown = [[Painted(name, STRONG) for name in head]] if rows else []
     shown += [
-        [cell if isinstance(cell, Painted) else Painted(cell) for cell in row] for row in rows
+        [cell if isinstance(cell, Painted) else Painted(cell) for cell in row.values()]
+        for row in rows
     ]
     widths = [max(cells(row[column].text) for row in shown) for column in range(len(head))]
     lines = []
@@ -162,7 +164,7 @@ def table_lines(
         for name, cell, width in zip(head, row, widths, strict=True):
             room = " " * (width - cells(cell.text))
             text = _paint(cell, paint)
-            parts.append(room + text if name in right else text + room)
+            parts.append(room + text if name in _NUMBERS else text + room)
         lines.append("  ".join(parts).rstrip())
     return lines
 

@@ -148,6 +148,13 @@ def timeout(what: str) -> Callable[[Any], Any]:
     )
 
 
+detach = click.option(
+    "-d", "--detach", is_flag=True, help="Return when the cluster is ready; it runs on."
+)
+plain = click.option(
+    "--plain", is_flag=True, help="Merged log lines instead of the dashboard, also on a terminal."
+)
+ephemeral = click.option("--ephemeral", is_flag=True, help="Keep no data when the cluster stops.")
 raw = click.option(
     "--raw",
     is_flag=True,

@@ -57,17 +57,14 @@ def versions() -> None:
         output.document({"schema": 1, "versions": rows})
         return
     output.table(
-        ["", "VERSION", "PATH", "ORIGIN", "ETCDCTL"],
         [
-            [
-                Painted("*", GOOD) if row["taken"] else " ",
-                str(row["version"]),
-                str(row["path"]),
-                str(row["origin"]),
-                str(row["etcdctl"] or "-"),
-            ]
+            {
+                "": Painted("*", GOOD) if row["taken"] else " ",
+                **{head.upper(): str(row[head]) for head in ("version", "path", "origin")},
+                "ETCDCTL": str(row["etcdctl"] or "-"),
+            }
             for row in rows
-        ],
+        ]
     )
     for row in rows:
         if row["taken"] and row["note"]:

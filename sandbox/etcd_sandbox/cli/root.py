@@ -13,68 +13,47 @@ from etcd_sandbox.verbs import OF_MEMBERS, VERBS
 
 PROGRAM = "etcd-sandbox"
 
-_VERBS = {
-    verb.name: (f"etcd_sandbox.cli.act:{verb.identifier}", verb.summary) for verb in VERBS.values()
-}
-
+_VERBS = {verb.name: ("act", verb.summary) for verb in VERBS.values()}
 _OF_MEMBERS = {verb.name: _VERBS[verb.name] for verb in OF_MEMBERS}
 
 SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "Bring up and take down": {
-        "up": ("etcd_sandbox.cli.up:up", "Start a cluster."),
-        "run": (
-            "etcd_sandbox.cli.up:run",
-            "Run a command against a fresh cluster, then clean up.",
-        ),
-        "apply": ("etcd_sandbox.cli.apply:apply", "Make the running set match the changed input."),
-        "down": ("etcd_sandbox.cli.down:down", "Stop everything."),
+        "up": ("up", "Start a cluster."),
+        "run": ("up", "Run a command against a fresh cluster, then clean up."),
+        "apply": ("apply", "Make the running set match the changed input."),
+        "down": ("down", "Stop everything."),
     },
     "Look": {
-        "ls": ("etcd_sandbox.cli.ls:ls", "List running and stopped clusters."),
-        "status": ("etcd_sandbox.cli.ls:status", "Show the members."),
-        "logs": ("etcd_sandbox.cli.logs:logs", "Show log lines, in order of arrival."),
-        "dashboard": ("etcd_sandbox.cli.ls:dashboard", "Watch a cluster and act on it."),
-        "events": (
-            "etcd_sandbox.cli.logs:events",
-            "Show what happened: starts, exits, elections.",
-        ),
+        "ls": ("ls", "List running and stopped clusters."),
+        "status": ("ls", "Show the members."),
+        "logs": ("logs", "Show log lines, in order of arrival."),
+        "dashboard": ("ls", "Watch a cluster and act on it."),
+        "events": ("logs", "Show what happened: starts, exits, elections."),
     },
     "Act": {
         **{name: entry for name, entry in _VERBS.items() if name not in _OF_MEMBERS},
-        "failover": (
-            "etcd_sandbox.cli.failover:failover",
-            "Lose the leader again and again; measure.",
-        ),
+        "failover": ("failover", "Lose the leader again and again; measure."),
         **_OF_MEMBERS,
-        "upgrade": (
-            "etcd_sandbox.cli.upgrade:upgrade",
-            "Give members another etcd, one at a time.",
-        ),
+        "upgrade": ("upgrade", "Give members another etcd, one at a time."),
     },
     "Learn": {
-        "learn": ("etcd_sandbox.cli.learn:learn", "Do a lesson of the workshop, step by step."),
+        "learn": ("learn", "Do a lesson of the workshop, step by step."),
     },
     "Use": {
-        "ctl": ("etcd_sandbox.cli.ctl:ctl", "Run etcdctl with the endpoints set."),
-        "env": ("etcd_sandbox.cli.ctl:env", "Print the variables that etcdctl reads."),
-        "snapshot": (
-            "etcd_sandbox.cli.snapshot:snapshot",
-            "Back the cluster's keys up into a file.",
-        ),
-        "restore": ("etcd_sandbox.cli.snapshot:restore", "Bring up a new cluster from a snapshot."),
-        "export": ("etcd_sandbox.cli.export:export", "Print the same cluster for another tool."),
+        "ctl": ("ctl", "Run etcdctl with the endpoints set."),
+        "env": ("ctl", "Print the variables that etcdctl reads."),
+        "snapshot": ("snapshot", "Back the cluster's keys up into a file."),
+        "restore": ("snapshot", "Bring up a new cluster from a snapshot."),
+        "export": ("export", "Print the same cluster for another tool."),
     },
     "Prepare": {
-        "check": (
-            "etcd_sandbox.cli.check:check",
-            "Validate a Procfile or profile; print what would run.",
-        ),
-        "doctor": ("etcd_sandbox.cli.prepare:doctor", "Find what would get in the way here."),
-        "versions": ("etcd_sandbox.cli.prepare:versions", "List every etcd found here."),
-        "kit": ("etcd_sandbox.cli.prepare:kit", "Prepare machines that have no network."),
+        "check": ("check", "Validate a Procfile or profile; print what would run."),
+        "doctor": ("prepare", "Find what would get in the way here."),
+        "versions": ("prepare", "List every etcd found here."),
+        "kit": ("prepare", "Prepare machines that have no network."),
     },
 }
-"""Section → command → where it is, and its line in the list (so that the list imports nothing)."""
+"""Section → command → its file in this room, and its line in the list (so that the list imports nothing)."""
 
 COMMANDS = {name: entry for commands in SECTIONS.values() for name, entry in commands.items()}
 
@@ -106,8 +85,8 @@ class LazyGroup(click.Group):
 
 def load(name: str) -> click.Command:
     """The command called `name`, its module imported."""
-    module, _, attribute = COMMANDS[name][0].partition(":")
-    command = getattr(importlib.import_module(module), attribute)
+    module = importlib.import_module(f"etcd_sandbox.cli.{COMMANDS[name][0]}")
+    command = getattr(module, name.replace("-", "_"))
     assert isinstance(command, click.Command)
     return command
 

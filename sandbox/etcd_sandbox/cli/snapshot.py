@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from etcd_sandbox.cli import diagnostics, output
+from etcd_sandbox.cli import diagnostics, output, params
 from etcd_sandbox.cli.check import collect, here, restore_options, show
 from etcd_sandbox.cli.params import timeout
 from etcd_sandbox.cli.settings import common, settings
@@ -67,12 +67,10 @@ def snapshot(file: Path, on: tuple[str, ...], force: bool, timeout_s: float) -> 
 @click.command("restore")
 @click.argument("file", type=click.Path(path_type=Path))
 @restore_options()
-@click.option("-d", "--detach", is_flag=True, help="Return when the cluster is ready; it runs on.")
-@click.option(
-    "--plain", is_flag=True, help="Merged log lines instead of the dashboard, also on a terminal."
-)
+@params.detach
+@params.plain
 @click.option("--fresh", is_flag=True, help="Delete what the cluster of that name has already.")
-@click.option("--ephemeral", is_flag=True, help="Keep no data when the cluster stops.")
+@params.ephemeral
 @timeout("How long to wait until the cluster is ready, once its data is restored.")
 @click.option("--dry-run", is_flag=True, help="Check FILE and print what would run; touch nothing.")
 @common(data=True)
@@ -104,8 +102,7 @@ def restore(
     restoration = plan_restore(
         file, collect(fresh=fresh, ephemeral=ephemeral, **given), paths, caller
     )
-    for text in (*restoration.spec.notes, *restoration.notes):
-        diagnostics.warn(text)
+    diagnostics.warn(*restoration.spec.notes, *restoration.notes)
     diagnostics.note(restoration.planned.says)
     if dry_run:
         _show_commands(restoration)

@@ -18,25 +18,6 @@ from etcd_sandbox.words import shown
 WATCH_EVERY_S = 1.0
 
 _STATE_COLOURS = {"running": GOOD, "exited": BAD, "failed": BAD, "stopped": FAINT, "removed": FAINT}
-_MEMBER_HEAD = [
-    "MEMBER",
-    "PROCESS",
-    "STATE",
-    "ROLE",
-    "TERM",
-    "HEALTH",
-    "PID",
-    "VERSION",
-    "REVISION",
-    "DB",
-    "CPU",
-    "MEMORY",
-    "RESTARTS",
-    "UPTIME",
-    "CLIENT",
-]
-_PROCESS_HEAD = ["PROCESS", "STATE", "PID", "CPU", "MEMORY", "RESTARTS", "UPTIME", "COMMAND"]
-_RIGHT = frozenset({"TERM", "PID", "REVISION", "DB", "CPU", "MEMORY", "RESTARTS", "UPTIME"})
 
 
 def show(*, watch: bool, with_hash: bool) -> None:
@@ -51,8 +32,7 @@ def show(*, watch: bool, with_hash: bool) -> None:
     if settings().json:
         output.document(answer)
         return
-    for line in lines(answer):
-        output.line(line)
+    output.lines(lines(answer))
 
 
 def _answer(client: ControlClient, with_hash: bool) -> dict[str, Any]:
@@ -93,8 +73,7 @@ def _watch(client: ControlClient, with_hash: bool) -> None:
         elif output.is_terminal():
             output.screen(lines(answer))
         else:
-            for line in [*lines(answer), ""]:
-                output.line(line)
+            output.lines([*lines(answer), ""])
             output.flush()
         time.sleep(WATCH_EVERY_S)
 
@@ -108,14 +87,14 @@ def lines(answer: dict[str, Any]) -> list[str]:
         if lack := told.get("lack"):
             shown_lines.append(lack)
     if members:
-        head = list(_MEMBER_HEAD)
+        rows = [member_row(member, index) for index, member in enumerate(members)]
         if any(member.get("hash") is not None for member in members):
-            head.append("HASH")
-        rows = [_member(member, index, len(head)) for index, member in enumerate(members)]
-        shown_lines += ["", *output.table_lines(head, rows, _RIGHT)]
+            for row, member in zip(rows, members, strict=True):
+                row["HASH"] = shown.word(member["hash"])
+        shown_lines += ["", *output.table_lines(rows)]
     if processes:
         rows = [_process(process, len(members) + i) for i, process in enumerate(processes)]
-        shown_lines += ["", *output.table_lines(_PROCESS_HEAD, rows, _RIGHT)]
+        shown_lines += ["", *output.table_lines(rows)]
     shown_lines += _notes_of_ends(processes)
     shown_lines += [f"{each['name']} {each['why']}" for each in members if each.get("why")]
     if any(each.get("why") == WANTS_USER for each in members):
@@ -157,27 +136,24 @@ def headline(answer: dict[str, Any]) -> str:
     return " · ".join(parts)
 
 
-def _member(member: dict[str, Any], index: int, width: int) -> list[Cell]:
-    row: list[Cell] = [
-        output.of_process(member["name"], index),
-        member["process"],
-        _state(member),
-        Painted(shown.word(member["role"]), output.STRONG if member["role"] == "leader" else ""),
-        shown.word(member["term"]),
-        _health(member),
-        shown.word(member["pid"]),
-        shown.word(member["version"]),
-        shown.word(member["revision"]),
-        shown.size(member["db_size_bytes"]),
-        shown.percent(member["cpu_percent"]),
-        shown.size(member["rss_bytes"]),
-        str(member["restarts"]),
-        shown.span(member["uptime_s"]),
-        member["client_url"],
-    ]
-    if width > len(row):
-        row.append(shown.word(member["hash"]))
-    return row
+def member_row(member: dict[str, Any], index: int) -> dict[str, Cell]:
+    """A member's cells, by the heads of their columns."""
+    return {
+        "MEMBER": output.of_process(member["name"], index),
+        "PROCESS": member["process"],
+        "STATE": _state(member),
+        "ROLE": Painted(
+            shown.word(member["role"]), output.STRONG if member["role"] == "leader" else ""
+        ),
+        "TERM": shown.word(member["term"]),
+        "HEALTH": _health(member),
+        "PID": shown.word(member["pid"]),
+        "VERSION": shown.word(member["version"]),
+        "REVISION": shown.word(member["revision"]),
+        "DB": shown.size(member["db_size_bytes"]),
+        **_life(member),
+        "CLIENT": member["client_url"],
+    }
 
 
 def _health(member: dict[str, Any]) -> Cell:
@@ -188,17 +164,24 @@ def _health(member: dict[str, Any]) -> Cell:
     return Painted("healthy", GOOD) if member["healthy"] else Painted("unhealthy", ODD)
 
 
-def _process(process: dict[str, Any], index: int) -> list[Cell]:
-    return [
-        output.of_process(process["name"], index),
-        _state(process),
-        shown.word(process["pid"]),
-        shown.percent(process["cpu_percent"]),
-        shown.size(process["rss_bytes"]),
-        str(process["restarts"]),
-        shown.span(process["uptime_s"]),
-        process["command"],
-    ]
+def _process(process: dict[str, Any], index: int) -> dict[str, Cell]:
+    return {
+        "PROCESS": output.of_process(process["name"], index),
+        "STATE": _state(process),
+        "PID": shown.word(process["pid"]),
+        **_life(process),
+        "COMMAND": process["command"],
+    }
+
+
+def _life(entry: dict[str, Any]) -> dict[str, Cell]:
+    """What a process takes, its restarts, its age."""
+    return {
+        "CPU": shown.percent(entry["cpu_percent"]),
+        "MEMORY": shown.size(entry["rss_bytes"]),
+        "RESTARTS": str(entry["restarts"]),
+        "UPTIME": shown.span(entry["uptime_s"]),
+    }
 
 
 def _state(process: dict[str, Any]) -> Painted:

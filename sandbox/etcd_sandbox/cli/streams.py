@@ -19,6 +19,7 @@ from etcd_sandbox.host.obstacle import FULL
 from etcd_sandbox.model.event import Kind
 from etcd_sandbox.model.selector import OWN_NAME
 from etcd_sandbox.words import story
+from etcd_sandbox.words.shown import lines_were
 
 PIECE_BYTES = 48 * 1024
 """Larger pieces are slower: the memory for them is asked of the kernel each time (measured: 3 times)."""
@@ -208,13 +209,15 @@ class LogStream(threading.Thread):
             self._complain(_why_silent(error))
         finally:
             if self._unshown:
-                self._complain(f"{_lines(self._unshown)} not shown: standard output was full")
+                self._complain(f"{lines_were(self._unshown)} not shown: standard output was full")
 
     def _show(self, piece: bytes) -> None:
         """Write it; on a disk that is full count its lines, and say when there is room how many are missing."""
         if self._unshown:
             # The disk may have taken half of a line.
-            piece = f"\n… {_lines(self._unshown)} not shown: there was no room …\n".encode() + piece
+            piece = (
+                f"\n… {lines_were(self._unshown)} not shown: there was no room …\n".encode() + piece
+            )
         try:
             output.raw(piece)
         except OSError as error:
@@ -234,10 +237,6 @@ class LogStream(threading.Thread):
         while self.is_alive() and seen != self._pieces:
             seen = self._pieces
             self.join(stalled_s)
-
-
-def _lines(count: int) -> str:
-    return "1 line was" if count == 1 else f"{count} lines were"
 
 
 def _why_silent(error: OSError) -> str:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from etcd_sandbox.cli import diagnostics, output
+from etcd_sandbox.cli import diagnostics, output, params
 from etcd_sandbox.cli.check import collect, here, input_options, show
-from etcd_sandbox.cli.params import raw, timeout
+from etcd_sandbox.cli.params import timeout
 from etcd_sandbox.cli.settings import common, settings
 from etcd_sandbox.cli.waiting import ENDING, ending_signals, interruptible
 from etcd_sandbox.errors import InputError, SandboxError
@@ -29,13 +29,11 @@ if TYPE_CHECKING:
 @click.command("up")
 @click.argument("wanted", metavar="[NAME]...", nargs=-1)
 @input_options()
-@click.option("-d", "--detach", is_flag=True, help="Return when the cluster is ready; it runs on.")
-@click.option(
-    "--plain", is_flag=True, help="Merged log lines instead of the dashboard, also on a terminal."
-)
-@raw
+@params.detach
+@params.plain
+@params.raw
 @click.option("--fresh", is_flag=True, help="Delete the cluster's old data first.")
-@click.option("--ephemeral", is_flag=True, help="Keep no data when the cluster stops.")
+@params.ephemeral
 @click.option(
     "--exit-on-error",
     is_flag=True,
@@ -77,8 +75,7 @@ def up(
     )
     paths, caller = paths_to_start(), here()
     planned = plan_up(options, paths, caller)
-    for text in planned.spec.notes:
-        diagnostics.warn(text)
+    diagnostics.warn(*planned.spec.notes)
     diagnostics.note(planned.says)
     for option, asked in (("--fresh", fresh), ("--ephemeral", ephemeral)):
         if asked:
@@ -131,8 +128,7 @@ def show_begun(answer: dict[str, Any], planned: Planned, paths: ClusterPaths) ->
         output.line(str(why))
     else:
         output.line(f"cluster {paths.name} ready in {answer['ready_s']:.2f} s")
-    for text in answer.get("warnings", ()):
-        diagnostics.warn(text)
+    diagnostics.warn(*answer.get("warnings", ()))
     status = ControlClient(paths).status()
     _short_table(status)
     if not settings().quiet:
@@ -144,23 +140,11 @@ def show_begun(answer: dict[str, Any], planned: Planned, paths: ClusterPaths) ->
 
 
 def _short_table(answer: dict[str, Any]) -> None:
-    from etcd_sandbox.words.shown import word
+    from etcd_sandbox.cli.status import member_row
 
-    if members := answer["members"]:
-        output.table(
-            ["MEMBER", "PROCESS", "ROLE", "PID", "CLIENT"],
-            [
-                [
-                    output.of_process(member["name"], index),
-                    member["process"],
-                    word(member["role"]),
-                    word(member["pid"]),
-                    member["client_url"],
-                ]
-                for index, member in enumerate(members)
-            ],
-            {"PID"},
-        )
+    heads = ("MEMBER", "PROCESS", "ROLE", "PID", "CLIENT")
+    rows = [member_row(member, index) for index, member in enumerate(answer["members"])]
+    output.table([{head: row[head] for head in heads} for row in rows])
     for process in answer["processes"]:
         output.line(f"{process['name']}: {process['state']}{_how(process)}")
 
@@ -214,8 +198,7 @@ def run(timeout_s: float, command: tuple[str, ...], **given: Any) -> int:
     if given["members"] is None and given["profile"] is None:
         given["members"] = DEFAULT_MEMBERS
     given["base_port"] = given["base_port"] or "auto"
-    for line in clear_abandoned():
-        diagnostics.note(line)
+    diagnostics.note(*clear_abandoned())
     paths = passing_cluster("run")
     with interruptible():
         try:
@@ -248,8 +231,7 @@ def _run_command(
     plan = msgspec.to_builtins(planned.spec)
     path = path_with_etcdctl(plan, os.environ.get("PATH", os.defpath))
     left_out = misleading(os.environ, members_of(plan))
-    for text in misleading_words(left_out):
-        diagnostics.note(text)
+    diagnostics.note(*misleading_words(left_out))
     kept = {name: value for name, value in os.environ.items() if name not in left_out}
     env = {**kept, **program_variables(plan, paths), "PATH": path}
     import subprocess

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from etcd_sandbox.cli import output
-from etcd_sandbox.cli.ordering import check_settled, measured
+from etcd_sandbox.cli.act import check_settled, measured
 from etcd_sandbox.cli.params import selectors
 from etcd_sandbox.cli.settings import settings
 from etcd_sandbox.errors import EXIT_DONE, EXIT_INTERRUPTED, SandboxError
@@ -91,8 +91,7 @@ def upgrade(
             elif settings().json:
                 continue
             elif "plan" in news:
-                for line in plan_notes(msgspec.convert(news["plan"], UpgradePlan)):
-                    output.line(line)
+                output.lines(plan_notes(msgspec.convert(news["plan"], UpgradePlan)))
             else:
                 output.line(progress(msgspec.convert(news["member"], MemberUpgrade)))
             output.flush()
@@ -155,8 +154,7 @@ def _show_plan(answer: dict[str, Any], plan: UpgradePlan, again: str) -> None:
     if settings().json:
         output.document(answer)
         return
-    for line in plan_notes(plan):
-        output.line(line)
+    output.lines(plan_notes(plan))
     for number, step in enumerate((step for step in plan.steps if step.done), start=1):
         leads = "; it leads, and hands over first" if step.leads else ""
         output.line(f"{number}. {step.member} {step.before} → {step.after}{leads}")
@@ -164,10 +162,7 @@ def _show_plan(answer: dict[str, Any], plan: UpgradePlan, again: str) -> None:
             output.line(f"   - {flag}")
         for flag in step.added:
             output.line(f"   + {flag}")
-    if any(step.done for step in plan.steps):
-        output.next_step(again)
-    else:
-        output.next_step("status")
+    output.next_step(again if any(step.done for step in plan.steps) else "status")
 
 
 def _conclude(

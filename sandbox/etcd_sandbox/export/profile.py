@@ -68,7 +68,7 @@ def profile(
         "stop_timeout_s": first.stop_timeout_s,
     }
     document["process"] = [
-        _beside(spec, process) for process in spec.processes if _runs_beside(process)
+        _beside(spec, process) for process in spec.processes if process.is_beside
     ]
     head = heading(
         spec,
@@ -165,17 +165,11 @@ def _member(
 
 def _typed(flags: Mapping[str, str]) -> dict[str, Flag]:
     """Values as a reader of TOML would write them; etcd gets each as it was."""
-    return {name: _typed_value(value) for name, value in flags.items()}
-
-
-def _typed_value(value: str) -> Flag:
-    if value in ("true", "false"):
-        return value == "true"
-    return int(value) if _WHOLE_NUMBER.fullmatch(value) else value
-
-
-def _runs_beside(process: ProcessSpec) -> bool:
-    return process.is_beside
+    words: dict[str, Flag] = {"true": True, "false": False}
+    return {
+        name: int(value) if _WHOLE_NUMBER.fullmatch(value) else words.get(value, value)
+        for name, value in flags.items()
+    }
 
 
 def _beside(spec: ClusterSpec, process: ProcessSpec) -> Table:

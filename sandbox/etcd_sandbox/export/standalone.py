@@ -25,12 +25,7 @@ from etcd_sandbox.model.spec import (
     SourceKind,
     Stdin,
 )
-from etcd_sandbox.plan.memberoptions import (
-    command_of,
-    invocation_of,
-    is_composed,
-    options,
-)
+from etcd_sandbox.plan.memberoptions import command_of, invocation_of, is_composed, options
 from etcd_sandbox.plan.shell import is_simple, shell_argv
 from etcd_sandbox.plan.ways import way_of
 
@@ -97,7 +92,7 @@ def _how_to_run(spec: ClusterSpec, found: tuple[Command, ...]) -> list[str]:
     lines = [
         f"Run it with: goreman{goreman} -f FILE start, honcho -f FILE start{honcho}, etcd-sandbox up -f FILE"
     ]
-    if is_of_procfile(spec):
+    if _is_of_procfile(spec):
         lines.append("in the directory of the Procfile that it was made from.")
     else:
         lines.append("Each member keeps its data in NAME.etcd of the directory that it is run in;")
@@ -126,7 +121,7 @@ def shell(spec: ClusterSpec, on_path: str) -> Exported:
     found = [each for each in commands(spec, Kind.SHELL, on_path) if each.name in wanted]
     place = (
         "Run it in the directory of the Procfile that it was made from"
-        if is_of_procfile(spec)
+        if _is_of_procfile(spec)
         else "Run it in a directory of its own: data goes to NAME.etcd there"
     )
     head = heading(spec, Kind.SHELL, f"{place}, output to NAME.log.", "Ctrl-C stops them all.")
@@ -194,11 +189,6 @@ class Command(Struct, frozen=True, kw_only=True):
     def text(self) -> str:
         """The command as sh takes it."""
         return self.shell or shlex.join(self.words)
-
-
-def data_directory(name: str) -> str:
-    """Where a member that we compose keeps its data: etcd's own default."""
-    return f"{name}.etcd"
 
 
 def commands(spec: ClusterSpec, kind: Kind, on_path: str) -> tuple[Command, ...]:
@@ -279,7 +269,7 @@ def _words(
 ) -> tuple[str, ...]:
     contained = spec.runtime is not Runtime.PROCESS
     program = "etcd" if contained or binary.path == on_path else binary.path
-    flags = flags | {"data-dir": data_directory(flags["name"])}
+    flags = flags | {"data-dir": f"{flags['name']}.etcd"}  # etcd's own default
     return (program, *(f"--{name}={value}" for name, value in flags.items()))
 
 
@@ -294,6 +284,6 @@ def _cluster_is_ready(spec: ClusterSpec) -> str:
     return shlex.join(("curl", "-fs", "-o", "/dev/null", f"{urls[0]}/health")) if urls else ""
 
 
-def is_of_procfile(spec: ClusterSpec) -> bool:
+def _is_of_procfile(spec: ClusterSpec) -> bool:
     """Whether the commands are those of a Procfile, and belong into its directory."""
     return spec.source.kind is SourceKind.PROCFILE

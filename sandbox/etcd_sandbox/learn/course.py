@@ -39,7 +39,7 @@ class Words(Struct, frozen=True, kw_only=True):
 class Face(Protocol):
     """Shows a course to the learner. All of it is called in the event loop."""
 
-    def show(self, step: Step) -> None: ...
+    def show(self, step: Step, number: int, of: int) -> None: ...
 
     def say(self, said: Said) -> None: ...
 
@@ -236,7 +236,7 @@ class Course:
             self._odd(f"{error}; {self._words.enter} tries again")
             self.watch.present, self._told_gone = False, True
             return
-        self._face.show(step)
+        self._face.show(step, self.guide.at + 1, len(self.guide.steps))
 
     async def _pass_over(self, by: int) -> None:
         guide = self.guide

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Callable, Iterable
 from itertools import pairwise
+from typing import TypeVar
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -20,6 +22,8 @@ from etcd_sandbox.learn.condition import ENTER, Condition
 from etcd_sandbox.learn.conditions import parse_condition, vocabulary
 from etcd_sandbox.learn.needs import VOCABULARY as NEEDS
 from etcd_sandbox.learn.needs import Ability, Needs, parse_abilities, parse_needs
+
+Meant = TypeVar("Meant")
 
 INTERRUPT = "^C"
 """As the last line of what is shown: the command runs on until Ctrl-C ends it."""
@@ -283,7 +287,9 @@ class _Page:
             at=section.at,
         )
 
-    def words(self, parse, text: str, at: int, *, known):  # type: ignore[no-untyped-def]
+    def words(
+        self, parse: Callable[[str], Meant], text: str, at: int, *, known: Iterable[str]
+    ) -> Meant:
         try:
             return parse(text)
         except ValueError as error:

@@ -16,13 +16,11 @@ from textual.widgets import Static
 
 from etcd_sandbox.control.wire import LinesFrame
 from etcd_sandbox.model.state import ClusterStatus
-from etcd_sandbox.tui.actions import ACTIONS, Action, Leave, Scope, action
+from etcd_sandbox.tui.actions import ACTIONS, Action, Leave, Scope, action, member_of, refusal
 from etcd_sandbox.tui.feed import Feed
 from etcd_sandbox.tui.keys import ACTION_KEYS, Commands, KeyBar
 from etcd_sandbox.tui.memberrows import headline
-from etcd_sandbox.tui.pace import Pace, Standstill
-from etcd_sandbox.tui.refusals import member_of, refusal
-from etcd_sandbox.tui.rooms import LessonRoom, Rooms, Zoom
+from etcd_sandbox.tui.painting import LessonRoom, Pace, Rooms, Standstill, Zoom
 from etcd_sandbox.tui.store import Store
 from etcd_sandbox.tui.terminalapp import NOTICE_SHOWN_S, TerminalApp
 from etcd_sandbox.tui.widgets.drawing import AvailabilityStrip, EventLine, Ring
@@ -123,12 +121,7 @@ class Dashboard(TerminalApp[Leave]):
         yield self._orders
         with Container(id="panels"):
             if self._tutor is not None:
-                # Markdown takes a tenth of a second to import.
-                from etcd_sandbox.tui.widgets.lessonpanel import LessonPanel
-
-                lesson, left_at = self._tutor.lesson, self._tutor.left_at
-                self._page = LessonPanel(lesson, left_at=left_at, id="lesson")
-                yield self._page
+                yield self._tutor.page
             with Horizontal(id="pictured"):
                 yield Ring(id="ring")
                 yield EventLine(id="events")
@@ -148,7 +141,7 @@ class Dashboard(TerminalApp[Leave]):
         self.call_after_refresh(self._feed.start)
         if self._tutor is not None:
             self._share(self._rooms)
-            self.run_worker(self._tutor.go(self._page, self._grey), group="lesson")
+            self.run_worker(self._tutor.go(), group="lesson")
 
     async def on_unmount(self) -> None:
         if self._tutor is not None:
@@ -187,6 +180,9 @@ class Dashboard(TerminalApp[Leave]):
             self._grey()
 
     def on_members_table_selected(self) -> None:
+        self._grey()
+
+    def on_lesson_panel_stood(self) -> None:
         self._grey()
 
     def _grey(self) -> None:

@@ -13,11 +13,11 @@ from etcd_sandbox.model.event import Kind
 from etcd_sandbox.model.spec import MemberSpec
 from etcd_sandbox.model.state import ClusterStatus, Detail, Exit, MemberStatus, ProcessStatus, Role
 from etcd_sandbox.plan.shell import split
+from etcd_sandbox.tui.colours import BAD, FAINT, PLAIN, STRONG, of_process
 from etcd_sandbox.tui.figures import History, metric_lines, peer_lines
 from etcd_sandbox.tui.memberrows import LEADS, role_words, rules_in, state_words, words_for
 from etcd_sandbox.tui.store import Store
 from etcd_sandbox.tui.text import Line, fit, joined, listed, padded, printable, width_of, wrapped
-from etcd_sandbox.tui.widgets.colours import BAD, FAINT, PLAIN, STRONG, of_process
 from etcd_sandbox.words import story
 from etcd_sandbox.words.shown import percent, size, span
 

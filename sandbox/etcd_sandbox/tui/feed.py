@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -65,10 +66,7 @@ class Feed:
         if self._buckets is not None:
             self._buckets.cancel()
             self._tasks.append(self._buckets)
-
-        async def watch() -> None:
-            await self._availability(writes=writes)
-
+        watch = partial(self._availability, writes=writes)
         self._buckets = asyncio.create_task(self._again_and_again(watch))
 
     async def stop(self) -> None:

@@ -12,8 +12,8 @@ from msgspec import Struct, field
 from rich.cells import cell_len
 
 from etcd_sandbox.model.state import Detail, Metrics, Peer, Totals
+from etcd_sandbox.tui.colours import FAINT, PLAIN
 from etcd_sandbox.tui.text import GAP, Column, Line, Piece, listed, printable, table, wrapped
-from etcd_sandbox.tui.widgets.colours import FAINT, PLAIN
 from etcd_sandbox.words.shown import NOTHING, latency
 
 POINTS_KEPT = 300
@@ -304,15 +304,12 @@ def _mean(totals: Totals | None) -> str:
     return NOTHING if average is None else latency(average)
 
 
-def _number(value: float) -> str:
-    return f"{value:.0f}"
-
-
-def _rise(value: float) -> str:
-    return f"+{value:.0f}" if value else "0"
-
-
-_SAID = {Kind.DURATION: latency, Kind.RATE: rate, Kind.COUNT: _rise, Kind.NOW: _number}
+_SAID: dict[Kind, Callable[[float], str]] = {
+    Kind.DURATION: latency,
+    Kind.RATE: rate,
+    Kind.COUNT: lambda rise: f"+{rise:.0f}" if rise else "0",
+    Kind.NOW: lambda number: f"{number:.0f}",
+}
 
 
 def _note(text: str, width: int) -> list[Line]:

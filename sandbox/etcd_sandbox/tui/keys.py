@@ -90,12 +90,14 @@ class KeyBar(Footer):
             self.app.simulate_key(key.key)
 
 
-class _Entry(NamedTuple):
+class Entry(NamedTuple):
+    """What can be done, as it is listed; `refusal`: why it makes no sense now."""
+
     name: str
     key: str
     help: str
-    refusal: str | None
-    do: Callable[[], object]
+    refusal: str | None = None
+    do: Callable[[], object] = list
 
 
 class Commands(Provider):
@@ -117,23 +119,23 @@ class Commands(Provider):
                     name = matcher.highlight(entry.name)
                 yield Hit(score, _shown(name, entry), entry.do, text=entry.name, help=_help(entry))
 
-    def _entries(self) -> Iterator[_Entry]:
+    def _entries(self) -> Iterator[Entry]:
         dashboard = cast("Dashboard", self.app)
         for each in dashboard.actions:
             if each.id != "palette":
                 refused = dashboard.refusal(each)
                 act = partial(dashboard.action_act, each.id)
-                yield _Entry(each.label, each.keys_shown, each.help, refused, act)
+                yield Entry(each.label, each.keys_shown, each.help, refused, act)
         for binding in ANYWHERE:
             pass_on = partial(dashboard.action_logs, binding.action)
             name = f"Logs: {binding.description.lower()}"
-            yield _Entry(name, keys_shown(binding.key), help_of(binding), None, pass_on)
+            yield Entry(name, keys_shown(binding.key), help_of(binding), None, pass_on)
 
 
-def _shown(name: Content, entry: _Entry) -> Content:
+def _shown(name: Content, entry: Entry) -> Content:
     words = name + Content.from_text(f"  {entry.key}", markup=False).stylize("dim")
     return words if entry.refusal is None else words.stylize("dim")
 
 
-def _help(entry: _Entry) -> str:
+def _help(entry: Entry) -> str:
     return entry.help if entry.refusal is None else f"Not now: {entry.refusal}."

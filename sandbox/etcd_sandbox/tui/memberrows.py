@@ -21,9 +21,9 @@ from etcd_sandbox.model.state import (
     Quorum,
     Role,
 )
+from etcd_sandbox.tui.colours import BAD, FAINT, GOOD, ODD, PLAIN, STRONG, of_process
 from etcd_sandbox.tui.store import Store
 from etcd_sandbox.tui.text import Column, Line, Piece, fit, joined, printable, table, width_of
-from etcd_sandbox.tui.widgets.colours import BAD, FAINT, GOOD, ODD, PLAIN, STRONG, of_process
 from etcd_sandbox.verbs import VERBS
 from etcd_sandbox.words import shown
 from etcd_sandbox.words.shown import NOTHING, percent, size, span, word
@@ -58,12 +58,6 @@ def words_for(member: str, others: Iterable[str], rules: Mapping[Pair, Rule]) ->
     if cut:
         return f"cut from {cut[0] if len(cut) == 1 else f'{len(cut)} peers'}"
     return "slow links" if any((member, peer) in rules for peer in peers) else ""
-
-
-def delay_words(rule: Rule) -> str:
-    """The delay of a slow link: `200 ms`, `200±50 ms`."""
-    jitter = f"±{rule.jitter_s * 1000:g}" if rule.jitter_s else ""
-    return f"{rule.delay_s * 1000:g}{jitter} ms"
 
 
 def headline(store: Store) -> str:
@@ -172,24 +166,18 @@ def lines(status: ClusterStatus, width: int, *, old: bool = False) -> list[Table
 
     `old` says in the heads that all this was so, and need not be so now.
     """
+    members = [member.process for member in status.members]
+    others = [process.name for process in status.processes]
+    cells = [_process(process, i) for i, process in enumerate(status.processes, len(members))]
     shown: list[TableLine] = []
-    if status.members:
-        head, rows = table(_dated(_MEMBER_COLUMNS, old), _members(status), width)
-        shown.append(TableLine(head))
-        shown += [
-            TableLine(row, member.process) for row, member in zip(rows, status.members, strict=True)
-        ]
-    if status.processes:
-        if shown:
-            shown.append(TableLine(()))
-        first = len(status.members)
-        cells = [_process(process, first + i) for i, process in enumerate(status.processes)]
-        head, rows = table(_dated(_PROCESS_COLUMNS, old), cells, width)
-        shown.append(TableLine(head))
-        shown += [
-            TableLine(row, process.name)
-            for row, process in zip(rows, status.processes, strict=True)
-        ]
+    for columns, names, rows in (
+        (_MEMBER_COLUMNS, members, _members(status)),
+        (_PROCESS_COLUMNS, others, cells),
+    ):
+        if names:
+            head, lines = table(_dated(columns, old), rows, width)
+            shown += [TableLine(())] if shown else []
+            shown += [TableLine(head), *map(TableLine, lines, names)]
     return shown
 
 
@@ -253,11 +241,7 @@ def _member(
         (_index(member.raft_index, highest), PLAIN),
         (size(member.db_size_bytes), PLAIN),
         (printable(word(member.version)), PLAIN),
-        (word(member.pid), PLAIN),
-        (percent(member.cpu_percent), PLAIN),
-        (size(member.rss_bytes), PLAIN),
-        (str(member.restarts), PLAIN),
-        (span(member.uptime_s), PLAIN),
+        *_running(member),
         (printable(member.process), FAINT),
     ]
 
@@ -273,12 +257,19 @@ def _process(process: ProcessStatus, index: int) -> list[Piece]:
         (" ", PLAIN),
         (printable(process.name), of_process(index)),
         (state_words(process), _STATE_COLOURS.get(process.state, ODD)),
-        (word(process.pid), PLAIN),
-        (percent(process.cpu_percent), PLAIN),
-        (size(process.rss_bytes), PLAIN),
-        (str(process.restarts), PLAIN),
-        (span(process.uptime_s), PLAIN),
+        *_running(process),
         (printable(process.command), FAINT),
+    ]
+
+
+def _running(entry: MemberStatus | ProcessStatus) -> list[Piece]:
+    """What both tables have of a process: its pid, what it takes, its restarts, its age."""
+    return [
+        (word(entry.pid), PLAIN),
+        (percent(entry.cpu_percent), PLAIN),
+        (size(entry.rss_bytes), PLAIN),
+        (str(entry.restarts), PLAIN),
+        (span(entry.uptime_s), PLAIN),
     ]
 
 

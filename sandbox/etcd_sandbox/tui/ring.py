@@ -11,9 +11,10 @@ from rich.cells import cell_len
 
 from etcd_sandbox.model.fault import Pair, Rule
 from etcd_sandbox.model.state import ClusterStatus, ProcessState, Role
-from etcd_sandbox.tui.memberrows import Label, delay_words, label_of, listed_members, rules_in
+from etcd_sandbox.tui.colours import BAD, FAINT, GOOD, ODD, STRONG, of_process
+from etcd_sandbox.tui.memberrows import Label, label_of, listed_members, rules_in
 from etcd_sandbox.tui.text import Line, Piece, fit, joined
-from etcd_sandbox.tui.widgets.colours import BAD, FAINT, GOOD, ODD, STRONG, of_process
+from etcd_sandbox.verbs.faults import delay
 from etcd_sandbox.words.shown import quorum as quorum_words
 
 DOTS_WIDE, DOTS_HIGH = 2, 4
@@ -224,7 +225,7 @@ def _ring(
     delays = [link.rule for link in slow if link.rule is not None]
     if len(slow) <= LABELS_TOLD:
         for link, rule in zip(slow, delays, strict=True):
-            _mark(canvas, *link.ends, f" {delay_words(rule)} ", ODD)
+            _mark(canvas, *link.ends, f" {delay(rule.delay_s, rule.jitter_s)} ", ODD)
     return [*canvas.lines(), _legend(status, bool(cut), delays, width)]
 
 
@@ -306,7 +307,7 @@ def _legend(status: ClusterStatus, cut: bool, slow: Sequence[Rule], width: int) 
     if cut:
         pieces.append((f"{CUT} cut", BAD))
     if slow:
-        delays = sorted({delay_words(rule) for rule in slow})
+        delays = sorted({delay(rule.delay_s, rule.jitter_s) for rule in slow})
         pieces.append((f"┄ slow: {', '.join(delays)}", ODD))
     line: list[Piece] = []
     room = width

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 from rich.cells import cell_len, set_cell_size
 
-from etcd_sandbox.tui.widgets.colours import STRONG
+from etcd_sandbox.tui.colours import STRONG
 
 Piece = tuple[str, str]
 """Text, and its style in words (`bold cyan`); text is never read as markup."""

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import TYPE_CHECKING
-
-from msgspec.structs import replace
 
 from etcd_sandbox.learn.course import Course, Words
-from etcd_sandbox.learn.guide import Guide, Said
-from etcd_sandbox.learn.lesson import Lesson, Step
+from etcd_sandbox.learn.guide import Guide
+from etcd_sandbox.learn.lesson import Lesson
 from etcd_sandbox.learn.stage import Stage
 from etcd_sandbox.learn.watch import Watch
-from etcd_sandbox.tui.refusals import Phase, Standing
-
-if TYPE_CHECKING:
-    from etcd_sandbox.tui.widgets.lessonpanel import LessonPanel
+from etcd_sandbox.tui.actions import Phase, Standing
+from etcd_sandbox.tui.widgets.lessonpanel import LessonPanel
 
 WORDS = Words(enter="o", hint="!", skip=">", back="<")
 
 
 class Tutor:
-    """One lesson with one learner. `go` runs it; keys are handed in by `wish`, with the ids of actions.
+    """One lesson with one learner, on its `page`. `go` runs it; keys are handed in by `wish`, with the ids of actions.
 
-    `changed` is called when other keys make sense. `resumed`: it goes on where it was left.
+    `resumed`: it goes on where it was left.
     """
 
     def __init__(
@@ -36,11 +30,11 @@ class Tutor:
         resumed: bool,
         watch: Watch | None = None,
     ) -> None:
-        self.lesson = lesson
-        self.stage = stage
         self.guide = guide
-        self.resumed = resumed
-        self.standing = Standing()
+        self.page = LessonPanel(lesson, left_at=guide.at + 1 if resumed else None, id="lesson")
+        self._lesson = lesson
+        self._stage = stage
+        self._resumed = resumed
         self._watch = watch
         self._wishes: asyncio.Queue[str] = asyncio.Queue()
         self._task: asyncio.Task[object] | None = None
@@ -48,31 +42,28 @@ class Tutor:
         self._ended = asyncio.Event()
 
     @property
-    def left_at(self) -> int | None:
-        """The number of the step at which it goes on; None where it begins."""
-        return self.guide.at + 1 if self.resumed else None
+    def standing(self) -> Standing:
+        return self.page.standing
 
     @property
     def done(self) -> bool:
         """Whether the learner came to the end, the answer included."""
         return self.standing.phase is Phase.DONE
 
-    async def go(self, page: LessonPanel, changed: Callable[[], None]) -> None:
+    async def go(self) -> None:
         """Run the lesson until it is cancelled or `stop` ends it."""
-        self._page, self._changed = page, changed
         self._task = asyncio.current_task()
         self._course = Course(
-            self.lesson,
-            self.stage,
+            self._lesson,
+            self._stage,
             self.guide,
-            self,
+            self.page,
             words=WORDS,
-            printed=page.printed,
+            printed=self.page.printed,
             watch=self._watch,
         )
         try:
-            self._stand()
-            await self._course.open(resumed=self.resumed)
+            await self._course.open(resumed=self._resumed)
             self._settle()
             while True:
                 await self._once()
@@ -98,7 +89,7 @@ class Tutor:
         """What the learner wants now."""
         step = self.guide.step
         if id_ == "lesson-hint" and step is not None:
-            self._page.hint(step)
+            self.page.hint(step)
         elif id_ == "lesson-end":
             self._course.interrupt()
         else:
@@ -108,7 +99,7 @@ class Tutor:
         """The answer is seen, by whatever it was unfolded."""
         if self.standing.phase is Phase.QUESTION:
             self._course.answered()
-            self._stand(phase=Phase.DONE)
+            self.page.stand(phase=Phase.DONE)
 
     async def _once(self) -> None:
         """Wait for a wish or for news of the cluster, and act on it."""
@@ -121,28 +112,28 @@ class Tutor:
     async def _heed(self, asked: str) -> None:
         match asked:
             case "lesson-next" if self.guide.step is None:
-                self._page.answer()
+                self.page.answer()
             case "lesson-next":
                 if not self._course.watch.present:
                     self._leave_step()
                 await self._course.entered()
             case "lesson-run":
-                self._stand(running=True)
+                self.page.stand(running=True)
                 await self._course.run_next()
-                self._stand(running=False)
+                self.page.stand(running=False)
             case "lesson-skip" | "lesson-back":
                 self._leave_step()
                 await (self._course.skip() if asked == "lesson-skip" else self._course.back())
 
     def _leave_step(self) -> None:
-        self._page.clear()
-        self._stand(phase=Phase.PREPARING)
+        self.page.clear()
+        self.page.stand(phase=Phase.PREPARING)
 
     def _settle(self) -> None:
         """Say where the lesson stands once nothing is under way."""
         step = self.guide.step
         if step is not None:
-            self._stand(
+            self.page.stand(
                 phase=Phase.STEP,
                 number=self.guide.at + 1,
                 typed=self._course.next_line is None,
@@ -150,33 +141,5 @@ class Tutor:
                 present=self._course.watch.present,
             )
         elif self.standing.phase not in (Phase.QUESTION, Phase.DONE):
-            self._page.question()
-            self._stand(phase=Phase.QUESTION, number=self.guide.at + 1)
-
-    def _stand(self, **changes: object) -> None:
-        now = replace(self.standing, **changes)
-        if now != self.standing or not changes:
-            self.standing = now
-            self._page.stand(now)
-            self._changed()
-
-    # How a course shows itself.
-
-    def show(self, step: Step) -> None:
-        self._page.show(step, self.guide.at + 1, len(self.guide.steps))
-
-    def say(self, said: Said) -> None:
-        self._page.say(said)
-
-    def why(self, step: Step) -> None:
-        self._page.why(step)
-        self._stand(phase=Phase.PREPARING)
-
-    def prepared(self, text: str) -> None:
-        self._page.prepared(text)
-
-    def plain(self, text: str) -> None:
-        self._page.plain(text)
-
-    def typed(self, line: str) -> None:
-        self._page.typed(line)
+            self.page.question()
+            self.page.stand(phase=Phase.QUESTION, number=self.guide.at + 1)

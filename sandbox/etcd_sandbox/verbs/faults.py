@@ -98,18 +98,16 @@ CUT = Verb(
 
 def _late(told: Told) -> str:
     side, other = _sides(told)
-    delay, jitter = told.get("delay_s", 0), told.get("jitter_s", 0)
-    late = f"{delay:g} s" + (f" ± {jitter:g} s" if jitter else "")
+    late = delay(told.get("delay_s", 0), told.get("jitter_s", 0))
     if set(told.get("members", ())) <= set(told.get("versus", ())):
         return f"the links of {side} are slow by {late} a way"
     return f"the links between {side} and {other} are slow by {late} a way"
 
 
 def _says_slow(verdict: Outcome, how: Told) -> str:
-    jitter = f" ± {delay(how['jitter_s'])}" if how.get("jitter_s") else ""
     to = set(verdict.versus) - set(verdict.targets)
     where = f" to {_listed(verdict.versus)}" if how.get("versus") and to else ""
-    by = f"{delay(how['delay_s'])}{jitter}"
+    by = delay(how["delay_s"], how.get("jitter_s", 0))
     return f"slowed the links of {_listed(verdict.targets)}{where} by {by} a way"
 
 
@@ -164,6 +162,7 @@ HEAL = Verb(
 )
 
 
-def delay(seconds: float) -> str:
-    """A span of time that was asked for: `200 ms`, `1.5 s`."""
-    return f"{seconds * 1000:g} ms" if seconds < 1 else f"{seconds:g} s"
+def delay(delay_s: float, jitter_s: float = 0) -> str:
+    """A delay that was asked for: `200 ms`, `1.5 s`, `200 ms ± 50 ms`."""
+    shown = f"{delay_s * 1000:g} ms" if delay_s < 1 else f"{delay_s:g} s"
+    return f"{shown} ± {delay(jitter_s)}" if jitter_s else shown

@@ -152,7 +152,12 @@ _WAYS = {"static": _static, "discovery": _discovery, "dns": _dns}
 
 def log_loss(lines: int, losing: bool, why: str) -> str:
     """What is missing in the log files, since the disk refused it, and the mend while it does."""
-    what = "1 log line was" if lines == 1 else f"{lines} log lines were"
+    what = lines_were(lines, "log line")
     if losing:
         return f"{what} not kept so far ({why}): free some space, and they are kept again"
     return f"{what} not kept ({why}); they are again"
+
+
+def lines_were(count: object, what: str = "line") -> str:
+    """What begins a clause on so many lines: `1 line was`, `12 lines were`."""
+    return f"1 {what} was" if count == 1 else f"{count} {what}s were"

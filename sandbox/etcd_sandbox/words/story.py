@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any
@@ -10,6 +11,7 @@ from etcd_sandbox.model.bootstrap import DEFAULT_BOOTSTRAP
 from etcd_sandbox.model.event import Kind
 from etcd_sandbox.model.service import UNNOTICED_S
 from etcd_sandbox.verbs import fault_of
+from etcd_sandbox.words.shown import in_term, lines_were
 
 Event = dict[str, Any]
 """One object of `events.jsonl`."""
@@ -17,38 +19,13 @@ Event = dict[str, Any]
 Asked = dict[tuple[object, object], int]
 """How often each member has asked again whether it could win, by member and term."""
 
-NOTABLE = frozenset(
-    {
-        Kind.PROCESS_EXITED,
-        Kind.PROCESS_LEFT,
-        Kind.PROCESS_RESTARTING,
-        Kind.LEADER_ELECTED,
-        Kind.LEADER_TRANSFERRED,
-        Kind.SPLIT_VOTE,
-        Kind.MEMBER_ADDED,
-        Kind.MEMBER_PROMOTED,
-        Kind.MEMBER_MOVED,
-        Kind.MEMBER_REMOVED,
-        Kind.MEMBER_WAITING,
-        Kind.MEMBER_UPGRADED,
-        Kind.CLUSTER_VERSION,
-        Kind.FAULT_APPLIED,
-        Kind.FAULT_HEALED,
-        Kind.ALARM_RAISED,
-        Kind.ALARM_CLEARED,
-        Kind.TOKEN_REGISTERED,
-        Kind.MEMBER_REGISTERED,
-        Kind.DISCOVERY_COMPLETE,
-        Kind.RECORDS_SERVED,
-        Kind.LINES_LOST,
-        Kind.LINES_KEPT,
-        Kind.CLUSTER_READY,
-        Kind.QUORUM_LOST,
-        Kind.QUORUM_REGAINED,
-        Kind.CLUSTER_STOPPED,
-    }
-)
-"""What is told among the log lines; the rest is only in `events`."""
+NOTABLE = frozenset(Kind) - {
+    Kind.PROCESS_STARTED,
+    Kind.PROCESS_READY,
+    Kind.LEADER_LOST,
+    Kind.CANDIDATE,
+}
+"""What is told among the log lines; these four are only in `events`."""
 
 BAD = frozenset(
     {Kind.PROCESS_EXITED, Kind.LEADER_LOST, Kind.ALARM_RAISED, Kind.LINES_LOST, Kind.QUORUM_LOST}
@@ -60,7 +37,11 @@ GOOD = frozenset(
 
 def sentence(event: Event) -> str:
     """What happened, in a few words; a kind that is not known is shown with its fields."""
-    tell = _SENTENCES.get(str(event.get("kind")))
+    kind = str(event.get("kind"))
+    if (words := _WORDS.get(kind)) is not None:
+        known = {"who": who(event), "in_term": in_term(event.get("term"))}
+        return words.format_map(defaultdict(lambda: None, event, **known))
+    tell = _SENTENCES.get(kind)
     return tell(event) if tell is not None else _plainly(event)
 
 
@@ -139,25 +120,21 @@ def _left(event: Event) -> str:
 
 def _candidate(event: Event) -> str:
     if (again := event.get("again", 1)) > 1:
-        return f"{who(event)} asked {again} times more whether it could win{_term(event)}"
+        return f"{who(event)} asked {again} times more whether it could win{in_term(event.get('term'))}"
     stands = "asks whether it could win" if event.get("pre_vote") else "stands for election"
-    return f"{who(event)} {stands}{_term(event)}"
-
-
-def _transferred(event: Event) -> str:
-    return f"{event.get('from')} handed leadership to {event.get('to')}{_term(event)}"
+    return f"{who(event)} {stands}{in_term(event.get('term'))}"
 
 
 def _elected(event: Event) -> str:
     after_s = event.get("after_s") or 0.0
     after = f", after {after_s:.2f} s without a leader" if after_s > UNNOTICED_S else ""
-    return f"{who(event)} leads{_term(event)}{after}"
+    return f"{who(event)} leads{in_term(event.get('term'))}{after}"
 
 
 def _split(event: Event) -> str:
     *others, last = event.get("candidates") or ("nobody",)
     stood = f"{', '.join(others)} and {last}"
-    return f"split vote{_term(event)}: {stood} stood, and nobody was elected"
+    return f"split vote{in_term(event.get('term'))}: {stood} stood, and nobody was elected"
 
 
 _STEPS_DOWN = {
@@ -168,12 +145,8 @@ _STEPS_DOWN = {
 
 def _lost(event: Event) -> str:
     if (why := _STEPS_DOWN.get(str(event.get("why")))) is not None:
-        return f"{who(event)} steps down: {why}{_term(event)}"
-    return f"{event.get('seen_by')} lost the leader {who(event)}{_term(event)}"
-
-
-def _term(event: Event) -> str:
-    return f" (term {event['term']})" if event.get("term") is not None else ""
+        return f"{who(event)} steps down: {why}{in_term(event.get('term'))}"
+    return f"{event.get('seen_by')} lost the leader {who(event)}{in_term(event.get('term'))}"
 
 
 def fault_words(fault: dict[str, Any]) -> str:
@@ -207,11 +180,6 @@ def _ready(event: Event) -> str:
     return "; ".join([*event.get("warnings", ()), words])
 
 
-def _token_registered(event: Event) -> str:
-    token, size = event.get("token"), event.get("size")
-    return f"discovery token {token} registered for {size} members at {event.get('service')}"
-
-
 def _records_served(event: Event) -> str:
     words = (
         f"{who(event)} serves the {event.get('records')} records of {event.get('domain')} "
@@ -234,10 +202,6 @@ def _quorum(text: str) -> Callable[[Event], str]:
     return tell
 
 
-def _lines(lost: object) -> str:
-    return "1 line was" if lost == 1 else f"{lost} lines were"
-
-
 def left_words(left: dict[str, int]) -> str:
     """What could not be ended: `web (pid 4242), db (pid 4243)`."""
     return ", ".join(f"{name} (pid {pid})" for name, pid in left.items())
@@ -249,7 +213,7 @@ def _stopped(event: Event) -> str:
         runs = "runs" if len(left) == 1 else "run"
         words += f", but {left_words(left)} {runs} on: other users' processes"
     lost = event.get("lost_lines")
-    return f"{words}; {_lines(lost)} not kept in the logs" if lost else words
+    return f"{words}; {lines_were(lost)} not kept in the logs" if lost else words
 
 
 def _plainly(event: Event) -> str:
@@ -258,8 +222,23 @@ def _plainly(event: Event) -> str:
     return f"{who(event)} {event.get('kind')} {fields}".rstrip()
 
 
+_WORDS: dict[str, str] = {
+    Kind.PROCESS_STARTED: "{who} started (pid {pid})",
+    Kind.LEADER_TRANSFERRED: "{from} handed leadership to {to}{in_term}",
+    Kind.MEMBER_PROMOTED: "{who} was promoted: it votes from now on",
+    Kind.MEMBER_MOVED: "{who} is dialled at {peer_url} by its peers from now on",
+    Kind.MEMBER_WAITING: "{who} waits: {why}",
+    Kind.MEMBER_REMOVED: "{who} was removed from the cluster",
+    Kind.MEMBER_UPGRADED: "{who} runs etcd {to} instead of {from}",
+    Kind.CLUSTER_VERSION: "the cluster version is {to}; it was {from}",
+    Kind.TOKEN_REGISTERED: "discovery token {token} registered for {size} members at {service}",
+    Kind.MEMBER_REGISTERED: "{who} registered at the discovery service as {id}, {peer_urls}",
+    Kind.DISCOVERY_COMPLETE: "all {size} members have registered: the discovery service has done its work",
+    Kind.LINES_LOST: "log lines are not kept any more: {why}, {path}",
+}
+"""The sentences that say the same of every event of their kind, with its own fields."""
+
 _SENTENCES: dict[str, Callable[[Event], str]] = {
-    Kind.PROCESS_STARTED: lambda event: f"{who(event)} started (pid {event.get('pid')})",
     Kind.PROCESS_READY: lambda event: f"{who(event)} ready after {event.get('after_s', 0):.2f} s",
     Kind.PROCESS_EXITED: _exited,
     Kind.PROCESS_LEFT: _left,
@@ -270,40 +249,16 @@ _SENTENCES: dict[str, Callable[[Event], str]] = {
     Kind.CANDIDATE: _candidate,
     Kind.LEADER_ELECTED: _elected,
     Kind.SPLIT_VOTE: _split,
-    Kind.LEADER_TRANSFERRED: _transferred,
     Kind.MEMBER_ADDED: lambda event: (
         f"{who(event)} was added to the cluster{' as a learner' if event.get('learner') else ''}"
-    ),
-    Kind.MEMBER_PROMOTED: lambda event: f"{who(event)} was promoted: it votes from now on",
-    Kind.MEMBER_MOVED: lambda event: (
-        f"{who(event)} is dialled at {event.get('peer_url')} by its peers from now on"
-    ),
-    Kind.MEMBER_WAITING: lambda event: f"{who(event)} waits: {event.get('why')}",
-    Kind.MEMBER_REMOVED: lambda event: f"{who(event)} was removed from the cluster",
-    Kind.MEMBER_UPGRADED: lambda event: (
-        f"{who(event)} runs etcd {event.get('to')} instead of {event.get('from')}"
-    ),
-    Kind.CLUSTER_VERSION: lambda event: (
-        f"the cluster version is {event.get('to')}; it was {event.get('from')}"
     ),
     Kind.FAULT_APPLIED: _applied,
     Kind.FAULT_HEALED: _healed,
     Kind.ALARM_RAISED: _alarm("raised"),
     Kind.ALARM_CLEARED: _alarm("cleared"),
-    Kind.TOKEN_REGISTERED: _token_registered,
-    Kind.MEMBER_REGISTERED: lambda event: (
-        f"{who(event)} registered at the discovery service as {event.get('id')}, "
-        f"{event.get('peer_urls')}"
-    ),
-    Kind.DISCOVERY_COMPLETE: lambda event: (
-        f"all {event.get('size')} members have registered: the discovery service has done its work"
-    ),
     Kind.RECORDS_SERVED: _records_served,
-    Kind.LINES_LOST: lambda event: (
-        f"log lines are not kept any more: {event.get('why')}, {event.get('path')}"
-    ),
     Kind.LINES_KEPT: lambda event: (
-        f"log lines are kept again; {_lines(event.get('lost_lines'))} not, until now"
+        f"log lines are kept again; {lines_were(event.get('lost_lines'))} not, until now"
     ),
     Kind.CLUSTER_READY: _ready,
     Kind.QUORUM_LOST: _quorum("quorum lost"),

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from etcd_sandbox import Cluster, InputError
-from etcd_sandbox.api.arguments import ClusterArguments
-from etcd_sandbox.api.checks import _KINDS, check_order, signal_meant
+from etcd_sandbox.api.facts import ClusterArguments
+from etcd_sandbox.api.values import _KINDS, check_order, signal_meant
 
 from tests.unit.conftest import FakeSupervisor
 

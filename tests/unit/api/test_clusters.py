@@ -18,9 +18,8 @@ from typing import Any
 import msgspec
 import pytest
 from etcd_sandbox import AsyncCluster, Cluster, InputError, NotRunning, NotSettled, TimedOut
-from etcd_sandbox.api.arguments import ClusterArguments
-from etcd_sandbox.api.facts import ClusterFacts
-from etcd_sandbox.api.words import LogLine
+from etcd_sandbox.api.facts import ClusterArguments, ClusterFacts
+from etcd_sandbox.api.values import LogLine
 from etcd_sandbox.control.client import ControlClient
 from etcd_sandbox.control.wire import lines_header, skipped_frame
 from etcd_sandbox.inputs.caller import Caller

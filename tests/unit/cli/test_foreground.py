@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 from etcd_sandbox.cli import foreground
-from etcd_sandbox.cli.dashboard import Left
+from etcd_sandbox.cli.dashboard import Left, Notices
 from etcd_sandbox.inputs.caller import Caller, Planned
 from etcd_sandbox.model.spec import ClusterSpec, Source, SourceKind
 from etcd_sandbox.paths import ClusterPaths
@@ -19,7 +19,7 @@ def test_the_dashboard_says_first_what_it_hides(
 ) -> None:
     said: list[str] = []
 
-    def watch(paths: object, launched: object, fd: int, notices: foreground._Notices) -> Left:
+    def watch(paths: object, launched: object, fd: int, notices: Notices) -> Left:
         notices.tell(said.append)
         return Left.RUNNING
 

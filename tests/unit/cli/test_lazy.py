@@ -89,7 +89,7 @@ def test_a_dashboard_without_a_lesson_loads_nothing_of_one() -> None:
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     )
     modules = json.loads(ran.stdout)
-    assert "etcd_sandbox.tui.refusals" in modules
+    assert "etcd_sandbox.tui.actions" in modules
     lesson = (
         "etcd_sandbox.learn",
         "etcd_sandbox.tui.tutor",

@@ -10,18 +10,20 @@ from etcd_sandbox.cli.output import Painted, of_process, table_lines
 
 
 def test_columns_are_as_wide_as_their_widest_cell() -> None:
-    lines = table_lines(["NAME", "PID"], [["a", "1"], ["longer", Painted("12345", "31")]], {"PID"})
+    lines = table_lines(
+        [{"NAME": "a", "PID": "1"}, {"NAME": "longer", "PID": Painted("12345", "31")}]
+    )
     assert lines == ["NAME      PID", "a           1", "longer  12345"]
 
 
 def test_columns_are_aligned_by_the_cells_that_a_terminal_gives_the_text() -> None:
-    lines = table_lines(["NAME", "PID"], [["\u6f22\u5b57\u6f22", "1"], ["web", "2"]])
-    assert lines == ["NAME    PID", "\u6f22\u5b57\u6f22  1", "web     2"]
+    lines = table_lines([{"NAME": "\u6f22\u5b57\u6f22", "P": "1"}, {"NAME": "web", "P": "2"}])
+    assert lines == ["NAME    P", "\u6f22\u5b57\u6f22  1", "web     2"]
 
 
 def test_colour_does_not_count_as_width(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(output, "colour", lambda: True)
-    lines = table_lines(["A", "B"], [[Painted("x", "31"), "y"], ["long", "z"]])
+    lines = table_lines([{"A": Painted("x", "31"), "B": "y"}, {"A": "long", "B": "z"}])
     assert lines[1] == "\x1b[31mx\x1b[0m     y"
     assert lines[2] == "long  z"
 

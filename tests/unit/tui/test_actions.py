@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 from etcd_sandbox.model.state import ClusterStatus, ProcessState, Role
-from etcd_sandbox.tui.actions import ACTIONS, action, keys_shown
-from etcd_sandbox.tui.refusals import member_of, refusal
+from etcd_sandbox.tui.actions import ACTIONS, action, keys_shown, member_of, refusal
 from etcd_sandbox.tui.store import Store
 
 from tests.tui.samples import cluster, down, member, partition, process, status

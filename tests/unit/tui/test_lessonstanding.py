@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from etcd_sandbox.tui.actions import ACTIONS, Scope, action
-from etcd_sandbox.tui.refusals import Phase, Standing, refusal
+from etcd_sandbox.tui.actions import ACTIONS, Phase, Scope, Standing, action, refusal
 from etcd_sandbox.tui.store import Store
 
 STEP = Standing(phase=Phase.STEP, number=2)

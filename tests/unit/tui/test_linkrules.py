@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 from etcd_sandbox.model.fault import Rule
-from etcd_sandbox.tui.memberrows import delay_words, rules_in, words_for
+from etcd_sandbox.tui.memberrows import rules_in, words_for
+from etcd_sandbox.verbs.faults import delay
 
 NAMES = ("infra1", "infra2", "infra3")
 PARTITION: dict[str, object] = {
@@ -62,9 +63,9 @@ def test_a_cut_beats_a_delay_whatever_came_first() -> None:
     ("rule", "words"),
     [
         (Rule(delay_s=0.2), "200 ms"),
-        (Rule(delay_s=0.2, jitter_s=0.05), "200±50 ms"),
-        (Rule(delay_s=1.5), "1500 ms"),
+        (Rule(delay_s=0.2, jitter_s=0.05), "200 ms ± 50 ms"),
+        (Rule(delay_s=1.5), "1.5 s"),
     ],
 )
-def test_a_delay_is_told_in_milliseconds(rule: Rule, words: str) -> None:
-    assert delay_words(rule) == words
+def test_a_delay_is_told_as_everywhere(rule: Rule, words: str) -> None:
+    assert delay(rule.delay_s, rule.jitter_s) == words

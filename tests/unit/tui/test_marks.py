@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from etcd_sandbox.cli.output import PALETTE as SGR
 from etcd_sandbox.model.event import Kind
-from etcd_sandbox.tui.marks import mark_of
+from etcd_sandbox.tui.colours import DARK, LIGHT, PALETTE, of_process
 from etcd_sandbox.tui.store import Store
-from etcd_sandbox.tui.widgets.colours import DARK, LIGHT, PALETTE, of_process
+from etcd_sandbox.tui.stripdrawing import mark_of
 
 from tests.tui.samples import event
 

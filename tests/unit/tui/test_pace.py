@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from etcd_sandbox.tui.pace import CAUGHT_UP_WITHIN_S, NOTICED_S, Standstill
+from etcd_sandbox.tui.painting import CAUGHT_UP_WITHIN_S, NOTICED_S, Standstill
 
 US = 1_000_000
 

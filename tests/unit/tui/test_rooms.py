@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from etcd_sandbox.tui.rooms import LessonRoom, Rooms
+from etcd_sandbox.tui.painting import LessonRoom, Rooms
 
 
 def after(keys: str, *, lesson: bool) -> str:

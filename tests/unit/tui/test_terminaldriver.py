@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 
-from etcd_sandbox.tui.terminaldriver import Painter
+from etcd_sandbox.tui.terminalapp import Painter
 
 from tests.conftest import until
 

@@ -22,7 +22,7 @@ from etcd_sandbox.control.streams import Streams
 from etcd_sandbox.learn.record import Record
 from etcd_sandbox.model.event import Kind
 from etcd_sandbox.model.order import Order
-from etcd_sandbox.tui.marks import mark_of
+from etcd_sandbox.tui.stripdrawing import mark_of
 from etcd_sandbox.verbs import VERBS, Option, Type, Verb
 from etcd_sandbox.verbs import Fault as Words
 from etcd_sandbox.words import story
@@ -124,8 +124,7 @@ def test_its_command_is_made_of_the_declaration_and_tells_what_was_done(
     capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    place = f"etcd_sandbox.cli.act:{SLOW_DISK.identifier}"
-    monkeypatch.setitem(root.COMMANDS, SLOW_DISK.name, (place, SLOW_DISK.summary))
+    monkeypatch.setitem(root.COMMANDS, SLOW_DISK.name, ("act", SLOW_DISK.summary))
     hit = {"process": "etcd1", "member": "infra1", "pid": 1, "before": "running"}
     hit |= {"state": "running", "was_leader": True, "done": True}
     fake = supervisor(

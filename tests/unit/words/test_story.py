@@ -110,7 +110,7 @@ SENTENCES: list[tuple[Kind, dict[str, Any], str]] = [
             "delay_s": 0.2,
             "jitter_s": 0.05,
         },
-        "the links of infra1 are slow by 0.2 s ± 0.05 s a way",
+        "the links of infra1 are slow by 200 ms ± 50 ms a way",
     ),
     (
         Kind.FAULT_HEALED,

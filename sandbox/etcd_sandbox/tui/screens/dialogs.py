@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 from rich.cells import cell_len
 from rich.table import Table
@@ -19,16 +19,9 @@ from textual.widgets import Button, OptionList, Static
 from textual.widgets.option_list import Option
 
 from etcd_sandbox.tui.actions import ACTIONS, Action, Leave, Scope, keys_shown
-from etcd_sandbox.tui.keys import PANEL_KEYS, VIEW_KEYS, help_of
+from etcd_sandbox.tui.keys import PANEL_KEYS, VIEW_KEYS, Entry, help_of
 from etcd_sandbox.tui.screens.details import DetailsScreen
 from etcd_sandbox.tui.text import fit, printable
-
-
-class _Row(NamedTuple):
-    key: str
-    label: str
-    help: str
-    refusal: str | None = None
 
 
 class HelpScreen(ModalScreen[None]):
@@ -67,15 +60,15 @@ class HelpScreen(ModalScreen[None]):
                 details = (each for each in DetailsScreen.BINDINGS if isinstance(each, Binding))
                 yield _group("details", map(_of_binding, details))
 
-    def _of_action(self, each: Action) -> _Row:
-        return _Row(each.keys_shown, each.label, each.help, self._refusals.get(each.id))
+    def _of_action(self, each: Action) -> Entry:
+        return Entry(each.label, each.keys_shown, each.help, self._refusals.get(each.id))
 
 
-def _of_binding(binding: Binding) -> _Row:
-    return _Row(keys_shown(binding.key), binding.description, help_of(binding))
+def _of_binding(binding: Binding) -> Entry:
+    return Entry(binding.description, keys_shown(binding.key), help_of(binding))
 
 
-def _group(title: str, rows: Iterable[_Row]) -> Vertical:
+def _group(title: str, rows: Iterable[Entry]) -> Vertical:
     table = Table.grid(padding=(0, 2, 0, 0), expand=True)
     table.add_column(width=10)
     table.add_column(width=9)
@@ -86,7 +79,7 @@ def _group(title: str, rows: Iterable[_Row]) -> Vertical:
             words.append(f" Not now: {row.refusal}.")
         table.add_row(
             Text(row.key, "bold"),
-            Text(row.label),
+            Text(row.name),
             words,
             style="dim" if row.refusal is not None else "",
         )
@@ -196,7 +189,7 @@ class QuitScreen(ModalScreen[Leave | None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s", "answer('stop')", "Stop it"),
         Binding("l", "answer('running')", "Leave it running"),
-        Binding("escape", "stay", "Stay"),
+        Binding("escape", "dismiss(None)", "Stay"),
     ]
 
     def __init__(self, cluster: str, kept: str = "") -> None:
@@ -219,6 +212,3 @@ class QuitScreen(ModalScreen[Leave | None]):
 
     def action_answer(self, choice: str) -> None:
         self.dismiss(Leave(choice))
-
-    def action_stay(self) -> None:
-        self.dismiss(None)

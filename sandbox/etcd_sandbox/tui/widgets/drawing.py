@@ -15,10 +15,10 @@ from textual.strip import Strip
 
 from etcd_sandbox.model.event import Event
 from etcd_sandbox.tui import ring, stripdrawing
-from etcd_sandbox.tui.marks import mark_of
+from etcd_sandbox.tui.colours import BAD, FAINT, GOOD, PLAIN, of_process
 from etcd_sandbox.tui.store import Store, TimedEvent
+from etcd_sandbox.tui.stripdrawing import mark_of
 from etcd_sandbox.tui.text import Line, joined, printable, width_of
-from etcd_sandbox.tui.widgets.colours import BAD, FAINT, GOOD, PLAIN, of_process
 from etcd_sandbox.words import story
 from etcd_sandbox.words.shown import span
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from msgspec.structs import replace
 from rich.text import Text
 from textual.containers import VerticalScroll
 from textual.content import Content
@@ -14,9 +15,9 @@ from textual.widgets import Collapsible, Markdown, Static
 from etcd_sandbox.learn.guide import Said, Tone
 from etcd_sandbox.learn.lesson import NAME_VARIABLE, Lesson, Step
 from etcd_sandbox.learn.shell import exported
-from etcd_sandbox.tui.refusals import Standing
+from etcd_sandbox.tui.actions import Phase, Standing
+from etcd_sandbox.tui.colours import FAINT, GOOD, ODD, STRONG
 from etcd_sandbox.tui.text import printable
-from etcd_sandbox.tui.widgets.colours import FAINT, GOOD, ODD, STRONG
 from etcd_sandbox.tui.widgets.outputpane import OutputPane
 
 _MARKS = {Tone.SEEN: ("✓", GOOD), Tone.ODD: ("!", ODD), Tone.MENDED: ("✓", GOOD)}
@@ -42,6 +43,9 @@ class LessonPanel(VerticalScroll):
     class Unfolded(Message):
         """The answer is to be seen."""
 
+    class Stood(Message):
+        """The lesson stands elsewhere: other keys make sense."""
+
     def __init__(self, lesson: Lesson, *, left_at: int | None, id: str | None = None) -> None:  # noqa: A002 - Textual's word
         super().__init__(id=id)
         self._lesson = lesson
@@ -51,7 +55,7 @@ class LessonPanel(VerticalScroll):
         self._left = True
         """The next that is told is that first."""
         self._output: OutputPane | None = None
-        self._standing = Standing()
+        self.standing = Standing()
         self._title = f"Lesson {lesson.number}: {lesson.title}"
         self.border_title = Content(self._title)
 
@@ -102,6 +106,7 @@ class LessonPanel(VerticalScroll):
         self._keep_from_here()
         if step.after:
             self._put(Markdown(step.after))
+        self.stand(phase=Phase.PREPARING)
 
     def hint(self, step: Step) -> None:
         """What helps with a step: its hint, and what was printed when the lesson was written."""
@@ -142,9 +147,12 @@ class LessonPanel(VerticalScroll):
     def answer(self) -> None:
         self.query_one(Collapsible).collapsed = False
 
-    def stand(self, now: Standing) -> None:
-        self._standing = now
-        self._subtitle()
+    def stand(self, **changes: object) -> None:
+        now = replace(self.standing, **changes)
+        if now != self.standing:
+            self.standing = now
+            self._subtitle()
+            self.post_message(self.Stood())
 
     def watch_show_vertical_scrollbar(self, _: bool) -> None:
         self._subtitle()
@@ -163,7 +171,7 @@ class LessonPanel(VerticalScroll):
 
     def _subtitle(self) -> None:
         more = " · , . scroll" if self.show_vertical_scrollbar else ""
-        self.border_subtitle = Content(f"{self._standing.words}{more}")
+        self.border_subtitle = Content(f"{self.standing.words}{more}")
 
     def _head(self, text: str) -> None:
         self._put(Static(Text(text), classes="head"))

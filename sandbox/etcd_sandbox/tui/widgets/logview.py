@@ -16,12 +16,11 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from etcd_sandbox.tui.colours import of_process
 from etcd_sandbox.tui.logfilter import Listing, LogFilter, Search
-from etcd_sandbox.tui.logpage import Reader, Row
 from etcd_sandbox.tui.logring import LogRing
-from etcd_sandbox.tui.logrows import Cells, RowLayout, rows
+from etcd_sandbox.tui.logrows import Cells, Reader, Row, RowLayout, rows
 from etcd_sandbox.tui.text import decoded
-from etcd_sandbox.tui.widgets.colours import of_process
 
 PAINTED_EVERY_S = 1 / 12
 

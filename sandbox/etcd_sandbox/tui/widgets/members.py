@@ -12,10 +12,10 @@ from textual.geometry import Size
 from textual.message import Message
 from textual.strip import Strip
 
+from etcd_sandbox.tui.colours import FAINT
 from etcd_sandbox.tui.memberrows import TableLine, lines
 from etcd_sandbox.tui.store import Store
 from etcd_sandbox.tui.text import Line
-from etcd_sandbox.tui.widgets.colours import FAINT
 from etcd_sandbox.tui.widgets.drawing import Drawing
 
 FOCUSED, SELECTED, OTHER = "▸", "▹", " "

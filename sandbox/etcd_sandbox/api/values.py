@@ -1,24 +1,107 @@
-"""What the clusters of the Python API have in common: answers as values, and facts of the plan."""
+"""What the clusters of the Python API have in common: whether arguments can be meant, answers as values, facts of the plan."""
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from etcd_sandbox.api.checks import check_seconds
 from etcd_sandbox.control.wire import Frame, LinesFrame
 from etcd_sandbox.errors import InputError, TimedOut
 from etcd_sandbox.etcd.datadir import is_of_proxy
+from etcd_sandbox.inputs.options import DECLARED, Kind
+from etcd_sandbox.model.order import signal_name
 from etcd_sandbox.model.spec import ClusterSpec
 from etcd_sandbox.model.state import ClusterStatus
 from etcd_sandbox.model.verdict import NotSettled, Verdict
 from etcd_sandbox.verbs import LOSE_A_LEADER, Verb
+
+LONGEST_S = 1e6
+"""Eleven days: longer than anything that is waited for, shorter than what a socket takes."""
+
+_PYTHON: dict[Kind, tuple[type, ...]] = {
+    Kind.WHOLE: (int,),
+    Kind.PORT_OR_AUTO: (int, str),
+    Kind.TEXT: (str,),
+    Kind.PATH_OR_NAME: (str, Path),
+    Kind.SWITCH: (bool,),
+}
+
+_KINDS: dict[str, tuple[tuple[type, ...], str]] = {
+    name: (_PYTHON[option.kind], option.python)
+    for name, option in DECLARED.items()
+    if option.python
+} | {
+    "name": ((str,), "text"),
+    "user": ((str,), "text"),
+    "restore": ((str, Path), "a path"),
+    "keep_data": ((bool,), "True or False"),
+}
+
+
+def check_arguments(given: Mapping[str, object]) -> None:
+    """Raises InputError for a value of a kind that the argument of `Cluster` does not take."""
+    for name, (kinds, words) in _KINDS.items():
+        value = given.get(name)
+        fits = isinstance(value, kinds) and (bool in kinds or not isinstance(value, bool))
+        if value is not None and not fits:
+            raise InputError(f"{name} is {words}, not {value!r}")
+    check_seconds("timeout_s", given["timeout_s"])
+
+
+def check_seconds(name: str, value: object) -> None:
+    """Raises InputError for what is no span of time in seconds."""
+    number = value if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+    if not 0 <= number <= LONGEST_S:
+        raise InputError(
+            f"{name} is a number of seconds, 0 to {LONGEST_S:,.0f}, not {value!r}",
+            hint="0.2 is 200 ms",
+        )
+
+
+def check_count(name: str, value: object, least: int) -> None:
+    """Raises InputError for what is no whole number, or too small a one."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise InputError(f"{name} is a whole number from {least} on, not {value!r}")
+
+
+def check_words(method: str, words: Iterable[object]) -> None:
+    """Raises InputError where a selector, or a word for etcdctl, is no text."""
+    for word in words:
+        if not isinstance(word, str):
+            hint = f"{method}(*names) takes several" if isinstance(word, Iterable) else ""
+            raise InputError(f"{method} takes text, not {word!r}", hint=hint)
+
+
+def check_order(verb: str, select: Iterable[object], how: Mapping[str, object]) -> None:
+    """Raises InputError for selectors and options that no verb takes."""
+    check_words(verb, select)
+    for name in ("timeout_s", "delay_s", "jitter_s"):
+        if name in how:
+            check_seconds(name, how[name])
+    seed = how.get("seed")
+    if seed is not None and (not isinstance(seed, int) or isinstance(seed, bool)):
+        raise InputError(f"seed is a whole number, not {seed!r}")
+
+
+def check_reading(select: Iterable[object], tail: int | None) -> None:
+    """Raises InputError for what no log and no story is read by."""
+    check_words("logs", select)
+    if tail is not None:
+        check_count("tail", tail, 0)
+
+
+def signal_meant(signal: str | int) -> str:
+    """The name of a signal given by name, by number, or as one of the module `signal`. Raises InputError."""
+    return signal_name(str(int(signal)) if isinstance(signal, int) else signal)
+
 
 HEALTH_EVERY_S = 0.05
 """How often the members are asked while their health is awaited."""
@@ -37,14 +120,9 @@ class LogLine(Struct, frozen=True, kw_only=True):
     text: str
 
 
-def verdict_of(answer: Mapping[str, Any]) -> Verdict:
-    """The verdict in the answer to a verb."""
-    return msgspec.convert(answer, Verdict)
-
-
 def settled(answer: Mapping[str, Any], timeout_s: float) -> Verdict:
     """The verdict in the answer to a verb. Raises NotSettled where the time was over before."""
-    verdict = verdict_of(answer)
+    verdict = msgspec.convert(answer, Verdict)
     if not verdict.settled:
         raise NotSettled(verdict, timeout_s)
     return verdict
@@ -64,11 +142,6 @@ def lines_of(frame: Frame) -> list[LogLine]:
     return [LogLine(process=frame.process, arrived=arrived, text=text) for text in texts]
 
 
-def one_or_more(selectors: str | Iterable[str]) -> tuple[str, ...]:
-    """A single selector is as good as a list of one."""
-    return (selectors,) if isinstance(selectors, str) else tuple(selectors)
-
-
 def way_of(how: str) -> Verb:
     """The way to lose a leader; raises InputError for a word that is none."""
     for verb in LOSE_A_LEADER:
@@ -76,11 +149,6 @@ def way_of(how: str) -> Verb:
             return verb
     ways = ", ".join(verb.name for verb in LOSE_A_LEADER)
     raise InputError(f"{how!r} is no way to lose a leader", hint=f"ways: {ways}")
-
-
-def members_in(spec: ClusterSpec) -> tuple[str, ...]:
-    """The members' names, in the order of the plan."""
-    return tuple(process.member.name for process in spec.members)
 
 
 def endpoints_in(spec: ClusterSpec) -> list[str]:

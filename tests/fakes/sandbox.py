@@ -13,7 +13,7 @@ from unittest import mock
 from etcd_sandbox.cluster import addmember, preflight
 from etcd_sandbox.cluster import cluster as cluster_module
 from etcd_sandbox.cluster.cluster import Cluster
-from etcd_sandbox.cluster.peerlinks import links_for
+from etcd_sandbox.cluster.faults.links import links_for
 from etcd_sandbox.config.profileflags import Flag
 from etcd_sandbox.config.profileshape import Profile
 from etcd_sandbox.etcd import gateway as gateway_module

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from etcd_sandbox.cluster import ordering, record
+from etcd_sandbox.cluster.faults.links import make_links
 from etcd_sandbox.cluster.members import Members
-from etcd_sandbox.cluster.peerlinks import make_links
 from etcd_sandbox.cluster.readiness import MemberReadiness
 from etcd_sandbox.cluster.starting import LastWords, Starting
 from etcd_sandbox.cluster.verbs import Verbs

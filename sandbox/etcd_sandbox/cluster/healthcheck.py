@@ -15,7 +15,8 @@ from etcd_sandbox.model.state import ProcessState
 from etcd_sandbox.plan.upgrades import version_is_due, version_of
 
 if TYPE_CHECKING:
-    from etcd_sandbox.cluster.members import Member, Members
+    from etcd_sandbox.cluster.members import Members
+    from etcd_sandbox.etcd.answers import StatusAnswer
 
 ANSWER_DEADLINE_S = 0.5
 
@@ -59,9 +60,9 @@ class HealthCheck:
 
     async def _ailing(self, name: str) -> dict[str, str]:
         """What is wrong with the members but this one."""
-        await self._members.ask()
+        answers = await self._members.ask()
         others = (other for other in self._members.counted if other != name)
-        ailing = {other: self._ailment(self._members[other]) for other in others}
+        ailing = {other: self._ailment(other, answers.get(other)) for other in others}
         return {other: why for other, why in ailing.items() if why}
 
     def _could_return(self, name: str) -> bool:
@@ -69,9 +70,9 @@ class HealthCheck:
         up = sum(other == name or self._members.runs(other) for other in voters)
         return up >= len(voters) // 2 + 1
 
-    def _ailment(self, member: Member) -> str:
+    def _ailment(self, name: str, answer: StatusAnswer | None) -> str:
         """What is wrong with a member; nothing if it is well."""
-        state, answer = member.state, member.answer
+        state = self._members.processes[name].state
         if state is not ProcessState.RUNNING:
             return f"is {state}"
         if answer is None:
@@ -94,13 +95,12 @@ class HealthCheck:
 
     async def running(self) -> dict[str, str]:
         """What each member runs, by process name; what its plan says where it does not answer."""
-        await self._members.ask()
-        members = {name: self._members[name] for name in self._members.counted}
+        answers = await self._members.ask()
         return {
-            name: own.answer.version
-            if own.answer is not None
-            else version_of(as_member(own.process.spec))
-            for name, own in members.items()
+            name: answers[name].version
+            if name in answers
+            else version_of(as_member(self._members.processes[name].spec))
+            for name in self._members.counted
         }
 
     async def of_cluster(self) -> str | None:
@@ -111,8 +111,8 @@ class HealthCheck:
         return max(await self._told(), key=parse, default=None)
 
     async def _told(self) -> list[str]:
-        members = (self._members[name] for name in self._members.counted)
-        urls = [own.url for own in members if own.state.alive]
+        alive = (n for n in self._members.counted if self._members.processes[n].state.alive)
+        urls = [self._members.member(name).client_url for name in alive]
         told = await asyncio.gather(
             *(self._members.gateway.cluster_version(url, ANSWER_DEADLINE_S) for url in urls)
         )

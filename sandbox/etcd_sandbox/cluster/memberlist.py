@@ -172,7 +172,7 @@ class MemberList:
         """Give the learner its vote."""
 
         async def ask(url: str) -> Refusal | None:
-            answer = await self._members.gateway.promote_member(url, member_id, ANSWER_WITHIN_S)
+            answer = await self._change(url, "promote", member_id)
             if answer is not None and str(answer) == "can only promote a learner member":
                 return None  # an earlier question, whose answer got lost, has done it
             return answer
@@ -183,7 +183,7 @@ class MemberList:
         """Take the member off the list; `process` is the ID as well, where it is no process of ours."""
 
         async def ask(url: str) -> Refusal | None:
-            answer = await self._members.gateway.remove_member(url, member_id, ANSWER_WITHIN_S)
+            answer = await self._change(url, "remove", member_id)
             if answer is not None and _NOT_FOUND in answer.message:
                 return None
             return answer
@@ -194,11 +194,15 @@ class MemberList:
         """Have the member dialled at these peer URLs."""
 
         async def ask(url: str) -> Refusal | None:
-            return await self._members.gateway.update_member(
-                url, member_id, peer_urls, ANSWER_WITHIN_S
-            )
+            return await self._change(url, "update", member_id, peerURLs=list(peer_urls))
 
         await self._insist(process, "updated", ask)
+
+    async def _change(
+        self, url: str, change: str, member_id: str, **more: object
+    ) -> Refusal | None:
+        gateway = self._members.gateway
+        return await gateway.change_member(url, change, member_id, ANSWER_WITHIN_S, **more)
 
     async def leader_url(self) -> str:
         """Where clients reach the leader; waits for one while a quorum runs.

@@ -1,11 +1,11 @@
-"""The members of one cluster: one row each, of its place in the cluster, its process and its last answer."""
+"""The members of one cluster: the place of each, its process, and how they are asked and waited for."""
 
 from __future__ import annotations
 
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
@@ -19,7 +19,6 @@ from etcd_sandbox.cluster.roster import Roster
 from etcd_sandbox.cluster.settling import Voter, judge, reached_by
 from etcd_sandbox.errors import SandboxError, TimedOut
 from etcd_sandbox.model.selector import Candidate, claimed_leader
-from etcd_sandbox.model.spec import MemberSpec
 from etcd_sandbox.model.state import ProcessState, Role
 
 if TYPE_CHECKING:
@@ -43,45 +42,19 @@ LOOK_EVERY_S = 0.05
 _T = TypeVar("_T")
 
 
-class Member(Struct, frozen=True):
-    """One member. `answer` is the last one, None where the process has not answered the last question."""
-
-    process: Supervised
-    spec: MemberSpec
-    votes: bool
-    answer: StatusAnswer | None
-
-    @property
-    def name(self) -> str:
-        """What etcd calls it."""
-        return self.spec.name
-
-    @property
-    def state(self) -> ProcessState:
-        """The state of its process."""
-        return self.process.state
-
-    @property
-    def url(self) -> str:
-        """Where it serves clients."""
-        return self.spec.client_url
-
-
 class Observation(Struct, frozen=True, kw_only=True):
     """The cluster at one moment: everyone as a selector sees it, and the voters.
 
     `leader` is the process that leads by its own word, of two the one with the higher term.
-    `healthy` is how many voters are.
     """
 
     candidates: tuple[Candidate, ...]
     voters: tuple[Voter, ...]
     leader: str | None
-    healthy: int
 
 
 class Members(Roster):
-    """Everyone's place, process and answers, by process name; and the faults that they have.
+    """Everyone's place and process, by process name; and the faults that they have.
 
     `links` are the peer links in front of the members, None where there are none. `connect` makes the gateway when a member is asked for the first time: no member waits for its
     modules to be executed. `opened` is set when they may be asked; `changing` is locked while a
@@ -102,7 +75,6 @@ class Members(Roster):
         self._connect = connect
         self.opened = asyncio.Event()
         self.changing = asyncio.Lock()
-        self._answers: Mapping[str, StatusAnswer] = {}
         self._up_elsewhere: frozenset[str] = frozenset()
 
     @cached_property
@@ -126,20 +98,6 @@ class Members(Roster):
     def rules(self) -> Mapping[Pair, Rule]:
         """What holds for each pair of members whose link is not as it should be."""
         return self.faults.rules
-
-    def __getitem__(self, process: str) -> Member:
-        """The member that this process is; KeyError for a process that is none."""
-        return Member(
-            self.processes[process],
-            self.member(process),
-            self.may_vote(process),
-            self._answers.get(process),
-        )
-
-    @property
-    def rows(self) -> Iterator[Member]:
-        """Every member, in the order of the cluster."""
-        return map(self.__getitem__, self.names)
 
     @property
     def counted(self) -> tuple[str, ...]:
@@ -226,9 +184,7 @@ class Members(Roster):
 
     async def ask(self, within_s: float = ANSWER_DEADLINE_S) -> dict[str, StatusAnswer]:
         """What the running members answer in time, by process name."""
-        answers = await self.questions.ask(within_s)
-        self._answers = dict(answers)
-        return answers
+        return await self.questions.ask(within_s)
 
     async def learn_list(self) -> None:
         """Have etcd's own list of members, as it is now."""
@@ -243,7 +199,6 @@ class Members(Roster):
             candidates=candidates,
             voters=voters,
             leader=leader.process if leader is not None else None,
-            healthy=sum(voter.follows is not None for voter in voters),
         )
 
     def _candidate(self, process: str, answer: StatusAnswer | None) -> Candidate:

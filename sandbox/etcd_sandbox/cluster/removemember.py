@@ -142,7 +142,7 @@ async def take_off(change: Change, peer: Peer, *, force: bool) -> None:
     Raises SandboxError for one whose removal would end every member, unless `force`.
     """
     members = change.members
-    up = [members.processes[name] for name in members.names if members[name].state.alive]
+    up = [members.processes[name] for name in members.names if members.processes[name].state.alive]
     may_panic = any(
         member.etcd is not None and panics_at_removal(peer, member.etcd.version)
         for _, member in members.items()

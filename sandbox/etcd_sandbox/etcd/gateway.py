@@ -6,7 +6,7 @@ import asyncio
 import base64
 import json
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from datetime import UTC, datetime
 from functools import partial
@@ -247,33 +247,10 @@ class Gateway:
         new_id = number(added, "ID") if isinstance(added, dict) else 0
         return Added(id=hex_id(new_id), members=peers_in(answer) or ())
 
-    async def promote_member(
-        self, client_url: str, member_id: str, timeout_s: float
+    async def change_member(
+        self, client_url: str, change: str, member_id: str, timeout_s: float, **more: object
     ) -> Refusal | None:
-        """Give a learner (unpadded hex) its vote; None, or why not."""
-        return await self._change_one(client_url, "promote", member_id, timeout_s)
-
-    async def remove_member(
-        self, client_url: str, member_id: str, timeout_s: float
-    ) -> Refusal | None:
-        """Take a member (unpadded hex) off the list; None, or why not."""
-        return await self._change_one(client_url, "remove", member_id, timeout_s)
-
-    async def update_member(
-        self, client_url: str, member_id: str, peer_urls: Sequence[str], timeout_s: float
-    ) -> Refusal | None:
-        """Have a member (unpadded hex) dialled at these peer URLs; None, or why not."""
-        urls = list(peer_urls)
-        return await self._change_one(client_url, "update", member_id, timeout_s, peerURLs=urls)
-
-    async def _change_one(
-        self,
-        client_url: str,
-        change: str,
-        member_id: str,
-        timeout_s: float,
-        **more: object,
-    ) -> Refusal | None:
+        """`promote`, `remove` or `update` a member (unpadded hex); None, or why not."""
         body = {"ID": str(int(member_id, 16)), **more}
         answer = await self._change(client_url, change, body, timeout_s)
         return answer if isinstance(answer, Refusal) else None

@@ -99,7 +99,7 @@ class Links:
         if self._changes is not None:
             # A process that has just died gets nothing; its successor is told of all links.
             with contextlib.suppress(OSError):
-                said = wire.encode_link(_line(link, bound))
+                said = wire.encode_change(_line(link, bound))
                 socket.send_fds(self._changes, [said], [bound.fileno()])
 
     def __contains__(self, link: Link) -> bool:
@@ -112,7 +112,7 @@ class Links:
             bound.close()
             if self._changes is not None:
                 with contextlib.suppress(OSError):
-                    self._changes.send(wire.encode_gone(member))
+                    self._changes.send(wire.encode_change(member))
 
     async def tell(self, pids: Mapping[str, int], rules: Mapping[Pair, Rule]) -> None:
         """Put these rules in force, and return when they are.
@@ -196,7 +196,7 @@ class Links:
                 self._kill()
             if process.stdout is not None:
                 while line := await process.stdout.readline():
-                    self._acknowledged(wire.decode_acknowledgement(line))
+                    self._acknowledged(int(line))
             return await process.wait()
         finally:
             self._process = None

@@ -40,12 +40,12 @@ def member_list(*answers: Refusal | None, leads: int, within_s: float = 5.0) -> 
     async def look() -> Any:
         return SimpleNamespace(leader="etcd1" if next(looks) < leads else None, voters=())
 
-    async def remove_member(*_: object) -> Refusal | None:
+    async def change_member(*_: object) -> Refusal | None:
         return said.pop(0) if len(said) > 1 else said[0]
 
     roster = Roster([member(1), member(2)])
     roster.take_list([NEVER_STARTED])
-    members = through(roster, look, SimpleNamespace(remove_member=remove_member))
+    members = through(roster, look, SimpleNamespace(change_member=change_member))
     return MemberList(members, QUIET, time.monotonic() + within_s, Report())
 
 

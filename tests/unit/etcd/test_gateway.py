@@ -467,9 +467,11 @@ def test_a_refusal_to_change_the_members_is_told_in_the_words_of_etcd(
         patience_s = 0.1 if said is NEVER else 5
         answers = [
             await gateway.add_member(member.url, "http://127.0.0.1:4", patience_s, learner=False),
-            await gateway.promote_member(member.url, "a", patience_s),
-            await gateway.remove_member(member.url, "a", patience_s),
-            await gateway.update_member(member.url, "a", ["http://127.0.0.1:5"], patience_s),
+            await gateway.change_member(member.url, "promote", "a", patience_s),
+            await gateway.change_member(member.url, "remove", "a", patience_s),
+            await gateway.change_member(
+                member.url, "update", "a", patience_s, peerURLs=["http://127.0.0.1:5"]
+            ),
         ]
         for answer in answers:
             assert isinstance(answer, Refusal)

@@ -1,23 +1,24 @@
-"""Peer links that are cut or slow on purpose."""
+"""The peer links in front of the members, and those that are cut or slow on purpose."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
 from etcd_sandbox.cluster.faults.fault import Applied, Fault, Ground
-from etcd_sandbox.cluster.peerlinks import links_for
 from etcd_sandbox.cluster.preflight import check_links
 from etcd_sandbox.errors import InputError, SandboxError, TimedOut
-from etcd_sandbox.links.keeper import Links
+from etcd_sandbox.links.keeper import Link, Links
+from etcd_sandbox.model.access import address_of
 from etcd_sandbox.model.event import Kind
 from etcd_sandbox.model.fault import LinkFault, Pair, Rule, rules_of
 from etcd_sandbox.model.order import Order
-from etcd_sandbox.model.spec import ProcessSpec
+from etcd_sandbox.model.spec import ProcessSpec, members_of
 from etcd_sandbox.model.state import ProcessState
 from etcd_sandbox.plan.linked import MENDS, OTHER_MEND
+from etcd_sandbox.supervise.ledger import Ledger
 from etcd_sandbox.verbs import Targets, Verb
 
 IN_FORCE_WITHIN_S = 10.0
@@ -197,3 +198,47 @@ def _replaces(fault: LinkFault, known: LinkFault) -> bool:
     """A delay replaces an earlier one on the same links."""
     slow = known.delay_s is not None and fault.delay_s is not None
     return known == fault or (slow and known.pairs <= fault.pairs)
+
+
+LINKS_NAME = "peer links"
+"""What the process of the links is called where pids are written down."""
+
+
+def links_for(processes: Iterable[ProcessSpec]) -> list[Link]:
+    """The links that these members need."""
+    found = []
+    for process in members_of(processes):
+        if process.member.link is None:
+            continue
+        listen = address_of(process.member.link.listen_url)
+        target = address_of(process.member.link.target_url)
+        if listen is not None and target is not None:
+            found.append(Link(member=process.name, listen=listen, target=target))
+    return found
+
+
+def make_links(
+    processes: Sequence[ProcessSpec],
+    environment: Mapping[str, str],
+    ledger: Ledger,
+    guard: Callable[[str], None],
+) -> Links | None:
+    """The links of these members, bound and not yet relaying; None where none has a link.
+
+    Their process is written down in the ledger and told to the guard, as members are.
+    """
+    links = links_for(processes)
+    if not links:
+        return None
+
+    def started(pid: int) -> None:
+        guard(f"+{pid}")
+        ledger.add(LINKS_NAME, pid)
+
+    def ended(pid: int) -> None:
+        guard(f"-{pid}")
+        ledger.drop(LINKS_NAME)
+
+    made = Links(links, on_started=started, on_ended=ended, environment=environment)
+    made.bind()
+    return made

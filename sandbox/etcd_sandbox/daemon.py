@@ -18,7 +18,6 @@ import select
 import signal
 import socket
 import sys
-from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -26,7 +25,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 
-from etcd_sandbox.cluster import preflight, record
+from etcd_sandbox.cluster import preflight, record, runtimes
 from etcd_sandbox.cluster.cluster import Cluster
 from etcd_sandbox.cluster.ways import way_of
 from etcd_sandbox.control.wire import error_to_wire, keep_freed_memory
@@ -36,12 +35,11 @@ from etcd_sandbox.host.obstacle import obstacle
 from etcd_sandbox.host.planfile import record_plan, recorded_plan
 from etcd_sandbox.model.access import USER_VARIABLE, Credentials
 from etcd_sandbox.model.event import Kind
-from etcd_sandbox.model.spec import ClusterSpec, ProcessSpec, Runtime
+from etcd_sandbox.model.spec import ClusterSpec, Runtime
 from etcd_sandbox.paths import ClusterPaths, is_there
 from etcd_sandbox.plan.recorded import UnreadablePlan
-from etcd_sandbox.supervise import ledger, leftcontainers, openfiles
+from etcd_sandbox.supervise import ledger, openfiles
 from etcd_sandbox.supervise.bus import Bus
-from etcd_sandbox.supervise.leftcontainers import containers_of, make_room
 from etcd_sandbox.supervise.logbook import Logbook
 from etcd_sandbox.supervise.watch import LONGEST_MESSAGE, MOST_DESCRIPTORS
 
@@ -116,8 +114,8 @@ async def run(options: Options, spec: ClusterSpec, guard: Guard, user: str = "")
     clear_leftovers(paths)
     if not options.restored and not options.fresh:
         record.refuse_other_data(paths, spec)
-    contained = containers_of(spec.processes)
-    make_room(contained, paths.root)
+    runtime = runtimes.runtime_of(spec)(spec, paths.root)
+    runtime.preflight()
     openfiles.check(spec.wanted_processes)
     preflight.check(spec.wanted_processes)
     preflight.check_links(spec.processes)
@@ -129,10 +127,7 @@ async def run(options: Options, spec: ClusterSpec, guard: Guard, user: str = "")
         record.wipe(paths)
     record_plan(paths, spec)
     record.write_left_off(paths)
-    at_death = [
-        json.dumps(leftcontainers.command_for(engine, paths.root))
-        for engine in dict.fromkeys(each.engine for each in contained)
-    ]
+    at_death = [json.dumps(command) for command in runtime.at_death]
     for command in at_death:
         guard(f"+{command}")
 
@@ -192,7 +187,8 @@ async def run(options: Options, spec: ClusterSpec, guard: Guard, user: str = "")
     await cluster.members.gateway.aclose()
     # In the place of a lost directory is another cluster's, or nobody's.
     if not cluster.lost_directory:
-        await _tidy_up(spec, paths, guard)
+        await _tidy_up(paths, guard)
+        await runtime.close()
     for command in at_death:
         guard(f"-{command}")
     if not cluster.lost_directory:
@@ -200,13 +196,11 @@ async def run(options: Options, spec: ClusterSpec, guard: Guard, user: str = "")
     return cluster.exit_code
 
 
-async def _tidy_up(spec: ClusterSpec, paths: ClusterPaths, guard: Guard) -> None:
+async def _tidy_up(paths: ClusterPaths, guard: Guard) -> None:
     paths.remove_socket()
     if guard.is_dead or sys.platform != "linux":
         # Nobody else ends those who left their process group (elsewhere the guard cannot).
         await asyncio.to_thread(ledger.sweep, paths.supervisor)
-    if any(each.network for each in containers_of(spec.processes)):
-        await asyncio.to_thread(_clear_containers_of, spec, paths)
 
 
 def clear_leftovers(paths: ClusterPaths) -> tuple[list[str], list[str]]:
@@ -218,43 +212,22 @@ def clear_leftovers(paths: ClusterPaths) -> tuple[list[str], list[str]]:
         return [], []
     # The engine's clients first: one of them may be about to make a container.
     ended = ledger.sweep(paths.supervisor)
-    contained, left = _clear_containers_of_the_dead(paths)
+    members, left = _clear_members_of_the_dead(paths)
     if not left:  # otherwise the next command tries again
         paths.supervisor.unlink(missing_ok=True)
-    return list(dict.fromkeys([*ended, *contained])), left
+    return list(dict.fromkeys([*ended, *members])), left
 
 
-def _clear_containers_of_the_dead(paths: ClusterPaths) -> tuple[list[str], list[str]]:
+def _clear_members_of_the_dead(paths: ClusterPaths) -> runtimes.Cleared:
     try:
         recorded = recorded_plan(paths)
     except UnreadablePlan:
-        import shutil
-
-        # Nobody knows whether it had containers: each engine of this machine is asked.
-        engines = [program for word in Runtime if (program := shutil.which(word.value))]
-        return _clear_containers(engines, (), paths)[0], []
-    return ([], []) if recorded is None else _clear_containers_of(recorded, paths)
-
-
-def _clear_containers_of(spec: ClusterSpec, paths: ClusterPaths) -> tuple[list[str], list[str]]:
-    """Remove the containers and networks of a plan; the processes that ran in them, and what is left."""
-    engines = {each.engine for each in containers_of(spec.processes)}
-    return _clear_containers(engines, spec.processes, paths)
-
-
-def _clear_containers(
-    engines: Iterable[str], processes: Iterable[ProcessSpec], paths: ClusterPaths
-) -> tuple[list[str], list[str]]:
-    contained = {each.container.name: each.name for each in processes if each.container}
-    removed: list[str] = []
-    left: list[str] = []
-    for engine in engines:
-        try:
-            removed += leftcontainers.clear(engine, paths.root)
-        except SandboxError as error:
-            _log.error("%s", error)
-            left.append(error.what)
-    return [contained.get(name, name) for name in removed], left
+        # Nobody knows what ran its members: whatever can have done so is asked.
+        each = (runtimes.named(word).clear_unknown(word, paths.root) for word in Runtime)
+        return [name for names in each for name in names], []
+    if recorded is None:
+        return [], []
+    return runtimes.runtime_of(recorded)(recorded, paths.root).clear()
 
 
 async def _end_without_guard(

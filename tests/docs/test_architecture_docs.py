@@ -59,6 +59,6 @@ def test_what_the_page_says_is_in_a_file_is_declared_there(name: str, file: str)
 def test_the_recipes_name_the_place_of_each_step() -> None:
     recipes = PAGE.split("## How to add something")[1].split("\n## ")[0]
     kinds = re.findall(r"^\*\*(.+?)\.\*\*", recipes, re.MULTILINE)
-    assert kinds == ["A fault", "A way to start", "An option of `up`", "A lesson"]
+    assert kinds == ["A fault", "A way to start", "A runtime", "An option of `up`", "A lesson"]
     for recipe in re.split(r"^\*\*", recipes, flags=re.MULTILINE)[1:]:
         assert re.search(r"`tests/unit/[\w/]+\.py`", recipe)

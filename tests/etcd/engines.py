@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from etcd_sandbox.plan.contained import BUILT_IMAGE
+from etcd_sandbox.plan.runtimes.engine import BUILT_IMAGE
 
 from tests.conftest import SandboxCommand, until
 from tests.etcd_versions import lacking

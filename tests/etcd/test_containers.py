@@ -20,13 +20,13 @@ from urllib.parse import urlsplit
 
 import psutil
 import pytest
+from etcd_sandbox.cluster.runtimes import leftcontainers
 from etcd_sandbox.host.enginecommand import Answer, ask_engine
 from etcd_sandbox.model.spec import EtcdBinary
-from etcd_sandbox.supervise import leftcontainers
 
 from tests import etcd_versions
 from tests.conftest import SandboxCommand, until
-from tests.etcd.engines import Contained, UsedEngine, images_of_tests, usable_podman
+from tests.etcd.engines import Contained, UsedEngine, images_of_tests, lives, usable_podman
 from tests.etcd_versions import lacking
 
 EXIT_SEEN_WITHIN_S = 20.0
@@ -523,6 +523,7 @@ def test_docker_is_cleared_by_the_next_command_when_guard_and_supervisor_are_kil
     supervisor.suspend()
     for process in (guard, supervisor):
         process.kill()
+    until(lambda: not lives(supervisor.pid))
 
     said = of_docker("status", code=3)
 

@@ -14,6 +14,7 @@ from etcd_sandbox.cluster import addmember, preflight
 from etcd_sandbox.cluster import cluster as cluster_module
 from etcd_sandbox.cluster.cluster import Cluster
 from etcd_sandbox.cluster.faults.links import links_for
+from etcd_sandbox.cluster.runtimes import process as process_runtime
 from etcd_sandbox.config.profileflags import Flag
 from etcd_sandbox.config.profileshape import Profile
 from etcd_sandbox.etcd import gateway as gateway_module
@@ -28,7 +29,6 @@ from etcd_sandbox.model.upgrade import UpgradeOrder
 from etcd_sandbox.model.verdict import Verdict
 from etcd_sandbox.paths import ClusterPaths
 from etcd_sandbox.plan.generated import plan_members
-from etcd_sandbox.supervise import supervisor
 from etcd_sandbox.supervise.bus import Bus
 from etcd_sandbox.supervise.ledger import Ledger
 from etcd_sandbox.supervise.logbook import Logbook
@@ -242,7 +242,7 @@ def on(machine: Machine) -> ExitStack:
     """Within, the product executes, dials and binds on the model's machine."""
     stack = ExitStack()
     for owner, name, fake in (
-        (supervisor, "execute", machine.execute),
+        (process_runtime, "execute", machine.execute),
         (gateway_module, "Exchange", lambda tls: FakeExchange(machine)),
         (
             cluster_module,

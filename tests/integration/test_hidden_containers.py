@@ -10,10 +10,10 @@ from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 
 import pytest
+from etcd_sandbox.cluster.runtimes import containerchild as container
+from etcd_sandbox.cluster.runtimes.containerchild import ContainerChild
 from etcd_sandbox.errors import SandboxError
 from etcd_sandbox.model.spec import ContainerSpec, ProcessSpec, Runtime
-from etcd_sandbox.supervise import container
-from etcd_sandbox.supervise.container import ContainerChild
 
 ENGINE = """#!/bin/sh
 cd "$(dirname "$0")"

@@ -11,6 +11,7 @@ from pathlib import Path
 import etcd_sandbox
 import grimp
 import pytest
+from etcd_sandbox.model.spec import Runtime
 from etcd_sandbox.verbs import VERBS
 
 PACKAGE = Path(etcd_sandbox.__file__).parent
@@ -142,6 +143,52 @@ def test_a_way_to_start_is_named_in_its_two_halves_and_the_option_list_only() ->
     assert sorted(elsewhere) == sorted(OTHER_SENSES)
 
 
+RUNTIMES = (
+    "plan/runtimes/",
+    "cluster/runtimes/",
+    "containers/",
+    "inputs/options.py",
+    "model/",
+)
+"""Where a runtime has its halves, its engine on this machine, and its options; the model has the words themselves."""
+
+OTHER_RUNTIMES = {
+    "inputs/ways.py": "what is asked for and found before the members are planned",
+    "words/shown.py": "reads status's JSON without its types, for the sake of the start",
+    "learn/needs.py": "the words of lessons: what a lesson needs of the machine",
+    "learn/stage.py": "the engine of lessons",
+}
+"""Files that name one of these words in a sense of their own, with that sense. None is to come."""
+
+
+def _names_a_runtime(node: ast.AST) -> bool:
+    words = {runtime.value for runtime in Runtime if runtime.containers}
+    match node:
+        case ast.Attribute(value=ast.Name(id="Runtime"), attr=name):
+            return name in Runtime.__members__
+        case ast.Attribute(attr="container" | "contained"):
+            return True
+        case ast.Compare(
+            left=ast.Attribute(attr="runtime") | ast.Name(id="runtime"), comparators=[other]
+        ):
+            return isinstance(other, ast.Constant | ast.Tuple | ast.List)
+        case ast.Name(id="Engine") | ast.Constant(value="Engine"):
+            return True
+        case ast.Constant(value=str(text)):
+            return text in words
+    return False
+
+
+def test_a_runtime_is_named_in_its_two_halves_and_the_option_list_only() -> None:
+    found = {
+        str(path.relative_to(PACKAGE))
+        for path in PACKAGE.rglob("*.py")
+        if any(map(_names_a_runtime, ast.walk(ast.parse(path.read_text()))))
+    }
+    elsewhere = {file for file in found if not file.startswith(RUNTIMES)}
+    assert sorted(elsewhere) == sorted(OTHER_RUNTIMES)
+
+
 OF_EVERY_DAY = {"start", "stop", "restart", "add", "remove", "replace"}
 """Verbs whose name is also a field of a file, a choice in a dialogue, a path of etcd's API."""
 
@@ -176,9 +223,9 @@ def verbs_named_in(source: str) -> set[str]:
 def test_a_verb_is_named_in_no_more_than_three_files_beside_its_declaration() -> None:
     named: dict[str, set[str]] = {name: set() for name in VERBS}
     for path in PACKAGE.rglob("*.py"):
-        room = path.relative_to(PACKAGE).parts[0]
-        # What runs processes has methods of these names, and no verbs.
-        if room not in ("verbs", "supervise"):
+        file = str(path.relative_to(PACKAGE))
+        # What runs processes has methods of these names, and engines commands; neither has verbs.
+        if not file.startswith(("verbs/", "supervise/", "cluster/runtimes/")):
             for name in verbs_named_in(path.read_text()):
-                named[name].add(str(path.relative_to(PACKAGE)))
+                named[name].add(file)
     assert {name: sorted(files) for name, files in named.items() if len(files) > NAMED_IN} == {}

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from etcd_sandbox import daemon
+from etcd_sandbox.cluster.runtimes import leftcontainers
 from etcd_sandbox.errors import SandboxError
 from etcd_sandbox.model.spec import (
     ClusterSpec,
@@ -18,7 +19,6 @@ from etcd_sandbox.model.spec import (
     SourceKind,
 )
 from etcd_sandbox.paths import ClusterPaths
-from etcd_sandbox.supervise import leftcontainers
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def dead(tmp_path: Path) -> ClusterPaths:
     )
     paths = ClusterPaths("c", tmp_path)
     source = Source(kind=SourceKind.MEMBERS)
-    spec = ClusterSpec(name="c", source=source, processes=(process,))
+    spec = ClusterSpec(name="c", source=source, processes=(process,), runtime=Runtime.PODMAN)
     paths.plan.write_bytes(msgspec.json.encode(spec))
     paths.supervisor.write_text(json.dumps({"run": "no such run", "processes": {}}))
     return paths

@@ -298,7 +298,7 @@ def look_at_engines() -> Iterable[Finding]:
     from etcd_sandbox.containers import engine_version, find_engine
     from etcd_sandbox.model.spec import Runtime
 
-    engines = [runtime for runtime in (Runtime.PODMAN, Runtime.DOCKER) if shutil.which(runtime)]
+    engines = [each for each in Runtime if each.containers and shutil.which(each)]
     for runtime in engines:
         try:
             engine = find_engine(runtime)

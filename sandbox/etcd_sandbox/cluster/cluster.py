@@ -16,6 +16,7 @@ from etcd_sandbox.cluster import ordering, record
 from etcd_sandbox.cluster.faults.links import make_links
 from etcd_sandbox.cluster.members import Members
 from etcd_sandbox.cluster.readiness import MemberReadiness
+from etcd_sandbox.cluster.runtimes import runtime_of
 from etcd_sandbox.cluster.starting import LastWords, Starting
 from etcd_sandbox.cluster.verbs import Verbs
 from etcd_sandbox.cluster.ways import way_of
@@ -80,6 +81,7 @@ class Cluster:
             guard=guard,
             run=run,
             on_lines=self._on_lines,
+            execute=runtime_of(spec).execute,
         )
         self.links = make_links(spec.processes, self.supervisor.environment, ledger, guard)
         self.members = Members(self.supervisor, self.links, bus, connect)

@@ -13,7 +13,15 @@ from etcd_sandbox.errors import InputError, did_you_mean
 from etcd_sandbox.model.access import Credentials
 from etcd_sandbox.model.bootstrap import DEFAULT_BOOTSTRAP, NEEDED_BY, Bootstrap
 from etcd_sandbox.model.selector import check_name, process_name
-from etcd_sandbox.model.spec import After, ContainerNetwork, Restart, Runtime, Stdin
+from etcd_sandbox.model.spec import (
+    CONTAINER_OPTIONS,
+    DEFAULT_RUNTIME,
+    After,
+    ContainerNetwork,
+    Restart,
+    Runtime,
+    Stdin,
+)
 
 MEMBERS_LIMIT = 25
 DEFAULT_MEMBERS = 3
@@ -32,7 +40,7 @@ class ClusterTable(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     members: int | None = None
     etcd: str = ""
     bootstrap: Bootstrap = DEFAULT_BOOTSTRAP
-    runtime: Runtime = Runtime.PROCESS
+    runtime: Runtime = DEFAULT_RUNTIME
     discovery: str = ""
     discovery_token: str = ""
     discovery_size: int | None = None
@@ -148,9 +156,10 @@ def _check_cluster(profile: Profile) -> None:
             (key, cluster.bootstrap is way, f'bootstrap = "{way}"')
             for key, way in NEEDED_BY.items()
         ),
-        ("image", cluster.runtime is not Runtime.PROCESS, 'runtime = "podman"'),
-        ("image_from_binary", cluster.runtime is not Runtime.PROCESS, 'runtime = "podman"'),
-        ("container_network", cluster.runtime is not Runtime.PROCESS, 'runtime = "podman"'),
+        *(
+            (key, bool(cluster.runtime.containers), 'runtime = "podman"')
+            for key in CONTAINER_OPTIONS
+        ),
     ):
         if getattr(cluster, key) and not fits:
             raise InputError(

@@ -15,7 +15,7 @@ from etcd_sandbox.errors import InputError
 from etcd_sandbox.etcd.release import told_version
 from etcd_sandbox.host.enginecommand import ask_engine
 from etcd_sandbox.model.spec import EtcdBinary
-from etcd_sandbox.plan.contained import BUILT_IMAGE, Engine
+from etcd_sandbox.plan.runtimes.engine import BUILT_IMAGE, Engine
 
 PLACE = "/usr/local/bin/etcd"
 IMAGE_LABEL = "etcd-sandbox.image"

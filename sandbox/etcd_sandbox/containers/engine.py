@@ -16,7 +16,7 @@ from etcd_sandbox.errors import InputError, SandboxError
 from etcd_sandbox.etcd.version import parse
 from etcd_sandbox.host.enginecommand import Answer, ask_engine
 from etcd_sandbox.model.spec import ContainerNetwork, Runtime
-from etcd_sandbox.plan.contained import Engine
+from etcd_sandbox.plan.runtimes.engine import Engine
 
 _PASSTHROUGH_SINCE = (4,)
 _CAP_SYS_RESOURCE = 24

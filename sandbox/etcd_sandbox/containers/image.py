@@ -12,7 +12,7 @@ from etcd_sandbox.etcd.release import told_version
 from etcd_sandbox.etcd.version import matches
 from etcd_sandbox.host.enginecommand import Answer, ask_engine
 from etcd_sandbox.model.spec import EtcdBinary
-from etcd_sandbox.plan.contained import OFFICIAL_IMAGE, Engine
+from etcd_sandbox.plan.runtimes.engine import OFFICIAL_IMAGE, Engine
 
 DEFAULT_RELEASE = "3.6.14"
 """Taken where no version is asked for and no etcd is on this machine that could tell one."""

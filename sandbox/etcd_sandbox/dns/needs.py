@@ -47,8 +47,8 @@ class Lack(Struct, frozen=True):
     mend: str
 
 
-def lacks(facts: Facts, *, contained: bool = False) -> tuple[Lack, ...]:
-    """What is in the way; a container engine (`contained`) gives its members a resolver itself."""
+def lacks(facts: Facts, *, resolver_given: bool = False) -> tuple[Lack, ...]:
+    """What is in the way; where members are given a resolver of their own, none need be mounted."""
     if facts.system != "Linux":
         return (
             Lack(
@@ -56,7 +56,7 @@ def lacks(facts: Facts, *, contained: bool = False) -> tuple[Lack, ...]:
                 f"run it in a container of Linux: {IN_A_CONTAINER}",
             ),
         )
-    found = [] if contained else [*_mount(facts)]
+    found = [] if resolver_given else [*_mount(facts)]
     return (*found, *_port(facts))
 
 

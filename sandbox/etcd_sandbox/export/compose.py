@@ -17,15 +17,14 @@ from etcd_sandbox.export.exported import (
     Exported,
     Kind,
     heading,
-    is_built,
     own_options,
     refuse_others_ways,
     require_members,
 )
 from etcd_sandbox.model.bootstrap import DiscoverySpec
 from etcd_sandbox.model.spec import ClusterSpec, MemberProcess, MemberSpec, Restart, Service
-from etcd_sandbox.plan.contained import BUILT_IMAGE, OFFICIAL_IMAGE
 from etcd_sandbox.plan.memberoptions import port_of
+from etcd_sandbox.plan.runtimes.engine import OFFICIAL_IMAGE, is_built
 from etcd_sandbox.plan.ways import way_of
 from etcd_sandbox.plan.ways.discovery import service_binary
 
@@ -134,7 +133,7 @@ def _image(member: MemberSpec) -> tuple[str, str]:
     An image that was built here is nobody else's, and has no etcdctl for the health check.
     """
     assert member.etcd is not None
-    if member.etcd.image and not member.etcd.image.startswith(f"{BUILT_IMAGE}:"):
+    if member.etcd.image and not is_built(member.etcd.image):
         return member.etcd.image, member.etcd.path
     return f"{OFFICIAL_IMAGE}:v{member.etcd.version}", OFFICIAL_PROGRAM
 
@@ -216,7 +215,7 @@ def _notes(spec: ClusterSpec, names: dict[str, str]) -> list[str]:
         if names[process.name] != member.name:
             notes.append(f"the service of {member.name} is called {names[process.name]}")
     notes += way_of(spec).lost_in_containers
-    if any(map(is_built, spec.members)):
+    if any(process.member.etcd and is_built(process.member.etcd.image) for process in spec.members):
         notes.append("the members' image was built here: the official one of the version is named")
     return notes
 

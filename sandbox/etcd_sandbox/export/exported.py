@@ -10,7 +10,6 @@ from msgspec import Struct
 from etcd_sandbox.config.profileflags import BOOTSTRAP_FLAGS, RESERVED_FLAGS
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.model.spec import ClusterSpec, MemberProcess
-from etcd_sandbox.plan.contained import BUILT_IMAGE
 from etcd_sandbox.plan.memberoptions import is_composed, options
 from etcd_sandbox.plan.ways import way_of
 
@@ -63,12 +62,6 @@ def own_options(spec: ClusterSpec, process: MemberProcess) -> dict[str, str]:
         for name, value in options(process).items()
         if name not in RESERVED_FLAGS and name not in BOOTSTRAP_FLAGS and added.get(name) != value
     }
-
-
-def is_built(process: MemberProcess) -> bool:
-    """Whether the member's container has an image that only this machine has."""
-    etcd = process.member.etcd
-    return etcd is not None and etcd.image.startswith(f"{BUILT_IMAGE}:")
 
 
 def refuse_others_ways(process: MemberProcess, kind: str) -> None:

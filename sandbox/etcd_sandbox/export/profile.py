@@ -18,7 +18,6 @@ from etcd_sandbox.export.exported import (
     Exported,
     Kind,
     heading,
-    is_built,
     own_options,
     refuse_others_ways,
     require_members,
@@ -27,17 +26,16 @@ from etcd_sandbox.model.bootstrap import DnsSpec
 from etcd_sandbox.model.selector import process_name
 from etcd_sandbox.model.spec import (
     ClusterSpec,
-    ContainerNetwork,
     EtcdBinary,
     MemberProcess,
     ProcessSpec,
-    Runtime,
     SourceKind,
     Stdin,
 )
 from etcd_sandbox.plan.linked import DIRECT
 from etcd_sandbox.plan.memberoptions import port_of
 from etcd_sandbox.plan.ports import member_ports, ports_from
+from etcd_sandbox.plan.runtimes import runtime_of
 from etcd_sandbox.plan.ways import way_of
 
 _WHOLE_NUMBER = re.compile(r"-?[1-9][0-9]{0,17}|0")
@@ -90,27 +88,15 @@ def _cluster(spec: ClusterSpec, wish: Callable[[EtcdBinary], str]) -> Table:
     if common := _common_etcd(spec, wish):
         table["etcd"] = common
     way = way_of(spec).in_profile(spec)
-    table |= {key: value for key, value in way.items() if key != "token"} | _runtime(spec)
+    table |= {key: value for key, value in way.items() if key != "token"} | runtime_of(
+        spec
+    ).in_profile(spec)
     if (block := _port_block(spec)) is not None:
         table["base_port"], table["port_step"] = block
         if len(spec.members) == 1:
             del table["port_step"]
     if "token" in way:
         table["token"] = way["token"]
-    return table
-
-
-def _runtime(spec: ClusterSpec) -> Table:
-    if spec.runtime is Runtime.PROCESS:
-        return {}
-    containers = [process.container for process in spec.members if process.container is not None]
-    apart = any(container.network for container in containers)
-    network = ContainerNetwork.PUBLISHED if apart else ContainerNetwork.HOST
-    table: Table = {"runtime": spec.runtime.value, "container_network": network.value}
-    if all(map(is_built, spec.members)):
-        table["image_from_binary"] = True
-    elif len(images := {container.image for container in containers}) == 1:
-        table["image"] = images.pop()
     return table
 
 

@@ -21,11 +21,11 @@ from etcd_sandbox.model.spec import (
     MemberProcess,
     ProcessSpec,
     Restart,
-    Runtime,
     SourceKind,
     Stdin,
 )
 from etcd_sandbox.plan.memberoptions import command_of, invocation_of, is_composed, options
+from etcd_sandbox.plan.runtimes import runtime_of
 from etcd_sandbox.plan.shell import is_simple, shell_argv
 from etcd_sandbox.plan.ways import way_of
 
@@ -212,13 +212,7 @@ def unsaid(spec: ClusterSpec, kind: Kind) -> tuple[str, ...]:
         notes.append(f"nothing restarts {', '.join(kept)} there, as etcd-sandbox does")
     if held := [process.name for process in spec.processes if process.stdin is not Stdin.NULL]:
         notes.append(f"nothing keeps the stdin of {', '.join(held)} open there")
-    if spec.runtime is not Runtime.PROCESS:
-        versions = ", ".join(sorted({binary.version for binary in _binaries(spec)}))
-        notes.append(
-            f"the members are containers here; there they run the etcd on PATH: let it be {versions}"
-        )
-    if any(process.container and process.container.network for process in spec.members):
-        notes.append("member IDs differ there: they are made of peer URLs, which are on 127.0.0.1")
+    notes += runtime_of(spec).lost_in_commands(spec)
     return (*notes, *way_of(spec).lost_in_commands(kind))
 
 
@@ -257,18 +251,17 @@ def _composed(spec: ClusterSpec, process: MemberProcess, on_path: str) -> Comman
 
 
 def _on_this_machine(spec: ClusterSpec, flags: dict[str, str]) -> dict[str, str]:
-    """The options of a member whose container had a network of its own, where names are hosts."""
-    hosts = [p.container.name for p in spec.members if p.container and p.container.network]
-    for host in hosts:
-        flags = {name: value.replace(f"//{host}:", "//127.0.0.1:") for name, value in flags.items()}
+    """The options of a member where names are no hosts."""
+    if prefix := runtime_of(spec).host_prefix(spec.name):
+        for host in (f"//{prefix}{process.member.name}:" for process in spec.members):
+            flags = {name: value.replace(host, "//127.0.0.1:") for name, value in flags.items()}
     return flags
 
 
 def _words(
     spec: ClusterSpec, binary: EtcdBinary, on_path: str, flags: dict[str, str]
 ) -> tuple[str, ...]:
-    contained = spec.runtime is not Runtime.PROCESS
-    program = "etcd" if contained or binary.path == on_path else binary.path
+    program = "etcd" if binary.image or binary.path == on_path else binary.path
     flags = flags | {"data-dir": f"{flags['name']}.etcd"}  # etcd's own default
     return (program, *(f"--{name}={value}" for name, value in flags.items()))
 

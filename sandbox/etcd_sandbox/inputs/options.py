@@ -17,7 +17,14 @@ from msgspec.structs import fields, replace
 
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.model.bootstrap import Bootstrap
-from etcd_sandbox.model.spec import ContainerNetwork, Runtime, Source, SourceKind, Stdin
+from etcd_sandbox.model.spec import (
+    CONTAINER_OPTIONS,
+    ContainerNetwork,
+    Runtime,
+    Source,
+    SourceKind,
+    Stdin,
+)
 
 DEFAULT_MEMBERS = 3
 DEFAULT_PORT_BASE = 5000
@@ -68,8 +75,12 @@ class Option(Struct, frozen=True, kw_only=True):
     names_source: bool = False
     misfit: Misfit | None = None
     bootstrap: Bootstrap | None = None
-    contained: bool = False
     rival: str = ""
+
+    @property
+    def contained(self) -> bool:
+        """Whether it says nothing to members that are processes."""
+        return self.name in CONTAINER_OPTIONS
 
     @property
     def typed(self) -> str:
@@ -223,7 +234,6 @@ class Options(Struct, frozen=True, kw_only=True):
         help="The image of the containers; the default is etcd's official one of the version.",
         python="text",
         misfit=_ITSELF,
-        contained=True,
         rival="image_from_binary",
     )
     image_from_binary: bool | None = _option(
@@ -232,7 +242,6 @@ class Options(Struct, frozen=True, kw_only=True):
         help="Build the image from the etcd on this machine instead of pulling one.",
         python="True or False",
         misfit=_ITSELF,
-        contained=True,
         rival="image",
     )
     container_network: str | None = _option(
@@ -241,7 +250,6 @@ class Options(Struct, frozen=True, kw_only=True):
         help="Containers have the host's network, or one of their own with published ports; the "
         "default is what the engine can.",
         misfit=_ITSELF,
-        contained=True,
     )
     set_ports: bool | None = _option(
         Kind.SWITCH,

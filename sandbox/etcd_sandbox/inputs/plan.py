@@ -18,9 +18,7 @@ from etcd_sandbox.model.spec import (
     RECORDS_FILE,
     VARIABLES_FILE,
     ClusterSpec,
-    ContainerNetwork,
     EtcdBinary,
-    Runtime,
     Source,
     SourceKind,
 )
@@ -195,10 +193,9 @@ def etcd_meant(to: str, plan: Mapping[str, Any], cwd: Path) -> EtcdBinary:
         raise InputError("--to needs a version or a path", hint="--to 3.5, say")
     if "/" in to and ":" not in to:
         to = str(cwd / Path(to).expanduser())
-    from etcd_sandbox.etcd.release import choose
+    from etcd_sandbox.inputs.ways import other_etcd
 
-    spec = of_running(plan)
-    return choose(to) if spec.runtime is Runtime.PROCESS else _image(to, spec)
+    return other_etcd(of_running(plan), to)
 
 
 def as_json(binary: EtcdBinary) -> dict[str, Any]:
@@ -206,20 +203,3 @@ def as_json(binary: EtcdBinary) -> dict[str, Any]:
     found = msgspec.to_builtins(binary)
     assert isinstance(found, dict)
     return found
-
-
-def _image(to: str, spec: ClusterSpec) -> EtcdBinary:
-    from etcd_sandbox.containers import find_engine, image_chooser
-    from etcd_sandbox.etcd.release import choose
-    from etcd_sandbox.plan.contained import BUILT_IMAGE
-
-    containers = [process.container for process in spec.members if process.container is not None]
-    apart = any(container.network for container in containers)
-    engine = find_engine(
-        spec.runtime, ContainerNetwork.PUBLISHED if apart else ContainerNetwork.HOST
-    )
-    # What was built from a program of this machine is built from one again.
-    built = all(container.image.startswith(f"{BUILT_IMAGE}:") for container in containers)
-    if ":" in to:
-        return image_chooser(engine, to, from_binary=False, choose=choose)("")
-    return image_chooser(engine, "", built, choose)(to)

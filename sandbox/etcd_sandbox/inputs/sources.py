@@ -15,7 +15,7 @@ from etcd_sandbox.host.planfile import recorded_plan
 from etcd_sandbox.inputs import ports
 from etcd_sandbox.inputs.caller import Caller, Planned
 from etcd_sandbox.inputs.options import DEFAULT_PORT_BASE, Options, check_fits
-from etcd_sandbox.model.spec import ClusterSpec, EtcdBinary, Runtime, Source, SourceKind, Stdin
+from etcd_sandbox.model.spec import ClusterSpec, EtcdBinary, Source, SourceKind, Stdin
 from etcd_sandbox.paths import ClusterPaths, private_runtime_dir
 
 
@@ -74,7 +74,7 @@ def _from_procfile(options: Options, paths: ClusterPaths, caller: Caller) -> Pla
 def _from_profile(
     kind: SourceKind, options: Options, paths: ClusterPaths, caller: Caller
 ) -> Planned:
-    from etcd_sandbox.inputs.ways import AskedWay, bootstrap_inputs, engine_of, etcd_chooser
+    from etcd_sandbox.inputs.ways import AskedWay, bootstrap_inputs, etcd_chooser, runtime_found
     from etcd_sandbox.plan.generated import plan_members
 
     if kind is SourceKind.PROFILE:
@@ -90,12 +90,14 @@ def _from_profile(
     try:
         asked = AskedWay.of(options, profile)
         inputs = bootstrap_inputs(asked, recorded, lambda name: caller.records(name, options))
-        engine = engine_of(asked)
+        runtime = runtime_found(asked.runtime, asked.container_network)
         spec = plan_members(
             paths.name,
             _source(kind, path, options, caller),
             profile,
-            choose_etcd=etcd_chooser(asked, engine, caller.chooser(options.etcd)),
+            choose_etcd=etcd_chooser(
+                runtime, asked.image, asked.image_from_binary, caller.chooser(options.etcd)
+            ),
             data_root=paths.data,
             cwd=str(caller.root(options)),
             caller_env=caller.env,
@@ -111,7 +113,7 @@ def _from_profile(
             direct=options.links is False,
             token=options.token,
             inputs=inputs,
-            engine=engine,
+            runtime=runtime,
         )
     except BaseException:
         if block is not None:
@@ -189,8 +191,8 @@ def _contents(spec: ClusterSpec) -> str:
         parts.append(f"{len(others)} {kind}: {_named(others)}")
     if not spec.bootstrap.is_list:
         parts.append(f"bootstrapped by {spec.bootstrap.value}")
-    if spec.runtime is not Runtime.PROCESS:
-        parts.append(f"in {spec.runtime.value} containers")
+    if containers := spec.runtime.containers:
+        parts.append(f"in {containers}")
     return "; ".join(parts)
 
 

@@ -16,8 +16,8 @@ from etcd_sandbox.config.profileshape import ClusterTable
 from etcd_sandbox.etcd.datadir import has_data
 from etcd_sandbox.inputs.options import DECLARED, Option, Options, check_way
 from etcd_sandbox.model.bootstrap import DEFAULT_BOOTSTRAP, Bootstrap, DiscoverySpec
-from etcd_sandbox.model.spec import ClusterSpec, ContainerNetwork, Runtime
-from etcd_sandbox.plan.contained import Engine
+from etcd_sandbox.model.spec import ClusterSpec, ContainerNetwork, EtcdBinary, Runtime
+from etcd_sandbox.plan.runtimes import Process, runtime_of
 from etcd_sandbox.plan.ways.dns import private_mount
 from etcd_sandbox.plan.ways.request import BootstrapInputs, Registrants
 
@@ -136,19 +136,33 @@ def _ask(way: AskedWay, known: DiscoverySpec | None, registrants: Registrants) -
     return existing_token(way.discovery, way.discovery_token, way.discovery_size, registrants)
 
 
-def engine_of(way: AskedWay) -> Engine | None:
-    """The engine that runs the members; None where they are processes. Raises InputError for none."""
-    if way.runtime is Runtime.PROCESS:
-        return None
+def runtime_found(runtime: Runtime, network: ContainerNetwork | None) -> Process:
+    """What runs the members, ready on this machine. Raises InputError for an engine that is not."""
+    if runtime is Runtime.PROCESS:
+        return Process()
     from etcd_sandbox.containers import find_engine
 
-    return find_engine(way.runtime, way.container_network)
+    return find_engine(runtime, network)
 
 
-def etcd_chooser(way: AskedWay, engine: Engine | None, choose: ChooseEtcd) -> ChooseEtcd:
+def etcd_chooser(runtime: Process, image: str, from_binary: bool, choose: ChooseEtcd) -> ChooseEtcd:
     """What finds an etcd: on this machine, or in an image where an engine runs the members."""
-    if engine is None:
+    if runtime.runtime is Runtime.PROCESS:
         return choose
     from etcd_sandbox.containers import image_chooser
+    from etcd_sandbox.plan.runtimes.engine import Engine
 
-    return image_chooser(engine, way.image, way.image_from_binary, choose)
+    assert isinstance(runtime, Engine)
+    return image_chooser(runtime, image, from_binary, choose)
+
+
+def other_etcd(spec: ClusterSpec, to: str) -> EtcdBinary:
+    """The etcd that `to` names for the members of `spec`: a program, or an image where they are containers."""
+    from etcd_sandbox.etcd.release import choose
+
+    recorded = runtime_of(spec)
+    runtime = runtime_found(spec.runtime, recorded.network)
+    image, wish = (to, "") if ":" in to and spec.runtime.containers else ("", to)
+    # What was built from a program of this machine is built from one again.
+    built = not image and "image_from_binary" in recorded.in_profile(spec)
+    return etcd_chooser(runtime, image, built, choose)(wish)

@@ -28,7 +28,6 @@ from etcd_sandbox.learn.record import (
     Incident,
     View,
     What,
-    is_contained,
     leader_words,
     made_of,
     members_of,
@@ -356,7 +355,7 @@ def _is_by(how: BootstrapStatus, way: str) -> bool:
 
 
 def _is_in(how: BootstrapStatus, what: str) -> bool:
-    return is_contained(how) is (what == "containers")
+    return how.runtime.kind == what
 
 
 def _coming_up(fits: Callable[..., bool]) -> Foresees:

@@ -42,8 +42,8 @@ class Needs(Struct, frozen=True, kw_only=True):
     is there. `leader` leads. `keys` have these values; a key whose value is None is not there.
     `members`: just these are members, each with a vote, and etcd would take another. `upgraded`: just
     these run the last of the lesson's series, the others that with which it begins; None: that does
-    not matter. `bootstrap` is how the members found each other, `contained` whether they are containers;
-    None: in whatever way.
+    not matter. `bootstrap` is how the members found each other, `runs_in` the kind of their runtime;
+    None and empty: in whatever way.
     """
 
     fresh: bool = False
@@ -53,12 +53,11 @@ class Needs(Struct, frozen=True, kw_only=True):
     leader: str = ""
     keys: tuple[tuple[str, str | None], ...] = ()
     bootstrap: Bootstrap | None = None
-    contained: bool | None = None
+    runs_in: str = ""
 
     def is_way(self, way: Bootstrap, runtime: Runtime) -> bool:
         """A cluster that was brought up so will do."""
-        contained = runtime is not Runtime.PROCESS
-        return self.bootstrap in (None, way) and self.contained in (None, contained)
+        return self.bootstrap in (None, way) and self.runs_in in ("", runtime.kind)
 
 
 _MEMBERS = rf"({MEMBER_NAME}(?: {MEMBER_NAME})*)"
@@ -92,7 +91,7 @@ _FORMS: tuple[tuple[str, str, Callable[..., dict[str, Any]]], ...] = (
     (
         f"runs in {RUNS_IN}",
         rf"runs in ({RUNS_IN})",
-        lambda what: _whole(contained=what == "containers"),
+        lambda what: _whole(runs_in=what),
     ),
 )
 """How each need is written, as a reader and as an expression, and what its groups mean."""

@@ -11,7 +11,6 @@ from msgspec.structs import replace
 
 from etcd_sandbox.model.bootstrap import Bootstrap
 from etcd_sandbox.model.event import Event, Kind
-from etcd_sandbox.model.spec import Runtime
 from etcd_sandbox.model.state import (
     BootstrapStatus,
     ClusterStatus,
@@ -299,7 +298,8 @@ def told_by(bootstrap: BootstrapStatus) -> str:
 
 def made_of(bootstrap: BootstrapStatus) -> str:
     """What the members are."""
-    what = f"container of {bootstrap.runtime}" if is_contained(bootstrap) else "process"
+    runtime = bootstrap.runtime
+    what = f"container of {runtime}" if runtime.containers else "process"
     return f"each member is a {what}"
 
 
@@ -307,10 +307,6 @@ def leader_words(status: ClusterStatus) -> str:
     """Who leads now: `infra3 leads in term 4`; without the term where that is not known."""
     leads = f"{status.leader} leads"
     return leads if status.term is None else f"{leads} in term {status.term}"
-
-
-def is_contained(bootstrap: BootstrapStatus) -> bool:
-    return bootstrap.runtime is not Runtime.PROCESS
 
 
 Pairs = tuple[tuple[str, str], ...]

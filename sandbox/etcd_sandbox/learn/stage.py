@@ -316,7 +316,7 @@ class Stage:
         options = _as_options(self.lesson) | {"base_port": "auto", "etcd": etcd, "fresh": True}
         if needs.bootstrap is not None:
             options["bootstrap"] = needs.bootstrap.value
-        if needs.contained:
+        if needs.runs_in == Runtime.PODMAN.kind:
             options |= {"runtime": Runtime.PODMAN.value, "image_from_binary": True}
         return Options(**options)
 

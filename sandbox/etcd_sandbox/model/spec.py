@@ -41,6 +41,22 @@ class Runtime(StrEnum):
     PODMAN = "podman"
     DOCKER = "docker"
 
+    @property
+    def kind(self) -> str:
+        """What members are by it, in lessons: `processes` or `containers`."""
+        return "processes" if self is Runtime.PROCESS else "containers"
+
+    @property
+    def containers(self) -> str:
+        """`podman containers`; empty where members are processes, as they usually are."""
+        return "" if self is Runtime.PROCESS else f"{self} containers"
+
+
+DEFAULT_RUNTIME = Runtime.PROCESS
+
+CONTAINER_OPTIONS = ("image", "image_from_binary", "container_network")
+"""By their names in a profile and in Python: the options that say nothing to members that are processes."""
+
 
 class ContainerNetwork(StrEnum):
     """How containers are reached: they have the host's network, or one of their own with published ports."""
@@ -194,7 +210,7 @@ class ProcessSpec(Struct, frozen=True, kw_only=True, tag_field="kind", tag="proc
     A `service` is no member, but members need it: it starts before them. With a `container`,
     `argv` runs that container and stays until it ends. `flags` are what an etcd is told whose command
     we compose, by name and in order, and `wrapper` the words before that etcd: `argv` is rendered
-    from them (`plan.contained`). Both are empty for any other command.
+    from them (`plan.runtimes`). Both are empty for any other command.
     """
 
     name: str
@@ -212,6 +228,11 @@ class ProcessSpec(Struct, frozen=True, kw_only=True, tag_field="kind", tag="proc
     service: Service | None = None
     container: ContainerSpec | None = None
     stdin: Stdin = Stdin.NULL
+
+    @property
+    def runtime(self) -> Runtime:
+        """What runs it."""
+        return Runtime.PROCESS if self.container is None else self.container.runtime
 
     @property
     def is_beside(self) -> bool:

@@ -8,7 +8,8 @@ from msgspec import Struct
 
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.model.bootstrap import Bootstrap
-from etcd_sandbox.model.spec import ClusterSpec, MemberSpec, PeerLink, ProcessSpec, Runtime
+from etcd_sandbox.model.spec import ClusterSpec, MemberSpec, PeerLink, ProcessSpec
+from etcd_sandbox.plan.runtimes import runtime_of
 from etcd_sandbox.plan.ways import way_of
 
 
@@ -166,7 +167,7 @@ def _refused(running: ClusterSpec, wanted: ClusterSpec, moved: Sequence[Moved]) 
     if _membership(running, wanted) != _membership(wanted, running):
         return "member list"
     # A name in the DNS, or a container's, is where the others look for a member.
-    by_name = way_of(running).by_name or running.runtime is not Runtime.PROCESS
+    by_name = way_of(running).by_name or runtime_of(running).by_name
     return "peer URL" if moved and by_name else ""
 
 

@@ -20,15 +20,14 @@ from etcd_sandbox.model.spec import (
     MemberSpec,
     PeerLink,
     ProcessSpec,
-    Runtime,
     Source,
 )
 from etcd_sandbox.plan import ways
-from etcd_sandbox.plan.contained import Engine, composed, in_container
 from etcd_sandbox.plan.joining import joining
 from etcd_sandbox.plan.linked import APART, DIRECT
-from etcd_sandbox.plan.memberargv import ENV_DROP, as_profiled, check_contained, member_flags
+from etcd_sandbox.plan.memberargv import ENV_DROP, member_flags
 from etcd_sandbox.plan.ports import PORTS_PER_MEMBER, MemberPorts, member_ports, profile_ports
+from etcd_sandbox.plan.runtimes import Process
 from etcd_sandbox.plan.shell import shell_argv
 from etcd_sandbox.plan.wanted import check_distinct, resolve_wanted
 from etcd_sandbox.plan.ways import BootstrapInputs
@@ -56,14 +55,14 @@ def plan_members(
     direct: bool = False,
     token: str | None = None,
     inputs: BootstrapInputs | None = None,
-    engine: Engine | None = None,
+    runtime: Process = Process(),  # noqa: B008 - frozen
 ) -> ClusterSpec:
     """The cluster `name` as `profile` describes it; `-n N` alone is an empty profile.
 
     `members`, `base_port`, `port_step`, `etcd` and `token` are options that win over the profile (a
     member's own `etcd` stays). `choose_etcd` finds an etcd by path, version or "" for the
     best. `direct` leaves out the links between the members. `inputs` says how the members are told of
-    each other, `engine` runs them in containers. Raises InputError for numbers out of range, ports or
+    each other, `runtime` what runs them. Raises InputError for numbers out of range, ports or
     names used twice, flags that a member's etcd does not know, and ways that it cannot go.
     """
     names = _member_names(profile, members)
@@ -78,7 +77,7 @@ def plan_members(
         cwd=cwd,
         choose_etcd=choose_etcd,
         direct=direct,
-        engine=engine,
+        runtime=runtime,
     )
     ports = profile_ports(
         profile,
@@ -96,7 +95,7 @@ def plan_members(
         data_root=data_root,
         ports=by_name,
         binaries={each: asked.binary(each) for each in asked.names},
-        engine=engine,
+        runtime=runtime,
     )
     way = ways.planned(request)
     initial_cluster = tuple(
@@ -122,7 +121,7 @@ def plan_members(
         processes=tuple(processes),
         token=way.token,
         bootstrap=way.bootstrap,
-        runtime=engine.runtime if engine is not None else Runtime.PROCESS,
+        runtime=runtime.runtime,
         discovery=way.discovery,
         dns=way.dns,
         wanted=resolve_wanted(wanted, processes),
@@ -156,7 +155,7 @@ class _Asked(Struct, frozen=True, kw_only=True):
     cwd: str
     choose_etcd: Callable[[str], EtcdBinary]
     direct: bool
-    engine: Engine | None
+    runtime: Process
     chosen: dict[str, EtcdBinary] = field(default_factory=dict)
 
     def binary(self, member: str) -> EtcdBinary:
@@ -206,10 +205,8 @@ def _member(
     client, metrics = _url(ports.client), _url(ports.metrics)
     peer, scheme = way.peer_url(name, ports.peer), way.peer_scheme
     dialled = _url(ports.peer, scheme)
-    link, no_link = None, DIRECT
-    if asked.engine is not None and asked.engine.is_apart:
-        no_link = APART
-    elif not asked.direct:
+    link, no_link = None, APART if asked.runtime.is_apart else DIRECT
+    if not asked.direct and not asked.runtime.is_apart:
         link = PeerLink(listen_url=dialled, target_url=_url(ports.peer_listener, scheme))
     member = MemberSpec(
         name=name,
@@ -227,28 +224,23 @@ def _member(
         no_link="" if link else no_link,
     )
     flags = member_flags(member, asked.profile, way.flags(initial_cluster))
-    root = asked.data_root.parent if asked.engine is None else None
-    member = as_profiled(member, asked.profile, asked.cwd, root)
+    member = asked.runtime.placed(member, asked.profile, asked.cwd, asked.data_root)
     supervise = asked.profile.supervise
     process = MemberProcess(
         name=process_name(name),
         argv=(),
         shown="",
         cwd=asked.cwd,
+        flags=flags,
+        env=dict(way.env),
         env_drop=ENV_DROP,
         restart=supervise.restart,
         stop_timeout_s=supervise.stop_timeout_s,
         member=member,
     )
-    process = composed(process, asked.binary(name).path, flags)
-    process = way.seen_by(process, contained=asked.engine is not None)
-    if asked.engine is not None:
-        check_contained(member, asked.profile)
-        binary = asked.binary(name)
-        process = in_container(
-            process, asked.engine, binary, asked.cluster, asked.data_root, way.resolv_conf
-        )
-    return process
+    return asked.runtime.run(
+        process, asked.binary(name), asked.cluster, asked.data_root, way.resolver
+    )
 
 
 def _learner(

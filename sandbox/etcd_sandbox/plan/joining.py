@@ -6,7 +6,7 @@ import itertools
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from msgspec.structs import replace
@@ -16,17 +16,16 @@ from etcd_sandbox.model.selector import check_name, process_name
 from etcd_sandbox.model.spec import (
     After,
     ClusterSpec,
-    ContainerSpec,
     MemberProcess,
     MemberSpec,
     PeerLink,
     ProcessSpec,
     members_of,
 )
-from etcd_sandbox.plan.contained import composed
 from etcd_sandbox.plan.memberargv import ENV_DROP
 from etcd_sandbox.plan.memberoptions import is_composed, options
 from etcd_sandbox.plan.ports import PORT_LIMIT, PORTS_PER_MEMBER
+from etcd_sandbox.plan.runtimes import composed, runtime_of
 from etcd_sandbox.plan.ways import way_of
 
 WIDE_STEP = 10000
@@ -136,11 +135,7 @@ def joining(
     )
     if not is_composed(pattern):
         process = replace(process, env={}, env_drop=ENV_DROP)
-    if pattern.container is not None:
-        container = _container(pattern.container, like, member)
-        renamed = _renamed(pattern.container, container, like, member)
-        wrapper = tuple(renamed.get(word, word) for word in pattern.wrapper)
-        process = replace(process, wrapper=wrapper, container=container)
+    process = runtime_of(process).renamed(process, like)
     return composed(process, like.etcd.path, own | dict(shared))
 
 
@@ -274,17 +269,14 @@ def _moved_link(link: PeerLink, shift: int) -> PeerLink:
 
 
 def _peer_url(spec: ClusterSpec, pattern: MemberProcess, name: str, shift: int) -> str:
-    like = pattern.member
-    moved = _moved(like.peer_url, shift)
+    moved = _moved(pattern.member.peer_url, shift)
     parts = urlsplit(moved)
     _, _, port = parts.netloc.rpartition(":")
     if way_of(spec).by_name:
         # It was not there when the records were made, and needs none: nobody looks for it by name.
         return f"{parts.scheme}://127.0.0.1:{port}"
-    if pattern.container is not None and pattern.container.network:
-        host = pattern.container.name.removesuffix(like.name) + name
-        return f"{parts.scheme}://{host}:{port}"
-    return moved
+    prefix = runtime_of(pattern).host_prefix(spec.name)
+    return f"{parts.scheme}://{prefix}{name}:{port}" if prefix else moved
 
 
 def _listed_peers(spec: ClusterSpec) -> tuple[str, ...]:
@@ -301,30 +293,3 @@ def _listeners(pattern: MemberProcess, member: MemberSpec) -> tuple[str, str]:
             hint="give each member one client URL and one peer URL",
         )
     return clients, peers
-
-
-def _container(old: ContainerSpec, like: MemberSpec, member: MemberSpec) -> ContainerSpec:
-    pid_file = PurePosixPath(old.pid_file).with_name(f"{member.name}.pid") if old.pid_file else ""
-    return replace(
-        old,
-        name=old.name.removesuffix(like.name) + member.name,
-        data_dir=member.data_dir,
-        pid_file=str(pid_file),
-    )
-
-
-def _renamed(
-    old: ContainerSpec, new: ContainerSpec, like: MemberSpec, member: MemberSpec
-) -> dict[str, str]:
-    """The engine's words that name the container, and what they are for the new one."""
-    ports = zip(
-        (_port(like.client_url), _port(like.metrics_url or "")),
-        (_port(member.client_url), _port(member.metrics_url or "")),
-        strict=True,
-    )
-    return {
-        f"--name={old.name}": f"--name={new.name}",
-        f"--pidfile={old.pid_file}": f"--pidfile={new.pid_file}",
-        f"--volume={old.data_dir}:{old.data_dir}": f"--volume={new.data_dir}:{new.data_dir}",
-        **{f"--publish=127.0.0.1:{a}:{a}": f"--publish=127.0.0.1:{b}:{b}" for a, b in ports},
-    }

@@ -62,7 +62,7 @@ def member_flags(
     return told
 
 
-def _keys(profile: Profile, member: str, flag: str) -> list[Key]:
+def keys_of(profile: Profile, member: str, flag: str) -> list[Key]:
     """Where the profile gives `flag` for `member`, the winning place first."""
     index, own = profile.own(member)
     keys: list[Key] = [("member", index, "flags", flag)] if flag in own.flags else []
@@ -74,7 +74,7 @@ def _check_known(member: MemberSpec, binary: EtcdBinary, profile: Profile) -> No
     for problem in unknown_flags(given, binary.version):
         raise InputError(
             f"etcd {binary.version} of {member.name} does not know the flag {problem.flag!r}",
-            profile.place(*_keys(profile, member.name, problem.flag)[0]),
+            profile.place(*keys_of(profile, member.name, problem.flag)[0]),
             problem.hint,
         )
 
@@ -83,23 +83,13 @@ def _check_heeded(member: MemberSpec, profile: Profile, bootstrap: Mapping[str, 
     given = profile.etcd | profile.own(member.name)[1].flags
     for flag, value in given.items():
         if refusal := unheeded(flag, value, bootstrap):
-            place = profile.place(*_keys(profile, member.name, flag)[0])
+            place = profile.place(*keys_of(profile, member.name, flag)[0])
             raise InputError(refusal[0], place, refusal[1])
-
-
-def check_contained(member: MemberSpec, profile: Profile) -> None:
-    """Raises InputError for a flag whose file would be lost with the member's container."""
-    if keys := _keys(profile, member.name, "wal-dir"):
-        raise InputError(
-            f"the logs of {member.name} would be lost with its container, which keeps only its data directory",
-            profile.place(*keys[0]),
-            "leave 'wal-dir' out: the logs are then kept in the data directory",
-        )
 
 
 def _check_values(member: MemberSpec, flags: Mapping[str, str], profile: Profile) -> None:
     read = read_flags(compose("", flags)[1:], {}, _no_config_file)
-    keys = [key for flag in _TIMERS for key in _keys(profile, member.name, flag)]
+    keys = [key for flag in _TIMERS for key in keys_of(profile, member.name, flag)]
     place = profile.place(*keys[0]) if keys else profile.where
     for problem in value_problems(read):
         raise InputError(f"{problem.flag} of {member.name} cannot work", place, problem.hint)
@@ -116,7 +106,7 @@ def election_timeout_s(member: MemberSpec, profile: Profile) -> float:
 def as_profiled(member: MemberSpec, profile: Profile, cwd: str, root: Path | None) -> MemberSpec:
     """The member with what the profile's flags say of it: how patient it is, where its WAL is, where it logs to.
 
-    `root` is the directory whose content is ours; None where both are in the member's container.
+    `root` is the directory whose content is ours; None where none of it is on this machine.
     """
     member = replace(member, election_timeout_s=election_timeout_s(member, profile))
     if root is None:

@@ -11,7 +11,7 @@ from etcd_sandbox.errors import InputError
 from etcd_sandbox.etcd.flags import carried_over, compose
 from etcd_sandbox.etcd.version import Version, parse, series
 from etcd_sandbox.model.spec import ClusterSpec, EtcdBinary, MemberProcess
-from etcd_sandbox.plan.contained import composed
+from etcd_sandbox.plan.runtimes import composed, runtime_of
 
 _CAN_FALL: Version = (3, 6)
 """The first cluster version from which etcd lets it fall again (`etcdctl downgrade`)."""
@@ -97,12 +97,7 @@ def with_etcd(process: MemberProcess, binary: EtcdBinary, *, has_data: bool) -> 
             hint=f"name the new etcd in the command of {process.name!r} in its file, member by "
             "member, with etcd-sandbox apply after each",
         )
-    if bool(binary.image) != (process.container is not None):
-        raise InputError(
-            f"{member.name} {'is a container' if process.container else 'is no container'}, and "
-            f"etcd {binary.version} is {'in an image' if binary.image else 'a program'}",
-            hint="bring up a cluster of the other kind: --runtime",
-        )
+    process = runtime_of(process).with_program(process, binary)
     old = member.etcd
     carried = carried_over(process.flags, binary.version, has_data=has_data)
     for problem in carried.problems:
@@ -111,15 +106,9 @@ def with_etcd(process: MemberProcess, binary: EtcdBinary, *, has_data: bool) -> 
             hint=f"{problem.hint}; take it out of the profile, and etcd-sandbox apply before the "
             "upgrade",
         )
-    wrapper, container = process.wrapper, process.container
-    if container is not None:
-        old_entry, new_entry = f"--entrypoint={container.program}", f"--entrypoint={binary.path}"
-        wrapper = tuple(new_entry if word == old_entry else word for word in wrapper)
-        container = replace(container, image=binary.image, program=binary.path)
     past = () if old.version == binary.version else (old.version,)
     member = replace(member, etcd=binary, upgraded_from=(*member.upgraded_from, *past))
-    process = replace(process, wrapper=wrapper, container=container, member=member)
-    return composed(process, binary.path, carried.flags)
+    return composed(replace(process, member=member), binary.path, carried.flags)
 
 
 def changed_flags(

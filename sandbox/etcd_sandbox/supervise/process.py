@@ -16,6 +16,7 @@ import termios
 import time
 from array import array
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from msgspec import Struct
 
@@ -149,6 +150,22 @@ class Executed(Struct, frozen=True):
     def now(cls) -> Executed:
         """Just now."""
         return cls(time.time_ns() // 1000, time.monotonic())
+
+
+class AnyChild(Protocol):
+    """What was executed, as the supervisor knows it. `pid` is what its signals and figures mean.
+
+    `pids` are all that it is known by to the guard, each by what follows the process's name in the ledger.
+    """
+
+    output: Output
+    executed: Executed
+    pid: int
+    pids: dict[str, int]
+
+    async def main_ended(self) -> int: ...
+    async def group_gone(self) -> None: ...
+    def signal(self, number: int) -> bool: ...
 
 
 class Child:

@@ -8,8 +8,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable, Coroutine, Iterable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 
 from msgspec.structs import replace
 
@@ -24,14 +23,14 @@ from etcd_sandbox.supervise.ledger import MARK, Ledger
 from etcd_sandbox.supervise.lifecycle import Life
 from etcd_sandbox.supervise.logbook import Logbook
 from etcd_sandbox.supervise.outofreach import LOOKED_AT_EVERY_S, passed_over
-from etcd_sandbox.supervise.process import Child, child_environment, execute, signal_name
+from etcd_sandbox.supervise.process import AnyChild, child_environment, execute, signal_name
 from etcd_sandbox.supervise.strays import PROCESS_MARK
-
-if TYPE_CHECKING:
-    from etcd_sandbox.supervise.container import ContainerChild
 
 _log = logging.getLogger(__name__)
 
+Execute = Callable[
+    [ProcessSpec, Mapping[str, str], Callable[[memoryview], None]], Awaitable[AnyChild]
+]
 
 DAEMON_WITHIN_S = 0.3
 """A child that makes itself a daemon has left the process group by then."""
@@ -51,7 +50,7 @@ class Supervised:
         self.life = lifecycle.new_life(spec)
         self.exit: Exit | None = None
         self._supervisor = supervisor
-        self._child: Child | ContainerChild | None = None
+        self._child: AnyChild | None = None
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._changed = asyncio.Condition()
         self._serial = asyncio.Lock()
@@ -175,7 +174,7 @@ class Supervised:
         environment = child_environment(self.spec, self._supervisor.environment)
         environment[PROCESS_MARK] = self.name
         try:
-            child = await self._executed(environment, on_lines)
+            child = await self._supervisor.execute(self.spec, environment, on_lines)
         except (OSError, ValueError, SandboxError, RuntimeError) as error:
             # Without a thread to watch it (RuntimeError) it may run: it is ended as what was left.
             self._left_something = isinstance(error, RuntimeError)
@@ -191,16 +190,7 @@ class Supervised:
         await self.feed(lifecycle.Started(child.pid), child.executed.moment)
         self._spawn(self._follow(child))
 
-    async def _executed(
-        self, environment: Mapping[str, str], on_lines: Callable[[memoryview], None]
-    ) -> Child | ContainerChild:
-        if self.spec.container is None:
-            return await execute(self.spec, environment, on_lines)
-        from etcd_sandbox.supervise import container
-
-        return await container.execute(self.spec, self.spec.container, environment, on_lines)
-
-    async def _follow(self, child: Child | ContainerChild) -> None:
+    async def _follow(self, child: AnyChild) -> None:
         code = await child.main_ended()
         by_itself = self.life.state is not ProcessState.STOPPING
         self.exit = Exit(
@@ -225,7 +215,7 @@ class Supervised:
         self._child = None
         await self.feed(lifecycle.GroupGone())
 
-    async def _still_there(self, child: Child | ContainerChild) -> bool:
+    async def _still_there(self, child: AnyChild) -> bool:
         """Whether somebody stays in the group: whoever makes itself a daemon needs a moment to leave it."""
         until = time.monotonic() + DAEMON_WITHIN_S
         while there := child.signal(0):
@@ -337,7 +327,7 @@ class Supervisor:
     """The processes of one cluster, by name, in the order of the spec.
 
     `on_lines(process, chunk)` is told of every chunk of whole lines after it was kept; the chunk is
-    valid until it returns.
+    valid until it returns. `execute` executes one process.
     `guard` sends one line to the guard. `ending` is to be set before everything is stopped: what
     processes left outside of their groups is the guard's then, and `left` has what could not be ended: pids by name.
     """
@@ -352,6 +342,7 @@ class Supervisor:
         guard: Callable[[str], None],
         run: str,
         on_lines: Callable[[str, memoryview], None],
+        execute: Execute = execute,
     ) -> None:
         self.bus = bus
         self.logbook = logbook
@@ -362,6 +353,7 @@ class Supervisor:
         self.left: dict[str, int] = {}
         self.environment = dict(os.environ) | {MARK: run}
         self._on_lines = on_lines
+        self.execute = execute
         self.processes: dict[str, Supervised] = {}
         for spec in specs:
             self.add(spec)

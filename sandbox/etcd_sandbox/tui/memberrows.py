@@ -11,7 +11,6 @@ from rich.cells import cell_len
 
 from etcd_sandbox.model.access import WANTS_USER
 from etcd_sandbox.model.fault import LinkFault, Pair, Rule, rules_of
-from etcd_sandbox.model.spec import Runtime
 from etcd_sandbox.model.state import (
     BootstrapStatus,
     ClusterStatus,
@@ -107,9 +106,7 @@ def _bootstrap(bootstrap: BootstrapStatus) -> list[str]:
         words.append(f"discovery: {len(bootstrap.registered)} of {bootstrap.size} registered")
     elif not bootstrap.way.is_list:
         words.append(f"by {bootstrap.way.value}")
-    return words + (
-        [f"{bootstrap.runtime.value} containers"] * (bootstrap.runtime is not Runtime.PROCESS)
-    )
+    return [*words, *filter(None, [bootstrap.runtime.containers])]
 
 
 LEADS = "★"

@@ -23,8 +23,8 @@ from etcd_sandbox.inputs.options import Options
 from etcd_sandbox.inputs.plan import plan_again, plan_up
 from etcd_sandbox.model.spec import PLAN_SCHEMA, ClusterSpec, EtcdBinary, Service
 from etcd_sandbox.paths import ClusterPaths, cluster_paths
-from etcd_sandbox.plan.contained import composed
 from etcd_sandbox.plan.recorded import UnreadablePlan, of_running
+from etcd_sandbox.plan.runtimes import composed
 
 from tests.unit.cli.conftest import Ran
 

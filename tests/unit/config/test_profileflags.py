@@ -10,8 +10,8 @@ from etcd_sandbox.errors import InputError
 from etcd_sandbox.etcd.flagtable import flag_table, takes_value
 from etcd_sandbox.model.bootstrap import Bootstrap
 from etcd_sandbox.model.spec import EtcdBinary, Runtime, Source, SourceKind
-from etcd_sandbox.plan.contained import Engine
 from etcd_sandbox.plan.generated import plan_members
+from etcd_sandbox.plan.runtimes.engine import Engine
 from etcd_sandbox.plan.ways import BootstrapInputs
 
 SET_BY_US = """
@@ -153,4 +153,4 @@ def test_flags_of_a_discovery_service_are_heeded_where_there_is_one() -> None:
 def test_a_log_outside_the_data_directory_is_not_lost_in_a_container() -> None:
     text = '[[member]]\nname = "m"\nflags.wal-dir = "/w"\n'
     engine = Engine(runtime=Runtime.PODMAN, program="/podman")
-    assert "would be lost with its container" in str(refusal(text, engine=engine, image="i:1"))
+    assert "would be lost with its container" in str(refusal(text, runtime=engine, image="i:1"))

@@ -11,7 +11,7 @@ import pytest
 from etcd_sandbox.containers import build, image_chooser
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.model.spec import EtcdBinary, Runtime
-from etcd_sandbox.plan.contained import Engine
+from etcd_sandbox.plan.runtimes.engine import Engine
 
 from tests.unit.containers.conftest import FakeEngine
 

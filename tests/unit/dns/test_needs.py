@@ -74,6 +74,6 @@ def test_all_that_is_missing_is_said_at_once() -> None:
 
 def test_engines_mount_the_file_themselves_and_still_need_the_port() -> None:
     facts = replace(USER, mount="unshare failed", missing=("unshare",))
-    assert lacks(facts, contained=True) == ()
-    assert len(lacks(replace(facts, bind="EACCES"), contained=True)) == 1
+    assert lacks(facts, resolver_given=True) == ()
+    assert len(lacks(replace(facts, bind="EACCES"), resolver_given=True)) == 1
     assert "--runtime" not in lacks(replace(USER, mount="no", bind="EACCES"))[0].mend

@@ -17,9 +17,9 @@ from etcd_sandbox.model.spec import (
     Source,
     SourceKind,
 )
-from etcd_sandbox.plan.contained import Engine
 from etcd_sandbox.plan.from_procfile import plan_procfile
 from etcd_sandbox.plan.generated import plan_members
+from etcd_sandbox.plan.runtimes.engine import Engine
 from etcd_sandbox.plan.ways import BootstrapInputs
 
 ON_PATH = "/usr/bin/etcd"
@@ -87,7 +87,7 @@ def contained(
     """A cluster of containers of that image."""
     within = EtcdBinary(path="/usr/local/bin/etcd", version="3.6.16", origin="x", image=image)
     return from_profile(
-        engine=Engine(runtime=Runtime.PODMAN, program="/usr/bin/podman", network=network),
+        runtime=Engine(runtime=Runtime.PODMAN, program="/usr/bin/podman", network=network),
         choose_etcd=lambda _: within,
         **options,
     )

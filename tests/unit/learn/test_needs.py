@@ -20,8 +20,8 @@ from etcd_sandbox.model.spec import Runtime
             Needs(healthy=True, keys=(("a", "b c"), ("d", None))),
         ),
         ("bootstrapped dns", Needs(healthy=True, bootstrap=Bootstrap.DNS)),
-        ("runs in containers", Needs(healthy=True, contained=True)),
-        ("runs in processes", Needs(healthy=True, contained=False)),
+        ("runs in containers", Needs(healthy=True, runs_in="containers")),
+        ("runs in processes", Needs(healthy=True, runs_in="processes")),
     ],
 )
 def test_what_a_step_needs(text: str, needs: Needs) -> None:
@@ -41,6 +41,6 @@ def test_in_which_way_a_cluster_was_brought_up_matters_where_a_step_names_one() 
     by_dns = Needs(bootstrap=Bootstrap.DNS)
     assert by_dns.is_way(Bootstrap.DNS, Runtime.DOCKER)
     assert not by_dns.is_way(Bootstrap.STATIC, Runtime.PROCESS)
-    assert Needs(contained=True).is_way(Bootstrap.STATIC, Runtime.DOCKER)
-    assert not Needs(contained=True).is_way(Bootstrap.STATIC, Runtime.PROCESS)
-    assert not Needs(contained=False).is_way(Bootstrap.STATIC, Runtime.PODMAN)
+    assert Needs(runs_in="containers").is_way(Bootstrap.STATIC, Runtime.DOCKER)
+    assert not Needs(runs_in="containers").is_way(Bootstrap.STATIC, Runtime.PROCESS)
+    assert not Needs(runs_in="processes").is_way(Bootstrap.STATIC, Runtime.PODMAN)

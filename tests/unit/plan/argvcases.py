@@ -30,8 +30,8 @@ from etcd_sandbox.model.spec import (
     Runtime,
 )
 from etcd_sandbox.paths import ClusterPaths
-from etcd_sandbox.plan.contained import Engine
 from etcd_sandbox.plan.joining import joining, newcomer
+from etcd_sandbox.plan.runtimes.engine import Engine
 from etcd_sandbox.plan.upgrades import with_etcd
 from msgspec.structs import replace
 

@@ -9,8 +9,10 @@ import pytest
 from etcd_sandbox.dns.recordfile import parse
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.model.bootstrap import DnsSpec
-from etcd_sandbox.model.spec import EtcdBinary, ProcessSpec, Service
+from etcd_sandbox.model.spec import EtcdBinary, ProcessSpec, Runtime, Service
 from etcd_sandbox.plan.ports import ports_from
+from etcd_sandbox.plan.runtimes import Process
+from etcd_sandbox.plan.runtimes.engine import Engine
 from etcd_sandbox.plan.ways import dns as named
 from etcd_sandbox.plan.ways.dns import NO_PLUGINS, own_records, private_mount
 from msgspec.structs import replace
@@ -87,11 +89,16 @@ def test_two_clusters_that_can_run_side_by_side_have_servers_of_their_own() -> N
 
 
 def test_a_member_sees_the_server_through_a_mount_of_its_own() -> None:
-    member = ProcessSpec(name="etcd1", argv=("/etcd", "--x"), shown="", cwd="/", env={"A": "1"})
-    seen = named.Dns(spec(), "t").seen_by(member, contained=False)
-    assert seen.argv == ("in", "/state/dns/resolv.conf", "/etcd", "--x")
-    assert seen.env == {"A": "1", "GODEBUG": NO_PLUGINS}
-    assert named.Dns(spec(), "t").seen_by(member, contained=True).argv == member.argv
+    etcd = EtcdBinary(path="/etcd", version="3.6.16", origin="x", image="i")
+    member = ProcessSpec(name="etcd1", argv=(), shown="", cwd="/", flags={"x": "1"})
+    way = named.Dns(spec(), "t")
+    seen = Process().run(member, etcd, "c", Path("/state/data"), way.resolver)
+    assert seen.argv == ("in", "/state/dns/resolv.conf", "/etcd", "--x=1")
+    assert way.env == {"GODEBUG": NO_PLUGINS}
+    engine = Engine(runtime=Runtime.PODMAN, program="podman")
+    seen = engine.run(member, etcd, "c", Path("/state/data"), way.resolver)
+    assert "in" not in seen.argv
+    assert "--volume=/state/dns/resolv.conf:/etc/resolv.conf:ro" in seen.argv
     assert named.resolver_config(spec()).splitlines()[-1] == "nameserver 127.53.48.91"
 
 

@@ -17,7 +17,7 @@ from etcd_sandbox.model.spec import (
     SourceKind,
 )
 from etcd_sandbox.plan import upgrades
-from etcd_sandbox.plan.contained import composed
+from etcd_sandbox.plan.runtimes import composed
 from msgspec.structs import replace
 
 OLD = EtcdBinary(path="/old/etcd", version="3.5.1", origin="as given")

@@ -13,8 +13,9 @@ from etcd_sandbox.errors import SandboxError, TimedOut
 from etcd_sandbox.etcd.failures import explain_dns
 from etcd_sandbox.model.bootstrap import DnsSpec
 from etcd_sandbox.model.event import Kind
-from etcd_sandbox.model.spec import ClusterSpec, Runtime
+from etcd_sandbox.model.spec import ClusterSpec
 from etcd_sandbox.model.state import BootstrapStatus, ProcessState
+from etcd_sandbox.plan.runtimes import runtime_of
 from etcd_sandbox.plan.ways.dns import dig_lines, dnsmasq_config, records_path, resolver_config
 from etcd_sandbox.supervise.bus import Bus
 from etcd_sandbox.supervise.supervisor import TAIL_OF_EXIT, Supervisor
@@ -54,7 +55,7 @@ class Dns(Static):
         from etcd_sandbox.dns.needs import lacks
 
         dns = _dns_of(spec)
-        found = lacks(look(dns.address, dns.mount), contained=spec.runtime is not Runtime.PROCESS)
+        found = lacks(look(dns.address, dns.mount), resolver_given=runtime_of(spec).gives_resolver)
         if found:
             raise SandboxError(
                 "members cannot be found by DNS here: "

@@ -18,7 +18,7 @@ __all__ = ["BootstrapInputs", "Request", "bootstrap_of", "planned", "way_of"]
 def planned(request: Request) -> Static:
     """The way that the inputs are for. Raises InputError where the members cannot go that way."""
     bootstrap = request.inputs.bootstrap
-    if request.is_apart and not bootstrap.is_list:
+    if request.runtime.is_apart and not bootstrap.is_list:
         raise InputError(
             f"members whose bootstrap is {bootstrap.value!r} need the network of this machine, "
             "and these containers have a network of their own",

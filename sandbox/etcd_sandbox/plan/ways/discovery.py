@@ -14,7 +14,6 @@ from etcd_sandbox.etcd.flags import spelled
 from etcd_sandbox.etcd.version import parse
 from etcd_sandbox.model.bootstrap import Bootstrap, DiscoveryProtocol, DiscoverySpec
 from etcd_sandbox.model.spec import ClusterSpec, EtcdBinary, ProcessSpec, Service
-from etcd_sandbox.plan.contained import composed, in_container
 from etcd_sandbox.plan.memberargv import ENV_DROP
 from etcd_sandbox.plan.ports import PORT_LIMIT, PORTS_PER_MEMBER, ports_from
 from etcd_sandbox.plan.ways.request import Registrants, Request
@@ -63,12 +62,8 @@ class Discovery(Static):
         if not self.discovery.process:
             return []
         binary = service_binary(self.discovery.protocol, tuple(request.binaries.values()))
-        service = _service_process(self.discovery, binary, request.data_root, request.cwd)
-        if request.engine is not None:
-            service = in_container(
-                service, request.engine, binary, request.cluster, request.data_root
-            )
-        return [service]
+        service = _service_process(self.discovery, request.data_root, request.cwd)
+        return [request.runtime.run(service, binary, request.cluster, request.data_root)]
 
     def notes(self, request: Request) -> tuple[str, ...]:
         voters = [(name, request.binaries[name]) for name, _ in request.ports]
@@ -218,12 +213,7 @@ def service_binary(protocol: DiscoveryProtocol, binaries: Sequence[EtcdBinary]) 
     return next(binary for binary in binaries if parse(binary.version)[:2] < _V3_SINCE)
 
 
-def _service_process(
-    discovery: DiscoverySpec,
-    binary: EtcdBinary,
-    data_root: Path,
-    cwd: str,
-) -> ProcessSpec:
+def _service_process(discovery: DiscoverySpec, data_root: Path, cwd: str) -> ProcessSpec:
     """The etcd that is the discovery service."""
     is_v2 = discovery.protocol is DiscoveryProtocol.V2
     ports = ports_from(urlsplit(discovery.service).port or 0)
@@ -245,10 +235,15 @@ def _service_process(
     }
     if is_v2:
         flags["enable-v2"] = True
-    process = ProcessSpec(
-        name=name, argv=(), shown="", cwd=cwd, env_drop=ENV_DROP, service=Service.DISCOVERY
+    return ProcessSpec(
+        name=name,
+        argv=(),
+        shown="",
+        cwd=cwd,
+        flags=spelled(flags),
+        env_drop=ENV_DROP,
+        service=Service.DISCOVERY,
     )
-    return composed(process, binary.path, spelled(flags))
 
 
 def _flags(discovery: DiscoverySpec) -> dict[str, Flag]:

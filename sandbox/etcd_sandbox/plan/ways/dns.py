@@ -6,14 +6,13 @@ import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-
-from msgspec.structs import replace
+from types import MappingProxyType
 
 from etcd_sandbox.config.profileflags import Flag
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.etcd.version import parse
 from etcd_sandbox.model.bootstrap import Bootstrap, DnsSpec, HostRecord, SrvRecord
-from etcd_sandbox.model.spec import AnyProcess, ClusterSpec, EtcdBinary, ProcessSpec, Service
+from etcd_sandbox.model.spec import ClusterSpec, EtcdBinary, ProcessSpec, Service
 from etcd_sandbox.plan.ports import MemberPorts
 from etcd_sandbox.plan.ways.dnsrecords import (
     DOMAIN,
@@ -41,11 +40,12 @@ class Dns(Static):
 
     bootstrap = Bootstrap.DNS
     by_name = True
+    env = MappingProxyType({"GODEBUG": NO_PLUGINS})
 
     def __init__(self, dns: DnsSpec, token: str) -> None:
         super().__init__(token)
         self.dns: DnsSpec = dns
-        self.resolv_conf = dns.resolv_conf
+        self.resolver = (*dns.mount, dns.resolv_conf)
         # Peers speak TLS only where their records demand it.
         self.peer_scheme = "https" if dns.tls else "http"
 
@@ -77,16 +77,6 @@ class Dns(Static):
 
     def services(self, request: Request) -> list[ProcessSpec]:
         return [server_process(self.dns, request.inputs.dnsmasq, request.cwd)]
-
-    def seen_by(self, process: AnyProcess, *, contained: bool) -> AnyProcess:
-        """The process with the server as its resolver, and nobody else's changed.
-
-        A mount of its own puts `resolv_conf` in the place of `/etc/resolv.conf`; a container gets
-        it from its engine. Go must not ask the system's resolver plug-ins, which look elsewhere.
-        """
-        wrapper = () if contained else (*self.dns.mount, self.dns.resolv_conf)
-        env = process.env | {"GODEBUG": NO_PLUGINS}
-        return replace(process, argv=(*wrapper, *process.argv), wrapper=wrapper, env=env)
 
     def notes(self, request: Request) -> tuple[str, ...]:
         return tls_notes(self.dns, request.binaries)

@@ -9,8 +9,8 @@ from msgspec import Struct
 
 from etcd_sandbox.model.bootstrap import Bootstrap, DiscoveryProtocol, DiscoverySpec
 from etcd_sandbox.model.spec import EtcdBinary
-from etcd_sandbox.plan.contained import Engine
 from etcd_sandbox.plan.ports import MemberPorts
+from etcd_sandbox.plan.runtimes import Process
 
 
 class Registrants(Struct, frozen=True, kw_only=True):
@@ -49,9 +49,4 @@ class Request(Struct, frozen=True, kw_only=True):
     data_root: Path
     ports: tuple[tuple[str, MemberPorts], ...]
     binaries: dict[str, EtcdBinary]
-    engine: Engine | None
-
-    @property
-    def is_apart(self) -> bool:
-        """Whether the members are in containers with a network of their own."""
-        return self.engine is not None and self.engine.is_apart
+    runtime: Process

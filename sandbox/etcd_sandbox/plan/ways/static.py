@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Self
 
 from etcd_sandbox.config.profileflags import Flag
 from etcd_sandbox.model.bootstrap import Bootstrap, DiscoverySpec, DnsSpec
-from etcd_sandbox.model.spec import AnyProcess, ClusterSpec, ProcessSpec
-from etcd_sandbox.plan.contained import container_name
+from etcd_sandbox.model.spec import ClusterSpec, ProcessSpec
 from etcd_sandbox.plan.ways.request import Request
 
 
@@ -24,7 +25,12 @@ class Static:
     """How many members there is room for; None for all that there are."""
 
     peer_scheme = "http"
-    resolv_conf = ""
+    resolver: tuple[str, ...] = ()
+    """Words that let the command behind them see a file, their last, in the place of /etc/resolv.conf."""
+
+    env: Mapping[str, str] = MappingProxyType({})
+    """What members have in their environment for it."""
+
     by_name = False
     """Whether the others look for a member at a name, so that it cannot move."""
 
@@ -35,7 +41,7 @@ class Static:
     @classmethod
     def planned(cls, request: Request) -> Self:
         """The way for new members. Raises InputError where their etcds cannot go it."""
-        return cls(request.token, container_name(request.cluster, "") if request.is_apart else "")
+        return cls(request.token, request.runtime.host_prefix(request.cluster))
 
     @classmethod
     def recorded(cls, spec: ClusterSpec) -> Self:
@@ -58,10 +64,6 @@ class Static:
     def services(self, request: Request) -> list[ProcessSpec]:
         """What runs for the members' sake."""
         return []
-
-    def seen_by(self, process: AnyProcess, *, contained: bool) -> AnyProcess:
-        """The member's process as it sees what it needs of the way."""
-        return process
 
     def notes(self, request: Request) -> tuple[str, ...]:
         """What should be known of it before the start."""

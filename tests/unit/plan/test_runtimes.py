@@ -18,9 +18,9 @@ from etcd_sandbox.model.spec import (
     Source,
     SourceKind,
 )
-from etcd_sandbox.plan.contained import Engine
 from etcd_sandbox.plan.generated import plan_members
 from etcd_sandbox.plan.linked import APART
+from etcd_sandbox.plan.runtimes.engine import Engine
 from etcd_sandbox.plan.ways import BootstrapInputs
 from msgspec.structs import replace
 
@@ -42,7 +42,7 @@ def plan(engine: Engine, profile: str = "", **more: Any) -> ClusterSpec:
         data_root=more.pop("data_root", Path("/state/c/data")),
         cwd="/project",
         caller_env={},
-        engine=engine,
+        runtime=engine,
         **more,
     )
 

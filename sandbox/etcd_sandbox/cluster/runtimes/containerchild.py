@@ -16,11 +16,11 @@ from pathlib import Path
 
 import psutil
 
+from etcd_sandbox.cluster.runtimes.leftcontainers import removal, remove
 from etcd_sandbox.errors import SandboxError
 from etcd_sandbox.host.enginecommand import said
 from etcd_sandbox.model.spec import ContainerSpec, ProcessSpec
 from etcd_sandbox.supervise import process
-from etcd_sandbox.supervise.leftcontainers import removal, remove
 from etcd_sandbox.supervise.process import Child, Executed
 
 START_TIMEOUT_S = 60.0

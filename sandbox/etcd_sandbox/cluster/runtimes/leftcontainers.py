@@ -1,6 +1,6 @@
 """Containers and networks of a cluster that nobody watches: cleared by the label that they were given.
 
-As a program (`python -m etcd_sandbox.supervise.leftcontainers ENGINE STATE-DIRECTORY`) it is what the
+As a program (`python -m etcd_sandbox.cluster.runtimes.leftcontainers ENGINE STATE-DIRECTORY`) it is what the
 guard runs when the supervisor died.
 """
 
@@ -13,17 +13,12 @@ from pathlib import Path
 
 from etcd_sandbox.errors import InputError, SandboxError
 from etcd_sandbox.host.enginecommand import ask_engine
-from etcd_sandbox.model.spec import CLUSTER_LABEL, ContainerSpec, ProcessSpec, Runtime
+from etcd_sandbox.model.spec import CLUSTER_LABEL, ContainerSpec, Runtime
 
 REMOVED_WITHIN_S = 15.0
 """How long an engine may take to be rid of what it is to remove."""
 
 _PAUSE_S = 0.1
-
-
-def containers_of(processes: Iterable[ProcessSpec]) -> list[ContainerSpec]:
-    """The containers that these processes run in."""
-    return [process.container for process in processes if process.container is not None]
 
 
 def command_for(engine: str, root: Path) -> list[str]:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from etcd_sandbox.cluster.runtimes import leftcontainers
+from etcd_sandbox.cluster.runtimes.containerchild import explain
 from etcd_sandbox.errors import InputError, SandboxError
 from etcd_sandbox.host.enginecommand import said
 from etcd_sandbox.model.spec import ContainerSpec, Runtime
-from etcd_sandbox.supervise import leftcontainers
-from etcd_sandbox.supervise.container import explain
 
 ROOT = Path("/state/c")
 

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from etcd_sandbox.cluster.cluster import Cluster
 
 
+DETAIL_DEADLINE_S = 0.5
+"""What a member has for its list of peers and its figures, a page of 150 KB."""
+
 MOVED_WITHIN_S = 30.0
 """What members may take that get another peer URL, all together."""
 
@@ -94,11 +97,34 @@ class Operations:
         return replace(status, log_loss=self._cluster.logbook.loss)
 
     async def detail(self, name: str) -> Detail:
-        """One process from near, by its name. Raises InputError for a name that is none."""
-        (process, *others) = await self.select([name])
+        """One process from near, by its name; a member is asked for its peers and its figures.
+
+        Raises InputError for a name that is none.
+        """
+        (own, *others) = await self.select([name])
         if others:
             raise InputError(f"{name!r} means several processes", hint="name one of them")
-        return await self._overview.detail(process)
+        process, gateway = self._members.processes[own], self._members.gateway
+        spec, member = process.spec, process.spec.member
+        peers = metrics = None
+        if member is not None and self._members.runs(own):
+            place = member.metrics_url or member.client_url
+            peers, metrics = await asyncio.gather(
+                gateway.members(member.client_url, DETAIL_DEADLINE_S),
+                gateway.metrics(place, DETAIL_DEADLINE_S),
+            )
+        return Detail(
+            process=own,
+            state=process.state,
+            argv=spec.argv,
+            cwd=spec.cwd,
+            env=spec.env,
+            env_drop=spec.env_drop,
+            exit=process.exit,
+            member=member,
+            peers=peers,
+            metrics=metrics,
+        )
 
     async def select(self, words: Sequence[str]) -> tuple[str, ...]:
         """The processes that the words mean, by fresh answers where they take any."""

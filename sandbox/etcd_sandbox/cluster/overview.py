@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec.structs import replace
 
 from etcd_sandbox import __version__
-from etcd_sandbox.cluster.memberhealth import MemberHealth
 from etcd_sandbox.cluster.meters import Meters, is_alone
 from etcd_sandbox.cluster.quorum import (
     ANSWER_DEADLINE_S,
@@ -25,15 +24,19 @@ from etcd_sandbox.cluster.quorum import (
     term_of_cluster,
 )
 from etcd_sandbox.cluster.settling import judge
+from etcd_sandbox.etcd.answers import is_about_users
+from etcd_sandbox.etcd.failures import LINES_OF_LOG, log_trouble
+from etcd_sandbox.etcd.troubles import LATE, USUAL_AT_START
+from etcd_sandbox.model.access import WANTS_USER
 from etcd_sandbox.model.spec import MemberSpec
 from etcd_sandbox.model.state import (
     AlarmStatus,
     BootstrapStatus,
     ClusterStatus,
-    Detail,
     ListedMember,
     LogView,
     MemberStatus,
+    ProcessState,
     ProcessStatus,
     Quorum,
     SupervisorStatus,
@@ -41,14 +44,15 @@ from etcd_sandbox.model.state import (
 from etcd_sandbox.plan.listed import moved_words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from etcd_sandbox.cluster.members import Members
     from etcd_sandbox.etcd.answers import Hashed, StatusAnswer
     from etcd_sandbox.supervise.supervisor import Supervised
 
-DETAIL_DEADLINE_S = 0.5
-"""What a member has for its list of peers and its figures, a page of 150 KB."""
+_T = TypeVar("_T")
+
+NOT_LISTED = "is not on etcd's list of members"
 
 STATUS_PATIENCE_S = 1.0
 """What late members have for their answers, and reads for theirs, where a quorum is not proved yet."""
@@ -69,7 +73,6 @@ class Overview:
     def __init__(self, members: Members, bootstrap: Callable[[], BootstrapStatus]) -> None:
         self._members = members
         self._bootstrap = bootstrap
-        self._health = MemberHealth(members)
         self._meters = Meters()
         self._began = time.monotonic()
 
@@ -112,7 +115,7 @@ class Overview:
                 version=__version__,
                 uptime_s=round(time.monotonic() - self._began, 3),
             ),
-            leader=None if leads is None else self._members.title(leads),
+            leader=self._title(leads),
             term=term,
             quorum=quorum,
             members=members,
@@ -122,7 +125,9 @@ class Overview:
                 if name not in self._members
             ),
             faults=tuple(self._members.faults.told()),
-            logs=LogView(leader=self._led_by_logs(), term=self._members.raft.term or None),
+            logs=LogView(
+                leader=self._title(self._members.leader), term=self._members.raft.term or None
+            ),
             bootstrap=self._bootstrap(),
             alarms=_alarms(answers, self._members),
             elsewhere=tuple(elsewhere.values()),
@@ -137,6 +142,9 @@ class Overview:
                 ),
             ),
         )
+
+    def _title(self, process: str | None) -> str | None:
+        return None if process is None else self._members.title(process)
 
     async def _patiently(
         self, answers: dict[str, StatusAnswer]
@@ -204,8 +212,7 @@ class Overview:
         claims = [key for key in claimants(answers) if key in self._members]
         if len(claims) < 2 or leads not in claims:
             return {}
-        sizes = await asyncio.gather(*(self._members.questions.list_of(claim) for claim in claims))
-        known = dict(zip(claims, sizes, strict=True))
+        known = await _of_each(claims, self._members.questions.list_of)
         most = known[leads]
         return {
             key: f"{self._members.title(key)} leads a cluster of its own: {size} {'is' if size == 1 else 'are'} "
@@ -229,59 +236,23 @@ class Overview:
             for key, peer in self._members.elsewhere.items()
         }
 
-    async def detail(self, name: str) -> Detail:
-        """One process from near; a member is asked for its peers and its figures. Raises KeyError."""
-        process = self._members.processes[name]
-        spec, member = process.spec, process.spec.member
-        peers = metrics = None
-        if member is not None and self._members.runs(name):
-            peers, metrics = await asyncio.gather(
-                self._members.gateway.members(member.client_url, DETAIL_DEADLINE_S),
-                self._members.gateway.metrics(
-                    member.metrics_url or member.client_url, DETAIL_DEADLINE_S
-                ),
-            )
-        return Detail(
-            process=name,
-            state=process.state,
-            argv=spec.argv,
-            cwd=spec.cwd,
-            env=spec.env,
-            env_drop=spec.env_drop,
-            exit=process.exit,
-            member=member,
-            peers=peers,
-            metrics=metrics,
-        )
-
-    def _led_by_logs(self) -> str | None:
-        self._members.raft.flush()
-        leader = self._members.raft.leader
-        return None if leader is None else self._members.member(leader).name
-
     async def _proxies_that_serve(self) -> set[str]:
         """The proxies through which a healthy member answers; what it says is not the proxy's."""
-        asked = [
+        asked = (
             process
             for process in self._members.names
             if self._members.runs(process) and self._members.is_proxy(process)
-        ]
-        answers = await asyncio.gather(
-            *(self._members.questions.one(process, ANSWER_DEADLINE_S) for process in asked)
         )
-        return {
-            process
-            for process, answer in zip(asked, answers, strict=True)
-            if answer is not None and is_healthy(answer)
-        }
+        ask = self._members.questions.one
+        answers = await _of_each(asked, lambda process: ask(process, ANSWER_DEADLINE_S))
+        return {process for process, answer in answers.items() if answer and is_healthy(answer)}
 
-    async def _hashes(self, answers: Iterable[str]) -> dict[str, Hashed | None]:
+    async def _hashes(self, names: Iterable[str]) -> dict[str, Hashed | None]:
         urls = {name: member.client_url for name, member in self._members.items()}
-        names = [name for name in answers if name in urls]
-        hashes = await asyncio.gather(
-            *(self._members.gateway.hash_kv(urls[name], 2.0) for name in names)
+        hash_kv = self._members.gateway.hash_kv
+        return await _of_each(
+            (name for name in names if name in urls), lambda name: hash_kv(urls[name], 2.0)
         )
-        return dict(zip(names, hashes, strict=True))
 
     def _member(
         self,
@@ -292,56 +263,110 @@ class Overview:
         serves_as_proxy: bool,
     ) -> MemberStatus:
         answer, hashed = answers.get(process), hashes.get(process)
-        supervised = self._members.processes[process]
-        cpu_percent, rss_bytes = self._measure(supervised)
         told: dict[str, Any] = {name: getattr(answer, name, None) for name in _ANSWERED}
         return MemberStatus(
             name=member.name,
             process=process,
             id=self._members.id_of(process),
-            pid=supervised.life.pid,
-            state=supervised.state,
             role=self._members.role(process, answer),
             healthy=serves_as_proxy or (answer is not None and is_healthy(answer)),
-            **told,
             hash=hashed.hash if hashed is not None else None,
-            version=(answer.version if answer is not None else "") or _planned_version(member),
+            version=(answer.version if answer is not None else "")
+            or (member.etcd.version if member.etcd is not None else None),
             client_url=member.client_url,
             peer_url=member.peer_url,
             metrics_url=member.metrics_url or member.client_url,
             data_dir=member.data_dir,
-            cpu_percent=cpu_percent,
-            rss_bytes=rss_bytes,
-            restarts=supervised.life.restarts,
-            uptime_s=_rounded(supervised.uptime_s),
-            exit=supervised.exit if not supervised.state.alive else None,
             follows=self._members.name_of(answer.leader) if answer and answer.leader else None,
             alarms=_alarms_of(answer, answers),
-            why=self._health.why(process, answers, serves_as_proxy=serves_as_proxy),
+            why=self._why(process, answers, serves_as_proxy=serves_as_proxy),
+            **told,
+            **self._of_process(self._members.processes[process]),
         )
 
     def _process(self, process: Supervised) -> ProcessStatus:
-        cpu_percent, rss_bytes = self._measure(process)
         return ProcessStatus(
             name=process.name,
-            pid=process.life.pid,
-            state=process.state,
-            cpu_percent=cpu_percent,
-            rss_bytes=rss_bytes,
-            restarts=process.life.restarts,
-            uptime_s=_rounded(process.uptime_s),
-            exit=process.exit if not process.state.alive else None,
             command=process.spec.shown,
             service=process.spec.service,
+            **self._of_process(process),
         )
 
-    def _measure(self, process: Supervised) -> tuple[float | None, int | None]:
-        pid = process.life.pid
-        if pid is None:
-            return None, None
-        if not self._meters.knows(pid):
-            self._meters.keep({entry.life.pid for entry in self._members.processes.values()})
-        return self._meters.measure(pid, alone=is_alone(process.spec))
+    def _of_process(self, process: Supervised) -> dict[str, Any]:
+        """What a member's status and that of any other process have in common."""
+        pid, uptime_s = process.life.pid, process.uptime_s
+        cpu_percent = rss_bytes = None
+        if pid is not None:
+            if not self._meters.knows(pid):
+                self._meters.keep({each.life.pid for each in self._members.processes.values()})
+            cpu_percent, rss_bytes = self._meters.measure(pid, alone=is_alone(process.spec))
+        return {
+            "pid": pid,
+            "state": process.state,
+            "cpu_percent": cpu_percent,
+            "rss_bytes": rss_bytes,
+            "restarts": process.life.restarts,
+            "uptime_s": None if uptime_s is None else round(uptime_s, 3),
+            "exit": process.exit if not process.state.alive else None,
+        }
+
+    # Why a member that runs is not well, in words.
+
+    def _why(
+        self, process: str, answers: Mapping[str, StatusAnswer], *, serves_as_proxy: bool
+    ) -> str | None:
+        """What is to be said of the member, as the end of a sentence about it; None where all is well."""
+        if not self._members.runs(process) or serves_as_proxy:
+            return None
+        answer = answers.get(process)
+        if answer is None:
+            return self._silent(process)
+        if answer.refusal is not None:
+            return self._refusing(answer.refusal)
+        twin = next(
+            (
+                name
+                for name, other in answers.items()
+                if name != process and other.member_id == answer.member_id
+            ),
+            None,
+        )
+        url = self._members.member(process).client_url
+        if ended := self._members.gateway.certificate_trouble(url):
+            return ended
+        if twin is not None:
+            return f"has the client URL at which {self._members.title(twin)} answers"
+        if self._members.is_listed(process) is False:
+            return self._in_log(process) or NOT_LISTED
+        return None if answer.leader is not None else self._in_log(process) or "knows no leader"
+
+    def _silent(self, process: str) -> str:
+        trouble = self._members.gateway.trouble(self._members.member(process).client_url) or LATE
+        said = self._in_log(process)
+        starting = self._members.processes[process].state is ProcessState.STARTING
+        if starting and trouble in USUAL_AT_START:
+            return said or "does not serve clients yet"
+        return said if said is not None and trouble == LATE else trouble
+
+    def _refusing(self, refusal: str) -> str:
+        login = self._members.gateway.login
+        if not is_about_users(0, refusal):
+            return f"answers, but refuses to tell of itself: {refusal}"
+        if login.user is None:
+            return WANTS_USER
+        if login.refused is None and login.token is None:
+            return f"{WANTS_USER}, and {login.user.name} has no token yet"
+        reason = login.refused or refusal.removeprefix("etcdserver: ")
+        return f"answers, but not to the user {login.user.name}: {reason}"
+
+    def _in_log(self, process: str) -> str | None:
+        return log_trouble(self._members.last_lines(process, LINES_OF_LOG))
+
+
+async def _of_each(names: Iterable[str], ask: Callable[[str], Awaitable[_T]]) -> dict[str, _T]:
+    """What each of these answers, all asked at once."""
+    asked = list(names)
+    return dict(zip(asked, await asyncio.gather(*map(ask, asked)), strict=True))
 
 
 def _alarms_of(answer: StatusAnswer | None, answers: dict[str, StatusAnswer]) -> tuple[str, ...]:
@@ -361,11 +386,3 @@ def _alarms(answers: dict[str, StatusAnswer], members: Members) -> tuple[AlarmSt
         )
         for alarm in sorted(up, key=lambda alarm: (alarm.kind, alarm.member_id or ""))
     )
-
-
-def _planned_version(member: MemberSpec) -> str | None:
-    return member.etcd.version if member.etcd is not None else None
-
-
-def _rounded(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds, 3)

@@ -44,34 +44,33 @@ _GENERATED = re.compile(r"infra([1-9][0-9]*)")
 
 def check_name(name: str, where: str, kind: str = "process") -> None:
     """Raises InputError, placed at `where`, when `name` cannot name a process or member."""
-    if not name:
-        raise InputError(f"a {kind}'s name is empty", where, _ALLOWED)
-    if name in ROLE_WORDS:
-        raise InputError(
-            f"{name!r} cannot name a {kind}: it selects processes by their role",
-            where,
+    cannot = f"{name!r} cannot name a {kind}"
+    for is_wrong, what, mend in (
+        (not name, f"a {kind}'s name is empty", _ALLOWED),
+        (
+            name in ROLE_WORDS,
+            f"{cannot}: it selects processes by their role",
             f"choose a name that is none of {', '.join(ROLE_WORDS)}",
-        )
-    if name == OWN_NAME:
-        raise InputError(
-            f"{name!r} cannot name a {kind}: it marks etcd-sandbox's own lines",
-            where,
-            "choose another name",
-        )
-    if len(name) > _LENGTH_LIMIT:
-        raise InputError(
+        ),
+        (name == OWN_NAME, f"{cannot}: it marks etcd-sandbox's own lines", "choose another name"),
+        (
+            len(name) > _LENGTH_LIMIT,
             f"the {kind}'s name {name[:20]!r}… is longer than {_LENGTH_LIMIT} characters",
-            where,
             "choose a shorter name",
-        )
-    if not (name[0].isalnum() or name[0] == "_") or not all(map(_is_of_names, name)):
-        raise InputError(f"{name!r} cannot name a {kind}", where, _ALLOWED)
-    if kind == "member" and set(name) & set(_OF_LISTS):
-        raise InputError(
-            f"{name!r} cannot name a member: etcd's list of members is written NAME=URL,NAME=URL",
-            where,
+        ),
+        (
+            not (name[:1].isalnum() or name[:1] == "_") or not all(map(_is_of_names, name)),
+            cannot,
+            _ALLOWED,
+        ),
+        (
+            kind == "member" and not set(_OF_LISTS).isdisjoint(name),
+            f"{cannot}: etcd's list of members is written NAME=URL,NAME=URL",
             "leave out '=' and ','",
-        )
+        ),
+    ):
+        if is_wrong:
+            raise InputError(what, where, mend)
 
 
 def names_a_process(name: str) -> bool:

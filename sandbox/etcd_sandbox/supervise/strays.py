@@ -1,6 +1,6 @@
-"""What a process leaves running: in its process group behind it, or outside of the group, where no signal to it comes.
+"""What no signal to a process comes to: what it leaves running, in its group or outside of it; another user's processes.
 
-Such processes are known by the marks in the environment that they inherit.
+What a process leaves running is known by the marks in the environment that they inherit.
 """
 
 from __future__ import annotations
@@ -11,10 +11,13 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
+from etcd_sandbox.errors import SandboxError
+from etcd_sandbox.host.obstacle import owner_name
 from etcd_sandbox.supervise.ledger import MARK
 
 if TYPE_CHECKING:
     import psutil
+
 
 PROCESS_MARK = "SANDBOX_PROCESS"
 """Beside `MARK`: which process of the cluster it was."""
@@ -84,3 +87,46 @@ def _group(pid: int) -> int:
         return os.getpgid(pid)
     except OSError:
         return -1
+
+
+LOOKED_AT_EVERY_S = 0.5
+
+
+def is_out_of_reach(group: int) -> bool:
+    """Whether all that is left of a process group is another user's."""
+    try:
+        os.killpg(group, 0)
+    except PermissionError:
+        # macOS answers so when only zombies are left in the group.
+        return sys.platform != "darwin"
+    except ProcessLookupError:
+        return False
+    return False
+
+
+def passed_over(name: str, group: int | None, left: dict[str, int] | None) -> bool:
+    """Whether it is out of reach, and then noted in `left`; raises the error where there is no `left`."""
+    if group is None or not is_out_of_reach(group):
+        return False
+    if left is None:
+        raise out_of_reach(name, group)
+    left[name] = group
+    return True
+
+
+def out_of_reach(name: str, group: int) -> SandboxError:
+    """The error for whoever wants something of such a process."""
+    return SandboxError(
+        f"{name} (pid {group}) runs as {_owner(group)}, so that its supervisor, which runs as "
+        f"{owner_name(os.geteuid())}, may not signal it",
+        hint=f"sudo kill {group} ends it",
+    )
+
+
+def _owner(pid: int) -> str:
+    import psutil
+
+    try:
+        return owner_name(psutil.Process(pid).uids().real)
+    except psutil.Error:
+        return "another user"

@@ -22,9 +22,8 @@ from etcd_sandbox.supervise.bus import Bus, timestamp
 from etcd_sandbox.supervise.ledger import MARK, Ledger
 from etcd_sandbox.supervise.lifecycle import Life
 from etcd_sandbox.supervise.logbook import Logbook
-from etcd_sandbox.supervise.outofreach import LOOKED_AT_EVERY_S, passed_over
 from etcd_sandbox.supervise.process import AnyChild, child_environment, execute, signal_name
-from etcd_sandbox.supervise.strays import PROCESS_MARK
+from etcd_sandbox.supervise.strays import LOOKED_AT_EVERY_S, PROCESS_MARK, passed_over
 
 _log = logging.getLogger(__name__)
 

@@ -12,13 +12,12 @@ from etcd_sandbox.cluster.ways.static import Static
 from etcd_sandbox.errors import SandboxError
 from etcd_sandbox.etcd.datadir import has_data, is_of_proxy
 from etcd_sandbox.etcd.failures import explain_discovery
-from etcd_sandbox.etcd.logline import fatal_cause
 from etcd_sandbox.model.bootstrap import DiscoveryProtocol, DiscoverySpec
 from etcd_sandbox.model.event import Kind
 from etcd_sandbox.model.spec import ClusterSpec, members_of
 from etcd_sandbox.model.state import BootstrapStatus, ProcessState, Registration
 from etcd_sandbox.supervise.bus import Bus
-from etcd_sandbox.supervise.supervisor import TAIL_OF_EXIT, Supervisor
+from etcd_sandbox.supervise.supervisor import Supervisor
 
 if TYPE_CHECKING:
     from etcd_sandbox.etcd.discovery import DiscoveryClient, TokenState
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 SERVES_WITHIN_S = 10.0
 """How long our own service may take until it answers: 0.1 s usually, and the machine may be busy."""
 
-_KNOCK_EVERY_S = 0.005
 _LOOK_FIRST_S = 0.02
 _LOOK_FIRST_ELSEWHERE_S = 0.25
 _LOOK_LAST_S = 1.0
@@ -124,27 +122,15 @@ class Discovery(Static):
 
     async def _register(self, client: DiscoveryClient) -> bool:
         """Register the token; whether that was new. Our own service may have to come up first."""
-        if not self._discovery.process:
+        own, place = self._discovery.process, self._discovery.service
+        if not own:
             return await client.register(self._discovery)
-        process = self._supervisor.processes[self._discovery.process]
-        clock = asyncio.get_running_loop().time
-        deadline = clock() + SERVES_WITHIN_S
-        while process.state.alive:
-            try:
-                return await client.register(self._discovery)
-            except SandboxError as error:
-                if clock() > deadline:
-                    raise SandboxError(
-                        f"the discovery service does not serve within {SERVES_WITHIN_S:g} s: {error}",
-                        hint=f"etcd-sandbox logs {process.name} shows why",
-                    ) from error
-            await asyncio.sleep(_KNOCK_EVERY_S)
-        lines = self._supervisor.logbook.last_lines(process.name, TAIL_OF_EXIT)
-        raise SandboxError(
-            f"the discovery service ended at its start ({process.exit})",
-            self._discovery.service,
-            fatal_cause(lines) or "its last lines, above, say why",
-            b"\n".join(lines).decode(errors="replace"),
+        return await self._answered(
+            own,
+            "the discovery service",
+            place,
+            SERVES_WITHIN_S,
+            lambda: client.register(self._discovery),
         )
 
     async def _watch(self, client: DiscoveryClient, *, tell: bool) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from etcd_sandbox.cluster.ways.static import Static
 from etcd_sandbox.dns import query
-from etcd_sandbox.errors import SandboxError, TimedOut
+from etcd_sandbox.errors import SandboxError
 from etcd_sandbox.etcd.failures import explain_dns
 from etcd_sandbox.model.bootstrap import DnsSpec
 from etcd_sandbox.model.event import Kind
@@ -18,11 +17,10 @@ from etcd_sandbox.model.state import BootstrapStatus, ProcessState
 from etcd_sandbox.plan.runtimes import runtime_of
 from etcd_sandbox.plan.ways.dns import dig_lines, dnsmasq_config, records_path, resolver_config
 from etcd_sandbox.supervise.bus import Bus
-from etcd_sandbox.supervise.supervisor import TAIL_OF_EXIT, Supervisor
+from etcd_sandbox.supervise.supervisor import Supervisor
 
 ANSWERS_WITHIN_S = 5.0
 _ASK_TIMEOUT_S = 1.0
-_ASK_AGAIN_S = 0.02
 
 
 class Dns(Static):
@@ -116,20 +114,13 @@ class Dns(Static):
 
     async def _missing(self) -> list[str]:
         """The records that the server does not give, as soon as it answers."""
-        deadline = time.monotonic() + ANSWERS_WITHIN_S
-        while True:
-            if (ended := self._ended()) is not None:
-                raise ended
-            try:
-                return await asyncio.to_thread(self._ask)
-            except OSError as error:
-                if time.monotonic() > deadline:
-                    raise TimedOut(
-                        f"the DNS server does not answer within {ANSWERS_WITHIN_S:g} s ({error})",
-                        self._place,
-                        f"its lines say why: etcd-sandbox logs {self._dns.process}",
-                    ) from error
-                await asyncio.sleep(_ASK_AGAIN_S)
+        return await self._answered(
+            self._dns.process,
+            "the DNS server",
+            self._place,
+            ANSWERS_WITHIN_S,
+            lambda: asyncio.to_thread(self._ask),
+        )
 
     def _ask(self) -> list[str]:
         server = self._dns.address
@@ -147,18 +138,6 @@ class Dns(Static):
             for host in self._dns.hosts
             if host.address not in query.addresses(server, host.name, _ASK_TIMEOUT_S)
         ]
-
-    def _ended(self) -> SandboxError | None:
-        server = self._supervisor.processes[self._dns.process]
-        if server.state in (ProcessState.STARTING, ProcessState.RUNNING, ProcessState.PAUSED):
-            return None
-        lines = self._supervisor.logbook.last_lines(server.name, TAIL_OF_EXIT)
-        return SandboxError(
-            f"the DNS server ended at its start ({server.exit})",
-            self._place,
-            "its last lines, above, say why" if lines else "",
-            b"\n".join(lines).decode(errors="replace"),
-        )
 
 
 def _dns_of(spec: ClusterSpec) -> DnsSpec:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
+from etcd_sandbox.errors import SandboxError, TimedOut
 from etcd_sandbox.etcd.failures import cause_and_mend
+from etcd_sandbox.etcd.logline import fatal_cause
 from etcd_sandbox.model.spec import ClusterSpec
 from etcd_sandbox.model.state import BootstrapStatus
 from etcd_sandbox.supervise.bus import Bus
-from etcd_sandbox.supervise.supervisor import Supervisor
+from etcd_sandbox.supervise.supervisor import TAIL_OF_EXIT, Supervisor
+
+ASK_AGAIN_S = 0.005
+
+_T = TypeVar("_T")
 
 
 class Static:
@@ -53,3 +62,30 @@ class Static:
 
     def close(self) -> None:
         """Watch no more."""
+
+    async def _answered(
+        self, name: str, what: str, place: str, within_s: float, ask: Callable[[], Awaitable[_T]]
+    ) -> _T:
+        """What the service of ours answers, once it does; `what` and `place` are what an error calls it.
+
+        Raises SandboxError where it ends, TimedOut where it does not answer in time.
+        """
+        service, deadline = self._supervisor.processes[name], time.monotonic() + within_s
+        while service.state.alive:
+            try:
+                return await ask()
+            except (OSError, SandboxError) as error:
+                if time.monotonic() > deadline:
+                    raise TimedOut(
+                        f"{what} does not answer within {within_s:g} s ({error})",
+                        place,
+                        f"its lines say why: etcd-sandbox logs {name}",
+                    ) from error
+            await asyncio.sleep(ASK_AGAIN_S)
+        lines = self._supervisor.logbook.last_lines(name, TAIL_OF_EXIT)
+        raise SandboxError(
+            f"{what} ended at its start ({service.exit})",
+            place,
+            fatal_cause(lines) or ("its last lines, above, say why" if lines else ""),
+            b"\n".join(lines).decode(errors="replace"),
+        )

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
 from contextlib import aclosing
 from functools import wraps
-from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from etcd_sandbox.api import values
@@ -56,12 +55,7 @@ class AsyncCluster(Verbs[Coroutine[Any, Any, Verdict]]):
     async def __aenter__(self) -> Self:
         return self if self._attached is not None else await self.up()
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.close()
 
     async def up(self) -> Self:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from etcd_sandbox.api import values
@@ -48,12 +47,7 @@ class Cluster(Verbs[Verdict]):
     def __enter__(self) -> Self:
         return self if self._attached is not None else self.up()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def up(self) -> Self:

@@ -47,23 +47,16 @@ def rounds(client: ControlClient, how: Verb, count: int, *, timeout_s: float) ->
     """
     _check_whole(client)
     for number in range(1, count + 1):
-        broken: tuple[str, ...] = ("leader",)
         try:
             verdict = _act(client, how, ["leader"], timeout_s)
-            broken = verdict.targets
             began = time.monotonic()
-            _mend(client, how, broken, timeout_s)
+            _mend(client, how, verdict.targets, timeout_s)
         except BaseException:
             with suppress(SandboxError):
-                mend_everything(client, timeout_s)
+                client.heal(wait=False, timeout_s=timeout_s)
+                client.start(["members"], timeout_s=timeout_s)
             raise
         yield Round(number=number, verdict=verdict, mended_s=round(time.monotonic() - began, 3))
-
-
-def mend_everything(client: ControlClient, timeout_s: float) -> None:
-    """Heal every fault and start every member that rests."""
-    client.heal(wait=False, timeout_s=timeout_s)
-    client.start(["members"], timeout_s=timeout_s)
 
 
 def spread(seconds: Sequence[float]) -> Spread | None:

@@ -125,14 +125,8 @@ class _Running:
         within_s: float,
         question: Callable[[Clearing], Coroutine[Any, Any, T]],
     ) -> T:
-        spec = next(
-            (
-                process.member
-                for process in (self._plan.members if self._plan is not None else ())
-                if process.member.name == member.name
-            ),
-            None,
-        )
+        process = self._plan.process(member.process) if self._plan is not None else None
+        spec = process.member if process is not None else None
         tls = partial(
             tls_context, spec.client_cert if spec else "", spec.client_key if spec else ""
         )
@@ -144,7 +138,9 @@ class _Running:
             finally:
                 await http.aclose()
 
-        return _in_a_loop(ask)
+        # The caller's own thread may have a loop that runs already.
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(lambda: asyncio.run(ask())).result()
 
     def _next_look(self, status: ClusterStatus) -> ClusterStatus:
         if time.monotonic() > self._deadline:
@@ -172,9 +168,3 @@ def _is_whole(status: ClusterStatus) -> bool:
         and (member.role is Role.PROXY or member.follows == status.leader is not None)
         for member in members
     ) and all(process.state is not ProcessState.STARTING for process in status.processes)
-
-
-def _in_a_loop(question: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """The answer; the caller's own thread may have a loop that runs already."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(lambda: asyncio.run(question())).result()

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
-_SOURCES = ("members", "procfile", "profile")
 _OF_SNAPSHOTS = ("members", "profile", "etcd", "base_port", "links")
 
 
@@ -102,9 +101,9 @@ def _options(wanted: Collection[str]) -> Callable[[Decorated], Decorated]:
     return decorate
 
 
-def input_options(*, with_sources: bool = True) -> Callable[[Decorated], Decorated]:
-    """Adds the options; without `-n`, `-f`, `-p` where the source is an argument."""
-    return _options(DECLARED.keys() - (() if with_sources else _SOURCES))
+def input_options() -> Callable[[Decorated], Decorated]:
+    """Adds the options."""
+    return _options(DECLARED)
 
 
 def restore_options() -> Callable[[Decorated], Decorated]:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 _HEAD = ("ROUND", "LEADER", "TERM", "NO LEADER", "NO READS", "MENDED")
 _WIDTHS = (5, 22, 9, 10, 10, 10)
 _BAR = 40
-_CSV = ("leader_before", "leader_after", "term_before", "term_after", "leader_gap_s", "read_gap_s")
+_FIGURES = ("leader_before", "leader_after", "term_before", "term_after", "leader_gap_s")
+_COLUMNS = ("round", *_FIGURES, "read_gap_s", "mended_s")
 
 
 @click.command("failover")
@@ -136,24 +137,16 @@ def _document(done: Sequence[Round], how: str) -> dict[str, Any]:
     (_, leaderless), (_, unread) = _gaps(done)
     return {
         "how": how,
-        "rounds": [
-            {
-                "round": each.number,
-                **dict(zip(_CSV, _figures(each.verdict), strict=True)),
-                "mended_s": each.mended_s,
-            }
-            for each in done
-        ],
+        "rounds": [dict(zip(_COLUMNS, _figures(each), strict=True)) for each in done],
         "leader_gap_s": to_builtins(spread(leaderless)),
         "read_gap_s": to_builtins(spread(unread)),
     }
 
 
 def _csv(done: Sequence[Round]) -> None:
-    output.line(",".join(("round", *_CSV, "mended_s")))
+    output.line(",".join(_COLUMNS))
     for each in done:
-        cells = [each.number, *_figures(each.verdict), each.mended_s]
-        output.line(",".join("" if cell is None else str(cell) for cell in cells))
+        output.line(",".join("" if cell is None else str(cell) for cell in _figures(each)))
 
 
 def _unread_s(verdict: Verdict) -> float | None:
@@ -161,7 +154,7 @@ def _unread_s(verdict: Verdict) -> float | None:
     return verdict.reads.outage_s if verdict.reads is not None else None
 
 
-def _figures(verdict: Verdict) -> list[Any]:
-    """What the columns of _CSV have of it."""
-    values: list[Any] = [getattr(verdict, name) for name in _CSV[:-1]]
-    return [*values, _unread_s(verdict)]
+def _figures(each: Round) -> list[Any]:
+    """What _COLUMNS have of a round."""
+    figures = (getattr(each.verdict, name) for name in _FIGURES)
+    return [each.number, *figures, _unread_s(each.verdict), each.mended_s]

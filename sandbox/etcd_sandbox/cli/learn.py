@@ -236,17 +236,17 @@ def _check(lessons: list[Lesson], etcd: str | None) -> int:
             if plain:
                 output.line(output.Painted(f"{lesson.number} {lesson.title}", output.STRONG))
                 output.flush()
-            report = check_lesson(lesson, etcd=etcd, tell=_tell_step if plain else _be_silent)
+            report = check_lesson(lesson, etcd=etcd, tell=_tell_step if plain else lambda _: None)
             reports.append(report)
             if plain:
                 _tell_lesson(report)
     if not plain:
-        output.document({"lessons": [_report_json(report) for report in reports]})
+        import msgspec
+
+        output.document(
+            {"lessons": [msgspec.to_builtins(each) | {"holds": each.holds} for each in reports]}
+        )
     return EXIT_DONE if all(report.holds for report in reports) else EXIT_FAILED
-
-
-def _be_silent(_: StepReport) -> None:
-    pass
 
 
 def _tell_step(step: StepReport) -> None:
@@ -272,9 +272,3 @@ def _tell_lesson(report: LessonReport) -> None:
     over = f", {report.passed_over} of its steps passed over" if report.passed_over else ""
     output.line(f"  lesson {report.lesson} {how}{on}{over}, {report.seconds:.1f} s{why}")
     output.flush()
-
-
-def _report_json(report: LessonReport) -> dict[str, Any]:
-    import msgspec
-
-    return {**msgspec.to_builtins(report), "holds": report.holds}

@@ -120,20 +120,15 @@ def _keep(level: str | None, grep: str | None) -> Keep | None:
 
 def at_least(level: str) -> Keep:
     """Whether a line of etcd is at least as grave as `level`."""
-    from etcd_sandbox.etcd.logline import level_of
+    from etcd_sandbox.etcd.logline import GRAVITY, level_of
 
-    floor = LEVELS.index(level.lower())
+    floor = GRAVITY[level.lower()]
 
     def keep(line: bytes) -> bool:
         found = level_of(line)
-        return found is not None and rank(found) >= floor
+        return found is not None and GRAVITY[found] >= floor
 
     return keep
-
-
-def rank(level: str) -> int:
-    """How grave a level of etcd's log is; `panic` and what is not known counts as the gravest."""
-    return LEVELS.index(level) if level in LEVELS else len(LEVELS)
 
 
 @click.command("events")

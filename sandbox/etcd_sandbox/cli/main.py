@@ -52,10 +52,10 @@ def run(args: list[str]) -> int:
 def _run(args: list[str]) -> int:
     import signal
 
-    from etcd_sandbox.cli import lean
+    from etcd_sandbox.cli import settings
 
     instruction = os.environ.get(COMPLETE_VARIABLE)
-    command = None if instruction else lean.understood(args)
+    command = None if instruction else settings.understood(args)
     if command is None:
         from etcd_sandbox.cli.root import PROGRAM, root
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:

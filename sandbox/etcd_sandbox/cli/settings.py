@@ -1,11 +1,12 @@
-"""The options that every command has, wherever on the line they were typed; and the names the shell completes."""
+"""The options that every command has, wherever on the line they were typed; the names the shell completes; the commands used most, without click."""
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from etcd_sandbox.model.access import USER_VARIABLE, Credentials
 
@@ -17,6 +18,15 @@ _PASSING_ON = ("ctl", "run")
 _WITH_NAME = ("-c", "--cluster")
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+_FLAGS = {
+    "json": (("--json",), "Print data as JSON, and an error as one JSON object."),
+    "no_color": (("--no-color",), "No colours (or set $NO_COLOR)."),
+    "quiet": (("-q", "--quiet"), "Only data and errors: no notes, no next step."),
+    "verbose": (("-v", "--verbose"), "Say more about what is done."),
+}
+_WORDS = {word: name for name, (words, _) in _FLAGS.items() for word in words}
 
 
 class Settings:
@@ -124,10 +134,7 @@ def _options(data: bool) -> list[Callable[[Any], Any]]:
     def option(*names: str, callback: Callable[..., Any] = _note, **more: Any) -> Any:
         return click.option(*names, expose_value=False, is_eager=True, callback=callback, **more)
 
-    def flag(*names: str, help: str) -> Any:  # noqa: A002 - click's own word
-        return option(*names, is_flag=True, help=help)
-
-    json = flag("--json", help="Print data as JSON, and an error as one JSON object.")
+    flags = {name: flag for name, flag in _FLAGS.items() if data or name != "json"}
     return [
         option(
             "-c",
@@ -143,8 +150,56 @@ def _options(data: bool) -> list[Callable[[Any], Any]]:
             help="The user of etcd to ask members as, where authentication is on "
             "(or $ETCD_SANDBOX_USER).",
         ),
-        *([json] if data else []),
-        flag("--no-color", help="No colours (or set $NO_COLOR)."),
-        flag("-q", "--quiet", help="Only data and errors: no notes, no next step."),
-        flag("-v", "--verbose", help="Say more about what is done."),
+        *(option(*words, is_flag=True, help=text) for words, text in flags.values()),
     ]
+
+
+class Lean(NamedTuple):
+    """The function of a command, and its flags by what they set; all of them are off by default."""
+
+    place: str
+    flags: Mapping[str, str]
+    has_json: bool = True
+
+
+LEAN = {
+    "status": Lean("status:show", {"-w": "watch", "--watch": "watch", "--hash": "with_hash"}),
+    "dashboard": Lean("dashboard:look", {"--owned": "owned"}, has_json=False),
+}
+
+
+def understood(args: Sequence[str]) -> Callable[[], object] | None:
+    """What runs this command line; None where click is to read it, whose import takes longer than all the rest.
+
+    Only a line that is understood whole goes this way. Help, mistakes and all that is unusual are
+    left to click, whose declarations say what there is; a test holds the two ways to each other.
+    """
+    words = iter(args)
+    command: Lean | None = None
+    common: dict[str, str | bool] = {}
+    flags: set[str] = set()
+    for word in words:
+        if word in ("-c", "--cluster"):
+            name = next(words, "")
+            if not name or name.startswith("-"):
+                return None
+            common["cluster"] = name
+        elif word in _WORDS:
+            common[_WORDS[word]] = True
+        elif command is None and word in LEAN:
+            command = LEAN[word]
+        elif command is not None and word in command.flags:
+            flags.add(command.flags[word])
+        else:
+            return None
+    if command is None or ("json" in common and not command.has_json):
+        return None
+    module, _, function = command.place.partition(":")
+    options = {flag: flag in flags for flag in command.flags.values()}
+
+    def run() -> object:
+        for option, value in common.items():
+            setattr(settings(), option, value)
+        return getattr(importlib.import_module(f"etcd_sandbox.cli.{module}"), function)(**options)
+
+    return run

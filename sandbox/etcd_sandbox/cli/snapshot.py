@@ -141,12 +141,7 @@ def _detached(
     from etcd_sandbox.host.start import start_and_wait
 
     answer, _ = start_and_wait(
-        restoration.planned,
-        paths,
-        owned=False,
-        fresh=fresh,
-        restored=data,
-        timeout_s=timeout_s,
+        restoration.planned, paths, owned=False, fresh=fresh, restored=data, timeout_s=timeout_s
     )
     answer["restored"] = {
         "snapshot": str(restoration.snapshot),

@@ -93,7 +93,13 @@ def up(
     if old is not None and not paths.supervisor.exists():
         diagnostics.note(old)
     if detach:
-        _detached(planned, paths, fresh, timeout_s)
+        from etcd_sandbox.host.start import start_and_wait
+
+        with interruptible():
+            answer, _ = start_and_wait(
+                planned, paths, owned=False, fresh=fresh, timeout_s=timeout_s
+            )
+        show_begun(answer, planned, paths)
         return
     from etcd_sandbox.cli.dashboard import can_be_shown
     from etcd_sandbox.cli.foreground import Wishes, own
@@ -107,14 +113,6 @@ def up(
         dashboard=not (plain or settings().json) and can_be_shown(),
     )
     output.leave(own(planned, paths, caller, wishes))
-
-
-def _detached(planned: Planned, paths: ClusterPaths, fresh: bool, timeout_s: float) -> None:
-    from etcd_sandbox.host.start import start_and_wait
-
-    with interruptible():
-        answer, _ = start_and_wait(planned, paths, owned=False, fresh=fresh, timeout_s=timeout_s)
-    show_begun(answer, planned, paths)
 
 
 def show_begun(answer: dict[str, Any], planned: Planned, paths: ClusterPaths) -> None:

@@ -86,6 +86,10 @@ def read_line(line: bytes) -> LogLine | None:
     return None
 
 
+GRAVITY = {"debug": 0, "info": 1, "warn": 2, "error": 3, "panic": 4, "fatal": 4}
+"""How grave a line of each level is; etcd ends after a panic or a fatal one."""
+
+
 def level_of(line: bytes) -> str | None:
     """debug, info, warn, error, panic or fatal; None for a line that has no level."""
     if line.startswith(b"{"):

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.export.exported import Exported, Kind, heading, require_members
-from etcd_sandbox.model.bootstrap import DnsSpec, HostRecord
+from etcd_sandbox.model.bootstrap import DnsSpec
 from etcd_sandbox.model.spec import ClusterSpec, MemberSpec
 from etcd_sandbox.plan.memberoptions import port_of
 from etcd_sandbox.plan.ports import MemberPorts, ports_from
@@ -66,7 +66,8 @@ def own_dns(spec: ClusterSpec) -> DnsSpec:
         mount=(),
     )
     addresses = {host_of(member.name): _address(member) for member in members}
-    return replace(dns, hosts=tuple(_at(host, addresses[host.name]) for host in dns.hosts))
+    hosts = (replace(host, address=addresses[host.name] or host.address) for host in dns.hosts)
+    return replace(dns, hosts=tuple(hosts))
 
 
 def _ports(member: MemberSpec) -> MemberPorts:
@@ -86,10 +87,6 @@ def _address(member: MemberSpec) -> str | None:
         return str(ipaddress.IPv4Address(host))
     except ValueError:
         return None
-
-
-def _at(host: HostRecord, address: str | None) -> HostRecord:
-    return host if address is None else replace(host, address=address)
 
 
 def _advertised(spec: ClusterSpec, dns: DnsSpec) -> str:

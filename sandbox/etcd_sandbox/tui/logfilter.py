@@ -14,7 +14,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from etcd_sandbox.errors import InputError
-from etcd_sandbox.etcd.logline import level_of
+from etcd_sandbox.etcd.logline import GRAVITY, level_of
 from etcd_sandbox.tui.logring import Chunk, LogRing
 from etcd_sandbox.tui.text import decoded
 
@@ -29,10 +29,6 @@ class Level(StrEnum):
     INFO = "info"
     WARN = "warn"
     ERROR = "error"
-
-
-_RANKS = {None: 1, "debug": 0, "info": 1, "warn": 2, "error": 3, "panic": 4, "fatal": 4}
-"""A line that tells no level counts as info."""
 
 
 def pattern_of(text: str) -> re.Pattern[str]:
@@ -73,7 +69,8 @@ class LogFilter(Struct, frozen=True):
 
     def keeps(self, line: bytes) -> bool:
         """Whether a line of an admitted chunk passes."""
-        if self.level is not None and _RANKS.get(level_of(line), 4) < _RANKS[self.level]:
+        # A line that tells no level counts as info.
+        if self.level is not None and GRAVITY[level_of(line) or "info"] < GRAVITY[self.level]:
             return False
         return self.pattern is None or found_in(self.pattern, line)
 

@@ -117,13 +117,10 @@ def listed(entry: Mapping[str, Any]) -> str:
 
 def bootstrap(told: Mapping[str, Any]) -> str:
     """How the members were told of each other, and what runs them: `bootstrap` of `status --json`."""
-    words = _WAYS.get(str(told.get("way")), _static)(told)
+    tell = _WAYS.get(str(told.get("way")))
+    words = tell(told) if tell is not None else "a static list of the members"
     runtime = told.get("runtime")
     return f"{words}, in {runtime} containers" if runtime not in (None, "process") else words
-
-
-def _static(_: Mapping[str, Any]) -> str:
-    return "a static list of the members"
 
 
 def _discovery(told: Mapping[str, Any]) -> str:
@@ -147,7 +144,7 @@ def _dns(told: Mapping[str, Any]) -> str:
     )
 
 
-_WAYS = {"static": _static, "discovery": _discovery, "dns": _dns}
+_WAYS = {"discovery": _discovery, "dns": _dns}
 
 
 def log_loss(lines: int, losing: bool, why: str) -> str:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from itertools import product
 
 import pytest
-from etcd_sandbox.cli import dashboard, lean, main, status
-from etcd_sandbox.cli.settings import settings
+from etcd_sandbox.cli import dashboard, main, settings, status
 
 EVERYDAY = ["", "-c two", "--cluster two -q", "--json --no-color", "-v", "-c three -c two --quiet"]
 BEFORE = [*EVERYDAY, "-c", "-c -q", "--user a:b", "-x"]
@@ -36,14 +35,14 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 
     def called(**options: object) -> None:
         given = {name: value for name, value in options.items() if value is not None}
-        calls.append((given, dict(vars(settings()))))
+        calls.append((given, dict(vars(settings.settings()))))
 
     monkeypatch.setattr(status, "show", called)
     monkeypatch.setattr(dashboard, "look", called)
     return calls
 
 
-@pytest.mark.parametrize("command", lean.COMMANDS)
+@pytest.mark.parametrize("command", settings.LEAN)
 @pytest.mark.parametrize(("before", "after"), list(product(BEFORE, AFTER)))
 def test_what_is_understood_means_the_same_to_click(
     before: str,
@@ -53,10 +52,10 @@ def test_what_is_understood_means_the_same_to_click(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     words = [*before.split(), command, *after.split()]
-    if lean.understood(words) is None:
+    if settings.understood(words) is None:
         return
     main.run(words)
-    monkeypatch.setattr(lean, "understood", lambda _: None)
+    monkeypatch.setattr(settings, "understood", lambda _: None)
     main.run(words)
     first, second = shown
     assert first == second
@@ -64,9 +63,9 @@ def test_what_is_understood_means_the_same_to_click(
 
 @pytest.mark.parametrize(("before", "after"), list(product(EVERYDAY, EVERYDAY)))
 def test_everyday_lines_are_understood(before: str, after: str) -> None:
-    assert lean.understood([*before.split(), "status", *after.split()]) is not None
+    assert settings.understood([*before.split(), "status", *after.split()]) is not None
 
 
 def test_a_dashboard_without_options_is_understood() -> None:
-    assert lean.understood(["dashboard"]) is not None
-    assert lean.understood(["dashboard", "--json"]) is None
+    assert settings.understood(["dashboard"]) is not None
+    assert settings.understood(["dashboard", "--json"]) is None

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from etcd_sandbox.cluster import ordering, record
+from etcd_sandbox.cluster import record
 from etcd_sandbox.cluster.faults.links import make_links
 from etcd_sandbox.cluster.members import Members
+from etcd_sandbox.cluster.ordering import Ordering
 from etcd_sandbox.cluster.readiness import MemberReadiness
 from etcd_sandbox.cluster.runtimes import runtime_of
 from etcd_sandbox.cluster.starting import LastWords, Starting
@@ -72,7 +73,6 @@ class Cluster:
         self.lost_directory = False
         self._ledger = ledger
         self.paths = paths
-        self.serving = ordering.Serving()
         self.supervisor = Supervisor(
             spec.processes,
             bus=bus,
@@ -85,6 +85,7 @@ class Cluster:
         )
         self.links = make_links(spec.processes, self.supervisor.environment, ledger, guard)
         self.members = Members(self.supervisor, self.links, bus, connect)
+        self.ordering = Ordering(self.supervisor, self.members)
         self.introduction = way_of(spec)(spec, self.supervisor, bus)
         for unfinished in spec.unfinished:
             self.members.retire(unfinished.process)
@@ -202,10 +203,7 @@ class Cluster:
             else:
                 if self.members.opened.is_set():
                     record.write_left_off(self.paths, await self.members.ask())
-                known = await self._leader_for_stop()
-                await ordering.stop(
-                    self.supervisor, self.members, names, lambda: self.members.leader or known
-                )
+                await self.ordering.stop(names, await self._leader_for_stop())
             if (self.spec.ephemeral or self._purge) and not self.lost_directory:
                 await asyncio.to_thread(record.wipe, self.paths)
         except SandboxError as error:
@@ -253,13 +251,13 @@ class Cluster:
                 case SignKind.BOOTSTRAPPED | SignKind.PEER_SERVING:
                     if sign.kind is SignKind.BOOTSTRAPPED:
                         self.members.joined(process)
-                    self.serving.tell(process)
+                    self.ordering.tell(process)
                 case SignKind.PROXY:
                     self.members.became_proxy(process)
                 case SignKind.CLIENT_SERVING | SignKind.PUBLISHED:
                     if self.members.is_proxy(process):
                         self.spawn(self._clear_for_proxy(process))
-                    self.serving.tell(process)
+                    self.ordering.tell(process)
                     self._member_readiness.serves(process)
                 case SignKind.REMOVED:
                     self.members.retire(process)

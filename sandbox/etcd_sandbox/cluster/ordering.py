@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Sequence
 
-from etcd_sandbox.cluster.roster import Roster
+from etcd_sandbox.cluster.members import Members
 from etcd_sandbox.etcd.datadir import has_data
 from etcd_sandbox.model.spec import ProcessSpec
 from etcd_sandbox.supervise.supervisor import Supervisor
@@ -29,118 +29,97 @@ FOLLOWERS_DEADLINE_S = 2.0
 LEAST_PATIENCE_S = 0.1
 
 
-class Serving:
-    """Which members answer their peers, as their logs say."""
+class Ordering:
+    """The processes of one cluster, started and stopped. `tell` says which members answer their peers, by their logs."""
 
-    def __init__(self) -> None:
-        self._events: dict[str, asyncio.Event] = {}
-
-    def expect(self, process: str) -> None:
-        """The member is about to be started: what was said before does not count."""
-        self._events[process] = asyncio.Event()
+    def __init__(self, supervisor: Supervisor, members: Members) -> None:
+        self._supervisor = supervisor
+        self._members = members
+        self._serving: dict[str, asyncio.Event] = {}
 
     def tell(self, process: str) -> None:
         """The member answers its peers from now on."""
-        if process in self._events:
-            self._events[process].set()
+        if process in self._serving:
+            self._serving[process].set()
 
-    async def wait(self, process: str, timeout_s: float) -> None:
+    async def _served(self, process: str, timeout_s: float) -> None:
         """Return when the member answers its peers, or when the time is over."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._events[process].wait(), timeout_s)
+            await asyncio.wait_for(self._serving[process].wait(), timeout_s)
 
+    async def start_apart(self, specs: Sequence[ProcessSpec]) -> None:
+        """Start these at once, whose peers are all refused until this returns.
 
-async def start_apart(
-    supervisor: Supervisor, serving: Serving, specs: Iterable[ProcessSpec]
-) -> None:
-    """Start these at once, whose peers are all refused until this returns.
+        New members then need not wait for each other: nobody listens and stays silent. It returns
+        when each has asked whether the cluster exists already, and may be let through.
+        """
+        new = [spec.name for spec in specs if _is_new(spec)]
+        for name in new:
+            self._serving[name] = asyncio.Event()
+        await self.start_together(specs)
+        await asyncio.gather(*(self._served(name, APART_DEADLINE_S) for name in new))
 
-    New members then need not wait for each other: nobody listens and stays silent. It returns
-    when each has asked whether the cluster exists already, and may be let through.
-    """
-    specs = list(specs)
-    new = [
-        spec.name
-        for spec in specs
-        if spec.member is not None and not has_data(spec.member.data_dir)
-    ]
-    for name in new:
-        serving.expect(name)
-    await asyncio.gather(*(supervisor.processes[spec.name].start() for spec in specs))
-    await asyncio.gather(*(serving.wait(name, APART_DEADLINE_S) for name in new))
+    async def start_together(self, specs: Sequence[ProcessSpec]) -> None:
+        """Start these at once: members that a discovery service introduces ask none of their peers."""
+        processes = self._supervisor.processes
+        await asyncio.gather(*(processes[spec.name].start() for spec in specs))
 
-
-async def start_together(supervisor: Supervisor, specs: Iterable[ProcessSpec]) -> None:
-    """Start these at once: members that a discovery service introduces ask none of their peers."""
-    await asyncio.gather(*(supervisor.processes[spec.name].start() for spec in specs))
-
-
-async def start(supervisor: Supervisor, serving: Serving, specs: Iterable[ProcessSpec]) -> None:
-    """Start these: new members one after the other as each begins to answer, the rest at once."""
-    new: list[str] = []
-    rest: list[str] = []
-    for spec in specs:
-        is_new = spec.member is not None and not has_data(spec.member.data_dir)
-        (new if is_new else rest).append(spec.name)
-    together = asyncio.gather(*(supervisor.processes[name].start() for name in rest))
-    for place, name in enumerate(new):
-        serving.expect(name)
-        process = supervisor.processes[name]
-        await process.start()
-        if place + 1 < len(new):
-            ended = asyncio.ensure_future(process.wait_for(lambda life: not life.state.alive))
-            served = asyncio.ensure_future(serving.wait(name, SERVING_DEADLINE_S))
-            done, waiting = await asyncio.wait({ended, served}, return_when=asyncio.FIRST_COMPLETED)
-            for task in waiting:
-                task.cancel()
-            # Not the tasks themselves: their cancellation could not be told from that of the start.
-            await asyncio.wait({ended, served})
-            for task in done:
-                task.result()
-    await together
-
-
-async def stop(
-    supervisor: Supervisor,
-    roster: Roster,
-    names: Iterable[str],
-    leader: Callable[[], str | None],
-    timeout_s: float | None = None,
-) -> None:
-    """Stop these: followers and other processes together, then the leader, within one timeout.
-
-    `leader` is asked again before each step. While nobody is known to lead, members go one by
-    one: whoever wins meanwhile can hand over to a member that stays.
-    """
-    names = list(names)
-    began = time.monotonic()
-    left = [name for name in names if name in roster and supervisor.processes[name].state.alive]
-    stops = [_begin(supervisor, [name for name in names if name not in left], timeout_s, began)]
-    while left:
-        leads = leader()
-        followers = [name for name in left if name != leads]
-        batch = left[:1] if leads is None else followers or left
-        left = [name for name in left if name not in batch]
-        stops.append(_begin(supervisor, batch, timeout_s, began))
-        if left:
-            await asyncio.wait(stops[-1:], timeout=FOLLOWERS_DEADLINE_S)
-    await asyncio.gather(*stops)
-
-
-def _begin(
-    supervisor: Supervisor, names: list[str], timeout_s: float | None, began: float
-) -> asyncio.Future[list[None]]:
-    """Stop these together, with what is left of each one's time since `began`."""
-    gone_s = time.monotonic() - began
-    processes = [supervisor.processes[name] for name in names]
-    return asyncio.gather(
-        *(
-            process.stop(
-                max(
-                    LEAST_PATIENCE_S,
-                    (process.spec.stop_timeout_s if timeout_s is None else timeout_s) - gone_s,
-                )
-            )
-            for process in processes
+    async def start(self, specs: Sequence[ProcessSpec]) -> None:
+        """Start these: new members one after the other as each begins to answer, the rest at once."""
+        new = [spec for spec in specs if _is_new(spec)]
+        together = asyncio.ensure_future(
+            self.start_together([spec for spec in specs if not _is_new(spec)])
         )
-    )
+        for spec in new:
+            # What was said before does not count.
+            self._serving[spec.name] = asyncio.Event()
+            process = self._supervisor.processes[spec.name]
+            await process.start()
+            if spec is not new[-1]:
+                ended = asyncio.ensure_future(process.wait_for(lambda life: not life.state.alive))
+                served = asyncio.ensure_future(self._served(spec.name, SERVING_DEADLINE_S))
+                done, waiting = await asyncio.wait(
+                    {ended, served}, return_when=asyncio.FIRST_COMPLETED
+                )
+                for task in waiting:
+                    task.cancel()
+                # Not the tasks themselves: their cancellation could not be told from that of the start.
+                await asyncio.wait({ended, served})
+                for task in done:
+                    task.result()
+        await together
+
+    async def stop(self, names: Sequence[str], known: str | None = None) -> None:
+        """Stop these: followers and other processes together, then the leader, within one timeout.
+
+        Who leads is looked up before each step; `known` leads where the logs do not say. While nobody is known
+        to lead, members go one by one: whoever wins meanwhile can hand over to a member that stays.
+        """
+        began = time.monotonic()
+        alive = {name for name in names if self._supervisor.processes[name].state.alive}
+        left = [name for name in names if name in self._members and name in alive]
+        stops = [self._begin_to_stop([name for name in names if name not in left], began)]
+        while left:
+            leads = self._members.leader or known
+            followers = [name for name in left if name != leads]
+            batch = left[:1] if leads is None else followers or left
+            left = [name for name in left if name not in batch]
+            stops.append(self._begin_to_stop(batch, began))
+            if left:
+                await asyncio.wait(stops[-1:], timeout=FOLLOWERS_DEADLINE_S)
+        await asyncio.gather(*stops)
+
+    def _begin_to_stop(self, names: list[str], began: float) -> asyncio.Future[list[None]]:
+        """Stop these together, with what is left of each one's time since `began`."""
+        gone_s = time.monotonic() - began
+        processes = [self._supervisor.processes[name] for name in names]
+        return asyncio.gather(
+            *(
+                process.stop(max(LEAST_PATIENCE_S, process.spec.stop_timeout_s - gone_s))
+                for process in processes
+            )
+        )
+
+
+def _is_new(spec: ProcessSpec) -> bool:
+    return spec.member is not None and not has_data(spec.member.data_dir)

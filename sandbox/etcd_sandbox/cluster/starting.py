@@ -9,7 +9,6 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from etcd_sandbox.cluster import ordering
 from etcd_sandbox.cluster.readiness import how_it_ended, late_words
 from etcd_sandbox.errors import ProcessFailed, SandboxError, TimedOut
 from etcd_sandbox.etcd.datadir import has_data
@@ -106,11 +105,11 @@ class Starting:
         if not self._at_start and self._surplus:
             self._start_the_last()
         elif cluster.introduction.starts_together:
-            await ordering.start_together(self._supervisor, first)
+            await cluster.ordering.start_together(first)
         elif cluster.links is not None and all(each.member.link for each in self._spec.members):
-            await ordering.start_apart(self._supervisor, cluster.serving, first)
+            await cluster.ordering.start_apart(first)
         else:
-            await ordering.start(self._supervisor, cluster.serving, first)
+            await cluster.ordering.start(first)
         if cluster.links is not None:
             cluster.links.open()
 
@@ -121,11 +120,10 @@ class Starting:
     def _start_the_rest(self) -> None:
         if self._at_ready:
             waiting, self._at_ready = self._at_ready, []
-            start = ordering.start(self._supervisor, self._cluster.serving, waiting)
-            self._cluster.spawn(start)
+            self._cluster.spawn(self._cluster.ordering.start(waiting))
 
     def _start_the_last(self) -> None:
-        self._cluster.spawn(ordering.start_together(self._supervisor, self._surplus))
+        self._cluster.spawn(self._cluster.ordering.start_together(self._surplus))
         if self._to_join:
             self._cluster.spawn(self._join_the_learners())
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Container, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from etcd_sandbox import verbs
-from etcd_sandbox.cluster import ordering, preflight
+from etcd_sandbox.cluster import preflight
 from etcd_sandbox.cluster.readiness import late_words
 from etcd_sandbox.errors import SandboxError, TimedOut
 from etcd_sandbox.model.order import Order
@@ -37,7 +37,7 @@ class Verbs:
     def __init__(self, cluster: Cluster) -> None:
         self._supervisor = cluster.supervisor
         self._members = cluster.members
-        self._serving = cluster.serving
+        self._ordering = cluster.ordering
         self._introduction = cluster.introduction
 
     async def act(
@@ -82,7 +82,7 @@ class Verbs:
         await asyncio.gather(*(process.start() for process in stopping))
         await self._serve([spec.name for spec in resting if spec.service is not None])
         others = [spec for spec in resting if spec.service is None]
-        await ordering.start(self._supervisor, self._serving, others)
+        await self._ordering.start(others)
         await self._up(processes)
 
     async def _do(self, verb: verbs.Verb, processes: list[Supervised], signal_number: int) -> None:
@@ -93,18 +93,14 @@ class Verbs:
             case verbs.START:
                 await self.start(processes)
             case verbs.STOP:
-                await ordering.stop(
-                    self._supervisor, self._members, names, lambda: self._members.leader
-                )
+                await self._ordering.stop(names)
             case verbs.RESTART if len(processes) == 1:
                 await processes[0].restart()
                 if processes[0].spec.service is not None:
                     await self._introduction.answering()
                 await self._up(processes)
             case verbs.RESTART:
-                await ordering.stop(
-                    self._supervisor, self._members, names, lambda: self._members.leader
-                )
+                await self._ordering.stop(names)
                 await self.start(processes)
             case verbs.KILL:
                 await asyncio.gather(*(self._kill(process, signal_number) for process in processes))

@@ -33,7 +33,7 @@ from etcd_sandbox.errors import SandboxError
 from etcd_sandbox.host.clusterlock import LOOKED_AT_EVERY_S, Ground, take_lock
 from etcd_sandbox.host.obstacle import obstacle
 from etcd_sandbox.host.planfile import record_plan, recorded_plan
-from etcd_sandbox.model.access import USER_VARIABLE, Credentials
+from etcd_sandbox.model.access import USER_VARIABLE, Credentials, as_value
 from etcd_sandbox.model.event import Kind
 from etcd_sandbox.model.spec import ClusterSpec, Runtime
 from etcd_sandbox.paths import ClusterPaths, is_there
@@ -336,7 +336,7 @@ def _supervise(guard_fd: int) -> int:
         return 1  # the launcher died before it handed the plan over
     try:
         os.chdir(options.root)
-        spec = msgspec.json.decode(content, type=ClusterSpec)
+        spec = msgspec.json.decode(content, type=ClusterSpec, dec_hook=as_value)
         return asyncio.run(run(options, spec, guard, user))
     except SandboxError as error:
         _say(options.status_fd, error_to_wire(error))

@@ -10,6 +10,7 @@ import pytest
 from etcd_sandbox.api.cluster import Cluster
 from etcd_sandbox.control.client import ControlClient
 from etcd_sandbox.etcd.version import parse
+from etcd_sandbox.model.access import as_value
 from etcd_sandbox.model.spec import EtcdBinary
 from etcd_sandbox.model.state import Detail
 from etcd_sandbox.paths import cluster_paths
@@ -32,7 +33,7 @@ class Watch:
         self.history = History()
 
     def look(self) -> Detail:
-        detail = msgspec.convert(self._client.detail(self._process), Detail)
+        detail = msgspec.convert(self._client.detail(self._process), Detail, dec_hook=as_value)
         self.history.take(detail, time.monotonic())
         return detail
 

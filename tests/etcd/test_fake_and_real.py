@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +119,7 @@ def test_a_history_tells_the_same_on_the_model_and_on_real_etcd(
 Questions = Callable[[Gateway, list[str], str], Awaitable[list[Any]]]
 
 
-async def refusals(gateway: Gateway, urls: list[str], leader: str) -> list[Any]:
+async def refusals(gateway: Gateway, urls: Sequence[str], leader: str) -> list[Any]:
     """What etcd refuses, in its words: the list of members, and leadership."""
     listed = await gateway.members(leader, 5) or ()
     follower = next(url for url in urls if url != leader)

@@ -22,11 +22,11 @@ def first_disk(etcd: FakeEtcd) -> tuple[Disk, str]:
     if etcd.flags.get("initial-cluster-state") == "existing":
         return Disk(), _listed_id(etcd)
     own = etcd.member
-    founders = [each.partition("=")[::2] for each in own.initial_cluster]
-    ids = {name: member_id([url], own.token) for name, url in founders}
+    founders = own.initial_cluster
+    ids = {name: member_id(urls, own.token) for name, urls in founders.items()}
     entries = [
-        Entry(1, Change(kind="add", number=0, id=ids[name], urls=(url,)))
-        for name, url in sorted(founders, key=lambda each: ids[each[0]])
+        Entry(1, Change(kind="add", number=0, id=ids[name], urls=urls))
+        for name, urls in sorted(founders.items(), key=lambda each: ids[each[0]])
     ]
     return Disk(term=1, log=entries, committed=len(entries)), ids[own.name]
 
@@ -34,7 +34,7 @@ def first_disk(etcd: FakeEtcd) -> tuple[Disk, str]:
 def _listed_id(etcd: FakeEtcd) -> str:
     """Its ID by the list of the first peer that answers."""
     own = etcd.member
-    urls = {each.partition("=")[2] for each in own.initial_cluster}
+    urls = {url for urls in own.initial_cluster.values() for url in urls}
     lists = (
         other.store.members
         for other in etcd.machine.running()

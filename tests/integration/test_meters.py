@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import psutil
 import pytest
 from etcd_sandbox.cluster.meters import Meters, is_alone
+from etcd_sandbox.model.access import Address
 from etcd_sandbox.model.spec import MemberProcess, MemberSpec, ProcessSpec
 
 from tests.conftest import until
@@ -79,7 +80,7 @@ def test_a_process_that_is_gone_has_no_figures() -> None:
     assert Meters().measure(done.pid, alone=False) == (None, None)
 
 
-MEMBER = MemberSpec(name="m", id=None, client_url="", peer_url="", data_dir="/", data_owned=True, token="")  # fmt: skip
+MEMBER = MemberSpec(name="m", id=None, client_url=Address(""), peer_url=Address(""), data_dir="/", data_owned=True, token="")  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import sin
 
+from etcd_sandbox.model.access import Address
 from etcd_sandbox.model.spec import EtcdBinary, MemberSpec, PeerLink
 from etcd_sandbox.model.state import Detail, Exit, Metrics, Peer, ProcessState, Totals
 from msgspec.structs import replace
@@ -30,15 +31,15 @@ def peer(number: int, **changes: object) -> Peer:
 def spec(number: int, **changes: object) -> MemberSpec:
     """A member behind a link."""
     status, port = member(number), 12379 + 1000 * (number - 1)
-    link = PeerLink(listen_url=status.peer_url, target_url=f"http://127.0.0.1:{port + 3}")
-    metrics_url = f"http://127.0.0.1:{port + 2}"
+    link = PeerLink(listen_url=Address(status.peer_url), target_url=Address.here(port + 3))
+    metrics_url = Address.here(port + 2)
     sample = MemberSpec(
         name=status.name,
         id=status.id,
-        client_url=status.client_url,
-        peer_url=status.peer_url,
+        client_url=Address(status.client_url),
+        peer_url=Address(status.peer_url),
         metrics_url=metrics_url,
-        listen_urls=(status.client_url, link.target_url, metrics_url),
+        listen_urls=(Address(status.client_url), link.target_url, metrics_url),
         data_dir=status.data_dir,
         data_owned=True,
         token="etcd-cluster-1",

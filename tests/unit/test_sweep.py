@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import msgspec
 import pytest
 from etcd_sandbox import daemon
 from etcd_sandbox.cluster.runtimes import leftcontainers
@@ -19,6 +18,7 @@ from etcd_sandbox.model.spec import (
     SourceKind,
 )
 from etcd_sandbox.paths import ClusterPaths
+from etcd_sandbox.plan.recorded import encoded
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def dead(tmp_path: Path) -> ClusterPaths:
     paths = ClusterPaths("c", tmp_path)
     source = Source(kind=SourceKind.MEMBERS)
     spec = ClusterSpec(name="c", source=source, processes=(process,), runtime=Runtime.PODMAN)
-    paths.plan.write_bytes(msgspec.json.encode(spec))
+    paths.plan.write_bytes(encoded(spec))
     paths.supervisor.write_text(json.dumps({"run": "no such run", "processes": {}}))
     return paths
 

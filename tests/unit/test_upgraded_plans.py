@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
 import pytest
 from etcd_sandbox.cli.apply import refuse_another_version
 from etcd_sandbox.errors import InputError, SandboxError
@@ -14,7 +13,7 @@ from etcd_sandbox.inputs.plan import plan_again, plan_up
 from etcd_sandbox.model.spec import PLAN_SCHEMA, ClusterSpec, EtcdBinary, PastKind
 from etcd_sandbox.paths import ClusterPaths
 from etcd_sandbox.plan.membership import with_past
-from etcd_sandbox.plan.recorded import of_running
+from etcd_sandbox.plan.recorded import as_builtins, encoded, of_running
 from etcd_sandbox.plan.upgrades import with_etcd
 from msgspec.structs import replace
 
@@ -46,7 +45,7 @@ class Cluster:
                 for each in first.members
             ),
         )
-        self.paths.plan.write_bytes(msgspec.json.encode(self.spec))
+        self.paths.plan.write_bytes(encoded(self.spec))
 
     def up(self, **options: object) -> list[str]:
         """The versions that `up` would start."""
@@ -76,7 +75,7 @@ def test_up_goes_on_with_what_each_member_was_upgraded_to(cluster: Cluster) -> N
 
 
 def test_apply_leaves_it_as_it_is(cluster: Cluster) -> None:
-    running = msgspec.to_builtins(cluster.spec)
+    running = as_builtins(cluster.spec)
     assert plan_again(running, cluster.paths, cluster.caller).spec == cluster.spec
 
 
@@ -104,10 +103,10 @@ def test_an_etcd_that_has_gone_from_its_place_is_looked_for_elsewhere(
 
 def test_changes_of_the_members_are_remembered_until_the_data_is_wiped(cluster: Cluster) -> None:
     changed = with_past(cluster.spec, PastKind.REMOVED, "infra4", "abc")
-    cluster.paths.plan.write_bytes(msgspec.json.encode(changed))
+    cluster.paths.plan.write_bytes(encoded(changed))
     for options in (Options(), Options(members=3)):
         assert plan_up(options, cluster.paths, cluster.caller).spec.history == changed.history
-    running = msgspec.to_builtins(changed)
+    running = as_builtins(changed)
     assert plan_again(running, cluster.paths, cluster.caller).spec.history == changed.history
     fresh = Options(members=3, fresh=True)
     assert plan_up(fresh, cluster.paths, cluster.caller).spec.history == ()
@@ -119,7 +118,7 @@ def test_up_refuses_an_etcd_that_may_not_know_the_members_as_they_are(
     cluster.here["3.6"] = program(tmp_path, "3.6.16")
     assert cluster.up(etcd="3.6") == ["3.6.16"] * 3
     changed = with_past(cluster.spec, PastKind.REMOVED, "infra4", "abc")
-    cluster.paths.plan.write_bytes(msgspec.json.encode(changed))
+    cluster.paths.plan.write_bytes(encoded(changed))
     with pytest.raises(InputError, match=r"infra4 removed under etcd 3\.4\.23"):
         cluster.up(etcd="3.6")
     assert cluster.up(etcd="3.6", fresh=True) == ["3.6.16"] * 3
@@ -127,7 +126,7 @@ def test_up_refuses_an_etcd_that_may_not_know_the_members_as_they_are(
 
 def test_a_plan_that_an_earlier_supervisor_recorded_of_ours_is_read(tmp_path: Path) -> None:
     """It keeps the number that it was given, and not the kinds of processes that it does not know."""
-    plan = msgspec.to_builtins(Cluster(tmp_path).spec)
+    plan = as_builtins(Cluster(tmp_path).spec)
     kept = {**plan, "processes": [each.copy() for each in plan["processes"]]}
     for process in kept["processes"]:
         del process["kind"]

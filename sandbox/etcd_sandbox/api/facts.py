@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Self, TypedDict
 
-import msgspec
-
 from etcd_sandbox.api import values
 from etcd_sandbox.api.lifetime import Life, Wishes
 from etcd_sandbox.control.answers import not_running
@@ -17,6 +15,7 @@ from etcd_sandbox.host.etcdctl import program_variables
 from etcd_sandbox.host.planfile import recorded_plan
 from etcd_sandbox.model.spec import ClusterSpec
 from etcd_sandbox.paths import ClusterPaths, cluster_paths
+from etcd_sandbox.plan.recorded import as_builtins
 
 
 class ClusterArguments(TypedDict, total=False):
@@ -138,7 +137,7 @@ class ClusterFacts:
     @property
     def env(self) -> dict[str, str]:
         """Variables for a program: `ETCDCTL_ENDPOINTS` and what TLS needs, and `ETCD_SANDBOX_…` as `run` sets them."""
-        return program_variables(msgspec.to_builtins(self._plan), self._paths)
+        return program_variables(as_builtins(self._plan), self._paths)
 
     @property
     def _paths(self) -> ClusterPaths:

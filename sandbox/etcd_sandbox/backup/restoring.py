@@ -35,6 +35,7 @@ from etcd_sandbox.inputs.caller import Caller, Planned
 from etcd_sandbox.inputs.olddata import refuse_foreign_data
 from etcd_sandbox.inputs.options import Options
 from etcd_sandbox.inputs.plan import plan_up
+from etcd_sandbox.model.access import as_pairs
 from etcd_sandbox.model.bootstrap import DEFAULT_BOOTSTRAP
 from etcd_sandbox.model.spec import ClusterSpec, EtcdBinary, MemberProcess, MemberSpec, PastKind
 from etcd_sandbox.paths import ClusterPaths, existing_parent
@@ -106,7 +107,7 @@ class Restoration(Struct, frozen=True, kw_only=True):
             "--name",
             member.name,
             "--initial-cluster",
-            ",".join(member.initial_cluster),
+            ",".join(as_pairs(member.initial_cluster)),
             "--initial-cluster-token",
             member.token,
             "--initial-advertise-peer-urls",

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 
 from etcd_sandbox.cli import diagnostics, output
 from etcd_sandbox.cli.check import here
@@ -19,6 +18,7 @@ from etcd_sandbox.errors import InputError, NotRunning, SandboxError
 from etcd_sandbox.inputs.caller import Caller
 from etcd_sandbox.inputs.plan import plan_again
 from etcd_sandbox.model.spec import PLAN_SCHEMA
+from etcd_sandbox.plan.recorded import as_builtins
 
 DEBOUNCE_MS = 200
 """An editor's several writes within this time are one edit."""
@@ -48,7 +48,7 @@ def apply(dry_run: bool) -> None:
         refuse_another_version(plan)
     planned = plan_again(plan, client.paths, here())
     diagnostics.warn(*planned.spec.notes)
-    answer = client.apply(msgspec.to_builtins(planned.spec), dry_run=dry_run)
+    answer = client.apply(as_builtins(planned.spec), dry_run=dry_run)
     if settings().json:
         output.document(answer)
         return
@@ -184,7 +184,7 @@ def pending(client: ControlClient, path: Path, caller: Caller, *, apply: bool) -
     try:
         plan = client.plan()
         planned = plan_again(plan, client.paths, caller)
-        wanted = msgspec.to_builtins(planned.spec)
+        wanted = as_builtins(planned.spec)
         answer = client.apply(wanted, dry_run=True)
         line = str(answer["line"])
         if not line:

@@ -161,9 +161,9 @@ def check(file: str | None, strict: bool, **given: Any) -> None:
 def show(spec: ClusterSpec) -> None:
     """Print the plan, as JSON if that was asked for."""
     if settings().json:
-        import msgspec
+        from etcd_sandbox.plan.recorded import as_builtins
 
-        output.document(msgspec.to_builtins(spec))
+        output.document(as_builtins(spec))
         return
     for index, process in enumerate(spec.processes):
         if index:

@@ -141,7 +141,7 @@ def described(paths: ClusterPaths) -> dict[str, Any] | None:
         "state": state,
         "members": [member.name for member in members],
         "processes": [process.name for process in processes if process.member is None],
-        "ports": [port for member in members if (port := _port(member.client_url)) is not None],
+        "ports": [port for member in members if (port := member.client_url.port) is not None],
         "source": "" if plan is None else plan.source.path or f"-n {len(members)}",
         "etcd": list(versions),
         "directory": str(paths.root),
@@ -159,12 +159,3 @@ def _row(cluster: dict[str, Any]) -> dict[str, output.Cell]:
         "SOURCE": cluster["source"] or "-",
         "ETCD": ",".join(cluster["etcd"]) or "-",
     }
-
-
-def _port(url: str) -> int | None:
-    from urllib.parse import urlsplit
-
-    try:
-        return urlsplit(url).port
-    except ValueError:
-        return None

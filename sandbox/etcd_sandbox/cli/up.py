@@ -16,6 +16,7 @@ from etcd_sandbox.cli.params import timeout
 from etcd_sandbox.cli.settings import common, settings
 from etcd_sandbox.cli.waiting import ENDING, ending_signals, interruptible
 from etcd_sandbox.errors import InputError, SandboxError
+from etcd_sandbox.plan.recorded import as_builtins
 from etcd_sandbox.plan.ways import way_of
 
 if TYPE_CHECKING:
@@ -214,8 +215,6 @@ def run(timeout_s: float, command: tuple[str, ...], **given: Any) -> int:
 def _run_command(
     planned: Planned, paths: ClusterPaths, command: Sequence[str], timeout_s: float
 ) -> int:
-    import msgspec
-
     from etcd_sandbox.host.etcdctl import (
         members_of,
         misleading,
@@ -226,7 +225,7 @@ def _run_command(
     from etcd_sandbox.host.start import start_and_wait
 
     start_and_wait(planned, paths, owned=True, timeout_s=timeout_s)
-    plan = msgspec.to_builtins(planned.spec)
+    plan = as_builtins(planned.spec)
     path = path_with_etcdctl(plan, os.environ.get("PATH", os.defpath))
     left_out = misleading(os.environ, members_of(plan))
     diagnostics.note(*misleading_words(left_out))

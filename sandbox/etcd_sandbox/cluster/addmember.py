@@ -18,6 +18,7 @@ from etcd_sandbox.cluster.change import (
 from etcd_sandbox.errors import InputError, SandboxError
 from etcd_sandbox.etcd.version import bears_absence, voters_needed
 from etcd_sandbox.host.addresses import is_free
+from etcd_sandbox.model.access import Address, InitialCluster, as_pairs
 from etcd_sandbox.model.event import Kind
 from etcd_sandbox.model.spec import PastKind, ProcessSpec, as_member
 from etcd_sandbox.model.state import Peer, ProcessState
@@ -121,7 +122,7 @@ async def join(change: Change, process: Supervised, *, learner: bool) -> None:
         )
     report.equivalents.append(
         f"etcd --name={member.name} --initial-cluster-state=existing "
-        f"--initial-cluster={','.join(member.initial_cluster)} …"
+        f"--initial-cluster={','.join(as_pairs(member.initial_cluster))} …"
     )
     await change.start(
         [process],
@@ -137,9 +138,9 @@ async def join(change: Change, process: Supervised, *, learner: bool) -> None:
 
 def _with_list(spec: ProcessSpec, placed: Placed, members: Members) -> ProcessSpec:
     member = member_of(spec)
-    known = {own.peer_url: own.name for _, own in members.items()}
+    known: dict[str, str] = {own.peer_url: own.name for _, own in members.items()}
     order = list(known)
-    listed = []
+    listed: InitialCluster = {}
     for peer in sorted(
         placed.members,
         # Entries that are no process of ours come last.
@@ -149,11 +150,11 @@ def _with_list(spec: ProcessSpec, placed: Placed, members: Members) -> ProcessSp
     ):
         name = member.name if peer.id == placed.id else peer.name
         name = name or next((known[url] for url in peer.peer_urls if url in known), peer.id)
-        listed += [f"{name}={url}" for url in peer.peer_urls]
+        listed[name] = (*listed.get(name, ()), *map(Address, peer.peer_urls))
     changed = replace(
         member,
         id=placed.id,
-        initial_cluster=tuple(listed),
+        initial_cluster=listed,
         learner=placed.learner,
         joined=True,
     )

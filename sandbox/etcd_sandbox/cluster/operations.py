@@ -21,6 +21,7 @@ from etcd_sandbox.cluster.overview import Overview
 from etcd_sandbox.cluster.probe import LOST_S, Probe
 from etcd_sandbox.cluster.upgrading import Upgrading
 from etcd_sandbox.errors import InputError, SandboxError
+from etcd_sandbox.model.access import as_text
 from etcd_sandbox.model.event import Event, Kind
 from etcd_sandbox.model.order import Order
 from etcd_sandbox.model.selector import needs_roles
@@ -219,4 +220,4 @@ def _told(changes: Changes, refusal: SandboxError | None) -> dict[str, object]:
     line = changes.one_line()
     if refusal is not None:
         line = f"{line} ({changes.refused} changed: {refusal.hint})".lstrip()
-    return {**to_builtins(changes), "line": line}
+    return {**to_builtins(changes, enc_hook=as_text), "line": line}

@@ -11,7 +11,7 @@ from etcd_sandbox.errors import SandboxError
 from etcd_sandbox.etcd.datadir import NEW_MEMBER_BYTES, has_data
 from etcd_sandbox.host.addresses import why_not_free
 from etcd_sandbox.host.obstacle import no_room
-from etcd_sandbox.model.access import address_of
+from etcd_sandbox.model.access import Address
 from etcd_sandbox.model.spec import (
     MemberProcess,
     MemberSpec,
@@ -44,13 +44,10 @@ def check_links(processes: Iterable[ProcessSpec]) -> None:
             check_free(process.member.name, (process.member.link.listen_url,))
 
 
-def check_free(member: str, urls: Iterable[str]) -> None:
+def check_free(member: str, urls: Iterable[Address]) -> None:
     """These addresses, which `member` would bind, must be free."""
     for url in urls:
-        address = address_of(url)
-        if address is None:
-            continue
-        if error := why_not_free(*address, member):
+        if url.bound and (error := why_not_free(*url.bound, member)):
             raise error
 
 

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta, structs
 
 from etcd_sandbox.errors import InputError
+from etcd_sandbox.model.access import as_value
 from etcd_sandbox.model.order import Order, Seconds, Words, signal_number
 from etcd_sandbox.verbs import Option, Type, Verb
 
@@ -79,7 +80,7 @@ def body_of(content: bytes, kind: type[_T], path: str) -> _T:
     """The body of the request for that path. A null stands for what is left out."""
     try:
         found = msgspec.json.decode(content or b"{}")
-        return msgspec.convert(_without_nulls(found), kind)
+        return msgspec.convert(_without_nulls(found), kind, dec_hook=as_value)
     except msgspec.MsgspecError as error:
         raise InputError(f"the request cannot be used: {error}", path) from None
     except RecursionError:

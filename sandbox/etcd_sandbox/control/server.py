@@ -44,6 +44,7 @@ from etcd_sandbox.control.connections import (
 from etcd_sandbox.control.streams import Streams, frames
 from etcd_sandbox.control.wire import error_to_wire, lost_frame
 from etcd_sandbox.errors import InputError, NotRunning, SandboxError, TimedOut
+from etcd_sandbox.model.access import as_text
 from etcd_sandbox.model.order import LONGEST_TIMEOUT_S
 from etcd_sandbox.model.spec import ClusterSpec
 from etcd_sandbox.model.upgrade import MemberUpgrade, UpgradeOrder, UpgradePlan
@@ -162,9 +163,11 @@ class Routes:
             with self._cluster.bus.subscribe(None if tail < 0 else tail) as (past, queue):
                 if follow:
                     self._cluster.last_words.follows("events")
-                yield b"".join(msgspec.json.encode(event.to_wire()) + b"\n" for event in past)
+                yield b"".join(
+                    msgspec.json.encode(event.to_wire(), enc_hook=as_text) + b"\n" for event in past
+                )
                 while follow and (event := await queue.get()) is not None:
-                    yield msgspec.json.encode(event.to_wire()) + b"\n"
+                    yield msgspec.json.encode(event.to_wire(), enc_hook=as_text) + b"\n"
 
         return StreamingResponse(lines(), media_type="application/x-ndjson")
 
@@ -288,7 +291,7 @@ def bind(path: Path) -> socket.socket:
 
 
 def _json(value: object) -> Response:
-    return Response(msgspec.json.encode(value), media_type="application/json")
+    return Response(msgspec.json.encode(value, enc_hook=as_text), media_type="application/json")
 
 
 async def _body(request: Request, kind: type[_T]) -> _T:

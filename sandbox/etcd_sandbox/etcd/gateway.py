@@ -35,7 +35,7 @@ from etcd_sandbox.etcd.exchange import TROUBLE, Exchange, tls_context
 from etcd_sandbox.etcd.login import Login
 from etcd_sandbox.etcd.troubles import LATE, NOT_ETCD, certificate_trouble, trouble_words
 from etcd_sandbox.etcd.version import hex_id, parse
-from etcd_sandbox.model.access import Credentials
+from etcd_sandbox.model.access import Credentials, as_text
 from etcd_sandbox.model.state import Metrics, Peer
 
 _OK, _NOT_FOUND = 200, 404
@@ -342,7 +342,7 @@ class Gateway:
                 status, text = await self._http.send(
                     "POST",
                     f"{client_url}/v3/{method}",
-                    msgspec.json.encode(body),
+                    msgspec.json.encode(body, enc_hook=as_text),
                     headers=self.login.headers,
                 )
         except TROUBLE as error:

@@ -8,11 +8,12 @@ from enum import StrEnum
 from msgspec import Struct, field
 
 from etcd_sandbox.etcd.flagtable import flag_table, takes_value
+from etcd_sandbox.model.access import Address, InitialCluster
 
 DEFAULT_NAME = "default"
 DEFAULT_TOKEN = "etcd-cluster"
-DEFAULT_CLIENT_URL = "http://localhost:2379"
-DEFAULT_PEER_URL = "http://localhost:2380"
+DEFAULT_CLIENT_URL = Address("http://localhost:2379")
+DEFAULT_PEER_URL = Address("http://localhost:2380")
 
 _CHECKED_BOOLS = ("client-cert-auth", "auto-tls")
 _YAML_BOOLS = {"yes": "true", "on": "true", "no": "false", "off": "false"}
@@ -29,18 +30,18 @@ class DiscoveryKind(StrEnum):
 class MemberFlags(Struct, frozen=True, kw_only=True):
     """The options of one etcd.
 
-    `initial_cluster` are pairs of name and URL, empty with discovery. `raw` are the options as
-    they were given, `problems` what etcd would complain about.
+    `initial_cluster` is empty with discovery. `raw` are the options as they were given, `problems`
+    what etcd would complain about.
     """
 
     name: str
     data_dir: str
-    listen_client_urls: tuple[str, ...]
-    advertise_client_urls: tuple[str, ...]
-    listen_peer_urls: tuple[str, ...]
-    initial_advertise_peer_urls: tuple[str, ...]
-    listen_metrics_urls: tuple[str, ...]
-    initial_cluster: tuple[tuple[str, str], ...]
+    listen_client_urls: tuple[Address, ...]
+    advertise_client_urls: tuple[Address, ...]
+    listen_peer_urls: tuple[Address, ...]
+    initial_advertise_peer_urls: tuple[Address, ...]
+    listen_metrics_urls: tuple[Address, ...]
+    initial_cluster: InitialCluster
     initial_cluster_state: str
     token: str
     heartbeat_interval_ms: int
@@ -98,9 +99,9 @@ def _member(options: Options) -> MemberFlags:
         if read_bool(_YAML_BOOLS.get(given.lower(), given)) is None:
             problems.append(f"--{key} is {given!r}, which is neither true nor false")
     name = values.get("name", DEFAULT_NAME)
-    peer_urls = _urls(values, "initial-advertise-peer-urls", DEFAULT_PEER_URL)
+    peer_urls = urls(values, "initial-advertise-peer-urls", DEFAULT_PEER_URL)
     discovery = next((kind for kind in DiscoveryKind if values.get(kind)), None)
-    advertised = _urls(values, "advertise-client-urls", DEFAULT_CLIENT_URL)
+    advertised = urls(values, "advertise-client-urls", DEFAULT_CLIENT_URL)
     if values.get("listen-client-urls") and not values.get("advertise-client-urls"):
         advertised = ()
         # etcd 3.4 and 3.5: a proxy of the v2 API advertises nothing (`config.validate` in etcdmain).
@@ -111,11 +112,11 @@ def _member(options: Options) -> MemberFlags:
     return MemberFlags(
         name=name,
         data_dir=values.get("data-dir") or f"{name}.etcd",
-        listen_client_urls=_urls(values, "listen-client-urls", DEFAULT_CLIENT_URL),
+        listen_client_urls=urls(values, "listen-client-urls", DEFAULT_CLIENT_URL),
         advertise_client_urls=advertised,
-        listen_peer_urls=_urls(values, "listen-peer-urls", DEFAULT_PEER_URL),
+        listen_peer_urls=urls(values, "listen-peer-urls", DEFAULT_PEER_URL),
         initial_advertise_peer_urls=peer_urls,
-        listen_metrics_urls=_urls(values, "listen-metrics-urls", ""),
+        listen_metrics_urls=urls(values, "listen-metrics-urls"),
         initial_cluster=_initial_cluster(values, problems, name, peer_urls, discovery),
         initial_cluster_state=values.get("initial-cluster-state") or "new",
         token=values.get("initial-cluster-token", DEFAULT_TOKEN),
@@ -127,33 +128,33 @@ def _member(options: Options) -> MemberFlags:
     )
 
 
-def _urls(values: Mapping[str, str], key: str, default: str) -> tuple[str, ...]:
+def urls(values: Mapping[str, str], key: str, default: str = "") -> tuple[Address, ...]:
+    """The addresses that an option lists, each once."""
     given = values.get(key) or default
-    return tuple(dict.fromkeys(url for part in given.split(",") if (url := part.strip())))
+    return tuple(dict.fromkeys(Address(url) for part in given.split(",") if (url := part.strip())))
 
 
 def _initial_cluster(
     values: Mapping[str, str],
     problems: list[str],
     name: str,
-    peer_urls: tuple[str, ...],
+    peer_urls: tuple[Address, ...],
     discovery: DiscoveryKind | None,
-) -> tuple[tuple[str, str], ...]:
+) -> InitialCluster:
     given = values.get("initial-cluster")
     if not given:
         if discovery is not None:
-            return ()
+            return {}
         # etcd puts the name's own peer URLs there only when a name was given.
-        own = peer_urls if name != DEFAULT_NAME else (DEFAULT_PEER_URL,)
-        return tuple((name, url) for url in own)
-    pairs: list[tuple[str, str]] = []
+        return {name: peer_urls if name != DEFAULT_NAME else (DEFAULT_PEER_URL,)}
+    found: InitialCluster = {}
     for part in given.split(","):
         member, equals, url = part.strip().partition("=")
         if member and equals and url:
-            pairs.append((member, url))
+            found[member] = (*found.get(member, ()), Address(url))
         else:
             problems.append(f"--initial-cluster holds {part!r}, which is not NAME=URL")
-    return tuple(pairs)
+    return found
 
 
 def _number(values: Mapping[str, str], problems: list[str], key: str, default: int) -> int:

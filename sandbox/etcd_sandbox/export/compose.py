@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 from typing import Any
-from urllib.parse import urlsplit
 
 import yaml
 
@@ -23,7 +22,6 @@ from etcd_sandbox.export.exported import (
 )
 from etcd_sandbox.model.bootstrap import DiscoverySpec
 from etcd_sandbox.model.spec import ClusterSpec, MemberProcess, MemberSpec, Restart, Service
-from etcd_sandbox.plan.memberoptions import port_of
 from etcd_sandbox.plan.runtimes.engine import OFFICIAL_IMAGE, is_built
 from etcd_sandbox.plan.ways import way_of
 from etcd_sandbox.plan.ways.discovery import service_binary
@@ -82,7 +80,7 @@ def _service_names(spec: ClusterSpec) -> dict[str, str]:
 
 def _member(spec: ClusterSpec, process: MemberProcess, names: dict[str, str]) -> Table:
     member, service = process.member, names[process.name]
-    scheme = urlsplit(member.peer_url).scheme
+    scheme = member.peer_url.scheme
     initial_cluster = ",".join(
         f"{other.member.name}={scheme}://{names[other.name]}:{_PEER}" for other in spec.members
     )
@@ -189,7 +187,7 @@ def _discovery(spec: ClusterSpec, discovery: DiscoverySpec) -> Table:
 
 def _published(member: MemberSpec) -> str:
     """Where the member's clients on this machine find it: at the port that it has here."""
-    return f"127.0.0.1:{port_of(member.client_url) or _CLIENT}"
+    return f"127.0.0.1:{member.client_url.port or _CLIENT}"
 
 
 def _volume(service: str) -> str:

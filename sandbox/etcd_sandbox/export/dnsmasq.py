@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
@@ -12,7 +11,6 @@ from etcd_sandbox.errors import InputError
 from etcd_sandbox.export.exported import Exported, Kind, heading, require_members
 from etcd_sandbox.model.bootstrap import DnsSpec
 from etcd_sandbox.model.spec import ClusterSpec, MemberSpec
-from etcd_sandbox.plan.memberoptions import port_of
 from etcd_sandbox.plan.ports import MemberPorts, ports_from
 from etcd_sandbox.plan.ways.dns import dnsmasq_config, needs_tls, own_records
 from etcd_sandbox.plan.ways.dnsrecords import client_service, host_of, peer_service
@@ -62,7 +60,7 @@ def own_dns(spec: ClusterSpec) -> DnsSpec:
         ports,
         ports[0][1].client,
         Path("/"),
-        tls=needs_tls(binaries) or any(m.peer_url.startswith("https:") for m in members),
+        tls=needs_tls(binaries) or any(m.peer_url.is_secure for m in members),
         mount=(),
     )
     addresses = {host_of(member.name): _address(member) for member in members}
@@ -71,7 +69,7 @@ def own_dns(spec: ClusterSpec) -> DnsSpec:
 
 
 def _ports(member: MemberSpec) -> MemberPorts:
-    client, peer = port_of(member.client_url), port_of(member.peer_url)
+    client, peer = member.client_url.port, member.peer_url.port
     if client is None or peer is None:
         raise InputError(
             f"{member.name} has no port in {member.client_url!r} or {member.peer_url!r}",
@@ -82,9 +80,8 @@ def _ports(member: MemberSpec) -> MemberPorts:
 
 def _address(member: MemberSpec) -> str | None:
     """The address that the member's peers dial; None for a name."""
-    host = urlsplit(member.peer_url).hostname or ""
     try:
-        return str(ipaddress.IPv4Address(host))
+        return str(ipaddress.IPv4Address(member.peer_url.host))
     except ValueError:
         return None
 
@@ -92,7 +89,7 @@ def _address(member: MemberSpec) -> str | None:
 def _advertised(spec: ClusterSpec, dns: DnsSpec) -> str:
     member = spec.members[0].member
     scheme = "https" if dns.tls else "http"
-    return f"{scheme}://{host_of(member.name, dns.domain)}:{port_of(member.peer_url)}"
+    return f"{scheme}://{host_of(member.name, dns.domain)}:{member.peer_url.port}"
 
 
 def _about_tls(dns: DnsSpec) -> list[str]:

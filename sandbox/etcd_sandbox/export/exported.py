@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from urllib.parse import urlsplit
 
 from msgspec import Struct
 
@@ -78,7 +77,7 @@ def refuse_others_ways(process: MemberProcess, kind: str) -> None:
         )
     member = process.member
     for url in (member.client_url, member.peer_url):
-        if urlsplit(url).scheme != "http":
+        if url.scheme != "http":
             raise InputError(
                 f"{url or 'a URL that is missing'} is not plain http: {kind} cannot take over its certificates",
                 place,

@@ -33,7 +33,6 @@ from etcd_sandbox.model.spec import (
     Stdin,
 )
 from etcd_sandbox.plan.linked import DIRECT
-from etcd_sandbox.plan.memberoptions import port_of
 from etcd_sandbox.plan.ports import member_ports, ports_from
 from etcd_sandbox.plan.runtimes import runtime_of
 from etcd_sandbox.plan.ways import way_of
@@ -143,7 +142,7 @@ def _member(
     if member.etcd is not None and (wished := wish(member.etcd)) != _common_etcd(spec, wish):
         table["etcd"] = wished
     if _port_block(spec) is None:
-        table["client_port"] = port_of(member.client_url)
+        table["client_port"] = member.client_url.port
     if flags := {name: value for name, value in own.items() if shared.get(name) != value}:
         table["flags"] = _typed(flags)
     return {"name": member.name, **table} if table or _lists_members(spec) else {}
@@ -177,7 +176,7 @@ def _client_ports(spec: ClusterSpec) -> list[int]:
     ports = []
     for process in spec.members:
         url = process.member.client_url
-        if (port := port_of(url)) is None:
+        if (port := url.port) is None:
             raise InputError(f"{process.name} has no port in its client URL {url!r}")
         ports.append(port)
     return ports

@@ -11,20 +11,23 @@ import shlex
 from collections.abc import Iterator
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.export.exported import Exported, Kind, heading
+from etcd_sandbox.model.access import LOOPBACK
 from etcd_sandbox.model.spec import (
     After,
     ClusterSpec,
     EtcdBinary,
     MemberProcess,
+    MemberSpec,
     ProcessSpec,
     Restart,
     SourceKind,
     Stdin,
 )
-from etcd_sandbox.plan.memberoptions import command_of, invocation_of, is_composed, options
+from etcd_sandbox.plan.memberoptions import command_of, invocation_of, is_composed, told
 from etcd_sandbox.plan.runtimes import runtime_of
 from etcd_sandbox.plan.shell import is_simple, shell_argv
 from etcd_sandbox.plan.ways import way_of
@@ -238,24 +241,30 @@ def _command(spec: ClusterSpec, process: ProcessSpec, on_path: str) -> Command:
 
 
 def _composed(spec: ClusterSpec, process: MemberProcess, on_path: str) -> Command:
-    member, flags = process.member, _on_this_machine(spec, options(process))
+    member = process.member
     assert member.etcd is not None
-    if member.link is not None:
-        flags["listen-peer-urls"] = member.link.listen_url
+    here = replace(process, member=_on_this_machine(process))
     return Command(
         name=process.name,
-        words=_words(spec, member.etcd, on_path, flags),
+        words=_words(spec, member.etcd, on_path, told(here)),
         until=way_of(spec).is_registered,
         member=member.name,
     )
 
 
-def _on_this_machine(spec: ClusterSpec, flags: dict[str, str]) -> dict[str, str]:
-    """The options of a member where names are no hosts."""
-    if prefix := runtime_of(spec).host_prefix(spec.name):
-        for host in (f"//{prefix}{process.member.name}:" for process in spec.members):
-            flags = {name: value.replace(host, "//127.0.0.1:") for name, value in flags.items()}
-    return flags
+def _on_this_machine(process: MemberProcess) -> MemberSpec:
+    """The member without a link, and without a network on which names are hosts."""
+    member = process.member
+    if member.link is not None:
+        clients, _, *others = member.listen_urls
+        member = replace(member, listen_urls=(clients, member.link.listen_url, *others))
+    if not runtime_of(process).is_apart:
+        return member
+    listed = {
+        name: tuple(url.at(LOOPBACK) for url in urls)
+        for name, urls in member.initial_cluster.items()
+    }
+    return replace(member, peer_url=member.peer_url.at(LOOPBACK), initial_cluster=listed)
 
 
 def _words(

@@ -6,11 +6,10 @@ import os
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from etcd_sandbox.errors import SandboxError, TimedOut
 from etcd_sandbox.etcd.datadir import is_of_proxy
-from etcd_sandbox.model.access import SECURE_SCHEMES, SOCKET_SCHEMES
+from etcd_sandbox.model.access import Address
 from etcd_sandbox.model.spec import After
 from etcd_sandbox.paths import SOCKET_PATH_LIMIT
 
@@ -50,7 +49,7 @@ def etcdctl_variables(members: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     listed = [member for member in listed if not member.get("surplus")] or listed
     urls = [member.get("endpoint") or member["client_url"] for member in listed]
     variables = {"ETCDCTL_ENDPOINTS": ",".join(map(_short, urls))}
-    if any(urlsplit(url).scheme in SECURE_SCHEMES for url in urls):
+    if any(Address(url).is_secure for url in urls):
         variables["ETCDCTL_INSECURE_SKIP_TLS_VERIFY"] = "true"
         secured = next((member for member in listed if member.get("client_cert")), None)
         if secured is not None:
@@ -111,7 +110,7 @@ def misleading(
     With any of them etcdctl fails at these members, or asks others (measured with 3.4.23, 3.5.1,
     3.6.16 and 3.7.3). User and password stay: they may be meant.
     """
-    secure = any(urlsplit(member["client_url"]).scheme in SECURE_SCHEMES for member in members)
+    secure = any(Address(member["client_url"]).is_secure for member in members)
     found = {}
     for name in _OF_TLS:
         if not secure:
@@ -147,7 +146,7 @@ def inherited(
 def _short(url: str) -> str:
     """The URL, of a socket by a path that can be connected to."""
     scheme, _, file = url.partition("://")
-    if scheme in SOCKET_SCHEMES and len(os.fsencode(file)) > SOCKET_PATH_LIMIT:
+    if Address(url).is_socket and len(os.fsencode(file)) > SOCKET_PATH_LIMIT:
         return f"{scheme}://{os.path.relpath(file)}"
     return url
 
@@ -229,12 +228,12 @@ def run_etcdctl(
     """
     import subprocess
 
-    import msgspec
+    from etcd_sandbox.plan.recorded import as_builtins
 
-    members = members_of(msgspec.to_builtins(spec))
+    members = members_of(as_builtins(spec))
     if not members:
         raise SandboxError(f"cluster {spec.name!r} has no etcd member to talk to")
-    argv, variables = command_line(msgspec.to_builtins(spec), members, args)
+    argv, variables = command_line(as_builtins(spec), members, args)
     if client is not None and client.user and client.status().get("authentication"):
         # Where it is off, etcdctl would fail for naming a user.
         variables.update(unshadowed({"ETCDCTL_USER": client.user}, args))

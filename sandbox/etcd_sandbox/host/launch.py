@@ -22,6 +22,7 @@ from etcd_sandbox.host.clusterlock import end_holders, is_running, lock_to_start
 from etcd_sandbox.host.obstacle import obstacle
 from etcd_sandbox.model.spec import ClusterSpec
 from etcd_sandbox.paths import ClusterPaths, is_there
+from etcd_sandbox.plan.recorded import encoded
 
 START_TIMEOUT_S = 30.0
 """How long the supervisor may take to say that it serves its socket."""
@@ -109,7 +110,7 @@ def launch(
     guard = begun.guard
     launched = Launched(guard, owner_write if owned else None)
     try:
-        _hand_over(spec_write, msgspec.json.encode(spec))
+        _hand_over(spec_write, encoded(spec))
         _await_word(status_read, paths, guard)
     except BaseException as error:
         launched.let_go()

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.etcd.discovery import DiscoveryClient, TokenState, no_service
 from etcd_sandbox.etcd.version import parse
+from etcd_sandbox.model.access import Address
 from etcd_sandbox.model.bootstrap import DiscoveryProtocol, DiscoverySpec
 from etcd_sandbox.model.state import Registration
 from etcd_sandbox.plan.ways.discovery import token_url
@@ -26,7 +27,7 @@ _V2_GONE_SINCE = (3, 6)
 _ONE_CLUSTER = "a token introduces one cluster, once: leave it out, or register a new one"
 
 
-class Address(Struct, frozen=True):
+class ServiceUrl(Struct, frozen=True):
     """A service's URL, and the URL of a token there where that was given; no slash at their ends."""
 
     service: str
@@ -38,7 +39,7 @@ class Address(Struct, frozen=True):
         return self.token_url.rpartition("/")[2]
 
 
-def read_address(url: str) -> Address:
+def read_address(url: str) -> ServiceUrl:
     """What `--discovery URL` names. Raises InputError for what is no URL of http or https."""
     try:
         parts = urlsplit(url)
@@ -53,7 +54,7 @@ def read_address(url: str) -> Address:
         )
     service, path = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
     # As it is typed into a browser: https://discovery.etcd.io/new?size=3.
-    return Address(service) if path in ("", "/new") else Address(service, f"{service}{path}")
+    return ServiceUrl(service) if path in ("", "/new") else ServiceUrl(service, f"{service}{path}")
 
 
 def is_of(known: DiscoverySpec, url: str, token: str) -> bool:
@@ -106,7 +107,7 @@ class _Search:
         self._asked_size = size
         self._size = size or len(registrants.members)
 
-    async def find(self, address: Address, token: str) -> DiscoverySpec:
+    async def find(self, address: ServiceUrl, token: str) -> DiscoverySpec:
         try:
             if address.token_url:
                 self._must_speak_v2("a token's URL belongs to the v2 protocol", address.token_url)
@@ -118,7 +119,7 @@ class _Search:
         finally:
             await self._client.aclose()
 
-    async def _at_etcd(self, address: Address, token: str, version: str) -> DiscoverySpec:
+    async def _at_etcd(self, address: ServiceUrl, token: str, version: str) -> DiscoverySpec:
         """At an etcd that serves as one: the better protocol that both sides speak."""
         protocols = list(self._registrants.protocols)
         v2_url = token_url(address.service, token) if token else ""
@@ -145,13 +146,13 @@ class _Search:
         is_v2 = protocol is DiscoveryProtocol.V2
         return DiscoverySpec(
             protocol=protocol,
-            service=service,
+            service=Address(service),
             token=token,
             size=self._size,
             token_url=token_url(service, token) if is_v2 else "",
         )
 
-    async def _at_public_service(self, address: Address, token: str) -> DiscoverySpec:
+    async def _at_public_service(self, address: ServiceUrl, token: str) -> DiscoverySpec:
         """At a service that makes the tokens itself; it knows v2 only."""
         self._must_speak_v2("such a service serves the v2 protocol", address.service)
         if token:
@@ -166,7 +167,7 @@ class _Search:
         for url in urls:
             discovery = DiscoverySpec(
                 protocol=DiscoveryProtocol.V2 if url else DiscoveryProtocol.V3,
-                service=service,
+                service=Address(service),
                 token=token,
                 size=self._size,
                 token_url=url,

@@ -6,6 +6,8 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from etcd_sandbox.model.access import Address
+
 
 class Bootstrap(StrEnum):
     """How the members of a new cluster are told of each other."""
@@ -48,7 +50,7 @@ class DiscoverySpec(Struct, frozen=True, kw_only=True):
     """
 
     protocol: DiscoveryProtocol
-    service: str
+    service: Address
     token: str
     size: int
     token_url: str = ""

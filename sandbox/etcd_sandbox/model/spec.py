@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from msgspec import Struct, field
 
+from etcd_sandbox.model.access import Address, InitialCluster
 from etcd_sandbox.model.bootstrap import Bootstrap, DiscoverySpec, DnsSpec
 
 
@@ -122,8 +123,8 @@ class PeerLink(Struct, frozen=True, kw_only=True):
     `listen_url` is where the member's peers dial, `target_url` where the member itself listens.
     """
 
-    listen_url: str
-    target_url: str
+    listen_url: Address
+    target_url: Address
 
 
 class ContainerSpec(Struct, frozen=True, kw_only=True):
@@ -166,15 +167,15 @@ class MemberSpec(Struct, frozen=True, kw_only=True):
 
     name: str
     id: str | None
-    client_url: str
-    endpoint: str = ""
-    peer_url: str
-    metrics_url: str | None = None
-    listen_urls: tuple[str, ...] = ()
+    client_url: Address
+    endpoint: Address = Address("")
+    peer_url: Address
+    metrics_url: Address | None = None
+    listen_urls: tuple[Address, ...] = ()
     data_dir: str
     data_owned: bool
     token: str
-    initial_cluster: tuple[str, ...] = ()
+    initial_cluster: InitialCluster = {}
     etcd: EtcdBinary | None = None
     client_cert: str = ""
     client_key: str = ""
@@ -190,7 +191,7 @@ class MemberSpec(Struct, frozen=True, kw_only=True):
     log_files: tuple[str, ...] = ()
 
     @property
-    def peer_port_url(self) -> str:
+    def peer_port_url(self) -> Address:
         """Where the member itself serves its peers, behind the relay if there is one."""
         return self.peer_url if self.link is None else self.link.target_url
 
@@ -210,7 +211,8 @@ class ProcessSpec(Struct, frozen=True, kw_only=True, tag_field="kind", tag="proc
     A `service` is no member, but members need it: it starts before them. With a `container`,
     `argv` runs that container and stays until it ends. `flags` are what an etcd is told whose command
     we compose, by name and in order, and `wrapper` the words before that etcd: `argv` is rendered
-    from them (`plan.runtimes`). Both are empty for any other command.
+    from them (`plan.runtimes`), and of a member from its name, its addresses and its list of members,
+    which are no `flags`. Both are empty for any other command.
     """
 
     name: str
@@ -308,7 +310,7 @@ class PastChange(Struct, frozen=True, kw_only=True):
     id: str = ""
 
 
-PLAN_SCHEMA = 3
+PLAN_SCHEMA = 4
 """The shape of a plan as JSON. Who changes the shape adds 1, and a step in `plan/recorded.py`."""
 
 
@@ -373,7 +375,7 @@ class ClusterSpec(Struct, frozen=True, kw_only=True):
         )
 
     @property
-    def client_urls(self) -> tuple[str, ...]:
+    def client_urls(self) -> tuple[Address, ...]:
         """Where clients are served, in the order of the input: not by learners, proxies, nor without a place."""
         return tuple(
             process.member.endpoint or process.member.client_url

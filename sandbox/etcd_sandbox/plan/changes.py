@@ -90,7 +90,7 @@ def in_order(wanted: Sequence[ProcessSpec], now: Mapping[str, MemberSpec]) -> li
 
     Raises InputError where each waits for another: etcd takes no two members with one peer URL.
     """
-    urls = {name: member.peer_url for name, member in now.items()}
+    urls: dict[str, str] = {name: member.peer_url for name, member in now.items()}
     left, ordered = list(wanted), list[ProcessSpec]()
     while left:
         for process in left:
@@ -125,9 +125,8 @@ def _named(process: ProcessSpec) -> str:
 
 def peer_urls_of(member: MemberSpec) -> tuple[str, ...]:
     """All peer URLs of a member: its first, and what else its own list of members has for it."""
-    pairs = [each.partition("=") for each in member.initial_cluster]
-    mine = [url for name, _, url in pairs if name == member.name]
-    return tuple(mine) if member.peer_url in mine else (member.peer_url,)
+    mine = member.initial_cluster.get(member.name, ())
+    return mine if member.peer_url in mine else (member.peer_url,)
 
 
 def runs_differently(running: ProcessSpec, wanted: ProcessSpec) -> bool:

@@ -11,8 +11,9 @@ from etcd_sandbox.config.procfile import Entry, Procfile
 from etcd_sandbox.config.profileflags import unseen
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.etcd.flags import unknown_flags, value_problems
-from etcd_sandbox.etcd.memberflags import MemberFlags, log_files, read_flags
+from etcd_sandbox.etcd.memberflags import MemberFlags, log_files, read_flags, urls
 from etcd_sandbox.etcd.version import member_id
+from etcd_sandbox.model.access import Address, as_pairs
 from etcd_sandbox.model.bootstrap import DEFAULT_BOOTSTRAP, Bootstrap
 from etcd_sandbox.model.selector import ROLE_WORDS
 from etcd_sandbox.model.spec import (
@@ -243,16 +244,14 @@ class _Plan(Struct, kw_only=True):
         known = bootstrap_of(flags).is_list and flags.initial_cluster_state == "new" and not proxy
         peer_urls = flags.initial_advertise_peer_urls
         listening, metrics = flags.listen_client_urls, flags.listen_metrics_urls
-        over_http = tuple(
-            url.strip() for url in flags.raw.get("listen-client-http-urls", "").split(",") if url
-        )
+        over_http = urls(flags.raw, "listen-client-http-urls")
         endpoint = reached_at(flags.advertise_client_urls, listening, self.cwd)
         return MemberSpec(
             name=flags.name,
             id=member_id(peer_urls, flags.token) if known else None,
             client_url=reached_at((), over_http, self.cwd) if over_http else endpoint,
-            endpoint=endpoint if over_http else "",
-            peer_url=peer_urls[0] if peer_urls and not proxy else "",
+            endpoint=endpoint if over_http else Address(""),
+            peer_url=peer_urls[0] if peer_urls and not proxy else Address(""),
             metrics_url=reached_at((), metrics, self.cwd) if metrics else None,
             listen_urls=(
                 *listening,
@@ -265,7 +264,7 @@ class _Plan(Struct, kw_only=True):
             wal_dir=self._file(flags.raw.get("wal-dir", "")),
             log_files=tuple(map(self._absolute, log_files(flags.raw))),
             token=flags.token,
-            initial_cluster=tuple(f"{member}={url}" for member, url in flags.initial_cluster),
+            initial_cluster=flags.initial_cluster,
             etcd=binary,
             client_cert=self._file(
                 flags.raw.get("client-cert-file") or flags.raw.get("cert-file", "")
@@ -285,7 +284,7 @@ def is_proxy(flags: MemberFlags) -> bool:
     return flags.raw.get("proxy", "off") != "off"
 
 
-def _peer_listeners(flags: MemberFlags, link: PeerLink | str) -> tuple[str, ...]:
+def _peer_listeners(flags: MemberFlags, link: PeerLink | str) -> tuple[Address, ...]:
     return (link.target_url,) if isinstance(link, PeerLink) else flags.listen_peer_urls
 
 
@@ -322,10 +321,10 @@ def _different_clusters(processes: Sequence[ProcessSpec], procfile: Procfile) ->
                 f"{place}: {name} has the cluster token {member.token!r}, {first} has {like.token!r}: "
                 "etcd takes them for two clusters, and etcd-sandbox for one"
             )
-        if set(member.initial_cluster) != set(like.initial_cluster):
+        own, others = as_pairs(member.initial_cluster), as_pairs(like.initial_cluster)
+        if set(own) != set(others):
             notes.append(
-                f"{place}: {name} has another --initial-cluster than {first} "
-                f"({_difference(member.initial_cluster, like.initial_cluster)}): "
+                f"{place}: {name} has another --initial-cluster than {first} ({_difference(own, others)}): "
                 "etcd takes them for two clusters, and etcd-sandbox for one"
             )
     return notes

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from etcd_sandbox.config.profileshape import Profile, generated_names
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.etcd.version import member_id
+from etcd_sandbox.model.access import LOOPBACK, Address, InitialCluster
 from etcd_sandbox.model.selector import process_name
 from etcd_sandbox.model.spec import (
     After,
@@ -98,9 +99,9 @@ def plan_members(
         runtime=runtime,
     )
     way = ways.planned(request)
-    initial_cluster = tuple(
-        f"{member}={way.peer_url(member, each.peer)}" for member, each in by_name[: way.places]
-    )
+    initial_cluster: InitialCluster = {
+        member: (way.peer_url(member, each.peer),) for member, each in by_name[: way.places]
+    }
     found = [_member(asked, way, member, each, initial_cluster) for member, each in by_name]
     if way.places is not None:
         found[way.places :] = [_surplus(process) for process in found[way.places :]]
@@ -200,14 +201,14 @@ def _member(
     way: Static,
     name: str,
     ports: MemberPorts,
-    initial_cluster: tuple[str, ...],
+    initial_cluster: InitialCluster,
 ) -> MemberProcess:
-    client, metrics = _url(ports.client), _url(ports.metrics)
+    client, metrics = Address.here(ports.client), Address.here(ports.metrics)
     peer, scheme = way.peer_url(name, ports.peer), way.peer_scheme
-    dialled = _url(ports.peer, scheme)
+    dialled = Address.here(ports.peer, scheme)
     link, no_link = None, APART if asked.runtime.is_apart else DIRECT
     if not asked.direct and not asked.runtime.is_apart:
-        link = PeerLink(listen_url=dialled, target_url=_url(ports.peer_listener, scheme))
+        link = PeerLink(listen_url=dialled, target_url=Address.here(ports.peer_listener, scheme))
     member = MemberSpec(
         name=name,
         id=member_id([peer], way.token),
@@ -223,7 +224,7 @@ def _member(
         link=link,
         no_link="" if link else no_link,
     )
-    flags = member_flags(member, asked.profile, way.flags(initial_cluster))
+    flags = member_flags(member, asked.profile, way.flags)
     member = asked.runtime.placed(member, asked.profile, asked.cwd, asked.data_root)
     supervise = asked.profile.supervise
     process = MemberProcess(
@@ -248,17 +249,17 @@ def _learner(
     way: Static,
     name: str,
     ports: MemberPorts,
-    initial_cluster: tuple[str, ...],
+    initial_cluster: InitialCluster,
 ) -> MemberProcess:
     """A member without a vote: it comes to the others when they are ready."""
     process = _member(asked, way, name, ports, initial_cluster)
     # Nobody looks for it by a name: it is on no list when the others begin.
-    peer = _url(ports.peer, way.peer_scheme) if way.by_name else process.member.peer_url
+    peer = process.member.peer_url.at(LOOPBACK) if way.by_name else process.member.peer_url
     member = replace(
         process.member,
         id=None,
         peer_url=peer,
-        initial_cluster=(*initial_cluster, f"{name}={peer}"),
+        initial_cluster={**initial_cluster, name: (peer,)},
         learner=True,
     )
     return replace(joining(process, member), after=After.READY)
@@ -310,7 +311,3 @@ def _dropped_variables(env: Mapping[str, str]) -> list[str]:
     return (
         [f"{', '.join(names)} in your environment: not passed on to the members"] if names else []
     )
-
-
-def _url(port: int, scheme: str = "http") -> str:
-    return f"{scheme}://127.0.0.1:{port}"

@@ -7,11 +7,11 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
 from etcd_sandbox.errors import InputError
+from etcd_sandbox.model.access import LOOPBACK, Address
 from etcd_sandbox.model.selector import check_name, process_name
 from etcd_sandbox.model.spec import (
     After,
@@ -23,7 +23,7 @@ from etcd_sandbox.model.spec import (
     members_of,
 )
 from etcd_sandbox.plan.memberargv import ENV_DROP
-from etcd_sandbox.plan.memberoptions import is_composed, options
+from etcd_sandbox.plan.memberoptions import MEMBERS_OWN, is_composed, options
 from etcd_sandbox.plan.ports import PORT_LIMIT, PORTS_PER_MEMBER
 from etcd_sandbox.plan.runtimes import composed, runtime_of
 from etcd_sandbox.plan.ways import way_of
@@ -35,22 +35,7 @@ NARROW_STEP = 1000
 """Between them where the cluster's own step leaves no room any more."""
 
 _GENERATED = re.compile(r"infra([1-9][0-9]*)")
-_OWN = frozenset(
-    (
-        "name",
-        "data-dir",
-        "wal-dir",
-        "listen-client-urls",
-        "advertise-client-urls",
-        "listen-peer-urls",
-        "initial-advertise-peer-urls",
-        "listen-metrics-urls",
-        "initial-cluster",
-        "initial-cluster-state",
-        "config-file",
-        "force-new-cluster",
-    )
-)
+_OWN = MEMBERS_OWN | {"wal-dir", "initial-cluster-state", "config-file", "force-new-cluster"}
 """Flags that each member has for itself, or that say how a new cluster begins."""
 
 
@@ -87,15 +72,18 @@ def newcomer(
         like,
         name=name,
         id=None,
-        client_url=_moved(like.client_url, shift),
+        client_url=like.client_url.moved(shift),
         peer_url=peer_url,
-        metrics_url=_moved(like.metrics_url, shift) if like.metrics_url else None,
-        listen_urls=tuple(_moved(url, shift) for url in like.listen_urls),
+        metrics_url=like.metrics_url.moved(shift) if like.metrics_url else None,
+        listen_urls=tuple(url.moved(shift) for url in like.listen_urls),
         data_dir=str(data_root / name),
         data_owned=True,
         wal_dir="",
         wal_owned=False,
-        initial_cluster=(*_listed_peers(spec), f"{name}={peer_url}"),
+        initial_cluster={
+            **{each.member.name: (each.member.peer_url,) for each in _members(spec)},
+            name: (peer_url,),
+        },
         link=_moved_link(like.link, shift) if like.link else None,
         election_timeout_s=float(flags.get("election-timeout", "1000")) / 1000,
         upgraded_from=(),
@@ -114,18 +102,11 @@ def joining(
     """
     like = pattern.member
     assert like.etcd is not None
-    listen_client, listen_peer = _listeners(pattern, member)
-    own = {
-        "name": member.name,
-        "data-dir": member.data_dir,
-        "listen-client-urls": listen_client,
-        "advertise-client-urls": member.client_url,
-        "listen-peer-urls": listen_peer,
-        "initial-advertise-peer-urls": member.peer_url,
-        **({"listen-metrics-urls": member.metrics_url} if member.metrics_url else {}),
-        "initial-cluster": ",".join(member.initial_cluster),
-        "initial-cluster-state": "existing",
-    }
+    if len(member.listen_urls) > 2 + bool(member.metrics_url):
+        raise InputError(
+            f"{pattern.name} listens on several addresses, so it cannot be a pattern for another",
+            hint="give each member one client URL and one peer URL",
+        )
     shared = own_flags(pattern) if flags is None else flags
     process = replace(
         pattern,
@@ -136,7 +117,7 @@ def joining(
     if not is_composed(pattern):
         process = replace(process, env={}, env_drop=ENV_DROP)
     process = runtime_of(process).renamed(process, like)
-    return composed(process, like.etcd.path, own | dict(shared))
+    return composed(process, like.etcd.path, {"initial-cluster-state": "existing", **shared})
 
 
 def own_flags(process: MemberProcess) -> dict[str, str]:
@@ -165,7 +146,7 @@ def _patterns(spec: ClusterSpec) -> Iterator[MemberProcess]:
         try:
             options(process)
             own = process.member
-            if own.etcd is not None and _port(own.client_url):
+            if own.etcd is not None and own.client_url.port:
                 yield process
         except InputError:
             continue
@@ -238,7 +219,7 @@ def _number(name: str) -> int:
 
 
 def _client_port(process: MemberProcess) -> int:
-    return _port(process.member.client_url)
+    return process.member.client_url.port or 0
 
 
 def _ports_of(process: MemberProcess) -> set[int]:
@@ -246,50 +227,19 @@ def _ports_of(process: MemberProcess) -> set[int]:
     urls = [member.client_url, member.peer_url, *member.listen_urls]
     if member.link is not None:
         urls += [member.link.listen_url, member.link.target_url]
-    return {port for url in urls if (port := _port(url))}
-
-
-def _port(url: str) -> int:
-    try:
-        return urlsplit(url).port or 0
-    except ValueError:
-        return 0
-
-
-def _moved(url: str, shift: int) -> str:
-    parts = urlsplit(url)
-    host, _, port = parts.netloc.rpartition(":")
-    return parts._replace(netloc=f"{host}:{int(port) + shift}").geturl()
+    return {url.port for url in urls if url.port}
 
 
 def _moved_link(link: PeerLink, shift: int) -> PeerLink:
     return PeerLink(
-        listen_url=_moved(link.listen_url, shift), target_url=_moved(link.target_url, shift)
+        listen_url=link.listen_url.moved(shift), target_url=link.target_url.moved(shift)
     )
 
 
-def _peer_url(spec: ClusterSpec, pattern: MemberProcess, name: str, shift: int) -> str:
-    moved = _moved(pattern.member.peer_url, shift)
-    parts = urlsplit(moved)
-    _, _, port = parts.netloc.rpartition(":")
+def _peer_url(spec: ClusterSpec, pattern: MemberProcess, name: str, shift: int) -> Address:
+    moved = pattern.member.peer_url.moved(shift)
     if way_of(spec).by_name:
         # It was not there when the records were made, and needs none: nobody looks for it by name.
-        return f"{parts.scheme}://127.0.0.1:{port}"
+        return moved.at(LOOPBACK)
     prefix = runtime_of(pattern).host_prefix(spec.name)
-    return f"{parts.scheme}://{prefix}{name}:{port}" if prefix else moved
-
-
-def _listed_peers(spec: ClusterSpec) -> tuple[str, ...]:
-    members = (process.member for process in _members(spec))
-    return tuple(f"{member.name}={member.peer_url}" for member in members)
-
-
-def _listeners(pattern: MemberProcess, member: MemberSpec) -> tuple[str, str]:
-    """Where it listens for clients and for peers: `listen_urls` has them in that order, then metrics."""
-    clients, peers = member.listen_urls[0], member.listen_urls[1]
-    if len(member.listen_urls) > 2 + bool(member.metrics_url):
-        raise InputError(
-            f"{pattern.name} listens on several addresses, so it cannot be a pattern for another",
-            hint="give each member one client URL and one peer URL",
-        )
-    return clients, peers
+    return moved.at(f"{prefix}{name}") if prefix else moved

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping, Sequence
-from urllib.parse import urlsplit
 
 from etcd_sandbox.etcd.memberflags import MemberFlags
+from etcd_sandbox.model.access import Address
 from etcd_sandbox.model.spec import PeerLink
 
 LISTENER_OFFSET = 2
@@ -51,21 +51,17 @@ def link_of(
     if len(flags.listen_peer_urls) != 1 or len(flags.initial_advertise_peer_urls) != 1:
         return "it has several peer URLs"
     listen, advertised = flags.listen_peer_urls[0], flags.initial_advertise_peer_urls[0]
-    try:
-        port, advertised_port = urlsplit(listen).port, urlsplit(advertised).port
-    except ValueError:
-        port = advertised_port = None
-    if port is None or port != advertised_port or not _is_address(listen):
+    port = listen.port
+    if port is None or port != advertised.port or not _is_address(listen.host):
         return f"it listens for peers on {listen} and advertises {advertised}"
     if port + LISTENER_OFFSET > _PORT_LIMIT:
         return f"there is no free port above its peer port {port}"
-    scheme = urlsplit(listen).scheme
-    target = f"{scheme}://127.0.0.1:{port + LISTENER_OFFSET}"
-    return PeerLink(listen_url=listen, target_url=target)
+    return PeerLink(
+        listen_url=listen, target_url=Address.here(port + LISTENER_OFFSET, listen.scheme)
+    )
 
 
-def _is_address(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
+def _is_address(host: str) -> bool:
     if host == "localhost":
         return True
     try:

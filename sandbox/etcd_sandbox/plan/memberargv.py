@@ -35,9 +35,8 @@ _TIMERS = ("election-timeout", "heartbeat-interval")
 def member_flags(
     member: MemberSpec, profile: Profile, bootstrap: Mapping[str, Flag]
 ) -> dict[str, str]:
-    """What the etcd of `member` is told: the flags that make the cluster, then those of `profile`.
+    """The flags of the etcd of `member`: those that tell it how it meets the others, then those of `profile`.
 
-    `bootstrap` are those that tell it of the other members.
     Raises InputError, placed in the profile, for a flag that the member's etcd does not know
     and for a value with which it would end at once.
     """
@@ -45,21 +44,9 @@ def member_flags(
     own = profile.own(member.name)[1].flags
     _check_known(member, member.etcd, profile)
     _check_heeded(member, profile, bootstrap)
-    flags: dict[str, Flag] = {
-        "name": member.name,
-        "data-dir": member.data_dir,
-        "listen-client-urls": member.client_url,
-        "advertise-client-urls": member.client_url,
-        "listen-peer-urls": member.listen_urls[1],
-        "initial-advertise-peer-urls": member.peer_url,
-        "listen-metrics-urls": member.metrics_url or "",
-        **bootstrap,
-        "logger": "zap",
-        "log-outputs": "stderr",
-    }
-    told = spelled(flags | profile.etcd | own)
-    _check_values(member, told, profile)
-    return told
+    flags = spelled({**bootstrap, "logger": "zap", "log-outputs": "stderr", **profile.etcd, **own})
+    _check_values(member, flags, profile)
+    return flags
 
 
 def keys_of(profile: Profile, member: str, flag: str) -> list[Key]:

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
 
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.etcd.memberflags import read_bool, read_flags
-from etcd_sandbox.model.spec import MemberProcess
+from etcd_sandbox.model.access import as_pairs
+from etcd_sandbox.model.spec import MemberProcess, ProcessSpec
 from etcd_sandbox.plan.shell import EtcdInvocation, etcd_invocation
 
 _CONFIG_FILE = re.compile(r"--?config-file(=|\Z)")
 
-
-def port_of(url: str) -> int | None:
-    """The port that a URL names; None where it names none that there is."""
-    try:
-        return urlsplit(url).port
-    except ValueError:
-        return None
+MEMBERS_OWN = frozenset(
+    [
+        "name",
+        "data-dir",
+        "listen-client-urls",
+        "advertise-client-urls",
+        "listen-peer-urls",
+        "initial-advertise-peer-urls",
+        "listen-metrics-urls",
+        "initial-cluster",
+    ]
+)
+"""The flags that `MemberSpec` holds as values."""
 
 
 def is_composed(process: MemberProcess) -> bool:
@@ -37,13 +43,35 @@ def invocation_of(process: MemberProcess) -> EtcdInvocation | None:
     return etcd_invocation(command_of(process), process.env)
 
 
+def told(process: ProcessSpec) -> dict[str, str]:
+    """What an etcd of ours is told, by flag and in order: of a member where it is and whom it meets, then its `flags`."""
+    if not isinstance(process, MemberProcess):
+        return process.flags
+    member, flags = process.member, process.flags
+    listen_client, listen_peer = member.listen_urls[:2]
+    is_given_list = "initial-cluster-state" in flags and "discovery-srv" not in flags
+    return {
+        "name": member.name,
+        "data-dir": member.data_dir,
+        "listen-client-urls": listen_client,
+        "advertise-client-urls": member.client_url,
+        "listen-peer-urls": listen_peer,
+        "initial-advertise-peer-urls": member.peer_url,
+        **({"listen-metrics-urls": member.metrics_url} if member.metrics_url else {}),
+        **(
+            {"initial-cluster": ",".join(as_pairs(member.initial_cluster))} if is_given_list else {}
+        ),
+        **flags,
+    }
+
+
 def options(process: MemberProcess) -> dict[str, str]:
     """All options of a member's etcd by their names, in their order.
 
     Raises InputError for one that has them in a file of its own.
     """
     if is_composed(process):
-        return dict(process.flags)
+        return told(process)
     invocation = invocation_of(process)
     if invocation is None:
         raise InputError(

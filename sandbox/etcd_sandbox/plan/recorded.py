@@ -8,11 +8,12 @@ from __future__ import annotations
 import itertools
 import shlex
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
 from etcd_sandbox.errors import SandboxError
+from etcd_sandbox.model.access import as_text, as_value
 from etcd_sandbox.model.spec import (
     PLAN_SCHEMA,
     RECORDS_FILE,
@@ -21,6 +22,7 @@ from etcd_sandbox.model.spec import (
     MemberSpec,
     Service,
 )
+from etcd_sandbox.plan.memberoptions import MEMBERS_OWN
 
 Plan = dict[str, Any]
 
@@ -29,9 +31,14 @@ class UnreadablePlan(SandboxError):
     """A plan that is there and cannot be read, which is not the same as no plan."""
 
 
+def as_builtins(spec: ClusterSpec) -> Plan:
+    """The plan as JSON has it, addresses as text."""
+    return cast(Plan, msgspec.to_builtins(spec, enc_hook=as_text))
+
+
 def encoded(spec: ClusterSpec) -> bytes:
     """The plan for its file."""
-    return msgspec.json.format(msgspec.json.encode(spec), indent=2)
+    return msgspec.json.format(msgspec.json.encode(as_builtins(spec)), indent=2)
 
 
 def decoded(content: bytes, name: str, where: str) -> ClusterSpec:
@@ -111,7 +118,7 @@ def _converted(plan: object) -> ClusterSpec:
         raise ValueError(f"{error} is missing") from error
     except (TypeError, AttributeError) as error:
         raise ValueError("its processes or its source are not those of a plan") from error
-    return msgspec.convert({**today, "schema": PLAN_SCHEMA}, ClusterSpec)
+    return msgspec.convert({**today, "schema": PLAN_SCHEMA}, ClusterSpec, dec_hook=as_value)
 
 
 def _with_renamed_package(plan: Plan) -> Plan:
@@ -181,9 +188,27 @@ def _with_kinds(plan: Plan) -> Plan:
     return {**plan, "processes": processes}
 
 
+def _with_addresses_once(plan: Plan) -> Plan:
+    """Schema 3 had a member's addresses among its flags as well, and its list of members as NAME=URL."""
+
+    def once(process: Plan) -> Plan:
+        member = process.get("member")
+        if not member:
+            return process
+        listed: dict[str, list[str]] = {}
+        for name, _, url in (each.partition("=") for each in member.get("initial_cluster", ())):
+            listed.setdefault(name, []).append(url)
+        flags = process.get("flags", {})
+        flags = {name: value for name, value in flags.items() if name not in MEMBERS_OWN}
+        return {**process, "flags": flags, "member": {**member, "initial_cluster": listed}}
+
+    return {**plan, "processes": [once(each) for each in plan["processes"]]}
+
+
 _STEPS: tuple[Callable[[Plan], Plan], ...] = (
     _with_renamed_package,
     lambda plan: _with_kinds_of_texts(_with_flags(plan)),
     _with_kinds,
+    _with_addresses_once,
 )
 """By the number of the schema that each begins at: what makes a plan one of the next schema."""

@@ -29,6 +29,7 @@ from etcd_sandbox.model.event import Kind
 from etcd_sandbox.model.spec import EtcdBinary
 from etcd_sandbox.model.state import Quorum, Role
 from etcd_sandbox.paths import cluster_paths
+from etcd_sandbox.plan.recorded import encoded
 
 from tests.unit.conftest import FakeSupervisor, member, status_answer
 
@@ -89,7 +90,7 @@ def running(supervisor: Callable[..., FakeSupervisor]) -> Iterator[FakeSuperviso
         choose_etcd=lambda _: EtcdBinary(path="/opt/etcd", version="3.6.1", origin="tests"),
     )
     spec = plan_up(Options(members=3), fake.paths, caller).spec
-    fake.paths.plan.write_bytes(msgspec.json.encode(spec))
+    fake.paths.plan.write_bytes(encoded(spec))
     with fake.paths.lock.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield fake
@@ -357,7 +358,7 @@ def test_data_that_was_to_be_kept_is_not_deleted(home: Path) -> None:
     )
     spec = plan_up(Options(members=1), paths, caller).spec
     paths.root.mkdir(parents=True)
-    paths.plan.write_bytes(msgspec.json.encode(spec))
+    paths.plan.write_bytes(encoded(spec))
     with pytest.raises(InputError, match="has a plan and data that were to be kept"):
         Cluster(name="mine", etcd="/opt/etcd").up()
     assert paths.plan.exists()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 from pathlib import Path
 
-import msgspec
 import pytest
 from etcd_sandbox.backup import restoring
 from etcd_sandbox.backup.restoring import plan_restore
@@ -15,9 +14,11 @@ from etcd_sandbox.etcd.version import parse
 from etcd_sandbox.inputs.caller import Caller
 from etcd_sandbox.inputs.options import Options
 from etcd_sandbox.inputs.plan import plan_up
+from etcd_sandbox.model.access import as_pairs
 from etcd_sandbox.model.bootstrap import Bootstrap
 from etcd_sandbox.model.spec import EtcdBinary
 from etcd_sandbox.paths import ClusterPaths, cluster_paths
+from etcd_sandbox.plan.recorded import encoded
 from msgspec.structs import replace
 
 from tests import snapshots
@@ -99,7 +100,12 @@ def test_the_command_names_what_the_member_is_then_started_with(
     token = planned.spec.token
     assert planned.command(1, "/elsewhere") == [
         *("/3.5.1/etcdutl", "snapshot", "restore", str(Path.cwd() / "backup.db")),
-        *("--name", "infra2", "--initial-cluster", ",".join(planned.members[0].initial_cluster)),
+        *(
+            "--name",
+            "infra2",
+            "--initial-cluster",
+            ",".join(as_pairs(planned.members[0].initial_cluster)),
+        ),
         *("--initial-cluster-token", token),
         *("--initial-advertise-peer-urls", planned.members[1].peer_url),
         *("--data-dir", "/elsewhere"),
@@ -111,7 +117,7 @@ def test_the_command_names_what_the_member_is_then_started_with(
 def test_a_later_up_plans_the_same_cluster_again(machine: Machine, paths: ClusterPaths) -> None:
     planned = plan_restore(snapshot(), Options(base_port=14379), paths, caller(machine))
     paths.root.mkdir(parents=True)
-    paths.plan.write_bytes(msgspec.json.encode(planned.spec))
+    paths.plan.write_bytes(encoded(planned.spec))
     again = plan_up(Options(), paths, caller(machine)).spec
     assert again.token == planned.spec.token
     assert again.processes == planned.spec.processes
@@ -193,7 +199,7 @@ def test_data_of_a_procfile_is_neither_overlooked_nor_deleted(
     theirs = replace(first.member, data_dir=str(tmp_path / "theirs"), data_owned=False)
     paths.root.mkdir(parents=True)
     plan = replace(planned, processes=(replace(first, member=theirs), *others))
-    paths.plan.write_bytes(msgspec.json.encode(plan))
+    paths.plan.write_bytes(encoded(plan))
     plan_restore(snapshot(), Options(), paths, caller(machine))
     (tmp_path / "theirs" / "member" / "wal").mkdir(parents=True)
     with pytest.raises(InputError, match="has data already"):

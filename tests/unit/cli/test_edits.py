@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from etcd_sandbox.cli import status
 from etcd_sandbox.cli.apply import EditWatch, places_of
@@ -15,6 +14,7 @@ from etcd_sandbox.inputs.caller import Caller
 from etcd_sandbox.inputs.options import Options
 from etcd_sandbox.inputs.plan import plan_up
 from etcd_sandbox.model.spec import EtcdBinary
+from etcd_sandbox.plan.recorded import as_builtins
 
 from tests.unit.cli.conftest import Ran
 from tests.unit.conftest import FakeSupervisor, member, status_answer
@@ -35,7 +35,7 @@ class Edited:
         self.fake = supervisor(apply={"line": "web changed", "refused": ""})
         caller = Caller(cwd=Path.cwd(), env={"PATH": "/nowhere"}, choose_etcd=no_etcd)
         spec = plan_up(Options(), self.fake.paths, caller).spec
-        self.fake.answers["/v1/plan"] = msgspec.to_builtins(spec)
+        self.fake.answers["/v1/plan"] = as_builtins(spec)
         self.said: list[str] = []
         self.watch = EditWatch(
             ControlClient(self.fake.paths), self.file, caller, self.said.append, apply=apply

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
 import pytest
 from etcd_sandbox.model.spec import ClusterSpec
 from etcd_sandbox.paths import cluster_paths
+from etcd_sandbox.plan.recorded import as_builtins, encoded
 
 from tests.unit.cli.conftest import Ran
 from tests.unit.cli.test_completion import completed
@@ -25,14 +25,14 @@ def _known_etcds(monkeypatch: pytest.MonkeyPatch) -> None:
 def record(spec: ClusterSpec) -> None:
     paths = cluster_paths(spec.name)
     paths.root.mkdir(parents=True)
-    paths.plan.write_bytes(msgspec.json.encode(spec))
+    paths.plan.write_bytes(encoded(spec))
 
 
 def test_the_running_cluster_is_meant(
     cli: Callable[..., Ran], supervisor: Callable[..., FakeSupervisor]
 ) -> None:
     record(from_profile(members=1, name="other"))
-    supervisor("demo", plan=msgspec.to_builtins(from_profile(members=2, name="demo")))
+    supervisor("demo", plan=as_builtins(from_profile(members=2, name="demo")))
     ran = cli("export", "procfile")
     assert ran.code == 0
     assert ran.out.count("--name=") == 2
@@ -42,7 +42,7 @@ def test_the_running_cluster_is_meant(
 def test_options_win_over_the_running_cluster(
     cli: Callable[..., Ran], supervisor: Callable[..., FakeSupervisor]
 ) -> None:
-    supervisor("demo", plan=msgspec.to_builtins(from_profile(members=2, name="demo")))
+    supervisor("demo", plan=as_builtins(from_profile(members=2, name="demo")))
     ran = cli("export", "procfile", "-n", "1")
     assert ran.out.count("--name=") == 1
     assert "using -n 1" in ran.err
@@ -67,7 +67,7 @@ def test_several_running_clusters_want_a_name(
     cli: Callable[..., Ran], supervisor: Callable[..., FakeSupervisor]
 ) -> None:
     for name in ("one", "two"):
-        supervisor(name, plan=msgspec.to_builtins(from_profile(members=1, name=name)))
+        supervisor(name, plan=as_builtins(from_profile(members=1, name=name)))
     ran = cli("export", "procfile")
     assert ran.code == 2
     assert "several clusters are running: one, two" in ran.err

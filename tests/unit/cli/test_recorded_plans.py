@@ -1,7 +1,8 @@
 """Plans that other versions recorded go on; one that cannot be read is an error, and never "no plan".
 
 `tests/fixtures/plans` holds what commits 13c6036 (the package was called `sandbox`) and 1fa2d97
-recorded of real clusters after `add`, `replace` and `remove`; none of them had a schema number.
+recorded of real clusters after `add`, `replace` and `remove`; none of them had a schema number. The
+plans of 5fc2d2c, of made-up etcds, have schema 3: addresses were among a member's flags, too.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from etcd_sandbox.inputs.options import Options
 from etcd_sandbox.inputs.plan import plan_again, plan_up
 from etcd_sandbox.model.spec import PLAN_SCHEMA, ClusterSpec, EtcdBinary, Service
 from etcd_sandbox.paths import ClusterPaths, cluster_paths
+from etcd_sandbox.plan.memberoptions import told
 from etcd_sandbox.plan.recorded import UnreadablePlan, of_running
 from etcd_sandbox.plan.runtimes import composed
 
@@ -42,6 +44,11 @@ MEMBERS = {
     "13c6036-profile": ["infra1", "infra2", "infra3", "infra4"],
     "1fa2d97-members": ["infra2", "infra3", "infra4"],
     "1fa2d97-procfile": ["alone"],
+    "5fc2d2c-containers": ["infra1", "infra2", "infra3", "infra4"],
+    "5fc2d2c-discovery": ["infra1", "infra2", "infra3"],
+    "5fc2d2c-dns": ["infra1", "infra2", "infra3", "infra4"],
+    "5fc2d2c-learner": ["infra1", "infra2", "infra3", "infra4"],
+    "5fc2d2c-members": ["infra2", "infra3", "infra4"],
 }
 
 
@@ -74,12 +81,12 @@ def test_there_is_a_plan_of_each_kind() -> None:
 
 
 @pytest.mark.parametrize("stem", RECORDED)
-def test_a_plan_without_a_schema_number_is_read_and_recorded_with_one(
+def test_a_plan_of_an_older_schema_is_read_and_recorded_with_the_number_of_today(
     home: Path, stem: str
 ) -> None:
     paths = put(stem, home)
     before = json.loads(paths.plan.read_bytes())
-    assert "schema" not in before
+    assert before.get("schema", 0) == (3 if stem.startswith("5fc2d2c") else 0)
     spec = read(paths)
     assert member_names(spec) == MEMBERS[stem]
     record_plan(paths, spec)
@@ -106,7 +113,7 @@ def test_the_flags_of_a_composed_etcd_are_read_out_of_what_older_plans_executed(
         etcds += 1
         program = shlex.split(process.shown)[0]
         assert composed(process, program, process.flags) == process
-        assert list(process.flags)[:2] == ["name", "data-dir"]
+        assert list(told(process))[:2] == ["name", "data-dir"]
     assert (etcds == 0) == stem.endswith("procfile")
 
 

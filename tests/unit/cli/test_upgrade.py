@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from etcd_sandbox.model.spec import ClusterSpec, Source, SourceKind
+from etcd_sandbox.plan.recorded import as_builtins
 
 from tests.unit.cli.conftest import Ran
 from tests.unit.conftest import FakeSupervisor
@@ -30,13 +31,12 @@ def etcd(tmp_path: Path) -> str:
 @pytest.fixture
 def running(supervisor: Begin) -> Callable[..., FakeSupervisor]:
     """A supervisor that tells these lines of an upgrade."""
-    import msgspec
 
     plan = ClusterSpec(name="default", source=Source(kind=SourceKind.MEMBERS), processes=())
 
     def begin(*news: dict[str, Any], **more: Any) -> FakeSupervisor:
         stream = "".join(json.dumps(each) + "\n" for each in news).encode()
-        return supervisor(plan=msgspec.to_builtins(plan), upgrade=stream, **more)
+        return supervisor(plan=as_builtins(plan), upgrade=stream, **more)
 
     return begin
 

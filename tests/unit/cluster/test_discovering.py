@@ -10,6 +10,7 @@ import pytest
 from etcd_sandbox.cluster.ways import discovery as way
 from etcd_sandbox.cluster.ways.discovery import Discovery
 from etcd_sandbox.etcd.discovery import TokenState
+from etcd_sandbox.model.access import Address
 from etcd_sandbox.model.bootstrap import Bootstrap, DiscoveryProtocol, DiscoverySpec
 from etcd_sandbox.model.spec import ClusterSpec, MemberProcess, MemberSpec, Source, SourceKind
 from etcd_sandbox.model.state import Registration
@@ -26,8 +27,8 @@ def member(number: int, root: Path) -> MemberProcess:
         member=MemberSpec(
             name=f"infra{number}",
             id=None,
-            client_url="",
-            peer_url="",
+            client_url=Address(""),
+            peer_url=Address(""),
             data_dir=str(root / f"infra{number}"),
             data_owned=True,
             token="t",
@@ -40,7 +41,7 @@ def test_who_registers_last_and_boots_at_once_is_not_missed(
 ) -> None:
     members = tuple(member(number, tmp_path) for number in (1, 2))
     service = DiscoverySpec(
-        protocol=DiscoveryProtocol.V2, service="http://s", token="t", size=2, given=True
+        protocol=DiscoveryProtocol.V2, service=Address("http://s"), token="t", size=2, given=True
     )
     spec = ClusterSpec(
         name="c",

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 from etcd_sandbox.cluster.ways.discovery import what_lacks
 from etcd_sandbox.etcd.discovery import TokenState
+from etcd_sandbox.model.access import Address
 from etcd_sandbox.model.bootstrap import DiscoveryProtocol, DiscoverySpec
 from etcd_sandbox.model.state import Registration
 from msgspec.structs import replace
 
 OWN = DiscoverySpec(
     protocol=DiscoveryProtocol.V2,
-    service="http://127.0.0.1:12383",
+    service=Address("http://127.0.0.1:12383"),
     token="tok",
     size=5,
     token_url="http://127.0.0.1:12383/v2/keys/discovery/tok",

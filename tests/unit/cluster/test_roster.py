@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from etcd_sandbox.cluster.roster import Roster
+from etcd_sandbox.model.access import Address
 from etcd_sandbox.model.spec import After, MemberProcess, MemberSpec
 from etcd_sandbox.model.state import Peer
 from msgspec.structs import replace
@@ -18,8 +19,8 @@ def member(number: int, after: After = After.START) -> MemberProcess:
         member=MemberSpec(
             name=f"infra{number}",
             id=f"{number}a",
-            client_url="",
-            peer_url="",
+            client_url=Address(""),
+            peer_url=Address(""),
             data_dir="/data",
             data_owned=True,
             token="t",
@@ -113,7 +114,7 @@ def test_a_member_that_etcds_list_has_at_another_peer_url_is_noticed() -> None:
     known = Roster(
         replace(
             process,
-            member=replace(process.member, peer_url=f"http://127.0.0.1:{number}"),
+            member=replace(process.member, peer_url=Address(f"http://127.0.0.1:{number}")),
         )
         for number, process in enumerate([member(1), member(2)], start=1)
         if process.member is not None

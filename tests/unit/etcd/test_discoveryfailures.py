@@ -7,19 +7,20 @@ from typing import Any
 import pytest
 from etcd_sandbox.cluster.ways import way_of
 from etcd_sandbox.etcd.failures import explain_discovery
+from etcd_sandbox.model.access import Address
 from etcd_sandbox.model.bootstrap import Bootstrap, DiscoveryProtocol, DiscoverySpec
 from etcd_sandbox.model.spec import ClusterSpec, Source, SourceKind
 from msgspec.structs import replace
 
 OWN = DiscoverySpec(
     protocol=DiscoveryProtocol.V2,
-    service="http://127.0.0.1:12383",
+    service=Address("http://127.0.0.1:12383"),
     token="t",
     size=3,
     token_url="http://127.0.0.1:12383/v2/keys/discovery/t",
     process="discovery",
 )
-GIVEN = replace(OWN, service="http://10.0.0.1:2379", process="", given=True)
+GIVEN = replace(OWN, service=Address("http://10.0.0.1:2379"), process="", given=True)
 
 V3_FULL = b'{"level":"error","msg":"bootstrap failed","error":"failed to join discovery cluster (discovery: cluster is full)"}'
 V2_FULL = b'{"level":"warn","msg":"failed to start etcd","error":"failed to join discovery cluster (discovery: cluster is full)"}'

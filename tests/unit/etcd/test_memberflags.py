@@ -41,10 +41,10 @@ def test_the_procfile_of_etcd_is_read_in_full() -> None:
     assert flags.advertise_client_urls == ("http://127.0.0.1:12379",)
     assert flags.listen_peer_urls == ("http://127.0.0.1:12380",)
     assert flags.token == "etcd-cluster-1"
-    assert flags.initial_cluster == (
-        ("infra1", "http://127.0.0.1:12380"),
-        ("infra2", "http://127.0.0.1:22380"),
-    )
+    assert flags.initial_cluster == {
+        "infra1": ("http://127.0.0.1:12380",),
+        "infra2": ("http://127.0.0.1:22380",),
+    }
     assert flags.raw["enable-pprof"] == "true"
     assert flags.raw["logger"] == "zap"
     assert flags.problems == ()
@@ -70,7 +70,7 @@ def test_without_any_flag_etcds_own_defaults_hold() -> None:
     assert flags.data_dir == "default.etcd"
     assert flags.token == "etcd-cluster"
     assert flags.listen_client_urls == flags.advertise_client_urls == ("http://localhost:2379",)
-    assert flags.initial_cluster == (("default", "http://localhost:2380"),)
+    assert flags.initial_cluster == {"default": ("http://localhost:2380",)}
     assert flags.listen_metrics_urls == ()
     assert (flags.heartbeat_interval_ms, flags.election_timeout_ms) == (100, 1000)
     assert flags.discovery is None
@@ -78,7 +78,7 @@ def test_without_any_flag_etcds_own_defaults_hold() -> None:
 
 def test_the_default_cluster_is_the_member_itself_under_its_name() -> None:
     flags = read("--name a --initial-advertise-peer-urls http://h:1,http://h:2")
-    assert flags.initial_cluster == (("a", "http://h:1"), ("a", "http://h:2"))
+    assert flags.initial_cluster == {"a": ("http://h:1", "http://h:2")}
 
 
 def test_the_last_of_a_repeated_flag_counts() -> None:
@@ -151,7 +151,7 @@ def test_yaml_that_is_a_trap_is_none(config: str) -> None:
 def test_the_ways_of_discovery_are_told_apart() -> None:
     url = "http://127.0.0.1:1/v2/keys/discovery/t"
     v2 = read(f"--name a --discovery {url}")
-    assert (v2.discovery, v2.raw["discovery"], v2.initial_cluster) == (DiscoveryKind.V2, url, ())
+    assert (v2.discovery, v2.raw["discovery"], v2.initial_cluster) == (DiscoveryKind.V2, url, {})
     v3 = read("--discovery-endpoints h:1,h:2 --discovery-token t")
     assert (v3.discovery, v3.raw["discovery-token"]) == (DiscoveryKind.V3, "t")
     srv = read("--discovery-srv example.test --discovery-srv-name n")

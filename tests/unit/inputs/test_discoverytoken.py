@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 from etcd_sandbox.config.profile import Profile
 from etcd_sandbox.errors import InputError, SandboxError
-from etcd_sandbox.inputs.discoverytoken import Address, existing_token, is_of, read_address
+from etcd_sandbox.inputs.discoverytoken import ServiceUrl, existing_token, is_of, read_address
 from etcd_sandbox.inputs.options import Options
 from etcd_sandbox.inputs.ways import AskedWay, bootstrap_inputs
+from etcd_sandbox.model.access import Address
 from etcd_sandbox.model.bootstrap import Bootstrap, DiscoveryProtocol, DiscoverySpec
 from etcd_sandbox.model.spec import ClusterSpec, MemberProcess, MemberSpec, Source, SourceKind
 from etcd_sandbox.plan.ways.request import Registrants
@@ -90,7 +91,7 @@ def service(answers: dict[str, str], otherwise: str = "404 page not found") -> I
     ],
 )
 def test_a_url_names_a_service_or_a_token_there(url: str, service_url: str, token_url: str) -> None:
-    assert read_address(url) == Address(service_url, token_url)
+    assert read_address(url) == ServiceUrl(service_url, token_url)
 
 
 @pytest.mark.parametrize(
@@ -219,7 +220,11 @@ def socket_that_says_nothing() -> Iterator[str]:
 
 
 KNOWN = DiscoverySpec(
-    protocol=V2, service="http://a:1", token="t", size=3, token_url="http://a:1/v2/keys/discovery/t"
+    protocol=V2,
+    service=Address("http://a:1"),
+    token="t",
+    size=3,
+    token_url="http://a:1/v2/keys/discovery/t",
 )
 
 
@@ -244,8 +249,8 @@ def recorded(data: Path, discovery: DiscoverySpec) -> ClusterSpec:
     member = MemberSpec(
         name="infra1",
         id=None,
-        client_url="",
-        peer_url="",
+        client_url=Address(""),
+        peer_url=Address(""),
         data_dir=str(data),
         data_owned=True,
         token="",
@@ -264,7 +269,9 @@ def nowhere(name: str) -> tuple[str, str]:
 
 
 def test_data_keeps_its_token_and_without_data_a_token_is_fresh(tmp_path: Path) -> None:
-    own = DiscoverySpec(protocol=V2, service="http://a:1", token="t", size=3, process="discovery")
+    own = DiscoverySpec(
+        protocol=V2, service=Address("http://a:1"), token="t", size=3, process="discovery"
+    )
 
     def token(spec: ClusterSpec | None, *, fresh: bool = False) -> str:
         options = Options(bootstrap="discovery", fresh=fresh)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from etcd_sandbox.inputs.olddata import going_on
+from etcd_sandbox.model.access import Address
 from etcd_sandbox.model.spec import ClusterSpec, MemberProcess, MemberSpec, Source, SourceKind
 from etcd_sandbox.paths import ClusterPaths
 from msgspec.structs import replace
@@ -33,8 +34,8 @@ def spec(paths: ClusterPaths, *, owned: bool = True, count: int = 3) -> ClusterS
                 member=MemberSpec(
                     name=f"infra{n}",
                     id=None,
-                    client_url="http://127.0.0.1:1",
-                    peer_url=f"http://127.0.0.1:{n}",
+                    client_url=Address("http://127.0.0.1:1"),
+                    peer_url=Address(f"http://127.0.0.1:{n}"),
                     data_dir=str(paths.data / f"infra{n}"),
                     data_owned=owned,
                     token="t",

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from etcd_sandbox.cluster.record import wipe
 from etcd_sandbox.errors import InputError
@@ -17,6 +16,7 @@ from etcd_sandbox.inputs.options import Options
 from etcd_sandbox.inputs.plan import plan_again, plan_file, plan_up
 from etcd_sandbox.model.spec import ClusterSpec, EtcdBinary, SourceKind, Stdin
 from etcd_sandbox.paths import ClusterPaths, cluster_paths
+from etcd_sandbox.plan.recorded import as_builtins, encoded
 from etcd_sandbox.plan.ways.dnsrecords import DOMAIN
 from msgspec.structs import replace
 
@@ -44,7 +44,7 @@ def paths(home: Path) -> ClusterPaths:
 
 def record(paths: ClusterPaths, spec: ClusterSpec) -> None:
     paths.root.mkdir(parents=True, exist_ok=True)
-    paths.plan.write_bytes(msgspec.json.encode(spec))
+    paths.plan.write_bytes(encoded(spec))
 
 
 def names(planned: Planned) -> list[str]:
@@ -190,7 +190,7 @@ def test_what_came_through_a_pipe_is_recorded_with_the_plan(
         str(pipes["procfile"]): texts["procfile"],
         f"file of variables {pipes['variables']}": texts["variables"],
     }
-    running = msgspec.to_builtins(first.spec)
+    running = as_builtins(first.spec)
     for pipe in pipes.values():
         pipe.unlink()
     assert plan_again(running, paths, caller).spec == first.spec
@@ -223,7 +223,7 @@ def test_dns_records_that_came_through_a_pipe_are_recorded_with_the_plan(
         first = plan_up(Options(members=1, dns_records=path), paths, caller)
     assert first.spec.dns is not None
     assert first.spec.source.texts == {f"file of records {path}": RECORDS}
-    assert plan_again(msgspec.to_builtins(first.spec), paths, caller).spec == first.spec
+    assert plan_again(as_builtins(first.spec), paths, caller).spec == first.spec
     record(paths, first.spec)
     assert plan_up(Options(), paths, caller).spec == first.spec
     with piped(RECORDS.replace(",0,1", ",0,2")) as path:
@@ -328,7 +328,7 @@ def test_planning_again_keeps_what_the_input_does_not_say(
     options = Options(wanted=("web",), exit_on_error=True, port_base=6000)
     running = plan_up(options, paths, caller).spec
     Path("Procfile").write_text("web: sleep 3\ndb: sleep 2\napi: sleep 4\n")
-    plan: dict[str, Any] = msgspec.to_builtins(running)
+    plan: dict[str, Any] = as_builtins(running)
     planned = plan_again(plan, paths, replace(caller, cwd=Path("/")))
     assert names(planned) == ["web", "db", "api"]
     assert planned.spec.wanted == ("web",)
@@ -482,7 +482,7 @@ def test_the_stdin_of_a_procfiles_processes_is_recorded_and_no_members(
     Path("Procfile").write_text(f"{MEMBER}web: cat\n")
     planned = plan_up(Options(stdin="pipe"), paths, caller)
     assert [process.stdin for process in planned.spec.processes] == [Stdin.NULL, Stdin.PIPE]
-    again = plan_again(msgspec.to_builtins(planned.spec), paths, caller)
+    again = plan_again(as_builtins(planned.spec), paths, caller)
     assert again.spec == planned.spec
     with pytest.raises(InputError, match="--stdin is for the processes of a Procfile"):
         plan_up(Options(members=1, stdin="pipe"), paths, caller)

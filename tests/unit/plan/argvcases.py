@@ -148,7 +148,7 @@ def after_adding(
 
 def after_replacing(spec: ClusterSpec, place: int) -> ClusterSpec:
     process = spec.members[place]
-    listed = tuple(f"{each.member.name}={each.member.peer_url}" for each in spec.members)
+    listed = {each.member.name: (each.member.peer_url,) for each in spec.members}
     changed = replace(process.member, id="abc", initial_cluster=listed, learner=True, joined=True)
     return replace(spec, processes=(joining(process, changed),))
 

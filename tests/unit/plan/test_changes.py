@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from etcd_sandbox.errors import InputError
+from etcd_sandbox.model.access import Address
 from etcd_sandbox.model.bootstrap import Bootstrap, DiscoveryProtocol, DiscoverySpec, DnsSpec
 from etcd_sandbox.model.spec import (
     After,
@@ -35,8 +36,8 @@ def member(name: str, peer_port: int = 1) -> MemberProcess:
         member=MemberSpec(
             name=name,
             id=None,
-            client_url="",
-            peer_url=f"http://127.0.0.1:{peer_port}",
+            client_url=Address(""),
+            peer_url=Address(f"http://127.0.0.1:{peer_port}"),
             data_dir="/d",
             data_owned=True,
             token="t",
@@ -171,18 +172,16 @@ def test_all_peer_urls_of_a_member_are_those_of_its_own_list_of_members() -> Non
     own = member("a", 1).member
     assert own is not None
     assert peer_urls_of(own) == ("http://127.0.0.1:1",)
-    several = ("a=http://127.0.0.1:1", "a=http://[::1]:1", "b=http://127.0.0.1:2")
-    assert peer_urls_of(replace(own, initial_cluster=several)) == (
-        "http://127.0.0.1:1",
-        "http://[::1]:1",
-    )
-    elsewhere = ("a=http://127.0.0.1:7",)
+    first, second = Address("http://127.0.0.1:1"), Address("http://[::1]:1")
+    several = {"a": (first, second), "b": (Address("http://127.0.0.1:2"),)}
+    assert peer_urls_of(replace(own, initial_cluster=several)) == (first, second)
+    elsewhere = {"a": (Address("http://127.0.0.1:7"),)}
     assert peer_urls_of(replace(own, initial_cluster=elsewhere)) == ("http://127.0.0.1:1",)
 
 
 def by_discovery(token: str) -> ClusterSpec:
     discovery = DiscoverySpec(
-        protocol=DiscoveryProtocol.V3, service="http://127.0.0.1:1", token=token, size=1
+        protocol=DiscoveryProtocol.V3, service=Address("http://127.0.0.1:1"), token=token, size=1
     )
     return replace(cluster(member("a")), bootstrap=Bootstrap.DISCOVERY, discovery=discovery)
 

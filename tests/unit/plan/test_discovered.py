@@ -8,6 +8,7 @@ import pytest
 from etcd_sandbox.config.profile import Profile, parse_profile
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.etcd.version import member_id
+from etcd_sandbox.model.access import Address
 from etcd_sandbox.model.bootstrap import Bootstrap, DiscoveryProtocol, DiscoverySpec
 from etcd_sandbox.model.spec import After, ClusterSpec, EtcdBinary, Service, Source, SourceKind
 from etcd_sandbox.plan.generated import plan_members
@@ -158,7 +159,12 @@ def test_an_existing_service_is_asked_for_these_members_and_none_is_started() ->
     def ask(registrants: Registrants) -> DiscoverySpec:
         asked.append(registrants)
         return DiscoverySpec(
-            protocol=V3, service="https://disc.example", token="t", size=3, given=True, taken=2
+            protocol=V3,
+            service=Address("https://disc.example"),
+            token="t",
+            size=3,
+            given=True,
+            taken=2,
         )
 
     inputs = BootstrapInputs(bootstrap=Bootstrap.DISCOVERY, ask_service=ask)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from etcd_sandbox.config.profile import Profile, parse_profile
 from etcd_sandbox.errors import InputError
+from etcd_sandbox.model.access import Address, as_pairs
 from etcd_sandbox.model.spec import (
     After,
     ClusterSpec,
@@ -79,7 +80,7 @@ def test_three_members_are_composed_as_etcds_own_procfile_has_them() -> None:
     assert first.shown == " ".join(first.argv)
     assert (first.cwd, first.env, first.env_drop) == ("/project", {}, ENV_DROP)
     assert (first.restart, first.stop_timeout_s, first.after) == (Restart.NEVER, 10, After.START)
-    assert first.member.initial_cluster == peers
+    assert as_pairs(first.member.initial_cluster) == peers
     assert first.member.data_owned
     assert first.member.listen_urls == (
         "http://127.0.0.1:12379",
@@ -96,8 +97,14 @@ def test_three_members_are_composed_as_etcds_own_procfile_has_them() -> None:
 def test_each_member_stands_behind_a_link_unless_they_are_to_be_direct() -> None:
     linked, direct = plan(members=2), plan(members=2, direct=True)
     assert [process.member.link for process in linked.members] == [
-        PeerLink(listen_url="http://127.0.0.1:12380", target_url="http://127.0.0.1:12382"),
-        PeerLink(listen_url="http://127.0.0.1:22380", target_url="http://127.0.0.1:22382"),
+        PeerLink(
+            listen_url=Address("http://127.0.0.1:12380"),
+            target_url=Address("http://127.0.0.1:12382"),
+        ),
+        PeerLink(
+            listen_url=Address("http://127.0.0.1:22380"),
+            target_url=Address("http://127.0.0.1:22382"),
+        ),
     ]
     first = direct.members[0]
     assert "--listen-peer-urls=http://127.0.0.1:12380" in first.argv

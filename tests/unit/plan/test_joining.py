@@ -132,7 +132,7 @@ def test_beside_members_that_were_introduced_it_gets_a_list() -> None:
     assert "--initial-cluster-state=existing" in discovered.argv
     named = came(from_profile(inputs=DNS))
     assert member(named).peer_url == "http://127.0.0.1:42380"
-    assert "infra1=http://infra1.etcd-sandbox.test:12380" in member(named).initial_cluster
+    assert member(named).initial_cluster["infra1"] == ("http://infra1.etcd-sandbox.test:12380",)
     assert not [word for word in named.argv if word.startswith("--discovery-srv")]
     assert named.env == {"GODEBUG": "netdns=go"}
 
@@ -229,4 +229,7 @@ def test_a_proxy_is_no_pattern_for_a_member_and_on_no_list() -> None:
     )
     new = member(came(spec, "b"))
     assert (new.proxy, new.peer_url) == (False, "http://127.0.0.1:22380")
-    assert new.initial_cluster == ("a=http://127.0.0.1:12380", "b=http://127.0.0.1:22380")
+    assert new.initial_cluster == {
+        "a": ("http://127.0.0.1:12380",),
+        "b": ("http://127.0.0.1:22380",),
+    }

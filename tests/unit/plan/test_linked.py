@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from etcd_sandbox.config.procfile import parse_procfile
+from etcd_sandbox.model.access import Address
 from etcd_sandbox.model.spec import ClusterSpec, EtcdBinary, PeerLink, Source, SourceKind
 from etcd_sandbox.plan.from_procfile import plan_procfile
 from etcd_sandbox.plan.linked import NOT_ASKED
@@ -15,7 +16,9 @@ EXAMPLE = Path(__file__).parents[3] / "Procfile.example"
 PEER = (
     "--listen-peer-urls http://127.0.0.1:12380 --initial-advertise-peer-urls http://127.0.0.1:12380"
 )
-LINK = PeerLink(listen_url="http://127.0.0.1:12380", target_url="http://127.0.0.1:12382")
+LINK = PeerLink(
+    listen_url=Address("http://127.0.0.1:12380"), target_url=Address("http://127.0.0.1:12382")
+)
 
 
 def plan(text: str | bytes, *, links: bool = True, **options: Any) -> ClusterSpec:
@@ -89,7 +92,7 @@ def test_without_being_asked_for_there_are_no_links_and_nothing_changes() -> Non
 def test_the_link_stands_where_the_peers_dial(command: str, listen: str, target: str) -> None:
     member = plan(f"e: {command}").processes[0].member
     assert member is not None
-    assert member.link == PeerLink(listen_url=listen, target_url=target)
+    assert member.link == PeerLink(listen_url=Address(listen), target_url=Address(target))
 
 
 @pytest.mark.parametrize(

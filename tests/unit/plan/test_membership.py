@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from etcd_sandbox.model.access import Address
 from etcd_sandbox.model.spec import ClusterSpec, MemberSpec, ProcessSpec, Unfinished, as_member
 from etcd_sandbox.plan.joining import joining, newcomer
 from etcd_sandbox.plan.membership import (
@@ -201,3 +202,14 @@ def test_only_voters_count_for_the_quorum_that_is_waited_for() -> None:
     assert could_be_quorum((first, second), spec, ())
     assert could_be_quorum((first,), without_member(without_member(spec, "etcd3"), "etcd2"))
     assert not could_be_quorum((learner,), beside_learner, ())
+
+
+def test_a_member_with_several_peer_urls_is_one_voter() -> None:
+    (process,) = from_profile(members=1).members
+    listed = {name: (Address("http://h:1"), Address("http://h:2")) for name in ("a", "b", "c")}
+    (one, two) = (
+        replace(process, name=name, member=replace(process.member, initial_cluster=listed))
+        for name in ("a", "b")
+    )
+    assert could_be_quorum((one, two), from_profile(members=1))
+    assert not could_be_quorum((one,), from_profile(members=1))

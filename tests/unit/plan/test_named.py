@@ -57,7 +57,7 @@ def test_one_etcd_3_4_takes_tls_for_all(binaries: list[EtcdBinary], tls: bool) -
     assert spec(tls=tls).srv[0].name == (
         f"_etcd-server{'-ssl' if tls else ''}._tcp.etcd-sandbox.test"
     )
-    assert ("peer-auto-tls" in named.Dns(spec(tls=tls), "token").flags(())) is tls
+    assert ("peer-auto-tls" in named.Dns(spec(tls=tls), "token").flags) is tls
 
 
 def test_the_reason_for_tls_names_the_members_that_are_it() -> None:

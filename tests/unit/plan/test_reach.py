@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from etcd_sandbox.model.access import Address
 from etcd_sandbox.plan.reach import reached_at
 
 HERE = "http://127.0.0.1:12379"
@@ -42,7 +43,7 @@ HERE = "http://127.0.0.1:12379"
 def test_a_member_is_asked_where_it_listens_unless_what_it_advertises_leads_here(
     advertised: str, listening: str, reached: str
 ) -> None:
-    def urls(text: str) -> list[str]:
-        return [url for url in text.split(",") if url]
+    def urls(text: str) -> list[Address]:
+        return [Address(url) for url in text.split(",") if url]
 
     assert reached_at(urls(advertised), urls(listening), "/work") == reached

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from etcd_sandbox.model.access import Address
 from etcd_sandbox.model.spec import (
     ClusterSpec,
     MemberProcess,
@@ -28,8 +29,8 @@ def cluster(*members: tuple[str, int], token: str = "t") -> ClusterSpec:
                 member=MemberSpec(
                     name=name,
                     id=None,
-                    client_url="http://127.0.0.1:1",
-                    peer_url=f"http://127.0.0.1:{port}",
+                    client_url=Address("http://127.0.0.1:1"),
+                    peer_url=Address(f"http://127.0.0.1:{port}"),
                     data_dir="/d",
                     data_owned=True,
                     token=token,

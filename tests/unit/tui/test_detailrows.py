@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from etcd_sandbox.model.access import Address
 from etcd_sandbox.model.event import Kind
 from etcd_sandbox.model.spec import PeerLink
 from etcd_sandbox.model.state import Detail, ProcessState
@@ -276,7 +277,11 @@ def test_where_there_is_room_metrics_are_beside_the_command() -> None:
 
 
 def test_what_is_long_on_the_left_does_not_hide_what_is_on_the_right() -> None:
-    long = spec(1, data_dir="/x" * 100, link=PeerLink(listen_url="u" * 90, target_url="v" * 90))
+    long = spec(
+        1,
+        data_dir="/x" * 100,
+        link=PeerLink(listen_url=Address("u" * 90), target_url=Address("v" * 90)),
+    )
     answer = detail(member=long, argv=("etcd", "--data-dir=" + "§" * 300))
     shown = rows(near_of(answer), None, WIDE)
     assert "".join(shown).count("§") == 300

@@ -11,7 +11,6 @@ from etcd_sandbox.cluster.faults.fault import Applied, Fault, Ground
 from etcd_sandbox.cluster.preflight import check_links
 from etcd_sandbox.errors import InputError, SandboxError, TimedOut
 from etcd_sandbox.links.keeper import Link, Links
-from etcd_sandbox.model.access import address_of
 from etcd_sandbox.model.event import Kind
 from etcd_sandbox.model.fault import LinkFault, Pair, Rule, rules_of
 from etcd_sandbox.model.order import Order
@@ -210,8 +209,8 @@ def links_for(processes: Iterable[ProcessSpec]) -> list[Link]:
     for process in members_of(processes):
         if process.member.link is None:
             continue
-        listen = address_of(process.member.link.listen_url)
-        target = address_of(process.member.link.target_url)
+        listen = process.member.link.listen_url.bound
+        target = process.member.link.target_url.bound
         if listen is not None and target is not None:
             found.append(Link(member=process.name, listen=listen, target=target))
     return found

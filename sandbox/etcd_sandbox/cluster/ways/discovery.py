@@ -47,8 +47,7 @@ class Discovery(Static):
         """The addresses of our own service must be free."""
         discovery = _discovery_of(spec)
         if discovery.process:
-            host, _, port = discovery.service.rpartition(":")
-            check_free("the discovery service", (discovery.service, f"{host}:{int(port) + 1}"))
+            check_free("the discovery service", (discovery.service, discovery.service.moved(1)))
 
     def explain(self, lines: Sequence[bytes]) -> str | None:
         return explain_discovery(self._discovery, lines)

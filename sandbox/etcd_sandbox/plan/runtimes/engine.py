@@ -26,8 +26,7 @@ from etcd_sandbox.model.spec import (
 from etcd_sandbox.plan.memberargv import as_profiled, keys_of
 from etcd_sandbox.plan.runtimes.process import Process
 
-_LOOPBACK, _ANYWHERE = "//127.0.0.1:", "//0.0.0.0:"
-_LISTEN = ("listen-client-urls", "listen-peer-urls", "listen-metrics-urls")
+_ANYWHERE = "0.0.0.0"
 _NAME = re.compile(r"[A-Za-z0-9_.-]+\Z")
 
 
@@ -125,16 +124,11 @@ class Engine(Process, frozen=True, kw_only=True):
         return self.composed(process, container.program, process.flags)
 
     def composed(self, process: AnyProcess, program: str, flags: Mapping[str, str]) -> AnyProcess:
-        heard = {
-            # Ports are published to the container's own address, not to its loopback.
-            name: value.replace(_LOOPBACK, _ANYWHERE) if name in _LISTEN else value
-            for name, value in flags.items()
-        }
-        within = Process.composed(
-            self, process, _container(process).image, heard if self.is_apart else flags
-        )
-        told = Process.composed(self, process, program, flags)
-        return replace(within, flags=told.flags, shown=told.shown)
+        within: ProcessSpec = process
+        if isinstance(process, MemberProcess) and self.is_apart:
+            within = replace(process, member=_listening_anywhere(process.member))
+        executed = Process.composed(self, within, _container(process).image, flags)
+        return replace(Process.composed(self, process, program, flags), argv=executed.argv)
 
     def renamed(self, process: MemberProcess, like: MemberSpec) -> MemberProcess:
         member, old = process.member, _container(process)
@@ -200,6 +194,15 @@ def _container(process: ProcessSpec) -> ContainerSpec:
     return process.container
 
 
+def _listening_anywhere(member: MemberSpec) -> MemberSpec:
+    """Ports are published to the container's own address, not to its loopback."""
+    return replace(
+        member,
+        listen_urls=tuple(url.at(_ANYWHERE) for url in member.listen_urls),
+        metrics_url=member.metrics_url and member.metrics_url.at(_ANYWHERE),
+    )
+
+
 def _reworded(
     process: MemberProcess, words: Mapping[str, str], container: ContainerSpec
 ) -> MemberProcess:
@@ -224,8 +227,8 @@ def _check(name: str, data: Path) -> None:
 
 def _ports(member: MemberSpec) -> tuple[int, ...]:
     """What the host reaches: clients and metrics. Peers reach each other by the engine's network."""
-    urls = (member.client_url, member.metrics_url or "")
-    return tuple(int(url.rpartition(":")[2]) for url in urls if url)
+    urls = (member.client_url, member.metrics_url)
+    return tuple(url.port for url in urls if url and url.port)
 
 
 def _publish(port: int) -> str:

@@ -23,6 +23,7 @@ from etcd_sandbox.model.spec import (
     Runtime,
 )
 from etcd_sandbox.plan.memberargv import as_profiled
+from etcd_sandbox.plan.memberoptions import told
 
 
 class Process(Struct, frozen=True, kw_only=True):
@@ -71,12 +72,9 @@ class Process(Struct, frozen=True, kw_only=True):
 
     def composed(self, process: AnyProcess, program: str, flags: Mapping[str, str]) -> AnyProcess:
         """The process as it executes the etcd at `program` with these flags, within its wrapper."""
-        return replace(
-            process,
-            flags=dict(flags),
-            argv=(*process.wrapper, program, *compose("", flags)[1:]),
-            shown=shlex.join(compose(program, flags)),
-        )
+        process = replace(process, flags=dict(flags))
+        words = compose(program, told(process))
+        return replace(process, argv=(*process.wrapper, *words), shown=shlex.join(words))
 
     def renamed(self, process: MemberProcess, like: MemberSpec) -> MemberProcess:
         """What runs `process`, which took the place of the member `like`, called after it."""

@@ -6,16 +6,16 @@ import shlex
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from etcd_sandbox.config.profileflags import Flag
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.etcd.flags import spelled
 from etcd_sandbox.etcd.version import parse
+from etcd_sandbox.model.access import Address
 from etcd_sandbox.model.bootstrap import Bootstrap, DiscoveryProtocol, DiscoverySpec
 from etcd_sandbox.model.spec import ClusterSpec, EtcdBinary, ProcessSpec, Service
 from etcd_sandbox.plan.memberargv import ENV_DROP
-from etcd_sandbox.plan.ports import PORT_LIMIT, PORTS_PER_MEMBER, ports_from
+from etcd_sandbox.plan.ports import PORT_LIMIT, PORTS_PER_MEMBER
 from etcd_sandbox.plan.ways.request import Registrants, Request
 from etcd_sandbox.plan.ways.static import Static
 
@@ -43,7 +43,7 @@ class Discovery(Static):
     def planned(cls, request: Request) -> Discovery:
         inputs, protocols = request.inputs, protocols_of(request.binaries.values())
         if inputs.ask_service is not None:
-            peers = tuple((name, f"http://127.0.0.1:{own.peer}") for name, own in request.ports)
+            peers = tuple((name, Address.here(own.peer)) for name, own in request.ports)
             return cls(inputs.ask_service(Registrants(protocols=protocols, members=peers)))
         used = (p for _, own in request.ports for p in range(own.client, own.peer_listener + 1))
         port = _service_port(request.ports[0][1].client, used)
@@ -55,8 +55,19 @@ class Discovery(Static):
         assert spec.discovery is not None
         return cls(spec.discovery)
 
-    def flags(self, initial_cluster: tuple[str, ...]) -> dict[str, Flag]:
-        return _flags(self.discovery)
+    @property
+    def flags(self) -> dict[str, Flag]:
+        discovery = self.discovery
+        if discovery.protocol is DiscoveryProtocol.V2:
+            return {"discovery": discovery.token_url}
+        secure: dict[str, Flag] = (
+            {"discovery-insecure-transport": False} if discovery.service.is_secure else {}
+        )
+        return {
+            "discovery-endpoints": discovery.service.netloc,
+            "discovery-token": discovery.token,
+            **secure,
+        }
 
     def services(self, request: Request) -> list[ProcessSpec]:
         if not self.discovery.process:
@@ -71,7 +82,7 @@ class Discovery(Static):
 
     @property
     def ports(self) -> frozenset[int]:
-        service = urlsplit(self.discovery.service).port or 0
+        service = self.discovery.service.port or 0
         return frozenset(range(service, service + PORTS_PER_MEMBER))
 
     @property
@@ -119,7 +130,7 @@ class Discovery(Static):
         place = service if discovery.process else discovery.service
         if discovery.token_url:
             return {"discovery": discovery.token_url.replace(discovery.service, place, 1)}
-        return {"discovery-endpoints": urlsplit(place).netloc, "discovery-token": discovery.token}
+        return {"discovery-endpoints": Address(place).netloc, "discovery-token": discovery.token}
 
     def lost_in_commands(self, kind: str) -> tuple[str, ...]:
         if self.discovery.process:
@@ -178,7 +189,7 @@ def token_url(service: str, token: str) -> str:
 
 def _own_service(protocol: DiscoveryProtocol, port: int, token: str, size: int) -> DiscoverySpec:
     """The service that the sandbox itself starts, serving clients on `port`."""
-    service = f"http://127.0.0.1:{port}"
+    service = Address.here(port)
     return DiscoverySpec(
         protocol=protocol,
         service=service,
@@ -216,8 +227,7 @@ def service_binary(protocol: DiscoveryProtocol, binaries: Sequence[EtcdBinary]) 
 def _service_process(discovery: DiscoverySpec, data_root: Path, cwd: str) -> ProcessSpec:
     """The etcd that is the discovery service."""
     is_v2 = discovery.protocol is DiscoveryProtocol.V2
-    ports = ports_from(urlsplit(discovery.service).port or 0)
-    peer = f"http://127.0.0.1:{ports.peer}"
+    peer = discovery.service.moved(1)
     name = discovery.process
     flags: dict[str, Flag] = {
         "name": name,
@@ -244,20 +254,6 @@ def _service_process(discovery: DiscoverySpec, data_root: Path, cwd: str) -> Pro
         env_drop=ENV_DROP,
         service=Service.DISCOVERY,
     )
-
-
-def _flags(discovery: DiscoverySpec) -> dict[str, Flag]:
-    if discovery.protocol is DiscoveryProtocol.V2:
-        return {"discovery": discovery.token_url}
-    # Endpoints are host and port here: measured on 3.6 and 3.7.
-    service = urlsplit(discovery.service)
-    flags: dict[str, Flag] = {
-        "discovery-endpoints": service.netloc,
-        "discovery-token": discovery.token,
-    }
-    if service.scheme == "https":
-        flags["discovery-insecure-transport"] = False
-    return flags
 
 
 def _size_notes(

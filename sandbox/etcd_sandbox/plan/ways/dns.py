@@ -11,6 +11,7 @@ from types import MappingProxyType
 from etcd_sandbox.config.profileflags import Flag
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.etcd.version import parse
+from etcd_sandbox.model.access import Address
 from etcd_sandbox.model.bootstrap import Bootstrap, DnsSpec, HostRecord, SrvRecord
 from etcd_sandbox.model.spec import ClusterSpec, EtcdBinary, ProcessSpec, Service
 from etcd_sandbox.plan.ports import MemberPorts
@@ -64,16 +65,13 @@ class Dns(Static):
         assert spec.dns is not None
         return cls(spec.dns, spec.token)
 
-    def peer_url(self, member: str, port: int) -> str:
-        return f"{self.peer_scheme}://{host_of(member, self.dns.domain)}:{port}"
+    def peer_url(self, member: str, port: int) -> Address:
+        return Address.here(port, self.peer_scheme, host_of(member, self.dns.domain))
 
-    def flags(self, initial_cluster: tuple[str, ...]) -> dict[str, Flag]:
-        flags: dict[str, Flag] = {
-            "discovery-srv": self.dns.domain,
-            "initial-cluster-state": "new",
-            "initial-cluster-token": self.token,
-        }
-        return flags | ({"peer-auto-tls": True} if self.dns.tls else {})
+    @property
+    def flags(self) -> dict[str, Flag]:
+        tls: dict[str, Flag] = {"peer-auto-tls": True} if self.dns.tls else {}
+        return {"discovery-srv": self.dns.domain, **super().flags, **tls}
 
     def services(self, request: Request) -> list[ProcessSpec]:
         return [server_process(self.dns, request.inputs.dnsmasq, request.cwd)]

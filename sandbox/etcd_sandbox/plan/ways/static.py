@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Self
 
 from etcd_sandbox.config.profileflags import Flag
+from etcd_sandbox.model.access import LOOPBACK, Address
 from etcd_sandbox.model.bootstrap import Bootstrap, DiscoverySpec, DnsSpec
 from etcd_sandbox.model.spec import ClusterSpec, ProcessSpec
 from etcd_sandbox.plan.ways.request import Request
@@ -48,18 +49,15 @@ class Static:
         """The way that a plan goes."""
         return cls(spec.token)
 
-    def peer_url(self, member: str, port: int) -> str:
+    def peer_url(self, member: str, port: int) -> Address:
         """The peer URL that a member advertises."""
-        host = f"{self._host_prefix}{member}" if self._host_prefix else "127.0.0.1"
-        return f"{self.peer_scheme}://{host}:{port}"
+        host = f"{self._host_prefix}{member}" if self._host_prefix else LOOPBACK
+        return Address.here(port, self.peer_scheme, host)
 
-    def flags(self, initial_cluster: tuple[str, ...]) -> dict[str, Flag]:
-        """What a member is told of the others."""
-        return {
-            "initial-cluster": ",".join(initial_cluster),
-            "initial-cluster-state": "new",
-            "initial-cluster-token": self.token,
-        }
+    @property
+    def flags(self) -> dict[str, Flag]:
+        """How a member is told to meet the others."""
+        return {"initial-cluster-state": "new", "initial-cluster-token": self.token}
 
     def services(self, request: Request) -> list[ProcessSpec]:
         """What runs for the members' sake."""

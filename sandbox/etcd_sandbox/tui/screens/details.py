@@ -16,6 +16,7 @@ from textual.strip import Strip
 from textual.widgets import Footer
 
 from etcd_sandbox.errors import SandboxError
+from etcd_sandbox.model.access import as_value
 from etcd_sandbox.model.state import Detail
 from etcd_sandbox.tui import detailrows
 from etcd_sandbox.tui.detailrows import Near
@@ -126,7 +127,8 @@ class DetailsScreen(ModalScreen[str]):
     async def _again_and_again(self, near: Near) -> None:
         while True:
             try:
-                detail = msgspec.convert(await self._ask(near.process), Detail)
+                answer = await self._ask(near.process)
+                detail = msgspec.convert(answer, Detail, dec_hook=as_value)
             except SandboxError as error:
                 near.trouble, near.hint = str(error), error.hint
                 near.history.miss()

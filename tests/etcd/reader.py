@@ -4,7 +4,8 @@
 
 It reads linearizably on every member, over and over, with several reads under way on each, and
 says `reading` when all of them answer. At the end of stdin it prints one JSON object:
-`longest_gap_s`, the longest time between two successes on any member, and `reads`.
+`longest_gap_s`, the longest time between two successes on any member; `late_s`, by how much the
+machine let a read begin too late about the ends of that time; and `reads`.
 """
 
 from __future__ import annotations
@@ -25,13 +26,15 @@ from urllib.parse import urlsplit
 READERS_PER_MEMBER = 3
 EVERY_S = 0.02
 TIMEOUT_S = 0.2
+ABOUT_S = 0.1
 _BODY = json.dumps({"key": "AA==", "count_only": True})
 
 
 class IndependentReader:
-    """The process, for the time of a with-block; `longest_gap_s` is known after it."""
+    """The process, for the time of a with-block; what it found is known after it."""
 
     longest_gap_s: float
+    late_s: float
     reads: int
 
     def __init__(self, endpoints: list[str]) -> None:
@@ -56,14 +59,16 @@ class IndependentReader:
     ) -> None:
         said, _ = self._process.communicate(timeout=10)
         found: dict[str, Any] = json.loads(said)
-        self.longest_gap_s, self.reads = found["longest_gap_s"], found["reads"]
+        self.longest_gap_s, self.late_s = found["longest_gap_s"], found["late_s"]
+        self.reads = found["reads"]
 
 
 class _Readers:
-    """Threads that read, and when they succeeded."""
+    """Threads that read: when they succeeded, and from when to when each waited for a processor."""
 
     def __init__(self, endpoints: list[str]) -> None:
         self.moments: list[float] = []
+        self.waits: list[tuple[float, float]] = []
         self._over = threading.Event()
         self._threads = [
             threading.Thread(target=self._read, args=(urlsplit(endpoint).netloc, place))
@@ -87,8 +92,12 @@ class _Readers:
         me = self._threads.index(threading.current_thread())
         connection = http.client.HTTPConnection(address, timeout=TIMEOUT_S)
         due = time.monotonic() + EVERY_S * place / READERS_PER_MEMBER
-        while not self._over.wait(max(0.0, due - time.monotonic())):
-            due = max(due + EVERY_S, time.monotonic())
+        while True:
+            due = max(due, time.monotonic())
+            if self._over.wait(due - time.monotonic()):
+                break
+            self.waits.append((due, time.monotonic()))
+            due += EVERY_S
             try:
                 connection.request("POST", "/v3/kv/range", _BODY)
                 answer = connection.getresponse()
@@ -112,8 +121,13 @@ def main() -> None:
         sys.stdin.read()
     readers.end()
     moments = [began, *sorted(moment for moment in readers.moments if moment > began)]
-    gaps = [later - earlier for earlier, later in pairwise(moments)]
-    json.dump({"longest_gap_s": max(gaps), "reads": len(gaps)}, sys.stdout)
+    gap_s, *ends = max((later - earlier, earlier, later) for earlier, later in pairwise(moments))
+    late_s = max(
+        ended - due
+        for due, ended in readers.waits
+        if any(due - ABOUT_S < end < ended + ABOUT_S for end in ends)
+    )
+    json.dump({"longest_gap_s": gap_s, "late_s": late_s, "reads": len(moments) - 1}, sys.stdout)
 
 
 if __name__ == "__main__":

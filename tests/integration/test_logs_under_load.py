@@ -254,6 +254,24 @@ def test_a_viewer_that_moves_gets_everything_though_the_cluster_ends(
     assert_whole(sandbox_command, "a", view)
 
 
+def test_a_viewer_that_stands_still_for_a_while_gets_everything_though_the_cluster_ends(
+    sandbox_command: SandboxCommand,
+) -> None:
+    writers(sandbox_command, "a", 200_000, code=5)
+    view = sandbox_command.cwd / "up.out"
+    with running(sandbox_command.popen("up", "--plain", "--exit-on-error")) as up:
+        go(sandbox_command, 0)
+        assert up.stdout is not None
+        log = sandbox_command.home / "default" / "logs" / "a.log"
+        until(lambda: has(log, b"last words of a\n"))
+        time.sleep(1.8)  # as where a busy machine gives it no processor
+        with view.open("wb") as out:
+            while piece := os.read(up.stdout.fileno(), 1 << 16):
+                out.write(piece)
+        assert up.wait(20) == 5
+    assert_whole(sandbox_command, "a", view)
+
+
 def test_a_writer_that_never_ends_holds_nobody_up_when_its_parent_ends() -> None:
     """The pipe is drained of what it held then, not of what comes meanwhile."""
 

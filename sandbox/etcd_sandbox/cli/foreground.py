@@ -54,8 +54,8 @@ LAST_LINES = 20
 LAST_BYTES = 64 << 10
 """So many last lines tell of a process that nobody was shown."""
 
-STALLED_S = 0.5
-"""A reader of stdout that took nothing for so long does not hold up the end."""
+STALLED_S = 2.0
+"""A reader of stdout that took nothing for so long does not hold up the end; see `control.streams`."""
 
 
 _Alarm = tuple[float, Callable[[], None]]
@@ -190,10 +190,10 @@ class _Foreground:
         _in_background(self._await_guard)
         self._wait(alarms)
         code = self._outcome()
-        self._logs.finish(STALLED_S)
+        taken = self._logs.finish(STALLED_S)
         if self._events.is_alive():
             self._events.join(STALLED_S)
-        self._stdout.drain(STALLED_S)
+        self._stdout.drain(STALLED_S if taken else 0.0)
         self._stderr.drain(STALLED_S)
         return code
 

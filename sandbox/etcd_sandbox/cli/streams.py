@@ -24,6 +24,8 @@ from etcd_sandbox.words.shown import lines_were
 PIECE_BYTES = 48 * 1024
 """Larger pieces are slower: the memory for them is asked of the kernel each time (measured: 3 times)."""
 
+LOOKS_EVERY_S = 0.02
+
 _ACTS = tuple(bytes([code]) for code in b"\x1b\x08\x07\x05\x0b\x0c\x0e\x0f")
 """Each is looked for by itself: that is four times as fast as one pass over them all (measured)."""
 
@@ -191,6 +193,7 @@ class LogStream(threading.Thread):
         self._since_us = since_us
         self._complain = complain
         self._pieces = 0
+        self._waits_since: float | None = None
         self.began = threading.Event()
         self._unshown = 0
 
@@ -218,6 +221,7 @@ class LogStream(threading.Thread):
             piece = (
                 f"\n… {lines_were(self._unshown)} not shown: there was no room …\n".encode() + piece
             )
+        self._waits_since = time.monotonic()
         try:
             output.raw(piece)
         except OSError as error:
@@ -230,13 +234,22 @@ class LogStream(threading.Thread):
             self._unshown += piece.count(b"\n")
         else:
             self._unshown = 0
+        finally:
+            self._waits_since = None
 
-    def finish(self, stalled_s: float) -> None:
-        """Wait for the end of the stream as long as it moves; a blocked reader is not waited for."""
-        seen = -1
-        while self.is_alive() and seen != self._pieces:
-            seen = self._pieces
-            self.join(stalled_s)
+    def finish(self, stalled_s: float) -> bool:
+        """Wait for the end of the stream as long as it moves; whether it came.
+
+        A reader that has taken nothing for `stalled_s`, from before this call on, is not waited for.
+        """
+        seen, moved = -1, 0.0
+        while self.is_alive():
+            if seen != self._pieces:
+                seen, moved = self._pieces, time.monotonic()
+            if time.monotonic() - (self._waits_since or moved) > stalled_s:
+                return False
+            self.join(LOOKS_EVERY_S)
+        return True
 
 
 def _why_silent(error: OSError) -> str:

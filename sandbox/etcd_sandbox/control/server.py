@@ -266,11 +266,16 @@ class ControlServer(Server):
 
         With nobody there, at once.
         """
-        await self._streams.end()
+        await self._streams.end(self._untaken)
         if self.server_state.connections:
             await super().shutdown(sockets)
         for server in self.servers:
             server.close()
+
+    def _untaken(self) -> int:
+        """How many bytes are written to connections that the other side has not taken."""
+        transports = [connection.transport for connection in self.server_state.connections]
+        return sum(transport.get_write_buffer_size() for transport in transports)
 
 
 def bind(path: Path) -> socket.socket:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from etcd_sandbox.cluster.starting import LastWords
 from etcd_sandbox.control.wire import NOW_FRAME, ended_frame, lines_header, skipped_frame
@@ -13,8 +13,11 @@ from etcd_sandbox.supervise.logbook import Chunk, Gap, Reader
 LAST_WORDS_WITHIN_S = 5.0
 """How long the log streams may take to send their rest when the supervisor ends…"""
 
-STALLED_S = 0.5
-"""…and how long at most without one of them getting on: nobody waits for a viewer that is stopped."""
+STALLED_S = 2.0
+"""…and how long at most without a viewer taking a byte: nobody waits for one that is stopped.
+
+On a busy machine one that is not may get no processor for half a second (seen at a load of 25 on two).
+"""
 
 TOGETHER_S = 0.05
 """So long the lines after the first are gathered: a write for each would cost a viewer ten times as much."""
@@ -29,14 +32,17 @@ class Streams:
         self.open = 0
         self.sent = 0
 
-    async def end(self) -> None:
-        """Return when all have ended, or none gets on any more, or the time is over."""
+    async def end(self, untaken: Callable[[], int]) -> None:
+        """Return when all have ended, or no viewer takes anything any more, or the time is over.
+
+        `untaken` says how many bytes the viewers have not taken yet of what was sent.
+        """
         over = time.monotonic() + LAST_WORDS_WITHIN_S
-        sent, stalled = self.sent, time.monotonic() + STALLED_S
+        seen, stalled = (self.sent, untaken()), time.monotonic() + STALLED_S
         while self.open and time.monotonic() < min(over, stalled):
             await asyncio.sleep(0.01)
-            if self.sent != sent:
-                sent, stalled = self.sent, time.monotonic() + STALLED_S
+            if (now := (self.sent, untaken())) != seen:
+                seen, stalled = now, time.monotonic() + STALLED_S
 
 
 async def frames(

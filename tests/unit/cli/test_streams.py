@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from etcd_sandbox.cli import output
 from etcd_sandbox.cli.streams import EventStream, LogStream, Merger, Speaker
 from etcd_sandbox.cli.waiting import ENDING, EndSignals, Interrupted, interruptible
 from etcd_sandbox.control.client import ControlClient
@@ -14,6 +15,7 @@ from etcd_sandbox.control.wire import lines_header
 
 from tests.unit.conftest import FakeSupervisor
 
+STALLED_S = 1.0
 Begin = Callable[..., FakeSupervisor]
 
 
@@ -92,6 +94,37 @@ def test_where_nobody_reads_stdout_it_is_said_and_the_stream_ends(supervisor: Be
         os.dup2(kept, 1)
         os.close(kept)
     assert said == ["nobody reads the output any more; the cluster goes on"]
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_the_end_of_the_lines_is_waited_for_while_their_reader_takes_them(
+    supervisor: Begin, monkeypatch: pytest.MonkeyPatch, taken: bool
+) -> None:
+    """The reader takes each line after a while; or none, and its time counts from when it was offered one."""
+    fake = supervisor(logs=b"".join(lines_header(seq, 1, 2, "web") + b"a\n" for seq in range(4)))
+    offered, go_on, written = threading.Event(), threading.Event(), []
+
+    def write(piece: bytes) -> None:
+        offered.set()
+        if not taken:
+            go_on.wait(10.0)
+        time.sleep(0.3)
+        written.append(piece)
+
+    monkeypatch.setattr(output, "raw", write)
+    stream = LogStream(ControlClient(fake.paths), Merger(["web"], colour=False), 1, lambda _: None)
+    stream.start()
+    assert offered.wait(10.0)
+    if not taken:
+        time.sleep(STALLED_S)
+    before = time.monotonic()
+    try:
+        assert stream.finish(STALLED_S) is taken
+        assert taken or time.monotonic() - before < 0.9 * STALLED_S
+    finally:
+        go_on.set()
+        stream.join(10.0)
+    assert len(written) == 4
 
 
 @pytest.fixture

@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import psutil
 import pytest
+from etcd_sandbox.cli.settings import forget
 from etcd_sandbox.control.client import ControlClient
 from etcd_sandbox.errors import SandboxError
+from etcd_sandbox.model.access import USER_VARIABLE
 from etcd_sandbox.paths import ClusterPaths
 
 from tests import distribution
@@ -64,6 +66,18 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadSco
 def _command_server() -> Iterator[None]:
     yield
     COMMANDS.close()
+
+
+@pytest.fixture(autouse=True)
+def _command_lines_that_are_read_here_say_nothing_to_others() -> Iterator[None]:
+    """Whoever has click read a line in this process leaves what `-q`, `-c` and `--user` said."""
+    user = os.environ.get(USER_VARIABLE)
+    yield
+    forget()
+    if user is None:
+        os.environ.pop(USER_VARIABLE, None)
+    else:
+        os.environ[USER_VARIABLE] = user
 
 
 def command() -> list[str]:

@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from etcd_sandbox import verbs
@@ -31,13 +30,6 @@ if TYPE_CHECKING:
     from etcd_sandbox.cluster.cluster import Cluster
 
 
-class Changed(Struct, frozen=True):
-    """What became of those that were meant, and what is to be told of it."""
-
-    targets: list[Target]
-    report: Report
-
-
 class Membership:
     """Changes of the members of one cluster. Deadlines are monotonic."""
 
@@ -52,10 +44,10 @@ class Membership:
         leader: str | None,
         deadline: float,
         strangers: Sequence[Peer] = (),
-    ) -> Changed:
-        """Do what is ordered, after whatever change is under way; `leader` is the process that leads.
+    ) -> tuple[list[Target], Report]:
+        """Do what is ordered, after whatever change is under way; what became of each, and what is to be told of it.
 
-        `strangers` are entries on etcd's list that are no process of ours, to be removed as well.
+        `leader` is the process that leads. `strangers` are entries on etcd's list that are no process of ours, to be removed as well.
         Raises InputError for what cannot be meant, SandboxError and TimedOut for what fails: the
         error says what is as before and what is not.
         """
@@ -73,7 +65,7 @@ class Membership:
                         was_leader=False,
                         done=True,
                     )
-                    return Changed([there], change.report)
+                    return [there], change.report
                 case verbs.PROMOTE:
                     await self._promote_all(change, names)
                 case verbs.REMOVE:
@@ -95,7 +87,7 @@ class Membership:
             )
             for peer in strangers
         ]
-        return Changed(targets, change.report)
+        return targets, change.report
 
     async def move(self, wanted: Sequence[ProcessSpec], deadline: float) -> None:
         """Give members another peer URL, one after the other."""

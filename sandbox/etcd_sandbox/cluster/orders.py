@@ -81,10 +81,9 @@ class Orders:
                 patience_s = min(MOST_S, 2 * patience_s)
             report = Report()
             if order.verb.changes_members:
-                changed = await self._membership.carry_out(
+                targets, report = await self._membership.carry_out(
                     order, meant.names, meant.look.leader, deadline, meant.strangers
                 )
-                targets, report = changed.targets, changed.report
             elif not order.verb.instant:
                 targets = await self._do(order, meant, deadline)
             verdict = Verdict(

@@ -114,7 +114,7 @@ class Cluster:
     def watch(self) -> None:
         """Ask the members from now on."""
         self.members.opened.set()
-        self.spawn(self.operations.watch())
+        self.spawn(self.operations.monitor.watch())
 
     @property
     def operations(self) -> Operations:
@@ -190,7 +190,7 @@ class Cluster:
         self._starting.give_up()
         self._member_readiness.close()
         if self.members.opened.is_set():
-            self.operations.close()
+            self.operations.availability.close()
         self.introduction.close()
         for task in list(self._tasks):
             task.cancel()

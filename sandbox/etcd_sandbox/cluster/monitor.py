@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from etcd_sandbox.cluster.members import Members
 from etcd_sandbox.cluster.questions import PATIENT_DEADLINE_S
 from etcd_sandbox.cluster.settling import Judgement, Voter, judge
-from etcd_sandbox.model.event import Kind
+from etcd_sandbox.model.event import Event, Kind
 from etcd_sandbox.supervise.bus import Bus
 
 if TYPE_CHECKING:
@@ -22,6 +22,18 @@ if TYPE_CHECKING:
 
 
 LOOK_EVERY_S = 1.0
+
+_LOOK_AT = frozenset(
+    {
+        Kind.PROCESS_EXITED,
+        Kind.PROCESS_READY,
+        Kind.LEADER_ELECTED,
+        Kind.LEADER_LOST,
+        Kind.FAULT_APPLIED,
+        Kind.FAULT_HEALED,
+    }
+)
+"""Events after which the members are looked at."""
 
 
 class Monitor:
@@ -33,12 +45,17 @@ class Monitor:
         self._had_quorum: bool | None = None
         self._alarms: frozenset[Alarm] = frozenset()
         self._look = asyncio.Event()
+        bus.listen(self._hear)
 
     def look_soon(self) -> None:
         """Something happened: look at the members now instead of at the next second."""
         self._look.set()
 
-    async def watch(self, cluster: str) -> None:
+    def _hear(self, event: Event) -> None:
+        if event.kind in _LOOK_AT:
+            self.look_soon()
+
+    async def watch(self) -> None:
         """Look at the members once a second and tell of quorum and alarms, for ever."""
         while True:
             with contextlib.suppress(TimeoutError):

@@ -22,7 +22,6 @@ from etcd_sandbox.cluster.probe import LOST_S, Probe
 from etcd_sandbox.cluster.upgrading import Upgrading
 from etcd_sandbox.errors import InputError, SandboxError
 from etcd_sandbox.model.access import as_text
-from etcd_sandbox.model.event import Event, Kind
 from etcd_sandbox.model.order import Order
 from etcd_sandbox.model.selector import needs_roles
 from etcd_sandbox.model.spec import ClusterSpec
@@ -40,25 +39,13 @@ DETAIL_DEADLINE_S = 0.5
 MOVED_WITHIN_S = 30.0
 """What members may take that get another peer URL, all together."""
 
-_LOOK_AT = frozenset(
-    {
-        Kind.PROCESS_EXITED,
-        Kind.PROCESS_READY,
-        Kind.LEADER_ELECTED,
-        Kind.LEADER_LOST,
-        Kind.FAULT_APPLIED,
-        Kind.FAULT_HEALED,
-    }
-)
-"""Events after which the members are looked at."""
-
 _log = logging.getLogger(__name__)
 
 
 class Operations:
     """Operations on one cluster, as its members answer.
 
-    Each of its parts is for whom it concerns: `availability`, `membership`, `upgrading`.
+    Each of its parts is for whom it concerns: `availability`, `membership`, `monitor`, `upgrading`.
     """
 
     def __init__(self, cluster: Cluster) -> None:
@@ -75,20 +62,7 @@ class Operations:
         self.availability = Availability(
             members.gateway, lambda: members.served, reads, members.raft
         )
-        self._monitor = Monitor(members, cluster.bus)
-        cluster.bus.listen(self._look_soon)
-
-    async def watch(self) -> None:
-        """Look at the members once a second, for ever."""
-        await self._monitor.watch(self._cluster.spec.name)
-
-    def close(self) -> None:
-        """Try nothing more."""
-        self.availability.close()
-
-    def _look_soon(self, event: Event) -> None:
-        if event.kind in _LOOK_AT:
-            self._monitor.look_soon()
+        self.monitor = Monitor(members, cluster.bus)
 
     # Asking.
 
@@ -145,7 +119,7 @@ class Operations:
             verdict = await asyncio.shield(work)
         else:
             verdict = await work
-        self._monitor.look_soon()
+        self.monitor.look_soon()
         return verdict
 
     def _check_not_upgrading(self) -> None:

@@ -57,7 +57,7 @@ class Operations:
         self._overview = Overview(members, cluster.introduction.told)
         self._listing = Listing(cluster)
         self.membership = Membership(cluster)
-        self._orders = Orders(members, cluster.verbs, measure, self.membership, self._listing)
+        self._orders = Orders(cluster, measure, self.membership, self._listing)
         self.upgrading = Upgrading(cluster, measure, self._listing)
         self.availability = Availability(
             members.gateway, lambda: members.served, reads, members.raft

@@ -22,10 +22,10 @@ from etcd_sandbox.model.verdict import Target, Verdict
 from etcd_sandbox.verbs import HEAL, MOVE_LEADER
 
 if TYPE_CHECKING:
+    from etcd_sandbox.cluster.cluster import Cluster
     from etcd_sandbox.cluster.listing import Listing
-    from etcd_sandbox.cluster.members import Members, Observation
+    from etcd_sandbox.cluster.members import Observation
     from etcd_sandbox.cluster.membership import Membership
-    from etcd_sandbox.cluster.verbs import Verbs
 
 LEADER_POLL_S = 0.05
 
@@ -44,15 +44,10 @@ class Orders:
     """What can be ordered of one cluster."""
 
     def __init__(
-        self,
-        members: Members,
-        verbs: Verbs,
-        measure: Measure,
-        membership: Membership,
-        listing: Listing,
+        self, cluster: Cluster, measure: Measure, membership: Membership, listing: Listing
     ) -> None:
-        self._members = members
-        self._verbs = verbs
+        self._members = cluster.members
+        self._verbs = cluster.verbs
         self._measure = measure
         self._membership = membership
         self._listing = listing

@@ -16,7 +16,7 @@ from msgspec import Struct
 from msgspec.structs import fields, replace
 
 from etcd_sandbox.errors import InputError
-from etcd_sandbox.model.bootstrap import Bootstrap
+from etcd_sandbox.model.bootstrap import NEEDED_BY, Bootstrap
 from etcd_sandbox.model.spec import (
     CONTAINER_OPTIONS,
     ContainerNetwork,
@@ -74,8 +74,12 @@ class Option(Struct, frozen=True, kw_only=True):
     python: str = ""
     names_source: bool = False
     misfit: Misfit | None = None
-    bootstrap: Bootstrap | None = None
     rival: str = ""
+
+    @property
+    def bootstrap(self) -> Bootstrap | None:
+        """The only way to start whose members it says something to; None where it is for all."""
+        return NEEDED_BY.get(self.name)
 
     @property
     def contained(self) -> bool:
@@ -195,14 +199,12 @@ class Options(Struct, frozen=True, kw_only=True):
         help="An existing discovery service, or a token's URL there, instead of one of our own.",
         python="text",
         misfit=_ITSELF,
-        bootstrap=Bootstrap.DISCOVERY,
     )
     discovery_token: str | None = _option(
         flag="--discovery-token",
         metavar="TOKEN",
         help="A token that is registered at the discovery service, instead of a fresh one.",
         misfit=_ITSELF,
-        bootstrap=Bootstrap.DISCOVERY,
     )
     discovery_size: int | None = _option(
         Kind.WHOLE,
@@ -212,14 +214,12 @@ class Options(Struct, frozen=True, kw_only=True):
         help="Register the token for so many members instead of for all; one more becomes what "
         "its etcd makes of it.",
         misfit=_ITSELF,
-        bootstrap=Bootstrap.DISCOVERY,
     )
     dns_records: str | None = _option(
         flag="--dns-records",
         metavar="FILE",
         help="DNS records in dnsmasq's words instead of our own (see export dnsmasq).",
         misfit=_ITSELF,
-        bootstrap=Bootstrap.DNS,
     )
     runtime: str | None = _option(
         flag="--runtime",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from typing import TYPE_CHECKING
 
@@ -194,7 +193,7 @@ class BinarySwap:
                 )
             return None
 
-        await self._members.until(caught_up, math.inf, "")
+        await self._members.until(caught_up)
 
     async def _back(
         self,

@@ -56,7 +56,7 @@ class HealthCheck:
                 raise self._not_well(name, ailing)
             return None if ailing else True
 
-        await self._members.until(whole, deadline + LOOK_EVERY_S, "")
+        await self._members.until(whole)
 
     async def _ailing(self, name: str) -> dict[str, str]:
         """What is wrong with the members but this one."""

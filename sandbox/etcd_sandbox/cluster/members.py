@@ -222,8 +222,8 @@ class Members(Roster):
     async def until(
         self,
         condition: Callable[[], Awaitable[_T | None]],
-        deadline: float,
-        why: str,
+        deadline: float = math.inf,
+        why: Callable[[], str] | str = "",
         *,
         hint: str = "",
         every_s: float = LOOK_EVERY_S,
@@ -231,7 +231,7 @@ class Members(Roster):
         """What `condition` gives, once it is not None. Raises TimedOut, with `why`, at the deadline (monotonic)."""
         while (found := await condition()) is None:
             if time.monotonic() >= deadline:
-                raise TimedOut(why, hint=hint)
+                raise TimedOut(why if isinstance(why, str) else why(), hint=hint)
             await asyncio.sleep(every_s)
         return found
 

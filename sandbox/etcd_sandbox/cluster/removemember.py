@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -32,7 +31,6 @@ MOVE_WITHIN_S = 5.0
 """What handing leadership over may take."""
 
 ANSWER_WITHIN_S = 1.0
-LOOK_EVERY_S = 0.05
 
 
 async def take_out(
@@ -193,9 +191,10 @@ async def _survived(change: Change, peer: Peer, up: Sequence[Supervised]) -> Non
     """
     members, urls = change.members, [member_of(process.spec).client_url for process in up]
     fell: dict[str, None] = {}
-    while True:
+
+    async def all_past() -> bool | None:
         if fallen := [process for process in up if not process.state.alive]:
-            fell |= dict.fromkeys(members.title(process.name) for process in fallen)
+            fell.update(dict.fromkeys(members.title(process.name) for process in fallen))
             try:
                 await change.start(
                     fallen,
@@ -209,15 +208,17 @@ async def _survived(change: Change, peer: Peer, up: Sequence[Supervised]) -> Non
         lists = await asyncio.gather(
             *(members.gateway.members(url, ANSWER_WITHIN_S) for url in urls)
         )
-        if all(listed is not None and all(e.id != peer.id for e in listed) for listed in lists):
-            break
-        if time.monotonic() >= change.deadline:
-            raise TimedOut(
-                f"not every member is without {peer.id} yet, and some ended of its removal: "
-                f"{', '.join(fell)}",
-                hint="etcd-sandbox start all, then etcd-sandbox status",
-            )
-        await asyncio.sleep(LOOK_EVERY_S)
+        past = (listed is not None and all(e.id != peer.id for e in listed) for listed in lists)
+        return all(past) or None
+
+    await members.until(
+        all_past,
+        change.deadline,
+        lambda: (
+            f"not every member is without {peer.id} yet, and some ended of its removal: {', '.join(fell)}"
+        ),
+        hint="etcd-sandbox start all, then etcd-sandbox status",
+    )
     if fell:
         change.report.notes.append(
             f"{', '.join(fell)} panicked at that, since the old list of members does not have it, "

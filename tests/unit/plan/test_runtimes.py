@@ -1,4 +1,4 @@
-"""The command line that runs a member in a container."""
+"""What runs the members, as a plan has it: the command line of a container, and of an invented runtime."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from etcd_sandbox.config.profile import parse_profile
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.model.bootstrap import Bootstrap
 from etcd_sandbox.model.spec import (
+    AnyProcess,
     ClusterSpec,
     ContainerNetwork,
     EtcdBinary,
@@ -19,8 +20,11 @@ from etcd_sandbox.model.spec import (
     SourceKind,
 )
 from etcd_sandbox.plan.generated import plan_members
+from etcd_sandbox.plan.joining import newcomer
 from etcd_sandbox.plan.linked import APART
+from etcd_sandbox.plan.runtimes import Process
 from etcd_sandbox.plan.runtimes.engine import Engine
+from etcd_sandbox.plan.upgrades import with_etcd
 from etcd_sandbox.plan.ways import BootstrapInputs
 from msgspec.structs import replace
 
@@ -28,21 +32,34 @@ PODMAN = Engine(
     runtime=Runtime.PODMAN, program="/usr/bin/podman", options=("--user=0:0",), tells_pid=True
 )
 DOCKER = Engine(runtime=Runtime.DOCKER, program="/usr/bin/docker")
+IN_IMAGE = EtcdBinary(path="/usr/local/bin/etcd", version="3.6.14", origin="image i:1", image="i:1")
 PUBLISHED = replace(PODMAN, network=ContainerNetwork.PUBLISHED)
 
 
-def plan(engine: Engine, profile: str = "", **more: Any) -> ClusterSpec:
+class Nice(Process, frozen=True, kw_only=True):
+    """An invented runtime: each etcd lets other programs go first."""
+
+    def run(
+        self,
+        process: AnyProcess,
+        binary: EtcdBinary,
+        cluster: str,
+        data_root: Path,
+        resolver: tuple[str, ...] = (),
+    ) -> AnyProcess:
+        return Process.run(self, process, binary, cluster, data_root, ("nice", *resolver))
+
+
+def plan(runtime: Process, profile: str = "", **more: Any) -> ClusterSpec:
     return plan_members(
         "c",
         Source(kind=SourceKind.MEMBERS),
         parse_profile(profile.encode(), "p.toml"),
-        choose_etcd=lambda _: EtcdBinary(
-            path="/usr/local/bin/etcd", version="3.6.14", origin="image i:1", image="i:1"
-        ),
+        choose_etcd=more.pop("choose_etcd", lambda _: IN_IMAGE),
         data_root=more.pop("data_root", Path("/state/c/data")),
         cwd="/project",
         caller_env={},
-        runtime=engine,
+        runtime=runtime,
         **more,
     )
 
@@ -150,3 +167,16 @@ def test_a_name_that_no_engine_takes_is_refused() -> None:
 def test_a_directory_that_cannot_be_mounted_is_refused() -> None:
     with pytest.raises(InputError, match="a path with ':' cannot be mounted"):
         plan(PODMAN, data_root=Path("/sta:te/c/data"))
+
+
+def test_an_invented_runtime_wraps_founders_and_members_that_come_or_are_upgraded() -> None:
+    etcd, newer = (
+        EtcdBinary(path=f"/{version}/etcd", version=version, origin="x")
+        for version in ("3.5.1", "3.6.14")
+    )
+    spec = plan(Nice(), choose_etcd=lambda _: etcd, members=3)
+    root = Path("/state/c/data")
+    came = newcomer(spec, spec.processes, None, root, lambda _: True, learner=False)
+    for process in (*spec.members, came):
+        assert process.argv[:2] == ("nice", "/3.5.1/etcd")
+    assert with_etcd(came, newer, has_data=True).argv[:2] == ("nice", "/3.6.14/etcd")

@@ -59,11 +59,13 @@ def lock_to_start(paths: ClusterPaths) -> int | None:
     """As `take_lock`, for who starts the cluster: the directory is made, and a purge waited for."""
     deadline = time.monotonic() + PURGED_WITHIN_S
     while True:
-        paths.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
+            paths.root.mkdir(mode=0o700, parents=True, exist_ok=True)
             fd = take_lock(paths)
-        except FileNotFoundError:
-            if time.monotonic() > deadline:
+        except (FileExistsError, FileNotFoundError):
+            # A purge removed the directory meanwhile, unless something else has its name.
+            is_other = os.path.lexists(paths.root) and not paths.root.is_dir()
+            if is_other or time.monotonic() > deadline:
                 raise
             continue
         if fd is not None:

@@ -120,10 +120,18 @@ _STATE_COLOURS = {
     ProcessState.REMOVED: FAINT,
 }
 
+_SIGN, _STATE = Column(head=" ", least=1), Column(head="STATE", least=9, squeezed=12)
+_RUNNING = (
+    Column(head="PID", least=7, right=True),
+    Column(head="CPU", least=6, right=True, wanted=3),
+    Column(head="MEMORY", least=9, right=True, wanted=4),
+    Column(head="RESTARTS", right=True, wanted=8),
+    Column(head="UPTIME", least=6, right=True, wanted=5),
+)
 _MEMBER_COLUMNS = (
-    Column(head=" ", least=1),
+    _SIGN,
     Column(head="MEMBER", squeezed=8),
-    Column(head="STATE", least=9, squeezed=12),
+    _STATE,
     Column(head="ROLE", least=9),
     Column(head="TERM", least=4, right=True),
     Column(head="HEALTH", least=9),
@@ -131,23 +139,15 @@ _MEMBER_COLUMNS = (
     Column(head="INDEX", least=9, right=True, wanted=2),
     Column(head="DB", least=9, right=True, wanted=7),
     Column(head="VERSION", wanted=6),
-    Column(head="PID", least=7, right=True),
-    Column(head="CPU", least=6, right=True, wanted=3),
-    Column(head="MEMORY", least=9, right=True, wanted=4),
-    Column(head="RESTARTS", right=True, wanted=8),
-    Column(head="UPTIME", least=6, right=True, wanted=5),
+    *_RUNNING,
     Column(head="PROCESS", wanted=9),
 )
 _PROCESS_COLUMNS = (
-    Column(head=" ", least=1),
+    _SIGN,
     Column(head="PROCESS", squeezed=8),
-    Column(head="STATE", least=9, squeezed=12),
-    Column(head="PID", least=7, right=True),
-    Column(head="CPU", least=6, right=True, wanted=1),
-    Column(head="MEMORY", least=9, right=True, wanted=2),
-    Column(head="RESTARTS", right=True, wanted=4),
-    Column(head="UPTIME", least=6, right=True, wanted=3),
-    Column(head="COMMAND", wanted=5, squeezed=8),
+    _STATE,
+    *_RUNNING,
+    Column(head="COMMAND", wanted=9, squeezed=8),
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import threading
 from pathlib import Path
@@ -53,6 +54,23 @@ def test_nothing_is_left_of_a_directory_that_is_deleted_and_links_in_it_lead_now
     purge(paths)  # there is nothing to delete any more
     assert not paths.root.exists()
     assert (elsewhere / "kept").exists()
+
+
+def test_a_directory_that_a_purge_removes_amid_its_making_is_made_again(
+    paths: ClusterPaths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mkdir, races = Path.mkdir, [FileExistsError(errno.EEXIST, "File exists")]
+
+    def racing(
+        self: Path, mode: int = 0o777, parents: bool = False, exist_ok: bool = False
+    ) -> None:
+        if self == paths.root and races:
+            raise races.pop()  # as pathlib does where the directory was there, and is gone
+        mkdir(self, mode, parents, exist_ok)
+
+    monkeypatch.setattr(Path, "mkdir", racing)
+    os.close(locked(paths))
+    assert paths.lock.exists()
 
 
 def test_who_waited_for_the_lock_of_a_deleted_cluster_begins_a_new_one(paths: ClusterPaths) -> None:

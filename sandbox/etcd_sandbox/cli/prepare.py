@@ -19,7 +19,7 @@ from etcd_sandbox.cli.settings import common, settings
 from etcd_sandbox.errors import EXIT_FAILED, InputError, SandboxError
 from etcd_sandbox.etcd.datadir import NEW_MEMBER_BYTES
 from etcd_sandbox.host.addresses import why_not_free
-from etcd_sandbox.host.obstacle import no_room, obstacle
+from etcd_sandbox.host.obstacle import no_room, not_writable, obstacle
 from etcd_sandbox.model.access import LOOPBACK
 
 OPEN_FILES_WANTED = 1024
@@ -225,8 +225,8 @@ def look_at_state_directory() -> Iterable[Finding]:
     home = state_home()
     there = existing_parent(home)
     mend = "set ETCD_SANDBOX_HOME to a directory that you can write and that has room"
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        yield Finding("fail", "state", f"{home} cannot be written", mend)
+    if error := not_writable(home, "the state directory", mend):
+        yield Finding("fail", "state", str(error), error.hint)
         return
     yield Finding("ok", "state", str(home))
     needed = 3 * NEW_MEMBER_BYTES

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import fcntl
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from etcd_sandbox.errors import SandboxError
 from etcd_sandbox.etcd.datadir import NEW_MEMBER_BYTES, has_data
 from etcd_sandbox.host.addresses import why_not_free
-from etcd_sandbox.host.obstacle import no_room
+from etcd_sandbox.host.obstacle import no_room, not_writable
 from etcd_sandbox.model.access import Address
 from etcd_sandbox.model.spec import (
     MemberProcess,
@@ -76,16 +75,14 @@ def check_disk(members: Iterable[MemberSpec]) -> None:
     """Each new member preallocates its write-ahead log: it must fit."""
     by_device: dict[int, list[str]] = {}
     for member in members:
-        existing = existing_parent(Path(member.data_dir))
-        if not os.access(existing, os.W_OK):
+        place = Path(member.data_dir)
+        mend = "set ETCD_SANDBOX_HOME to a directory that you can write"
+        if not member.data_owned:
             # Where the member's own command says where its data is, ETCD_SANDBOX_HOME moves nothing.
-            if member.data_owned:
-                mend = "set ETCD_SANDBOX_HOME to a directory that you can write"
-            else:
-                mend = f"give {member.name} a --data-dir that you can write, or run it from there"
-            raise SandboxError(
-                f"the data directory of {member.name} cannot be written", member.data_dir, mend
-            )
+            mend = f"give {member.name} a --data-dir that you can write, or run it from there"
+        if error := not_writable(place, f"the data directory of {member.name}", mend):
+            raise error
+        existing = existing_parent(place)
         by_device.setdefault(existing.stat().st_dev, []).append(str(existing))
     for places in by_device.values():
         count = len(places)

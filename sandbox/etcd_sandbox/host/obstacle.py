@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 
 from etcd_sandbox.errors import SandboxError
-from etcd_sandbox.paths import state_home
+from etcd_sandbox.paths import existing_parent, state_home
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 """The errors of a disk that has no room: what cannot be written now can be later."""
@@ -88,6 +88,14 @@ def no_room(place: Path, needed: int, what: str, fewer: str) -> SandboxError | N
         str(place),
         f"free some space, {fewer}, or set ETCD_SANDBOX_HOME to another disk",
     )
+
+
+def not_writable(place: Path, what: str, mend: str) -> SandboxError | None:
+    """The error where `what` cannot be kept at `place`, which need not be there yet; None where it can."""
+    there = existing_parent(place)
+    if there.is_dir() and os.access(there, os.W_OK | os.X_OK):
+        return None
+    return SandboxError(f"{what} cannot be written", str(place), mend)
 
 
 def adrift() -> SandboxError:

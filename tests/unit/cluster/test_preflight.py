@@ -26,3 +26,11 @@ def test_the_mend_for_data_that_cannot_be_written_moves_that_data(
     with pytest.raises(SandboxError, match="data directory of infra1 cannot be written") as refused:
         check_disk([member])
     assert refused.value.hint.startswith(mend)
+
+
+def test_data_below_a_file_is_data_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file")
+    member = from_profile().members[0].member
+    member = replace(member, data_dir=str(tmp_path / "data" / "infra1"))
+    with pytest.raises(SandboxError, match="data directory of infra1 cannot be written"):
+        check_disk([member])

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -180,7 +180,8 @@ def test_the_second_time_there_is_nothing_to_do_and_it_is_said(
     assert nothing_done(cluster.heal())
 
     follower = next(name for name in cluster.members if name != leader)
-    for verb in (cluster.pause, cluster.kill, cluster.partition):
+    breaking: list[Callable[..., Verdict]] = [cluster.pause, cluster.kill, cluster.partition]
+    for verb in breaking:
         first, second = verb(follower, wait=False), verb(follower)
         assert first.targets == second.targets == (follower,)
         assert not nothing_done(first)

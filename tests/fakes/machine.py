@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from urllib.parse import urlsplit
 
 from etcd_sandbox.errors import SandboxError
@@ -23,6 +23,7 @@ _FIRST_PID = 1 << 23
 
 _CLEAR = Rule()
 _PASSES_S = 0.0005
+_SENT_AGAIN_S = 0.2
 _READS_FAIL_S = 5.0
 """After so much silence on a stream a peer counts as away (etcd: rafthttp's read time-out)."""
 
@@ -141,6 +142,8 @@ class Machine:
         if rule.cut:
             return
         delay_s = _PASSES_S + rule.delay_s + rule.jitter_s * self._draw.uniform(-1, 1)
+        if rule.stall and self._draw.random() < rule.stall:
+            delay_s += _SENT_AGAIN_S
         moment = max(self.clock.now_s + delay_s, self._arrives.get(pair, 0.0))
         self._arrives[pair] = moment
         asyncio.get_running_loop().call_at(moment, self._arrive, pair, rule, target, message)
@@ -275,6 +278,7 @@ class FakeLinks:
     def __init__(self, machine: Machine, links: list[Link]) -> None:
         self._machine = machine
         self._links = links
+        self.resets: list[tuple[Pair, ...]] = []
 
     async def start(self) -> None:
         return
@@ -291,9 +295,12 @@ class FakeLinks:
     def drop(self, member: str) -> None:
         self._links = [link for link in self._links if link.member != member]
 
-    async def tell(self, pids: Mapping[str, int], rules: Mapping[Pair, Rule]) -> None:
+    async def tell(
+        self, pids: Mapping[str, int], rules: Mapping[Pair, Rule], resets: Collection[Pair] = ()
+    ) -> None:
         await asyncio.sleep(_PASSES_S)
         self._machine.obey(rules)
+        self.resets += [tuple(resets)] if resets else []
 
     def note_pids(self, pids: Mapping[str, int]) -> None:
         return

@@ -82,8 +82,10 @@ class Sandbox:
 
     async def do(self, verb: Verb | str, *select: str, **options: Any) -> Verdict:
         """Carry out one order."""
+        fields = Order.__struct_fields__
+        more = {name: options.pop(name) for name in options.keys() - set(fields)}
         return await self.cluster.operations.act(
-            Order(verb=named(str(verb)), select=select, **options)
+            Order(verb=named(str(verb)), select=select, more=more, **options)
         )
 
     async def upgrade(self, version: str, *select: str, **options: Any) -> Verdict:

@@ -59,6 +59,9 @@ def serve(connection):
             data = stream.read()
             print(json.dumps({"got": len(data)}), flush=True)
             connection.sendall(hashlib.sha256(data).hexdigest().encode() + data)
+        elif how == b"count":
+            while data := connection.recv(65536):
+                print(json.dumps({"counted": len(data)}), flush=True)
         elif how == b"never read":
             threading.Event().wait()
         connection.shutdown(socket.SHUT_WR)
@@ -142,6 +145,9 @@ for line in sys.stdin:
             connections[name].shutdown(socket.SHUT_WR)
         elif verb == "close":
             connections.pop(name).close()
+        elif verb == "pour":
+            send = connections[name].sendall
+            threading.Thread(target=send, args=(bytes(arguments[0]),), daemon=True).start()
         elif verb == "exchange":
             answer = exchange(connections[name], *arguments)
         elif verb == "stream":
@@ -243,6 +249,10 @@ class Member:
         """How many bytes this member was sent by those who want an echo or a digest."""
         return sum(told.get("got", 0) for told in self.told)
 
+    def counted(self) -> int:
+        """How many bytes this member was sent by those who only pour."""
+        return sum(told.get("counted", 0) for told in self.told)
+
     def end(self) -> None:
         self._process.kill()
         self._process.wait()
@@ -266,6 +276,7 @@ class World:
         self.ports = dict(zip(names, ports, strict=False))
         self.targets = dict(zip(names, ports[len(names) :], strict=True))
         self.members = {name: self.new(self.targets[name]) for name in names}
+        self.rules: dict[Pair, Rule] = {}
         self.started: list[int] = []
         self.ended: list[int] = []
         self._strangers: list[Member] = []
@@ -310,7 +321,12 @@ class World:
 
     def tell(self, rules: dict[Pair, Rule]) -> None:
         """Put the rules in force."""
+        self.rules = rules
         self.do(self.links.tell(self.pids, rules))
+
+    def reset(self, *pairs: Pair) -> None:
+        """Reset what is open between these now; the rules hold on."""
+        self.do(self.links.tell(self.pids, self.rules, pairs))
 
     def add(self, name: str, link_port: int, own_port: int) -> None:
         """One more link."""
@@ -539,12 +555,77 @@ def test_only_the_pair_that_is_cut_is_cut_in_both_directions(world: World) -> No
             assert world[one].talks(another)
 
 
-def test_a_rule_is_for_who_dials_whom_and_not_the_reverse(world: World) -> None:
+@on_both_loops
+def test_a_cut_one_way_holds_those_bytes_whoever_dialled_and_its_end_resets(world: World) -> None:
+    for one, another in (("a", "b"), ("b", "a")):
+        world[one].dial(world.ports[another])
+        assert world[one].talks()
+    got = {name: world[name].got() for name in "ab"}
     world.tell({("a", "b"): CUT})
-    world["b"].dial(world.ports["a"])
-    assert world["b"].talks()
-    world["a"].dial(world.ports["b"])
+    for name in "ab":
+        world[name]("it", "send", "hello")
+        assert world[name].hears_nothing()  # b is not heard of by a's answer, a not by b
+    # b's word arrived, and a answered it; a's own did not.
+    until(lambda: world["a"].got() == got["a"] + 5, DEADLINE_S)
+    assert world["b"].got() == got["b"]
+    world.tell({})
+    for name in "ab":
+        assert world[name].is_reset()
+    for one, another in (("a", "b"), ("b", "a")):
+        world[one].dial(world.ports[another], name="anew")
+        assert world[one].talks("anew")
+
+
+@on_both_loops
+def test_a_limit_holds_for_all_connections_of_a_pair_within_a_tenth(world: World) -> None:
+    rate, size = 256 << 10, 256 << 10
+    world.tell({("a", "b"): Rule(bytes_per_s=rate)})
+    for name in ("one", "other"):
+        world["a"].dial(world.ports["b"], "count", name=name)
+        world["a"](name, "pour", size)
+    until(lambda: world["b"].counted(), DEADLINE_S)
+    began = time.monotonic()
+    before = world["b"].counted()
+    until(lambda: world["b"].counted() >= 1.9 * size, DEADLINE_S)
+    passed, took_s = world["b"].counted() - before, time.monotonic() - began
+    assert passed / took_s == pytest.approx(rate, rel=0.1)
+
+
+def test_a_reset_breaks_what_is_open_also_in_the_middle_of_an_answer(world: World) -> None:
+    world["a"].dial(world.ports["b"], name="open")
+    assert world["a"].talks("open")
+    world["c"].dial(world.ports["b"], name="spared")
+    assert world["c"].talks("spared")
+    world["b"].dial(world.ports["a"], "digest", name="answer")
+    world.tell({("a", "b"): Rule(bytes_per_s=1000.0)})
+    world["b"]("answer", "send", "x" * 100_000)
+    world["b"]("answer", "finish")
+    assert world["b"]("answer", "receive", 10, DEADLINE_S)
+    world.reset(("a", "b"))
+    assert world["a"].is_reset("open")
+    with pytest.raises(Broken):
+        world["b"]("answer", "receive", 200_000, DEADLINE_S)
+    assert world["c"].talks("spared")
+    world["a"].dial(world.ports["b"], name="anew")
+    assert world["a"].talks("anew")
+
+
+def test_flaky_links_stall_and_break_connections_and_lose_no_byte_of_one_that_stands(
+    world: World,
+) -> None:
+    world.tell({("a", "b"): Rule(stall=1.0, seed=1)})
+    world["a"].dial(world.ports["b"], "digest")
+    began = time.monotonic()
+    world["a"]("it", "send", "hello")
+    world["a"]("it", "finish")
+    wanted = hashlib.sha256(b"hello").hexdigest() + "hello"
+    # All pieces are lost six times: 12.6 s. Without the rule what is held comes at once.
     assert world["a"].hears_nothing()
+    world.tell({})
+    assert world["a"]("it", "receive", len(wanted), DEADLINE_S) == wanted
+    assert NEVER_S <= time.monotonic() - began < 12
+    world.tell({("a", "b"): Rule(reset=1.0)})
+    assert world["a"].is_refused(world.ports["b"], "broken")
 
 
 def test_a_dialler_that_nobody_knows_is_refused_only_while_a_rule_is_on(world: World) -> None:

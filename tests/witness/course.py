@@ -153,6 +153,7 @@ class Course:
             lambda: self._break(verbs.PARTITION, "minority"),
             self._cut,
             self._slow,
+            self._half,
             *[lambda: self._act(verbs.MOVE_LEADER, "random")] * 2,
             self._change_members,
             self._plain_change if self._broken == 0 else self._cut,
@@ -167,6 +168,18 @@ class Course:
         one, other = self._random.sample(self._cluster.members, 2)
         self._broken += 1
         self._act(verbs.CUT, one, versus=(other,))
+
+    def _half(self) -> None:
+        """What is half of something: one way, thin, lossy, or over at once."""
+        one = self._random.choice(["leader", "random", "followers"])
+        kinds: list[tuple[Verb, dict[str, Any]]] = [
+            (verbs.PARTITION, {"one_way": True}),
+            (verbs.THROTTLE, {"bytes_per_s": 64e3}),
+            (verbs.FLAKY, {"stall": 0.1, "reset": 0.01}),
+            (verbs.RESET, {}),
+        ]
+        verb, how = self._random.choice(kinds)
+        self._break(verb, one, **how)
 
     def _slow(self) -> None:
         one = self._random.choice(["leader", "random"])

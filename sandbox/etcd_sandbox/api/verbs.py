@@ -78,10 +78,49 @@ class Verbs(ClusterFacts, Generic[Done]):
         )
 
     def pause(
-        self, *select: str, seed: int | None = None, wait: bool = True, timeout_s: float = 30.0
+        self,
+        *select: str,
+        for_s: float | None = None,
+        after_s: float | None = None,
+        seed: int | None = None,
+        wait: bool = True,
+        timeout_s: float = 30.0,
     ) -> Done:
-        """Let processes hang (SIGSTOP): they keep their ports and answer nobody."""
-        return self._act(verbs.PAUSE, select, seed=seed, wait=wait, timeout_s=timeout_s)
+        """Let processes hang (SIGSTOP): they keep their ports and answer nobody.
+
+        As every fault, it heals by itself after `for_s` seconds, and is there only after `after_s`.
+        """
+        return self._act(
+            verbs.PAUSE,
+            select,
+            for_s=for_s,
+            after_s=after_s,
+            seed=seed,
+            wait=wait,
+            timeout_s=timeout_s,
+        )
+
+    def starve(
+        self,
+        *select: str,
+        share: float,
+        for_s: float | None = None,
+        after_s: float | None = None,
+        seed: int | None = None,
+        wait: bool = True,
+        timeout_s: float = 30.0,
+    ) -> Done:
+        """Let processes run for a share of the time only: 0.2 is 20 ms of each 100 ms."""
+        return self._act(
+            verbs.STARVE,
+            select,
+            share=share,
+            for_s=for_s,
+            after_s=after_s,
+            seed=seed,
+            wait=wait,
+            timeout_s=timeout_s,
+        )
 
     def resume(
         self, *select: str, seed: int | None = None, wait: bool = True, timeout_s: float = 30.0
@@ -93,13 +132,27 @@ class Verbs(ClusterFacts, Generic[Done]):
         self,
         *select: str,
         versus: str | Iterable[str] = (),
+        one_way: bool = False,
+        for_s: float | None = None,
+        after_s: float | None = None,
         seed: int | None = None,
         wait: bool = True,
         timeout_s: float = 30.0,
     ) -> Done:
-        """Cut all peer traffic between the selected members and `versus`; everyone else by default."""
+        """Cut all peer traffic between the selected members and `versus`; everyone else by default.
+
+        With `one_way` only what the selected members send is cut.
+        """
         return self._act(
-            verbs.PARTITION, select, versus=versus, seed=seed, wait=wait, timeout_s=timeout_s
+            verbs.PARTITION,
+            select,
+            versus=versus,
+            one_way=one_way,
+            for_s=for_s,
+            after_s=after_s,
+            seed=seed,
+            wait=wait,
+            timeout_s=timeout_s,
         )
 
     def cut(
@@ -107,12 +160,25 @@ class Verbs(ClusterFacts, Generic[Done]):
         one: str,
         other: str,
         *,
+        one_way: bool = False,
+        for_s: float | None = None,
+        after_s: float | None = None,
         seed: int | None = None,
         wait: bool = True,
         timeout_s: float = 30.0,
     ) -> Done:
-        """Cut the one link between two members."""
-        return self._act(verbs.CUT, (one,), versus=other, seed=seed, wait=wait, timeout_s=timeout_s)
+        """Cut the one link between two members; with `one_way` only what the first sends to the other."""
+        return self._act(
+            verbs.CUT,
+            (one,),
+            versus=other,
+            one_way=one_way,
+            for_s=for_s,
+            after_s=after_s,
+            seed=seed,
+            wait=wait,
+            timeout_s=timeout_s,
+        )
 
     def slow(
         self,
@@ -120,13 +186,17 @@ class Verbs(ClusterFacts, Generic[Done]):
         delay_s: float,
         jitter_s: float = 0.0,
         versus: str | Iterable[str] = (),
+        one_way: bool = False,
+        for_s: float | None = None,
+        after_s: float | None = None,
         seed: int | None = None,
         wait: bool = True,
         timeout_s: float = 30.0,
     ) -> Done:
         """Delay the peer traffic between the selected members and `versus` (default: everybody).
 
-        Each way takes `delay_s` seconds longer, give or take up to `jitter_s`.
+        Each way takes `delay_s` seconds longer, give or take up to `jitter_s`; with `one_way` only what the selected
+        members send.
         """
         return self._act(
             verbs.SLOW,
@@ -134,13 +204,86 @@ class Verbs(ClusterFacts, Generic[Done]):
             versus=versus,
             delay_s=delay_s,
             jitter_s=jitter_s,
+            one_way=one_way,
+            for_s=for_s,
+            after_s=after_s,
+            seed=seed,
+            wait=wait,
+            timeout_s=timeout_s,
+        )
+
+    def throttle(
+        self,
+        *select: str,
+        bytes_per_s: float,
+        versus: str | Iterable[str] = (),
+        for_s: float | None = None,
+        after_s: float | None = None,
+        seed: int | None = None,
+        wait: bool = True,
+        timeout_s: float = 30.0,
+    ) -> Done:
+        """Let so many bytes a second pass between each selected member and each of `versus`, each way."""
+        return self._act(
+            verbs.THROTTLE,
+            select,
+            versus=versus,
+            bytes_per_s=bytes_per_s,
+            for_s=for_s,
+            after_s=after_s,
+            seed=seed,
+            wait=wait,
+            timeout_s=timeout_s,
+        )
+
+    def flaky(
+        self,
+        *select: str,
+        stall: float = 0.0,
+        reset: float = 0.0,
+        versus: str | Iterable[str] = (),
+        for_s: float | None = None,
+        after_s: float | None = None,
+        seed: int | None = None,
+        wait: bool = True,
+        timeout_s: float = 30.0,
+    ) -> Done:
+        """Let the share `stall` of what members send be late as after a retransmission, and `reset` end its connection."""
+        return self._act(
+            verbs.FLAKY,
+            select,
+            versus=versus,
+            stall=stall,
+            reset=reset,
+            for_s=for_s,
+            after_s=after_s,
+            seed=seed,
+            wait=wait,
+            timeout_s=timeout_s,
+        )
+
+    def reset_links(
+        self,
+        *select: str,
+        versus: str | Iterable[str] = (),
+        after_s: float | None = None,
+        seed: int | None = None,
+        wait: bool = True,
+        timeout_s: float = 30.0,
+    ) -> Done:
+        """Reset the peer connections that are open now, also in the middle of an answer."""
+        return self._act(
+            verbs.RESET,
+            select,
+            versus=versus,
+            after_s=after_s,
             seed=seed,
             wait=wait,
             timeout_s=timeout_s,
         )
 
     def heal(self, *, wait: bool = True, timeout_s: float = 30.0) -> Done:
-        """Undo every fault: cut and slow links, pauses. What was killed is started with `start`."""
+        """Undo every fault, and drop those that are to come. What was killed is started with `start`."""
         return self._act(verbs.HEAL, (), wait=wait, timeout_s=timeout_s)
 
     def move_leader(

@@ -9,10 +9,20 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from etcd_sandbox.cli import output
-from etcd_sandbox.cli.params import SIGNAL, SPAN, WHOLE, selector, selectors, timeout
+from etcd_sandbox.cli.params import (
+    RATE,
+    SHARE,
+    SIGNAL,
+    SPAN,
+    WHOLE,
+    selector,
+    selectors,
+    timeout,
+)
 from etcd_sandbox.cli.settings import common, settings
 from etcd_sandbox.errors import InputError, TimedOut
-from etcd_sandbox.verbs import VERBS, Option, Targets, Type, Verb, leads, mend, named
+from etcd_sandbox.model.order import check_options
+from etcd_sandbox.verbs import VERBS, Option, Targets, Type, Verb, figures, leads, mend, named
 
 if TYPE_CHECKING:
     from etcd_sandbox.model.verdict import Target, Verdict
@@ -30,7 +40,7 @@ _ARGUMENTS: dict[Targets, tuple[Callable[[Any], Any], ...]] = {
     Targets.NEW: (click.argument("name", required=False),),
     Targets.NONE: (),
 }
-_TYPES = {Type.SPAN: SPAN, Type.SIGNAL: SIGNAL}
+_TYPES = {Type.SPAN: SPAN, Type.SHARE: SHARE, Type.RATE: RATE, Type.SIGNAL: SIGNAL}
 
 
 def command_of(verb: Verb) -> click.Command:
@@ -38,14 +48,13 @@ def command_of(verb: Verb) -> click.Command:
 
     def ordered(**how: Any) -> None:
         select, versus = _meant(verb, how)
-        for option in verb.options:
-            _check(option, how)
+        check_options(verb, how)
         if versus is not None:
             how["versus"] = versus
         order(verb, select, **how)
 
     made: Callable[..., Any] = measured(ordered)
-    for option in reversed(verb.options):
+    for option in reversed(verb.takes):
         made = _option(option)(made)
     for argument in reversed(_ARGUMENTS[verb.targets]):
         made = argument(made)
@@ -53,8 +62,8 @@ def command_of(verb: Verb) -> click.Command:
 
 
 def __getattr__(name: str) -> click.Command:
-    """The command of the verb that has this name in Python."""
-    verb = next((verb for verb in VERBS.values() if verb.identifier == name), None)
+    """The command of the verb of this name, spelt as Python spells it."""
+    verb = VERBS.get(name.replace("_", "-"))
     if verb is None:
         raise AttributeError(name)
     return command_of(verb)
@@ -64,7 +73,9 @@ def _option(option: Option) -> Callable[[Any], Any]:
     if option.type is Type.SWITCH:
         return click.option(*option.flags, option.parameter, is_flag=True, help=option.help)
     # For click, a default of None would be one, and the option need not be given.
-    default = {"required": True} if option.default is None else {"default": option.default}
+    default: dict[str, Any] = {"default": option.default}
+    if option.default is None and not option.optional:
+        default = {"required": True}
     return click.option(
         *option.flags,
         option.parameter,
@@ -89,23 +100,6 @@ def _meant(verb: Verb, how: dict[str, Any]) -> tuple[tuple[str, ...], tuple[str,
             return how.pop("select"), None
         case _:
             return (), None
-
-
-def _check(option: Option, how: dict[str, Any]) -> None:
-    """Raises InputError for a span that makes no sense."""
-    value = how[option.parameter]
-    if option.type is not Type.SPAN:
-        return
-    if option.default is None and value <= 0:
-        name = option.flags[0].removeprefix("--")
-        raise InputError(
-            f"the {name} must be longer than nothing", hint=f"{option.flags[0]} 200ms, say"
-        )
-    if option.parameter == "jitter_s" and value > how["delay_s"]:
-        raise InputError(
-            f"the jitter ({value:g} s) is longer than the delay ({how['delay_s']:g} s)",
-            hint="nothing can arrive before it was sent",
-        )
 
 
 def _sides(words: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -166,11 +160,13 @@ def order(verb: Verb, select: Sequence[str], *, timeout_s: float, **how: Any) ->
     verdict = msgspec.convert(answer, Verdict)
     if settings().json:
         output.document(answer)
+    elif verdict.in_s is not None:
+        versus = ("vs", *verdict.versus) if verdict.versus else ()
+        words = " ".join((verdict.verb, *verdict.targets, *versus))
+        output.line(f"in {figures.delay(verdict.in_s)}: {words}")
+        output.next_step("events -f")
     else:
-        said = _said(verdict, how)
-        if how.get("seed") is not None and said:
-            said[-1] += f" (random, seed {how['seed']})"
-        output.lines(said)
+        output.lines([_timed(text, how) for text in _told(verdict, how)])
         if words := sentence(verdict):
             output.line(f"  {words}")
         for note in verdict.notes:
@@ -190,6 +186,24 @@ def check_settled(verdict: Verdict, timeout_s: float) -> None:
         )
 
 
+def _told(verdict: Verdict, how: Mapping[str, Any]) -> list[str]:
+    """What was done, with the seed that was drawn from."""
+    lines, draws = _said(verdict, how), named(verdict.verb).draws
+    seed = verdict.seed if draws else how.get("seed")
+    if seed is not None and lines:
+        lines[-1] += f" ({'' if draws else 'random, '}seed {seed})"
+    return lines
+
+
+def _timed(text: str, how: Mapping[str, Any]) -> str:
+    """The sentence with the time after which the fault heals by itself."""
+    for_s = how.get("for_s")
+    if for_s is None:
+        return text
+    done, semicolon, leader = text.partition("; ")
+    return f"{done}, for {figures.delay(for_s)}{semicolon}{leader}"
+
+
 def _following(verdict: Verdict, how: Mapping[str, Any]) -> str:
     """The command that is most likely wanted next."""
     verb = named(verdict.verb)
@@ -197,7 +211,7 @@ def _following(verdict: Verdict, how: Mapping[str, Any]) -> str:
     for option, name in verb.then.items():
         if how.get(option):
             return f"{name} {done}"
-    undo = mend(verb, done)
+    undo = mend(verb, done) or "status"
     if verb.targets.has_sides:
         return undo
     return undo if undo and done and how.get("signal") in _USUAL else "status"

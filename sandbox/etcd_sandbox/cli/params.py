@@ -63,6 +63,30 @@ def parse_span(text: str) -> float:
     return seconds
 
 
+_RATE = r"([0-9]+(?:\.[0-9]+)?)\s*([kmg]?i?)(b|bit)(?:/s|ps)"
+_STEPS = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9, "ki": 2.0**10, "mi": 2.0**20, "gi": 2.0**30}
+
+
+def parse_share(text: str) -> float:
+    """A share of one: `20%`. Raises InputError."""
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*%", text.strip())
+    if found is None:
+        raise InputError(f"{shortened(text)!r} is not a share", hint="write it like 20% or 0.5%")
+    return float(found[1]) / 100
+
+
+def parse_rate(text: str) -> float:
+    """Bytes a second: `64KB/s`, `1MiB/s`, `10Mbit/s`. Raises InputError."""
+    found = re.fullmatch(_RATE, text.strip().lower())
+    if found is None or found[2] == "i":
+        lacks = re.fullmatch(r"[0-9.]+", text.strip())
+        raise InputError(
+            f"{shortened(text)!r} is {'a rate without its unit' if lacks else 'not a rate'}",
+            hint="write it like 64KB/s, 1MiB/s or 10Mbit/s",
+        )
+    return float(found[1]) * _STEPS[found[2]] / (8 if found[3] == "bit" else 1)
+
+
 def parse_moment(text: str, now: datetime) -> datetime:
     """The moment that `text` names, seen from `now` (which has a time zone).
 
@@ -123,6 +147,8 @@ class Parsed(click.ParamType[Value]):
 
 WHOLE = Parsed("number", parse_whole)
 SPAN = Parsed("span", parse_span)
+SHARE = Parsed("share", parse_share)
+RATE = Parsed("rate", parse_rate)
 MOMENT = Parsed("moment", _moment_us)
 SIGNAL = Parsed("signal", _signal)
 PORT = Parsed("port", parse_port)

@@ -107,6 +107,9 @@ def lines(answer: dict[str, Any]) -> list[str]:
     shown_lines += _two_leaders(answer)
     for fault in answer.get("faults", ()):
         shown_lines.append(_fault(fault))
+    for planned in answer.get("planned", ()):
+        left = shown.span(planned["in_s"])
+        shown_lines.append(f"in {left}: {planned['order']}; etcd-sandbox heal drops it")
     if (loss := answer.get("log_loss")) and loss["lines"]:
         shown_lines.append(shown.log_loss(loss["lines"], loss["losing"], loss["why"]))
     if edit := answer.get("edit"):

@@ -189,6 +189,7 @@ class Cluster:
     async def _end(self) -> None:
         self._starting.give_up()
         self._member_readiness.close()
+        self.members.faults.close()
         if self.members.opened.is_set():
             self.operations.availability.close()
         self.introduction.close()

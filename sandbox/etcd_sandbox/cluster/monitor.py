@@ -30,6 +30,7 @@ _LOOK_AT = frozenset(
         Kind.LEADER_ELECTED,
         Kind.LEADER_LOST,
         Kind.FAULT_APPLIED,
+        Kind.FAULT_PASSED,
         Kind.FAULT_HEALED,
     }
 )

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 import time
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from etcd_sandbox.cluster.faults.registry import LIVE
 from etcd_sandbox.cluster.measure import Measure
@@ -38,6 +40,7 @@ class _Meant(Struct):
     versus: tuple[str, ...]
     strangers: tuple[Peer, ...] = ()
     """Entries on etcd's list of members that are no process of ours: they can be removed."""
+    notes: tuple[str, ...] = ()
 
 
 class Orders:
@@ -61,6 +64,10 @@ class Orders:
         Raises InputError for an order that cannot be meant, TimedOut and SandboxError for one
         that fails.
         """
+        if order.verb.draws and order.seed is None:
+            order = replace(order, seed=secrets.randbelow(10**6))
+        if order.after_s is not None:
+            return await self._plan(order)
         deadline = time.monotonic() + order.timeout_s
         async with self._measure.reading(wanted=order.wait and len(self._members) > 0) as measured:
             patience_s = LEAST_S
@@ -87,10 +94,31 @@ class Orders:
                 versus=tuple(self._members.title(name) for name in meant.versus),
                 seed=order.seed,
                 processes=tuple(targets),
-                notes=tuple(report.notes),
+                notes=(*meant.notes, *report.notes),
                 equivalents=tuple(report.equivalents),
             )
             return await measured.verdict(verdict, order.verb, deadline)
+
+    async def _plan(self, order: Order) -> Verdict:
+        """Have it carried out when its time is there; what could never be meant is refused now."""
+        look = await self._members.look(deadline_s=MOST_S)
+        try:
+            names = await self._listing.resolved(order.select, look.candidates, order.seed)
+            versus = await self._listing.resolved(order.versus, look.candidates, order.seed)
+        except InputError:
+            raise
+        except SandboxError:
+            pass  # There is no such member now, and may be one by then.
+        else:
+            self._members.faults.check(order, names, versus)
+        self._members.faults.plans.add(order, self.carry_out)
+        return Verdict(
+            verb=order.verb.name,
+            targets=order.select,
+            versus=order.versus,
+            seed=order.seed,
+            in_s=order.after_s,
+        )
 
     async def _meant(self, order: Order, deadline: float, patience_s: float) -> _Meant | None:
         """Whom the order means; None while there is no leader yet, but may be one soon."""
@@ -141,6 +169,9 @@ class Orders:
 
     async def _heal(self, meant: _Meant) -> list[Target]:
         before = self._before(meant.look.leader)
+        meant.notes = tuple(
+            f"{words} will not be done" for words in self._members.faults.plans.drop()
+        )
         hit = await self._members.faults.heal()
         return before.targets((name for name in self._members.processes if name in hit), hit)
 

@@ -125,6 +125,7 @@ class Overview:
                 if name not in self._members
             ),
             faults=tuple(self._members.faults.told()),
+            planned=tuple(self._members.faults.plans.told()),
             logs=LogView(
                 leader=self._title(self._members.leader), term=self._members.raft.term or None
             ),

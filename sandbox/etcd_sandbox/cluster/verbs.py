@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import AsyncIterator, Container, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Container, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from etcd_sandbox import verbs
@@ -52,8 +52,8 @@ class Verbs:
         before = Before(processes, leader or self._members.leader)
         running = {process.name for process in processes if process.life.pid is not None}
         async with self.in_time(order, names, deadline):
-            await self._do(order.verb, processes, order.signal)
-        done = {process.name for process in processes if before.differs(process)}
+            undone = await self._do(order.verb, processes, order.signal)
+        done = {process.name for process in processes if before.differs(process)} | {*undone}
         return before.targets(names, done | running if order.verb is verbs.KILL else done)
 
     @contextlib.asynccontextmanager
@@ -85,7 +85,10 @@ class Verbs:
         await self._ordering.start(others)
         await self._up(processes)
 
-    async def _do(self, verb: verbs.Verb, processes: list[Supervised], signal_number: int) -> None:
+    async def _do(
+        self, verb: verbs.Verb, processes: list[Supervised], signal_number: int
+    ) -> Collection[str]:
+        """Do it; those for whom a fault was undone."""
         if verb in (verbs.START, verbs.RESTART):
             processes = _not_removed(processes)
         names = [process.name for process in processes]
@@ -104,8 +107,9 @@ class Verbs:
                 await self.start(processes)
             case verbs.KILL:
                 await asyncio.gather(*(self._kill(process, signal_number) for process in processes))
-            case verbs.RESUME:
-                await asyncio.gather(*(process.resume() for process in processes))
+            case _:
+                return await self._members.faults.undo(verb, names)
+        return ()
 
     async def _serve(self, services: list[str]) -> None:
         """Start what members need, and wait until it answers."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from functools import cache
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
-from msgspec import Meta, structs
+from msgspec import structs
 
 from etcd_sandbox.errors import InputError
 from etcd_sandbox.model.access import as_value
-from etcd_sandbox.model.order import Order, Seconds, Words, signal_number
+from etcd_sandbox.model.order import Order, Seconds, Words, check_options, signal_number
 from etcd_sandbox.verbs import Option, Type, Verb
 
 MOST = 2**63 - 1
@@ -40,7 +40,7 @@ def act_body(verb: Verb) -> type[ActBody]:
     """The body of a request for that verb: with what it declares beyond the fields of all verbs."""
     more = [
         (option.parameter, *_field(option))
-        for option in verb.options
+        for option in verb.takes
         if option.parameter not in ActBody.__struct_fields__
     ]
     if not more:
@@ -53,8 +53,8 @@ def act_body(verb: Verb) -> type[ActBody]:
 def _field(option: Option) -> tuple[Any, object]:
     """The type and the default of an option in a body."""
     match option.type:
-        case Type.SPAN:
-            return Annotated[float, Meta(ge=0, le=option.most)], 0.0
+        case Type.SPAN | Type.SHARE | Type.RATE:
+            return (float, 0.0) if option.default is not None else (float | None, None)
         case Type.SIGNAL:
             return str | None, None
         case Type.SWITCH:
@@ -65,6 +65,8 @@ def order_of(verb: Verb, body: ActBody) -> Order:
     """The order that the body is; what it has beyond the fields of all verbs, only its verb has."""
     fields = structs.asdict(body)
     more = {name: fields.pop(name) for name in fields.keys() - set(ActBody.__struct_fields__)}
+    check_options(verb, {**fields, **more}, lambda option: option.parameter)
+    more = {name: value for name, value in more.items() if value is not None}
     fields["signal"] = signal_number(body.signal or "SIGKILL")
     return Order(verb=verb, more=more, **fields)
 

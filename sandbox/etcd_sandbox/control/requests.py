@@ -87,7 +87,8 @@ def act(
     `versus` selects the other side of a fault on links (empty: everyone else), `signal` is a name (`SIGKILL`).
     `wait` is for the answer to come when the cluster has settled, `timeout_s` at most.
     """
-    body = {"select": list(select), **PLAIN, **options, "timeout_s": timeout_s}
+    given = {name: value for name, value in options.items() if name in PLAIN or value is not None}
+    body = {"select": list(select), **PLAIN, **given, "timeout_s": timeout_s}
     return _post(f"/v1/act/{verb}", body, extra_s=timeout_s)
 
 

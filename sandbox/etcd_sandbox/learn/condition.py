@@ -100,7 +100,8 @@ def is_on_links(incident: Incident, verb: str, names: str | None) -> bool:
     """Foresees a fault on links, with these members on one side if any are named."""
     wanted = frozenset((names or "").split())
     sides = (frozenset(incident.who), frozenset(incident.other))
-    return incident.what is What(verb) and (not wanted or wanted in sides)
+    both_ways = not incident.fields.get("one_way")
+    return incident.what is What(verb) and both_ways and (not wanted or wanted in sides)
 
 
 class _Form(Struct, frozen=True):

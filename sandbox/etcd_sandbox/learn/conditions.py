@@ -34,6 +34,7 @@ from etcd_sandbox.learn.record import (
     told_by,
 )
 from etcd_sandbox.model.state import BootstrapStatus, Role
+from etcd_sandbox.verbs import VERBS
 from etcd_sandbox.words.shown import size
 
 __all__ = ["parse_condition", "vocabulary"]
@@ -168,8 +169,8 @@ def _shrunk(view: View) -> str | None:
 
 
 @condition(
-    rf"(killed|stopped|paused|resumed|started) (leader|follower|any|{MEMBER_NAME})",
-    "killed|stopped|paused|resumed|started leader|follower|any|MEMBER",
+    rf"(killed|stopped|paused|starved|resumed|started) (leader|follower|any|{MEMBER_NAME})",
+    "killed|stopped|paused|starved|resumed|started leader|follower|any|MEMBER",
     foresees=is_hit,
 )
 def _hit(view: View, verb: str, who: str) -> str | None:
@@ -177,9 +178,12 @@ def _hit(view: View, verb: str, who: str) -> str | None:
     return next((hit.words for hit in hits), None)
 
 
+_ON_LINKS = "|".join(verb.past for verb in VERBS.values() if verb.targets.has_sides)
+
+
 @condition(
-    rf"(partitioned|cut|slowed)(?: ({MEMBER_NAME}(?: {MEMBER_NAME})*))?",
-    "partitioned|cut|slowed [MEMBER…]",
+    rf"({_ON_LINKS})(?: ({MEMBER_NAME}(?: {MEMBER_NAME})*))?",
+    f"{_ON_LINKS} [MEMBER…]",
     foresees=is_on_links,
 )
 def _links(view: View, verb: str, names: str | None) -> str | None:

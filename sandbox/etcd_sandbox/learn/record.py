@@ -101,14 +101,14 @@ class Incident(Struct, frozen=True, kw_only=True):
                 return f"{names} was stopped, and handed leadership over before it went"
             case What.ENDED:
                 return f"{names} ended by itself{leader}"
+            case _ if self.fields.get("one_way") and self.what is not What.HEALED:
+                return story.sentence({**self.fields, "kind": Kind.FAULT_APPLIED})
             case What.PARTITIONED:
                 return f"{names} {was} cut off from {', '.join(self.other)}"
             case What.CUT:
                 return f"the link between {names} and {', '.join(self.other)} was cut"
-            case What.SLOWED:
-                return f"the links of {names} were slowed"
-            case What.HEALED:
-                return f"the links of {names} were healed"
+            case _ if self.other:
+                return f"the links of {names} were {self.what.value}"
             case What.ADDED:
                 learner = self.fields.get("learner")
                 return f"{names} was added {'as a learner' if learner else 'with a vote'}"
@@ -187,7 +187,7 @@ class Record(Struct):
                 pass  # It ends by itself: that is what it is to be removed.
             case Kind.PROCESS_EXITED if event.member is not None:
                 self._add(_way_out(fields), (event.member,), at_s, fields)
-            case Kind.FAULT_APPLIED | Kind.FAULT_HEALED:
+            case Kind.FAULT_APPLIED | Kind.FAULT_PASSED | Kind.FAULT_HEALED:
                 self._fault(event, at_s)
             case Kind.QUORUM_LOST | Kind.QUORUM_REGAINED:
                 self._add(_PLAINLY[event.kind], (), at_s, fields)
@@ -239,7 +239,7 @@ class Record(Struct):
                 self.leader = None
 
     def _fault(self, event: Event, at_s: float) -> None:
-        applied = event.kind is Kind.FAULT_APPLIED
+        applied = event.kind is not Kind.FAULT_HEALED
         verb = VERBS.get(str(event.fields.get("fault")), PARTITION)
         what = What(verb.past if applied else VERBS[verb.undone_by].past)
         if verb.targets.has_sides:

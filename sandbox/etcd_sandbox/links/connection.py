@@ -10,9 +10,10 @@ from collections.abc import Callable
 from enum import Enum, auto
 
 from etcd_sandbox.links.flow import Flow
+from etcd_sandbox.links.lane import Lane
 from etcd_sandbox.links.owners import Ends, ends_of
 from etcd_sandbox.links.wire import Line
-from etcd_sandbox.model.fault import Rule
+from etcd_sandbox.model.fault import Pair, Rule
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
@@ -47,20 +48,29 @@ class Connection:
         loop = asyncio.get_running_loop()
         self.accepted = Flow(self, loop)
         self._dialled = Flow(self, loop)
-        self._rule = Rule()
+        self._lanes = (Lane(Rule()), Lane(Rule()))
         self._on_accepted = on_accepted
         self._on_closed = on_closed
         self._dialling: asyncio.Task[None] | None = None
         self._open_sockets = 0
         self._gone = asyncio.Event()
 
-    def obey(self, rule: Rule) -> None:
-        """Do as the rule of its pair says, from now on.
+    @property
+    def pair(self) -> Pair | None:
+        """Its two members, in the order of their names; None while it is not known who dialled."""
+        if self.dialler is None:
+            return None
+        one, other = sorted((self.dialler, self.line.member))
+        return one, other
 
-        A cut resets what was there; its end resets what was held, so that the peer dials anew.
+    def obey(self, onward: Lane, back: Lane) -> None:
+        """Go these ways from now on: what the dialler sends, and what it is sent.
+
+        A cut both ways resets what was there and holds what comes; one that is one way holds the bytes. The end of
+        either resets what was held, so that the peer dials anew: what is held may be half a message of long ago.
         """
-        self._rule = rule
-        match self.stage, rule.cut:
+        self._lanes = (onward, back)
+        match self.stage, onward.rule.cut and back.rule.cut:
             case Stage.WAITING, True:
                 self.stage = Stage.HELD
                 if self.accepted.source_ended:
@@ -71,8 +81,12 @@ class Connection:
             case (Stage.HELD, False) | (Stage.DIALLING | Stage.OPEN, True):
                 self.abort()
             case Stage.OPEN, False:
-                self.accepted.slow(rule)
-                self._dialled.slow(rule)
+                flows = ((self.accepted, onward), (self._dialled, back))
+                if any(flow.is_cut and not lane.rule.cut for flow, lane in flows):
+                    self.abort()
+                    return
+                for flow, lane in flows:
+                    flow.take(lane)
             case _:
                 pass
 
@@ -102,8 +116,9 @@ class Connection:
             return
         if self.stage is Stage.DIALLING:
             self.stage = Stage.OPEN
-            self.accepted.open(self._dialled, self._rule)
-            self._dialled.open(self.accepted, self._rule)
+            onward, back = self._lanes
+            self.accepted.open(self._dialled, onward)
+            self._dialled.open(self.accepted, back)
 
     def made(self, flow: Flow) -> None:
         self._open_sockets += 1
@@ -127,6 +142,9 @@ class Connection:
     def gave_up(self, flow: Flow) -> None:
         if self.stage is Stage.HELD:
             self.abort()
+
+    def broke(self, flow: Flow) -> None:
+        self.abort()
 
     def lost(self, flow: Flow) -> None:
         self._open_sockets -= 1

@@ -1,4 +1,4 @@
-"""One direction of a relayed connection: what one socket receives goes to the other, at once or late.
+"""One direction of a relayed connection: what one socket receives goes to the other, at once, late, or never.
 
 Nothing is lost or reordered whatever becomes of the delay meanwhile, and the end of the stream
 waits behind the bytes. What is held is bounded: beyond the bound the source is not read.
@@ -10,13 +10,10 @@ import asyncio
 from collections import deque
 from typing import Protocol, cast
 
+from etcd_sandbox.links.lane import EARLY_BYTES, Lane
 from etcd_sandbox.model.fault import Rule
 
-EARLY_BYTES = 64 << 10
-"""How much is taken from a dialler before it is known where it goes."""
-
-LATE_BYTES = 4 << 20
-"""How much a delay holds back per direction."""
+_CLEAR = Lane(Rule())
 
 _TICK_S = 0.0006
 """The loop's clock counts milliseconds: what is due within one is due."""
@@ -36,6 +33,9 @@ class Watcher(Protocol):
 
     def lost(self, flow: Flow) -> None:
         """The source's socket is closed."""
+
+    def broke(self, flow: Flow) -> None:
+        """What came ends the connection."""
 
 
 class Receive(Protocol):
@@ -61,7 +61,8 @@ class Flow(asyncio.Protocol):
         self._back: Flow | None = None
         self._held: deque[tuple[float, float, bytes]] = deque()  # arrived, due, bytes; b"": the end
         self._held_bytes = 0
-        self._rule = Rule()
+        self._lane = _CLEAR
+        self._slot: float | None = None  # of the first piece, while the lane is limited
         self._timer: asyncio.TimerHandle | None = None
         self._sink_full = False
         self._paused = False
@@ -100,22 +101,33 @@ class Flow(asyncio.Protocol):
         self._sink_full = full
         self._read_or_pause()
 
-    def open(self, back: Flow, rule: Rule) -> None:
+    def open(self, back: Flow, lane: Lane) -> None:
         """Let it flow to the socket that `back`, the other direction, reads from."""
         self._back, self._sink = back, back.source
-        self.slow(rule)
+        self._turn_to(lane)
 
-    def slow(self, rule: Rule) -> None:
-        """Delay as the rule says from now on; what is held becomes due accordingly."""
-        self._rule = rule
-        late = bool(rule.delay_s or rule.jitter_s)
+    @property
+    def is_cut(self) -> bool:
+        """Whether nothing passes."""
+        return self._lane.rule.cut
+
+    def take(self, lane: Lane) -> None:
+        """Go this way from now on; what is held becomes due accordingly."""
+        if lane is not self._lane:
+            self._turn_to(lane)
+
+    def _turn_to(self, lane: Lane) -> None:
+        self._lane, self._slot = lane, None
+        if any(lane.breaks() for _ in self._held):
+            self._watcher.broke(self)
+            return
         held, self._held = self._held, deque()
         for arrived, _, data in held:
-            self._held.append((arrived, self._due(arrived) if late else arrived, data))
+            self._held.append((arrived, arrived + lane.late_s(), data))
         self._release()
         if self.source is None or self._sink is None or self.source.is_closing():
             return
-        self.data_received = self._hold if late else self._sink.write
+        self.data_received = self._sink.write if lane.is_clear else self._hold
         # A transport may remember the method: uvloop looks it up only here.
         self.source.set_protocol(self)
 
@@ -128,30 +140,48 @@ class Flow(asyncio.Protocol):
             self._timer = None
 
     def _hold(self, data: bytes) -> None:
+        if self._lane.breaks():
+            self._watcher.broke(self)
+            return
         now = self._loop.time()
-        self._held.append((now, self._due(now), data))
+        self._held.append((now, now + self._lane.late_s(), data))
         self._held_bytes += len(data)
-        if self._sink is not None and self._timer is None:
-            self._timer = self._loop.call_at(self._held[0][1], self._release)
+        if self._timer is None:
+            self._wake()
         self._read_or_pause()
 
-    def _due(self, arrived: float) -> float:
-        return arrived + self._rule.delay_s + _shift(self._rule.jitter_s)
-
     def _release(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._sink is None:
+        """Write what is due, and come back for the rest."""
+        if self._sink is None or self.is_cut:
+            self._wake()
             return
         now = self._loop.time() + _TICK_S
         while self._held and self._held[0][1] <= now:
-            data = self._held.popleft()[2]
-            self._held_bytes -= len(data)
-            self._write(data)
-        if self._held:
-            self._timer = self._loop.call_at(self._held[0][1], self._release)
+            arrived, due, data = self._held[0]
+            size = len(data) if self._lane.piece is None else min(len(data), self._lane.piece)
+            if self._lane.piece is not None and size:
+                if self._slot is None:
+                    self._slot = self._lane.slot(size, now)
+                if self._slot > now:
+                    break
+                self._slot = None
+            if size < len(data):
+                self._held[0] = (arrived, due, data[size:])
+            else:
+                self._held.popleft()
+            self._held_bytes -= size
+            self._write(data[:size])
+        self._wake()
         self._read_or_pause()
+
+    def _wake(self) -> None:
+        """Come back when the next piece is due."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._held and self._sink is not None and not self.is_cut:
+            when = max(self._held[0][1], self._slot or 0.0)
+            self._timer = self._loop.call_at(when, self._release)
 
     def _write(self, data: bytes) -> None:
         if self._sink is None or self._sink.is_closing():
@@ -166,7 +196,7 @@ class Flow(asyncio.Protocol):
     def _read_or_pause(self) -> None:
         if self.source is None or self.source.is_closing() or self.source_ended:
             return  # after its end a source must not be read: it would end again
-        bound = EARLY_BYTES if self._sink is None else LATE_BYTES
+        bound = EARLY_BYTES if self._sink is None else self._lane.most_held
         pause = self._sink_full or self._held_bytes >= bound
         if pause != self._paused:
             self._paused = pause
@@ -174,11 +204,3 @@ class Flow(asyncio.Protocol):
                 self.source.pause_reading()
             else:
                 self.source.resume_reading()
-
-
-def _shift(jitter_s: float) -> float:
-    if not jitter_s:
-        return 0.0
-    import random
-
-    return random.uniform(-jitter_s, jitter_s)

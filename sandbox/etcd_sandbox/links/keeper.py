@@ -13,7 +13,8 @@ import socket
 import sys
 import time
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -114,15 +115,17 @@ class Links:
                 with contextlib.suppress(OSError):
                     self._changes.send(wire.encode_change(member))
 
-    async def tell(self, pids: Mapping[str, int], rules: Mapping[Pair, Rule]) -> None:
-        """Put these rules in force, and return when they are.
+    async def tell(
+        self, pids: Mapping[str, int], rules: Mapping[Pair, Rule], resets: Collection[Pair] = ()
+    ) -> None:
+        """Put these rules in force, reset the connections of the pairs `resets`, and return when that is done.
 
         `pids` are the members' processes, by which it is known who dials. A process that dies
         meanwhile only makes it take longer. Raises SandboxError when the links are closed.
         """
         if self._closed.is_set():
             raise _closed()
-        self._change(pids, rules)
+        self._change(pids, rules, resets)
         reached = asyncio.get_running_loop().create_future()
         self._waiting[reached] = self._state.number
         try:
@@ -202,9 +205,13 @@ class Links:
             self._process = None
             self._on_ended(process.pid)
 
-    def _change(self, pids: Mapping[str, int], rules: Mapping[Pair, Rule]) -> None:
+    def _change(
+        self, pids: Mapping[str, int], rules: Mapping[Pair, Rule], resets: Collection[Pair] = ()
+    ) -> None:
+        counts = Counter(self._state.resets)
+        counts.update({(min(pair), max(pair)) for pair in resets})
         self._state = wire.LinkState(
-            number=self._state.number + 1, pids=dict(pids), rules=dict(rules)
+            number=self._state.number + 1, pids=dict(pids), rules=dict(rules), resets=counts
         )
         self._send()
 

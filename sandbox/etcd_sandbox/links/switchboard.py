@@ -7,13 +7,14 @@ import logging
 from collections.abc import Callable, Collection, Mapping
 
 from etcd_sandbox.links.connection import Connection, Stage
+from etcd_sandbox.links.lane import Lane
 from etcd_sandbox.links.owners import Ends, owners
 from etcd_sandbox.links.wire import Line, LinkState
-from etcd_sandbox.model.fault import Rule
+from etcd_sandbox.model.fault import Pair, Rule
 
 Sweep = Callable[[Mapping[str, int], Collection[Ends]], Mapping[Ends, str]]
 
-_WHOLE = Rule()
+_CLEAR = Lane(Rule())
 
 log = logging.getLogger("links")
 
@@ -24,6 +25,7 @@ class Switchboard:
     def __init__(self, sweep: Sweep = owners) -> None:
         self._sweep = sweep
         self._state = LinkState()
+        self._lanes: dict[Pair, Lane] = {}
         self._connections: set[Connection] = set()
         self._unknown: set[Connection] = set()
         self._sweeping = asyncio.Lock()
@@ -35,13 +37,24 @@ class Switchboard:
 
     async def enforce(self, state: LinkState) -> None:
         """Put a state in force; on return no byte crosses a cut, on old connections or new ones."""
+        resets = {
+            pair for pair, count in state.resets.items() if count > self._state.resets.get(pair, 0)
+        }
         self._state = state
+        self._lanes = {
+            pair: lane
+            if (lane := self._lanes.get(pair)) is not None and lane.rule == rule
+            else Lane(rule, pair)
+            for pair, rule in state.rules.items()
+        }
         for connection in tuple(self._connections):
             if connection.dialler is not None or not state.rules:
                 self._settle(connection)
-        if state.rules:
+        if state.rules or resets:
             await self._attribute({each for each in self._connections if each.dialler is None})
         for connection in tuple(self._connections):
+            if connection.pair in resets:
+                connection.abort()
             if connection.stage is Stage.CLOSED:
                 await connection.gone()
 
@@ -79,9 +92,13 @@ class Switchboard:
     def _settle(self, connection: Connection) -> None:
         rules = self._state.rules
         if not rules:
-            connection.obey(_WHOLE)
+            connection.obey(_CLEAR, _CLEAR)
         elif connection.dialler is None:
             # Whoever it is might be on the other side of a cut. A peer dials again at once.
             connection.abort()
         else:
-            connection.obey(rules.get((connection.dialler, connection.line.member), _WHOLE))
+            ends = (connection.dialler, connection.line.member)
+            connection.obey(self._lane(*ends), self._lane(*reversed(ends)))
+
+    def _lane(self, sender: str, receiver: str) -> Lane:
+        return self._lanes.get((sender, receiver), _CLEAR)

@@ -24,11 +24,15 @@ class Line(Struct, frozen=True, kw_only=True):
 
 
 class LinkState(Struct, frozen=True, kw_only=True):
-    """All that is wanted of the links. A higher `number` replaces every lower one."""
+    """All that is wanted of the links. A higher `number` replaces every lower one.
+
+    `resets` counts for each pair, in the order of the names, how often its connections were to be reset.
+    """
 
     number: int = 0
     pids: Mapping[str, int] = field(default_factory=dict)
     rules: Mapping[Pair, Rule] = field(default_factory=dict)
+    resets: Mapping[Pair, int] = field(default_factory=dict)
 
 
 class _Told(Struct, kw_only=True):
@@ -37,6 +41,7 @@ class _Told(Struct, kw_only=True):
     id: int
     pids: dict[str, int]
     rules: list[tuple[str, str, Rule]]
+    resets: list[tuple[str, str, int]]
 
 
 def encode_lines(lines: Iterable[Line]) -> str:
@@ -64,12 +69,18 @@ def decode_change(line: bytes) -> Line | str:
 
 def encode_state(state: LinkState) -> bytes:
     """The wanted state as one line."""
-    rules = [(*pair, rule) for pair, rule in state.rules.items()]
-    return msgspec.json.encode(_Told(id=state.number, pids=dict(state.pids), rules=rules)) + b"\n"
+    told = _Told(
+        id=state.number,
+        pids=dict(state.pids),
+        rules=[(*pair, rule) for pair, rule in state.rules.items()],
+        resets=[(*pair, count) for pair, count in state.resets.items()],
+    )
+    return msgspec.json.encode(told) + b"\n"
 
 
 def decode_state(line: bytes) -> LinkState:
     """What `encode_state` was given."""
     told = msgspec.json.decode(line, type=_Told)
-    rules = {(dialler, dialled): rule for dialler, dialled, rule in told.rules}
-    return LinkState(number=told.id, pids=told.pids, rules=rules)
+    rules = {(sender, receiver): rule for sender, receiver, rule in told.rules}
+    resets = {(one, other): count for one, other, count in told.resets}
+    return LinkState(number=told.id, pids=told.pids, rules=rules, resets=resets)

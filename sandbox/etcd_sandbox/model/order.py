@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import signal
-from collections.abc import Mapping
-from typing import Annotated
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
 from etcd_sandbox.errors import InputError, shortened
-from etcd_sandbox.verbs import Verb
+from etcd_sandbox.verbs import Option, Type, Verb, figures
 
 LONGEST_TIMEOUT_S = 1e9
 """Thirty years: what waits for longer waits for ever, and what adds to it still counts."""
@@ -45,7 +46,71 @@ class Order(Struct, frozen=True, kw_only=True):
     force: bool = False
     wait: bool = True
     timeout_s: float = 30.0
-    more: Mapping[str, object] = {}
+    more: Mapping[str, Any] = {}
+
+    def given(self, option: str) -> Any:
+        """The value of an option that the verb takes; None for one that was not given."""
+        return self.more[option] if option in self.more else getattr(self, option, None)
+
+    @property
+    def for_s(self) -> float | None:
+        """After what time the fault heals by itself."""
+        return self.more.get("for_s")
+
+    @property
+    def after_s(self) -> float | None:
+        """After what time it is done."""
+        return self.more.get("after_s")
+
+    @property
+    def words(self) -> str:
+        """The verb and whom it is for, as they are typed: `partition leader vs infra2`."""
+        versus = ("vs", *self.versus) if self.versus else ()
+        return " ".join((self.verb.name, *self.select, *versus))
+
+
+def check_options(
+    verb: Verb, how: Mapping[str, Any], place: Callable[[Option], str] = lambda option: ""
+) -> None:
+    """Raises InputError for a value that an option of the verb cannot have; `place` says where that stands."""
+    for option in verb.takes:
+        value, flag = how.get(option.parameter), option.flags[0]
+        if option.type not in _SAID or (value is None and option.optional):
+            continue
+        say, hint = _SAID[option.type], f"{flag} {option.example}"
+        number = math.nan if value is None else float(value)
+        what = f"the time of {flag}" if option.optional else f"the {flag.removeprefix('--')}"
+        if option.type is Type.SPAN and option.default is None and not number > 0:
+            raise InputError(f"{what} must be longer than nothing", place(option), f"{hint}, say")
+        enough = number > 0 if option.default is None else number >= 0
+        if not enough or number > option.most:
+            least = "more than " if option.default is None else "at least "
+            told = "" if math.isnan(number) else f", not {say(number)}"
+            raise InputError(
+                f"{what} is {least}{say(0)} and at most {say(option.most)}{told}",
+                place(option),
+                f"{hint}, say",
+            )
+        if option.parameter == "jitter_s" and number > how["delay_s"]:
+            raise InputError(
+                f"the jitter ({number:g} s) is longer than the delay ({how['delay_s']:g} s)",
+                place(option),
+                "nothing can arrive before it was sent",
+            )
+    if verb.any_of and not any(how.get(name) for name in verb.any_of):
+        options = [option for option in verb.options if option.parameter in verb.any_of]
+        flags = " or ".join(option.flags[0] for option in options)
+        raise InputError(
+            f"{verb} does nothing without {flags}",
+            hint=f"etcd-sandbox {verb} leader {options[0].flags[0]} {options[0].example}",
+        )
+
+
+_SAID: dict[Type, Callable[[float], str]] = {
+    Type.SPAN: figures.delay,
+    Type.SHARE: figures.share,
+    Type.RATE: figures.rate,
+}
 
 
 def signal_name(text: str) -> str:

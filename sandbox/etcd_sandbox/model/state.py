@@ -224,7 +224,7 @@ class ClusterStatus(Struct, frozen=True, kw_only=True):
     a leader was just lost, and behind it for members whose logs go elsewhere. `alarms` are all that
     are up, `elsewhere` the members on etcd's list that are no process of this cluster, `notes` what
     else a reader must know: two members whose data differ, a leader of a cluster of its own.
-    `authentication`: whether etcd asks for a user, None while no answer told.
+    `authentication`: whether etcd asks for a user, None while no answer told. `planned` are faults that are to come.
     """
 
     schema: int
@@ -243,6 +243,7 @@ class ClusterStatus(Struct, frozen=True, kw_only=True):
     elsewhere: tuple[ListedMember, ...] = ()
     notes: tuple[str, ...] = ()
     authentication: bool | None = None
+    planned: tuple[dict[str, object], ...] = ()
 
 
 class LeftOff(Struct, frozen=True, kw_only=True):

@@ -63,6 +63,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
     of them reaches, itself included; `up` how many run. `settled` is False when the time was over
     before the cluster agreed on a leader. `seed` is what `random` drew from. `notes` say what a
     change of the members waited for and what it left, `equivalents` are the commands that do the same.
+    `in_s` is after what time it will be done, where it was not done yet; `targets` and `versus` are as they were typed then.
     """
 
     verb: str
@@ -89,6 +90,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
     equivalents: tuple[str, ...] = ()
     upgrade: UpgradeOutcome | None = None
+    in_s: float | None = None
 
     def __str__(self) -> str:
         return sentence(self) or f"{self.verb} {', '.join(self.targets)}"

@@ -96,6 +96,11 @@ class Supervised:
         self._is_out_of_reach()
         await self.feed(lifecycle.Crash(number))
 
+    def signal(self, number: int) -> None:
+        """Signal the whole group now: no step of its life."""
+        if self._child is not None:
+            self._child.signal(number)
+
     async def pause(self) -> None:
         """Freeze it (SIGSTOP)."""
         self._is_out_of_reach()
@@ -159,8 +164,7 @@ class Supervised:
             case lifecycle.Execute():
                 await self._execute()
             case lifecycle.Signal(number):
-                if self._child is not None:
-                    self._child.signal(number)
+                self.signal(number)
             case lifecycle.WaitPatiently(seconds):
                 self._set_timer("patience", seconds, lifecycle.PatienceEnded())
             case lifecycle.WaitBackoff(seconds):

@@ -224,7 +224,7 @@ def _needs(each: Action) -> Needs | None:
 def _refusal_of_cluster(each: Action, status: ClusterStatus) -> str | None:
     match each.id:
         case _ if _needs(each) is Needs.FAULT:
-            return None if status.faults else "there is no fault"
+            return None if status.faults or status.planned else "there is no fault"
         case "start-all":
             states = [member.state for member in status.members]
             states += [process.state for process in status.processes]

@@ -15,7 +15,8 @@ from etcd_sandbox.model.state import ClusterStatus, Detail, Exit, MemberStatus, 
 from etcd_sandbox.plan.shell import split
 from etcd_sandbox.tui.colours import BAD, FAINT, PLAIN, STRONG, of_process
 from etcd_sandbox.tui.figures import History, metric_lines, peer_lines
-from etcd_sandbox.tui.memberrows import LEADS, role_words, rules_in, state_words, words_for
+from etcd_sandbox.tui.linkrows import note_of, rules_in
+from etcd_sandbox.tui.memberrows import LEADS, ails_of, role_words, state_words
 from etcd_sandbox.tui.store import Store
 from etcd_sandbox.tui.text import Line, fit, joined, listed, padded, printable, width_of, wrapped
 from etcd_sandbox.words import story
@@ -161,11 +162,12 @@ def _head(near: Near, store: Store, entry: MemberStatus | ProcessStatus | None, 
     words = [] if near.detail is None else [near.detail.state.value]
     title, star = printable(near.process), ""
     if entry is not None:
-        words = [state_words(entry)]
+        faults = store.status.faults if store.status is not None else ()
+        words = [state_words(entry, note_of(entry.name, faults))]
     if isinstance(entry, MemberStatus) and store.status is not None:
         members = [member.name for member in store.members]
-        links = words_for(entry.name, members, rules_in(store.status.faults))
-        words = [state_words(entry, links), *_says(entry, store.status)]
+        ails = ails_of(entry, members, rules_in(faults), faults)
+        words = [state_words(entry, ails), *_says(entry, store.status)]
         star = f"{LEADS} " if entry.role is Role.LEADER else ""
         if entry.name != entry.process:
             title = f"{printable(entry.name)} ({title})"

@@ -1,4 +1,4 @@
-"""The cluster in words: its headline, its members and other processes in tables, what is wrong with links. Pure."""
+"""The cluster in words: its headline, its members and other processes in tables. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from msgspec.structs import asdict, replace
 from rich.cells import cell_len
 
 from etcd_sandbox.model.access import WANTS_USER
-from etcd_sandbox.model.fault import LinkFault, Pair, Rule, rules_of
+from etcd_sandbox.model.fault import Pair, Rule
 from etcd_sandbox.model.state import (
     BootstrapStatus,
     ClusterStatus,
@@ -21,42 +21,11 @@ from etcd_sandbox.model.state import (
     Role,
 )
 from etcd_sandbox.tui.colours import BAD, FAINT, GOOD, ODD, PLAIN, STRONG, of_process
+from etcd_sandbox.tui.linkrows import note_of, rules_in, words_for
 from etcd_sandbox.tui.store import Store
 from etcd_sandbox.tui.text import Column, Line, Piece, fit, joined, printable, table, width_of
-from etcd_sandbox.verbs import VERBS
 from etcd_sandbox.words import shown
 from etcd_sandbox.words.shown import NOTHING, percent, size, span, word
-
-_LINK_FAULTS = frozenset(name for name, verb in VERBS.items() if verb.targets.has_sides)
-
-
-def rules_in(faults: Iterable[Mapping[str, Any]]) -> dict[Pair, Rule]:
-    """The rule of each pair of members that has one, by member names.
-
-    Faults of other kinds, such as pauses, and kinds that a newer supervisor may know are passed over.
-    """
-    return rules_of(
-        LinkFault(
-            kind=fault["kind"],
-            side=tuple(fault.get("members", ())),
-            other=tuple(fault.get("versus", ())),
-            delay_s=fault.get("delay_s"),
-            jitter_s=fault.get("jitter_s", 0.0),
-        )
-        for fault in faults
-        if fault.get("kind") in _LINK_FAULTS
-    )
-
-
-def words_for(member: str, others: Iterable[str], rules: Mapping[Pair, Rule]) -> str:
-    """What is wrong with a member's links: `cut off`, `cut from infra2`, `slow links`; empty if nothing."""
-    peers = [other for other in others if other != member]
-    cut = [peer for peer in peers if (rule := rules.get((member, peer))) and rule.cut]
-    if cut and len(cut) == len(peers):
-        return "cut off"
-    if cut:
-        return f"cut from {cut[0] if len(cut) == 1 else f'{len(cut)} peers'}"
-    return "slow links" if any((member, peer) in rules for peer in peers) else ""
 
 
 def headline(store: Store) -> str:
@@ -83,6 +52,8 @@ def headline(store: Store) -> str:
         parts.append(f"{running} of {count} process{'es' * (count != 1)} running")
     if status.faults:
         parts.append(f"{len(status.faults)} fault{'s' * (len(status.faults) > 1)}")
+    if status.planned:
+        parts.append(f"{len(status.planned)} to come")
     if not store.connected:
         parts.append(f"NOT CONNECTED: {store.trouble}")
     return " · ".join(parts)
@@ -165,7 +136,10 @@ def lines(status: ClusterStatus, width: int, *, old: bool = False) -> list[Table
     """
     members = [member.process for member in status.members]
     others = [process.name for process in status.processes]
-    cells = [_process(process, i) for i, process in enumerate(status.processes, len(members))]
+    cells = [
+        _process(process, i, note_of(process.name, status.faults))
+        for i, process in enumerate(status.processes, len(members))
+    ]
     shown: list[TableLine] = []
     for columns, names, rows in (
         (_MEMBER_COLUMNS, members, _members(status)),
@@ -212,7 +186,7 @@ def _members(status: ClusterStatus) -> Sequence[Sequence[Piece]]:
     rules = rules_in(status.faults)
     highest = max((member.raft_index or 0 for member in status.members), default=0)
     return [
-        _member(member, status, i, words_for(member.name, names, rules), highest)
+        _member(member, status, i, ails_of(member, names, rules, status.faults), highest)
         for i, member in enumerate(status.members)
     ]
 
@@ -243,17 +217,28 @@ def _member(
     ]
 
 
+def ails_of(
+    member: MemberStatus,
+    names: Iterable[str],
+    rules: Mapping[Pair, Rule],
+    faults: Iterable[Mapping[str, Any]],
+) -> str:
+    """What faults have made of a member and its links; empty if there is none."""
+    words = (note_of(member.process, faults), words_for(member.name, names, rules))
+    return " · ".join(filter(None, words))
+
+
 def _index(raft_index: int | None, highest: int) -> str:
     if raft_index is None:
         return NOTHING
     return str(raft_index) if raft_index == highest else f"{raft_index} -{highest - raft_index}"
 
 
-def _process(process: ProcessStatus, index: int) -> list[Piece]:
+def _process(process: ProcessStatus, index: int, note: str) -> list[Piece]:
     return [
         (" ", PLAIN),
         (printable(process.name), of_process(index)),
-        (state_words(process), _STATE_COLOURS.get(process.state, ODD)),
+        (state_words(process, note), _STATE_COLOURS.get(process.state, ODD)),
         *_running(process),
         (printable(process.command), FAINT),
     ]

@@ -12,9 +12,9 @@ from rich.cells import cell_len
 from etcd_sandbox.model.fault import Pair, Rule
 from etcd_sandbox.model.state import ClusterStatus, ProcessState, Role
 from etcd_sandbox.tui.colours import BAD, FAINT, GOOD, ODD, STRONG, of_process
-from etcd_sandbox.tui.memberrows import Label, label_of, listed_members, rules_in
+from etcd_sandbox.tui.linkrows import rule_words, rules_in
+from etcd_sandbox.tui.memberrows import Label, label_of, listed_members
 from etcd_sandbox.tui.text import Line, Piece, fit, joined
-from etcd_sandbox.verbs.faults import delay
 from etcd_sandbox.words.shown import quorum as quorum_words
 
 DOTS_WIDE, DOTS_HIGH = 2, 4
@@ -225,18 +225,22 @@ def _ring(
     delays = [link.rule for link in slow if link.rule is not None]
     if len(slow) <= LABELS_TOLD:
         for link, rule in zip(slow, delays, strict=True):
-            _mark(canvas, *link.ends, f" {delay(rule.delay_s, rule.jitter_s)} ", ODD)
-    return [*canvas.lines(), _legend(status, bool(cut), delays, width)]
+            _mark(canvas, *link.ends, f" {rule_words(rule)} ", ODD)
+    return [*canvas.lines(), _legend(status, cut, delays, width)]
 
 
 _Spot = tuple[float, float]
 
 
 class _Link(Struct, frozen=True):
-    """One link between two members that run; `follows` is the index of the one that leads the other."""
+    """One link between two members that run; `follows` is the index of the one that leads the other.
+
+    The rule is that of the worse direction; `one_way`: the other one is not cut.
+    """
 
     ends: tuple[_Spot, _Spot]
     rule: Rule | None
+    one_way: bool
     follows: int | None
     of_leader: bool
 
@@ -278,10 +282,13 @@ def _links(
             follows = j if one.follows == another.name else None
             if another.follows == one.name:
                 follows = i
+            both = [rules.get((one.name, another.name)), rules.get((another.name, one.name))]
+            better, worse = sorted(both, key=lambda rule: -1 if rule is None else rule.cut)
             links.append(
                 _Link(
                     ends=(places[i].middle, places[j].middle),
-                    rule=rules.get((one.name, another.name)),
+                    rule=worse or better,
+                    one_way=worse is not None and worse.cut and not (better and better.cut),
                     follows=follows,
                     of_leader=Role.LEADER in (one.role, another.role),
                 )
@@ -300,15 +307,17 @@ def _mark(canvas: Canvas, start: _Spot, end: _Spot, text: str, style: str) -> No
             return
 
 
-def _legend(status: ClusterStatus, cut: bool, slow: Sequence[Rule], width: int) -> Line:
+def _legend(status: ClusterStatus, cut: Sequence[_Link], slow: Sequence[Rule], width: int) -> Line:
     quorum = status.quorum
     words = quorum_words(**asdict(quorum))
     pieces: list[Piece] = [(words, GOOD if quorum.ok else f"{STRONG} {BAD}")]
     if cut:
-        pieces.append((f"{CUT} cut", BAD))
+        one_way = " one way" * all(link.one_way for link in cut)
+        pieces.append((f"{CUT} cut{one_way}", BAD))
     if slow:
-        delays = sorted({delay(rule.delay_s, rule.jitter_s) for rule in slow})
-        pieces.append((f"┄ slow: {', '.join(delays)}", ODD))
+        ails = sorted({rule_words(rule) for rule in slow})
+        late = all(rule.delay_s or rule.jitter_s for rule in slow)
+        pieces.append((f"┄ {'slow: ' * late}{', '.join(ails)}", ODD))
     line: list[Piece] = []
     room = width
     for text, style in pieces:

@@ -27,6 +27,7 @@ _MARKED = frozenset(
     {
         Kind.LEADER_ELECTED,
         Kind.FAULT_APPLIED,
+        Kind.FAULT_PASSED,
         Kind.FAULT_HEALED,
         Kind.PROCESS_EXITED,
         Kind.QUORUM_LOST,

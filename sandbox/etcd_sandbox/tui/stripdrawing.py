@@ -40,6 +40,7 @@ _MARKS = {
     Kind.PROCESS_STARTED: Mark("▸", "started", PLAIN),
     Kind.PROCESS_READY: Mark("●", "ready", GOOD),
     Kind.PROCESS_RESTARTING: Mark("↻", "restarting", ODD),
+    Kind.FAULT_PASSED: Mark("↯", "short fault", ODD, 2),
     Kind.ALARM_RAISED: Mark("!", "alarm", BAD),
     Kind.CLUSTER_READY: Mark("●", "ready", GOOD),
 }

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from etcd_sandbox.verbs.faults import CUT, HEAL, PARTITION, PAUSE, SLOW
+from etcd_sandbox.verbs.faults import HEAL, PAUSE, STARVE
+from etcd_sandbox.verbs.links import CUT, FLAKY, ONE_WAY, PARTITION, RESET, SLOW, THROTTLE
 from etcd_sandbox.verbs.members import ADD, MOVE_LEADER, PROMOTE, REMOVE, REPLACE
 from etcd_sandbox.verbs.processes import KILL, RESTART, RESUME, START, STOP
 from etcd_sandbox.verbs.verb import (
@@ -20,23 +21,28 @@ from etcd_sandbox.verbs.verb import (
 __all__ = [
     "ADD",
     "CUT",
+    "FLAKY",
     "HEAL",
     "KILL",
     "LONGEST_DELAY_S",
     "LOSE_A_LEADER",
     "MOVE_LEADER",
     "OF_MEMBERS",
+    "ONE_WAY",
     "ON_DASHBOARD",
     "PARTITION",
     "PAUSE",
     "PROMOTE",
     "REMOVE",
     "REPLACE",
+    "RESET",
     "RESTART",
     "RESUME",
     "SLOW",
     "START",
+    "STARVE",
     "STOP",
+    "THROTTLE",
     "VERBS",
     "Fault",
     "Key",
@@ -63,10 +69,14 @@ VERBS: dict[str, Verb] = {
         RESTART,
         KILL,
         PAUSE,
+        STARVE,
         RESUME,
         PARTITION,
         CUT,
         SLOW,
+        THROTTLE,
+        FLAKY,
+        RESET,
         HEAL,
         *OF_MEMBERS,
     )

@@ -60,6 +60,8 @@ class Type(Enum):
     """What an option takes."""
 
     SPAN = "a span of time in seconds"
+    SHARE = "a share of one"
+    RATE = "bytes a second"
     SIGNAL = "a signal by name or number"
     SWITCH = "on or off"
 
@@ -68,7 +70,8 @@ class Option(NamedTuple):
     """An option that a verb has beside those of all verbs.
 
     `parameter` is its name in Python and in a request's body; `default` is as it is typed, and
-    None where the option must be given. A span is at most `most` seconds.
+    None where the option must be given, or, when it is `optional`, where None stands for "not given". A
+    number without a default is more than 0; it is `most` at most, and `example` is one that makes sense.
     """
 
     flags: tuple[str, ...]
@@ -79,19 +82,49 @@ class Option(NamedTuple):
     metavar: str = ""
     show_default: bool = False
     most: float = LONGEST_DELAY_S
+    optional: bool = False
+    example: str = "200ms"
 
 
 class Fault(NamedTuple):
     """The words and signs of what a verb leaves broken until it is healed.
 
     `state` is a fault that is there, `applied` and `healed` are its events; `marks` are the signs of
-    both on the dashboard, each with its word.
+    both on the dashboard, each with its word. `note` is what the dashboard says beside the state of a process that
+    it hit. A fault that `passes` is over as soon as it was applied: there is nothing to heal.
     """
 
     state: Callable[[Told], str]
     applied: Callable[[Told], str] | None = None
     healed: Callable[[Told], str] | None = None
     marks: tuple[tuple[str, str], tuple[str, str]] = (("✂", "fault"), ("♥", "healed"))
+    note: Callable[[Told], str] | None = None
+    passes: bool = False
+
+
+LONGEST_TIME_S = 86_400.0
+"""How long a fault may last or be waited for, where that is said: a day."""
+
+FOR = Option(
+    ("--for",),
+    "for_s",
+    Type.SPAN,
+    "Heal it by itself after this time.",
+    metavar="SPAN",
+    most=LONGEST_TIME_S,
+    optional=True,
+    example="30s",
+)
+AFTER = Option(
+    ("--after",),
+    "after_s",
+    Type.SPAN,
+    "Do it when this time is over; the command does not wait for that.",
+    metavar="SPAN",
+    most=LONGEST_TIME_S,
+    optional=True,
+    example="10s",
+)
 
 
 class Needs(StrEnum):
@@ -122,10 +155,10 @@ class Verb(NamedTuple):
 
     `summary` is the line in the list of commands, `help` what the command says of itself. `past` is
     the word for what was done, `tells` the sentence on one process, `says` the one on all of them.
-    An `instant` verb is done before another one begins. A `silent` one is found out by the members when they
+    One of the options `any_of` has to say something. A verb that `draws` has a seed in any case, and says it. An `instant` verb is done before another one begins. A `silent` one is found out by the members when they
     hear nothing for the election timeout. `undone_by` and, after an option, `then` name the verbs
     that are most likely wanted next. `key` is for what is selected on the dashboard, or for the cluster,
-    `key_of_all` for all processes at once.
+    `key_of_all` for all processes at once. `python` is its name in Python where that of the command is taken there.
     """
 
     name: str
@@ -145,6 +178,9 @@ class Verb(NamedTuple):
     fault: Fault | None = None
     key: Key | None = None
     key_of_all: Key | None = None
+    any_of: tuple[str, ...] = ()
+    draws: bool = False
+    python: str = ""
 
     def __str__(self) -> str:
         return self.name
@@ -155,7 +191,14 @@ class Verb(NamedTuple):
     @property
     def identifier(self) -> str:
         """Its name in Python."""
-        return self.name.replace("-", "_")
+        return self.python or self.name.replace("-", "_")
+
+    @property
+    def takes(self) -> tuple[Option, ...]:
+        """Its own options, and those of time that every fault has."""
+        if self.fault is None:
+            return self.options
+        return (*self.options, AFTER) if self.fault.passes else (*self.options, FOR, AFTER)
 
 
 def leads(leader: str | None, targets: int) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 from etcd_sandbox.model.bootstrap import DEFAULT_BOOTSTRAP
 from etcd_sandbox.model.event import Kind
 from etcd_sandbox.model.service import UNNOTICED_S
-from etcd_sandbox.verbs import fault_of
-from etcd_sandbox.words.shown import in_term, lines_were
+from etcd_sandbox.verbs import fault_of, figures
+from etcd_sandbox.words.shown import in_term, lines_were, span
 
 Event = dict[str, Any]
 """One object of `events.jsonl`."""
@@ -150,8 +150,10 @@ def _lost(event: Event) -> str:
 
 
 def fault_words(fault: dict[str, Any]) -> str:
-    """A fault as a state: `infra1 is paused`, `infra1 is cut off from infra2, infra3`."""
-    return fault_of(fault.get("kind")).state(fault)
+    """A fault as a state: `infra1 is paused`, `infra1 is cut off from infra2, infra3`; and for how much longer."""
+    left_s = fault.get("heals_in_s")
+    left = "" if left_s is None else f", for another {span(left_s)}"
+    return f"{fault_of(fault.get('kind')).state(fault)}{left}"
 
 
 def _applied(event: Event) -> str:
@@ -252,7 +254,12 @@ _SENTENCES: dict[str, Callable[[Event], str]] = {
     Kind.MEMBER_ADDED: lambda event: (
         f"{who(event)} was added to the cluster{' as a learner' if event.get('learner') else ''}"
     ),
+    Kind.FAULT_PLANNED: lambda event: (
+        f"in {figures.delay(event.get('in_s', 0))}: {event.get('order')}"
+    ),
+    Kind.FAULT_DROPPED: lambda event: f"{event.get('order')} is not done: {event.get('why')}",
     Kind.FAULT_APPLIED: _applied,
+    Kind.FAULT_PASSED: _applied,
     Kind.FAULT_HEALED: _healed,
     Kind.ALARM_RAISED: _alarm("raised"),
     Kind.ALARM_CLEARED: _alarm("cleared"),

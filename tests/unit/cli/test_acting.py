@@ -134,6 +134,15 @@ def test_a_cluster_that_does_not_settle_in_time_is_told_with_its_exit_code(
             {"select": ["all"], "versus": [], "delay_s": 0.2, "jitter_s": 0.05},
         ),
         ("slow infra1 vs infra2 --delay 1s", {"select": ["infra1"], "versus": ["infra2"]}),
+        ("partition infra1 vs infra2 --one-way", {"versus": ["infra2"], "one_way": True}),
+        ("cut infra1 infra2 --one-way --for 10s", {"one_way": True, "for_s": 10.0}),
+        ("slow all --delay 1s --one-way --after 1m", {"one_way": True, "after_s": 60.0}),
+        ("throttle infra1 --rate 64KB/s", {"select": ["infra1"], "bytes_per_s": 64000.0}),
+        ("throttle infra1 vs infra2 --rate 1MiB/s", {"bytes_per_s": 2.0**20}),
+        ("throttle infra1 --rate 10Mbit/s", {"bytes_per_s": 1.25e6}),
+        ("flaky all --stall 5% --reset 0.5% --seed 7", {"stall": 0.05, "reset": 0.005, "seed": 7}),
+        ("reset infra1 vs infra2", {"select": ["infra1"], "versus": ["infra2"]}),
+        ("starve leader --share 20% --for 2s", {"select": ["leader"], "share": 0.2, "for_s": 2.0}),
         ("heal --no-wait", {"select": [], "wait": False}),
         ("move-leader random --seed 7", {"select": ["random"], "seed": 7}),
     ],
@@ -155,14 +164,29 @@ def test_what_is_done_between_members_is_asked_for_in_the_same_way(
         ("partition vs infra1", "'vs' stands once, between the two sides"),
         ("slow all --delay 0s", "the delay must be longer than nothing"),
         ("slow all --delay 10ms --jitter 20ms", "longer than the delay"),
+        ("slow all --delay 2m", "the delay is more than 0 ms and at most 60 s, not 120 s"),
+        ("pause leader --for 0s", "the time of --for must be longer than nothing"),
+        (
+            "pause leader --after 2d",
+            "the time of --after is more than 0 ms and at most 86400 s, not 172800 s",
+        ),
+        ("starve leader --share 0%", "the share is more than 0 % and at most 99 %, not 0 %"),
+        ("starve leader --share 101%", "the share is more than 0 % and at most 99 %, not 101 %"),
+        ("starve leader --share 20", "'20' is not a share (write it like 20% or 0.5%)"),
+        ("flaky all", "flaky does nothing without --stall or --reset"),
+        ("flaky all --stall 101%", "the stall is at least 0 % and at most 100 %, not 101 %"),
+        ("throttle all --rate 64", "'64' is a rate without its unit (write it like 64KB/s"),
+        ("throttle all --rate fast", "'fast' is not a rate (write it like 64KB/s"),
+        ("throttle all --rate 0KB/s", "the rate is more than 0 B/s"),
     ],
 )
-def test_sides_and_delays_that_mean_nothing_are_refused(
+def test_sides_and_figures_that_mean_nothing_are_refused(
     cli: Callable[..., Ran], typed: str, what: str
 ) -> None:
     ran = cli(*typed.split())
     assert ran.code == 2
     assert what in ran.err
+    assert ran.err.count("error:") == 1
 
 
 @pytest.mark.parametrize(
@@ -170,8 +194,8 @@ def test_sides_and_delays_that_mean_nothing_are_refused(
     [
         (verb, option)
         for verb in VERBS.values()
-        for option in verb.options
-        if option.default is None
+        for option in verb.takes
+        if option.default is None and not option.optional
     ],
     ids=lambda each: str(getattr(each, "parameter", each)),
 )
@@ -215,6 +239,43 @@ def test_an_option_that_must_be_given_is_missed(
             "slowed the links of infra1 to infra2 by 1 s ± 100 ms a way",
             "heal",
         ),
+        (
+            "partition infra1 --one-way",
+            ["infra2", "infra3"],
+            {"was_leader": True},
+            "cut what infra1 sends to infra2, infra3; infra1 was the leader",
+            "heal",
+        ),
+        ("cut infra1 infra2 --one-way", ["infra2"], {}, "cut what infra1 sends to infra2", "heal"),
+        (
+            "slow infra1 --delay 1s --one-way --for 90s",
+            ["infra2"],
+            {},
+            "slowed what infra1 sends to infra2 by 1 s, for 90 s",
+            "heal",
+        ),
+        (
+            "throttle infra1 vs infra2 --rate 64KB/s",
+            ["infra2"],
+            {},
+            "throttled the links of infra1 to infra2 to 64 KB/s a way",
+            "heal",
+        ),
+        (
+            "flaky infra1 --stall 5% --reset 1%",
+            ["infra1", "infra2"],
+            {},
+            "made the links of infra1 flaky: 5 % of the pieces stall, 1 % reset their connection",
+            "heal",
+        ),
+        ("reset infra1", ["infra1"], {}, "reset the peer connections of infra1", "status"),
+        (
+            "starve infra1 --share 20% --for 3s",
+            [],
+            {"was_leader": True},
+            "starved infra1 (pid 4242), for 3 s; it was the leader",
+            "resume infra1",
+        ),
         ("heal", [], {}, "healed infra1", "status"),
         ("move-leader infra1", [], {}, "moved leadership to infra1", "status"),
         (
@@ -250,6 +311,21 @@ def test_what_was_done_between_members_is_told(
 def test_with_nothing_to_heal_it_says_so(supervisor: Begin, cli: Callable[..., Ran]) -> None:
     supervisor(**{"act/heal": verdict("heal")})
     assert cli("heal").out.splitlines()[0] == "nothing to heal: no fault is there"
+
+
+def test_what_is_to_come_is_said_with_its_time(supervisor: Begin, cli: Callable[..., Ran]) -> None:
+    supervisor(
+        **{
+            "act/partition": {
+                "verb": "partition",
+                "targets": ["leader"],
+                "versus": ["infra1"],
+                "in_s": 90.0,
+            }
+        }
+    )
+    ran = cli("partition", "leader", "vs", "infra1", "--after", "90s")
+    assert ran.out == "in 90 s: partition leader vs infra1\nnext: etcd-sandbox events -f\n"
 
 
 def test_random_without_a_seed_says_which_one_it_took(

@@ -25,7 +25,7 @@ def record(name: str, *members: str) -> None:
 
 
 def test_commands_are_completed() -> None:
-    assert completed(incomplete="st") == ["status", "start", "stop"]
+    assert completed(incomplete="st") == ["status", "start", "stop", "starve"]
 
 
 def test_selectors_are_the_names_of_the_cluster_and_the_words_for_roles() -> None:

@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, cast
 
-from etcd_sandbox.links.flow import EARLY_BYTES, LATE_BYTES, Flow
+import pytest
+from etcd_sandbox.links.flow import Flow
+from etcd_sandbox.links.lane import EARLY_BYTES, LATE_BYTES, Lane
 from etcd_sandbox.model.fault import Rule
 from hypothesis import given
 from hypothesis import strategies as st
@@ -63,6 +65,9 @@ class Ears:
     def lost(self, flow: Flow) -> None:
         self.heard.append("lost")
 
+    def broke(self, flow: Flow) -> None:
+        self.heard.append("broke")
+
 
 class Pipe:
     """A flow from `source` to `sink`, not yet open."""
@@ -77,8 +82,8 @@ class Pipe:
         self.back.connection_made(self.sink)
 
     def open(self, rule: Rule | None = None) -> None:
-        self.flow.open(self.back, rule or Rule())
-        self.back.open(self.flow, rule or Rule())
+        self.flow.open(self.back, Lane(rule or Rule()))
+        self.back.open(self.flow, Lane(rule or Rule()))
 
 
 def test_what_came_before_it_was_open_goes_first() -> None:
@@ -122,7 +127,7 @@ def test_a_shorter_delay_counts_for_what_is_held_as_well() -> None:
     pipe.open(Rule(delay_s=60))
     pipe.flow.data_received(b"x")
     pipe.clock.advance(1)
-    pipe.flow.slow(Rule(delay_s=2))
+    pipe.flow.take(Lane(Rule(delay_s=2)))
     pipe.clock.advance(0.9)
     assert pipe.sink.written == []
     pipe.clock.advance(0.2)
@@ -178,10 +183,86 @@ def test_nothing_is_written_after_a_flow_is_discarded() -> None:
     assert pipe.sink.written == []
 
 
+def test_what_is_cut_one_way_waits_for_ever_and_the_end_behind_it() -> None:
+    pipe = Pipe()
+    pipe.open(Rule(cut=True))
+    pipe.flow.data_received(b"x")
+    pipe.flow.eof_received()
+    pipe.clock.advance(3600)
+    assert pipe.sink.written == []
+    assert pipe.flow.is_cut
+    assert "ended" not in pipe.ears.heard
+
+
+def test_a_limited_flow_sends_as_much_a_second_and_not_in_one_lump() -> None:
+    pipe = Pipe()
+    pipe.open(Rule(bytes_per_s=1000.0))
+    pipe.flow.data_received(bytes(5000))
+    for second in range(1, 5):
+        pipe.clock.advance(1)
+        assert sum(map(len, pipe.sink.written)) == pytest.approx(1000 * second, abs=150)
+    assert max(map(len, pipe.sink.written)) <= 50
+    pipe.clock.advance(2)
+    assert sum(map(len, pipe.sink.written)) == 5000
+
+
+def test_two_connections_of_one_lane_share_its_rate_evenly() -> None:
+    lane = Lane(Rule(bytes_per_s=1000.0))
+    one, other = Pipe(), Pipe()
+    other.clock = one.clock
+    other.flow = Flow(other.ears, cast(asyncio.AbstractEventLoop, one.clock))
+    other.flow.connection_made(other.source)
+    for pipe in (one, other):
+        pipe.flow.open(pipe.back, lane)
+        pipe.flow.data_received(bytes(5000))
+    one.clock.advance(4)
+    passed = [sum(map(len, pipe.sink.written)) for pipe in (one, other)]
+    assert sum(passed) == pytest.approx(4000, abs=150)
+    assert passed[0] == pytest.approx(passed[1], abs=200)  # what one made up for at first
+
+
+def test_the_end_of_a_limit_lets_all_go_at_once() -> None:
+    pipe = Pipe()
+    pipe.open(Rule(bytes_per_s=10.0))
+    pipe.flow.data_received(bytes(500))
+    pipe.flow.take(Lane(Rule()))
+    assert sum(map(len, pipe.sink.written)) == 500
+    assert pipe.flow.data_received == pipe.sink.write
+
+
+def test_a_stalled_piece_makes_those_behind_it_wait_and_none_is_lost() -> None:
+    pipe = Pipe()
+    pipe.open(Rule(stall=1.0, seed=1))
+    pipe.flow.data_received(b"x")
+    pipe.flow.data_received(b"y")
+    pipe.clock.advance(0.19)
+    assert pipe.sink.written == []
+    pipe.clock.advance(60)
+    assert pipe.sink.written == [b"x", b"y"]
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_a_piece_that_breaks_its_connection_is_told_and_not_sent(early: bool) -> None:
+    pipe = Pipe()
+    if early:
+        pipe.flow.data_received(b"x")
+    pipe.open(Rule(reset=1.0))
+    if not early:
+        pipe.flow.data_received(b"x")
+    assert pipe.ears.heard[-1] == "broke"
+    assert pipe.sink.written == []
+
+
 delays = st.floats(min_value=0, max_value=2)
 steps = st.one_of(
     st.binary(min_size=1, max_size=3),
-    st.builds(Rule, delay_s=delays, jitter_s=delays),
+    st.builds(
+        Rule,
+        delay_s=delays,
+        jitter_s=delays,
+        bytes_per_s=st.none() | st.floats(min_value=1, max_value=1e6),
+        stall=st.sampled_from([0.0, 0.5]),
+    ),
     st.floats(min_value=0, max_value=1),
 )
 
@@ -201,13 +282,13 @@ def test_nothing_is_lost_or_reordered_whatever_becomes_of_the_delay(
                 sent += step
                 pipe.flow.data_received(step)
             case Rule():
-                pipe.flow.slow(step)
+                pipe.flow.take(Lane(step))
             case seconds:
                 pipe.clock.advance(seconds)
     pipe.flow.eof_received()
     if not opened:
         pipe.open()
-    pipe.flow.slow(Rule())
+    pipe.flow.take(Lane(Rule()))
     assert b"".join(pipe.sink.written) == sent
     assert pipe.sink.written[-1] == b""
     assert pipe.flow.is_over

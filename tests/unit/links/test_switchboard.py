@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping
 from typing import Any
 
+import pytest
 from etcd_sandbox.links.flow import Flow
 from etcd_sandbox.links.owners import Ends
 from etcd_sandbox.links.switchboard import Switchboard
@@ -16,6 +18,7 @@ from etcd_sandbox.model.fault import Pair, Rule
 from tests.unit.links.sockets import FakeTransport
 
 CUT = Rule(cut=True)
+APART: dict[Pair, Rule] = {("a", "b"): CUT, ("b", "a"): CUT}
 LINE = Line(member="b", fd=-1, host="127.0.0.1", port=1)  # where nobody listens
 PORTS = {1001: "a", 1002: "a", 1003: "c"}
 
@@ -40,17 +43,19 @@ class Sweeps:
 class Board:
     """A switchboard, and the transports of those who dialled."""
 
-    def __init__(self) -> None:
+    def __init__(self, line: Line = LINE) -> None:
+        self.line = line
         self.sweeps = Sweeps()
         self.board = Switchboard(self.sweeps)
         self.pids = {"a": 1, "b": 2, "c": 3}
         self.number = 0
 
     def accept(self, port: int) -> FakeTransport:
-        flow = self.board.protocol(LINE)
+        flow = self.board.protocol(self.line)
         assert isinstance(flow, Flow)
         transport = FakeTransport(("127.0.0.1", 12380), ("127.0.0.1", port))
         transport.abort = self._abort(flow, transport)  # type: ignore[method-assign]
+        transport.protocol = flow
         flow.connection_made(transport)
         return transport
 
@@ -66,9 +71,11 @@ class Board:
 
         return abort
 
-    async def tell(self, rules: dict[Pair, Rule]) -> None:
+    async def tell(self, rules: dict[Pair, Rule], resets: dict[Pair, int] | None = None) -> None:
         self.number += 1
-        await self.board.enforce(LinkState(number=self.number, pids=self.pids, rules=rules))
+        await self.board.enforce(
+            LinkState(number=self.number, pids=self.pids, rules=rules, resets=resets or {})
+        )
 
 
 def run(test: Coroutine[Any, Any, None]) -> None:
@@ -98,7 +105,7 @@ def test_nobody_asks_who_dials_while_there_is_no_rule() -> None:
 def test_one_sweep_serves_all_who_wait_for_it() -> None:
     async def test() -> None:
         board = Board()
-        await board.tell({("a", "b"): CUT})
+        await board.tell(APART)
         board.sweeps.may_end.clear()
         first = board.accept(1001)
         await until_swept(board, 1)
@@ -126,11 +133,11 @@ def test_who_is_not_known_is_refused_also_when_the_sweep_fails() -> None:
 def test_a_cut_is_in_force_only_when_who_was_there_has_been_swept_and_reset() -> None:
     async def test() -> None:
         board = Board()
-        await board.tell({("a", "b"): CUT})
+        await board.tell(APART)
         held = board.accept(1001)
         board.sweeps.may_end.clear()
         stranger = board.accept(9999)
-        telling = asyncio.create_task(board.tell({("a", "b"): CUT, ("b", "a"): CUT}))
+        telling = asyncio.create_task(board.tell(APART))
         await until_swept(board, 1)
         assert not telling.done()
         board.sweeps.may_end.set()
@@ -144,7 +151,7 @@ def test_a_cut_is_in_force_only_when_who_was_there_has_been_swept_and_reset() ->
 def test_the_end_of_all_rules_frees_who_still_waits_for_a_sweep() -> None:
     async def test() -> None:
         board = Board()
-        await board.tell({("a", "b"): CUT})
+        await board.tell(APART)
         board.sweeps.may_end.clear()
         waiting = board.accept(1003)
         await until_swept(board, 1)
@@ -158,12 +165,83 @@ def test_the_end_of_all_rules_frees_who_still_waits_for_a_sweep() -> None:
 def test_what_was_held_is_reset_when_its_cut_becomes_a_delay() -> None:
     async def test() -> None:
         board = Board()
-        await board.tell({("a", "b"): CUT})
+        await board.tell(APART)
         held = board.accept(1001)
         await until_swept(board, 1)
-        await board.tell({("a", "b"): CUT})
+        await board.tell(APART)
         assert not held.aborted
         await board.tell({("a", "b"): Rule(delay_s=1)})
         assert held.closed
+
+    run(test())
+
+
+@contextlib.asynccontextmanager
+async def answering() -> AsyncIterator[tuple[Line, list[bytes]]]:
+    """A member that answers each piece with the same, and what it has received."""
+    got: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while data := await reader.read(4096):
+                got.append(data)
+                writer.write(data)
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        yield Line(member="b", fd=-1, host="127.0.0.1", port=port), got
+
+
+@pytest.mark.parametrize(
+    ("cut", "request_arrives", "answer_arrives"),
+    [(("a", "b"), False, False), (("b", "a"), True, False), (("c", "b"), True, True)],
+)
+def test_one_way_is_the_direction_of_the_bytes_on_connections_that_either_has_dialled(
+    cut: Pair, request_arrives: bool, answer_arrives: bool
+) -> None:
+    async def test() -> None:
+        async with answering() as (line, got):
+            board = Board(line)
+            await board.tell({cut: CUT})
+            dialled = board.accept(1001)
+            dialled.protocol.data_received(b"hello")
+            if request_arrives:
+                await until(lambda: got == [b"hello"])
+            if answer_arrives:
+                await until(lambda: dialled.written == [b"hello"])
+            await asyncio.sleep(0.02)
+            assert (got == [b"hello"], dialled.written == [b"hello"]) == (
+                request_arrives,
+                answer_arrives,
+            )
+            assert not dialled.aborted
+            await board.tell({})
+            # What was held is half a message of long ago.
+            assert dialled.aborted is not answer_arrives
+            dialled.abort()
+
+    run(test())
+
+
+def test_a_reset_aborts_what_is_open_between_the_pair_now_and_nothing_else() -> None:
+    async def test() -> None:
+        async with answering() as (line, _):
+            board = Board(line)
+            await board.tell({})
+            hit, spared = board.accept(1001), board.accept(1003)
+            for each in (hit, spared):
+                each.protocol.data_received(b"hello")
+            await until(lambda: hit.written == spared.written == [b"hello"])
+            await board.tell({}, {("a", "b"): 1})
+            assert hit.aborted
+            assert not spared.aborted
+            later = board.accept(1002)
+            await board.tell({}, {("a", "b"): 1})
+            assert not later.aborted
+            await board.tell({}, {("a", "b"): 2})
+            assert later.aborted
+            assert not spared.aborted
+            spared.abort()
 
     run(test())

@@ -9,12 +9,23 @@ from hypothesis import strategies as st
 
 names = st.text(min_size=1)
 seconds = st.floats(min_value=0, max_value=3600)
-rules = st.builds(Rule, cut=st.booleans(), delay_s=seconds, jitter_s=seconds)
+shares = st.floats(min_value=0, max_value=1)
+rules = st.builds(
+    Rule,
+    cut=st.booleans(),
+    delay_s=seconds,
+    jitter_s=seconds,
+    bytes_per_s=st.none() | seconds,
+    stall=shares,
+    reset=shares,
+    seed=st.none() | st.integers(),
+)
 states = st.builds(
     wire.LinkState,
     number=st.integers(0, 2**31),
     pids=st.dictionaries(names, st.integers(1, 2**22)),
     rules=st.dictionaries(st.tuples(names, names), rules),
+    resets=st.dictionaries(st.tuples(names, names), st.integers(1, 9)),
 )
 
 
@@ -26,10 +37,17 @@ def test_a_state_comes_back_as_it_was_and_is_one_line(state: wire.LinkState) -> 
 
 
 def test_a_state_is_spelt_as_documented() -> None:
-    state = wire.LinkState(number=3, pids={"etcd1": 42}, rules={("etcd1", "etcd2"): Rule(cut=True)})
+    state = wire.LinkState(
+        number=3,
+        pids={"etcd1": 42},
+        rules={("etcd1", "etcd2"): Rule(cut=True)},
+        resets={("etcd1", "etcd2"): 1},
+    )
     assert wire.encode_state(state) == (
         b'{"id":3,"pids":{"etcd1":42},'
-        b'"rules":[["etcd1","etcd2",{"cut":true,"delay_s":0.0,"jitter_s":0.0}]]}\n'
+        b'"rules":[["etcd1","etcd2",{"cut":true,"delay_s":0.0,"jitter_s":0.0,'
+        b'"bytes_per_s":null,"stall":0.0,"reset":0.0,"seed":null}]],'
+        b'"resets":[["etcd1","etcd2",1]]}\n'
     )
 
 

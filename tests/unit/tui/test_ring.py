@@ -222,3 +222,28 @@ def test_what_the_picture_does_not_show_is_no_news_for_it() -> None:
     before = status(member(1), member(2))
     busy = status(member(1, cpu_percent=99.0, revision=7), member(2, uptime_s=63.0))
     assert shown_of(busy) == shown_of(before)
+
+
+BETWEEN: dict[str, object] = {"kind": "cut", "members": ["infra1"], "versus": ["infra2"]}
+
+
+@pytest.mark.parametrize(
+    ("faults", "legend"),
+    [
+        (({**BETWEEN, "one_way": True},), "✕ cut one way"),
+        ((BETWEEN, {**BETWEEN, "versus": ["infra3"], "one_way": True}), "✕ cut"),
+        (
+            ({**BETWEEN, "kind": "throttle", "bytes_per_s": 64e3},),
+            "┄ 64 KB/s",
+        ),
+        (
+            ({**BETWEEN, "kind": "slow", "delay_s": 0.2, "one_way": True},),
+            "┄ slow: 200 ms",
+        ),
+    ],
+)
+def test_the_legend_says_what_is_half_of_something(
+    faults: tuple[dict[str, object], ...], legend: str
+) -> None:
+    shown = draw(replace(cluster(3, "healthy"), faults=faults), 70, 12)
+    assert "".join(text for text, _ in shown[-1]).strip().endswith(f"needed  {legend}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -60,13 +60,18 @@ class SlowDisks(Fault):
         changed = [name for name in names if name not in self._slow]
         self._slow |= dict.fromkeys(names, order.more["write_s"])
         self._publish(Kind.FAULT_APPLIED, changed)
-        return Applied(names, (), changed)
+        return Applied(names, (), changed, names)
 
     async def heal(self) -> Collection[str]:
         healed = list(self._slow)
-        self._publish(Kind.FAULT_HEALED, healed)
-        self._slow.clear()
+        for name in healed:
+            await self.end(name)
         return healed
+
+    async def end(self, handle: Hashable) -> None:
+        if handle in self._slow:
+            self._publish(Kind.FAULT_HEALED, [str(handle)])
+            del self._slow[str(handle)]
 
     def told(self) -> list[dict[str, object]]:
         return [
@@ -74,6 +79,7 @@ class SlowDisks(Fault):
                 "kind": SLOW_DISK.name,
                 "member": self._supervisor.processes[name].spec.own_name,
                 "write_s": delay_s,
+                **self.time_left(name),
             }
             for name, delay_s in self._slow.items()
         ]
@@ -180,5 +186,23 @@ def test_it_is_done_shown_told_marked_and_healed(tmp_path: Path) -> None:
         for event in events:
             lessons.take(event)
         assert [each.what.value for each in lessons.incidents] == ["given slow disks", "healed"]
+
+    play(tmp_path, history)
+
+
+def test_it_has_its_time_like_every_other(tmp_path: Path) -> None:
+    body = requests.act(SLOW_DISK, ["leader"], write_s=0.2, after_s=2, for_s=3).body
+    (order,) = ordered(body).orders
+
+    async def history(sandbox: Sandbox) -> None:
+        assert (await sandbox.cluster.operations.act(order)).in_s == 2
+        assert (await sandbox.status()).faults == ()
+        await asyncio.sleep(3)
+        (fault,) = (await sandbox.status()).faults
+        assert fault["heals_in_s"] == pytest.approx(2, abs=0.5)
+        await asyncio.sleep(3)
+        assert (await sandbox.status()).faults == ()
+        kinds = [event.kind for event in sandbox.told(*Kind) if event.kind.startswith("fault.")]
+        assert kinds == [Kind.FAULT_PLANNED, Kind.FAULT_APPLIED, Kind.FAULT_HEALED]
 
     play(tmp_path, history)

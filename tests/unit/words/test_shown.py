@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from etcd_sandbox.verbs.faults import delay
+from etcd_sandbox.verbs.figures import delay
 from etcd_sandbox.words import shown
 
 

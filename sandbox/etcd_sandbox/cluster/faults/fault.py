@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import asyncio
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from etcd_sandbox.model.fault import Pair, Rule
@@ -26,11 +27,15 @@ class Ground(NamedTuple):
 
 
 class Applied(NamedTuple):
-    """Whom a fault hit, by process name: the targets, the other side, and those that were changed."""
+    """Whom a fault hit, by process name: the targets, the other side, and those that were changed.
+
+    `handles` stand for what there is now: by them it is ended when its time is over.
+    """
 
     names: Sequence[str]
     versus: Sequence[str] = ()
     changed: Collection[str] = ()
+    handles: Collection[Hashable] = ()
 
 
 class Fault:
@@ -44,6 +49,10 @@ class Fault:
         self._roster = ground.roster
         self._bus = ground.bus
         self._links = ground.links
+        self.ends_at: dict[Hashable, float] = {}
+
+    def check(self, order: Order, names: Sequence[str], versus: Sequence[str]) -> None:
+        """Raises SandboxError for what `apply` would refuse now."""
 
     async def apply(self, order: Order, names: Sequence[str], versus: Sequence[str]) -> Applied:
         """Break it, and return when that is in force. Raises InputError for what cannot be meant."""
@@ -52,6 +61,22 @@ class Fault:
     async def heal(self) -> Collection[str]:
         """Undo all of it; the processes that were hit."""
         raise NotImplementedError
+
+    async def end(self, handle: Hashable) -> None:
+        """Undo what the handle stands for, if that is there still."""
+        raise NotImplementedError
+
+    async def undo(self, names: Collection[str]) -> Collection[str]:
+        """Undo it for these processes, as the verb does that undoes it; those that were hit."""
+        return ()
+
+    def time_left(self, handle: Hashable) -> dict[str, object]:
+        """When it heals by itself, for `status`; nothing where it does not."""
+        ends_at = self.ends_at.get(handle)
+        if ends_at is None:
+            return {}
+        left_s = ends_at - asyncio.get_running_loop().time()
+        return {"heals_in_s": round(max(0.0, left_s), 1)}
 
     def told(self) -> list[dict[str, object]]:
         """Each fault that there is, as `status` shows it."""

@@ -1,9 +1,10 @@
-"""The peer links in front of the members, and those that are cut or slow on purpose."""
+"""The peer links in front of the members: those that are cut, slow, limited or flaky on purpose, or reset."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -18,8 +19,9 @@ from etcd_sandbox.model.spec import ProcessSpec, members_of
 from etcd_sandbox.model.state import ProcessState
 from etcd_sandbox.plan.linked import MENDS, OTHER_MEND
 from etcd_sandbox.supervise.ledger import Ledger
-from etcd_sandbox.verbs import Targets, Verb
+from etcd_sandbox.verbs import ONE_WAY, Targets, Verb
 
+_FIELDS = frozenset(Rule.__struct_fields__)
 IN_FORCE_WITHIN_S = 10.0
 
 
@@ -28,49 +30,67 @@ class LinkFaults(Fault):
 
     def __init__(self, ground: Ground) -> None:
         super().__init__(ground)
-        self._faults: list[LinkFault] = []
+        self._faults: dict[Hashable, LinkFault] = {}
+        self._numbers = itertools.count()
 
     @property
     def rules(self) -> Mapping[Pair, Rule]:
         """What holds for each pair of members that is not as it should be."""
-        return rules_of(self._faults)
+        return rules_of(self._faults.values())
+
+    def check(self, order: Order, names: Sequence[str], versus: Sequence[str]) -> None:
+        """Raises SandboxError for sides that cannot be, and for a member without links."""
+        self._links_of(self._meant(order, names, versus))
 
     async def apply(self, order: Order, names: Sequence[str], versus: Sequence[str]) -> Applied:
-        """Put a fault on the links. Raises SandboxError for a member without links."""
+        """Put a fault on the links, or reset what is open there. Raises SandboxError as `check`."""
+        fault = self._meant(order, names, versus)
+        links = self._links_of(fault)
+        if order.verb.fault is not None and order.verb.fault.passes:
+            await self._tell(links, fault.pairs)
+            self._publish(Kind.FAULT_PASSED, fault)
+            return Applied(fault.side, fault.other, fault.side)
+        before, known = self.rules, fault in self._faults.values()
+        handle = next(self._numbers)
+        faults = {each: old for each, old in self._faults.items() if not fault.replaces(old)}
+        faults[handle] = fault
+        changes = rules_of(faults.values()) != before
+        # What others hide is there all the same, where one of the two has its time.
+        if changes or known or order.for_s is not None or self.ends_at:
+            self._faults = faults
+        if handle in self._faults and not known:
+            self._publish(Kind.FAULT_APPLIED, fault)
+        await self._tell(links)
+        changed = changes or order.for_s is not None
+        return Applied(fault.side, fault.other, fault.side if changed else (), [handle])
+
+    def _meant(self, order: Order, names: Sequence[str], versus: Sequence[str]) -> LinkFault:
         verb = order.verb
         side = self._members(order.select, names)
         other = self._members(order.versus, versus) or self._other_side(verb, side)
         self._check_sides(verb, side, other)
-        slow = verb.targets is Targets.LINKS
-        changed = await self._add(
-            LinkFault(
-                kind=verb.name,
-                side=side,
-                other=other,
-                delay_s=order.delay_s if slow else None,
-                jitter_s=order.jitter_s if slow else 0.0,
-            )
-        )
-        return Applied(side, other, side if changed else ())
-
-    async def _add(self, fault: LinkFault) -> bool:
-        links = self._links_of({member for pair in fault.pairs for member in pair})
-        faults = [*(known for known in self._faults if not _replaces(fault, known)), fault]
-        changes = rules_of(faults) != self.rules
-        if changes:
-            self._faults = faults
-            self._publish(Kind.FAULT_APPLIED, fault)
-        await self._tell(links)
-        return changes
+        fields = [each.parameter for each in verb.options if each.parameter in _FIELDS]
+        how = {name: order.given(name) for name in fields}
+        if order.seed is not None and (verb.draws or how.get("jitter_s")):
+            how["seed"] = order.seed
+        one_way = bool(order.given(ONE_WAY.parameter))
+        return LinkFault(kind=verb.name, side=side, other=other, one_way=one_way, how=how)
 
     async def heal(self) -> Collection[str]:
         """Undo everything; who was on the side that was hit."""
-        healed, self._faults = self._faults, []
+        healed, self._faults = self._faults, {}
         if self._links is not None:
             await self._tell(self._links)
-        for fault in healed:
+        for fault in healed.values():
             self._publish(Kind.FAULT_HEALED, fault)
-        return {name for fault in healed for name in fault.side}
+        return {name for fault in healed.values() for name in fault.side}
+
+    async def end(self, handle: Hashable) -> None:
+        """Undo one fault, if it is there still."""
+        fault = self._faults.pop(handle, None)
+        if fault is not None and self._links is not None:
+            await self._tell(self._links)
+            self._publish(Kind.FAULT_HEALED, fault)
 
     def take_in(self, process: ProcessSpec) -> None:
         """A member comes: the link in front of it, if it is to have one. Raises SandboxError for its address."""
@@ -86,37 +106,42 @@ class LinkFaults(Fault):
         if self._links is None:
             return
         self._links.drop(process)
-        faults = []
-        for fault in self._faults:
+        before, self._faults = self._faults, {}
+        for handle, fault in before.items():
             side = tuple(name for name in fault.side if name != process)
             other = tuple(name for name in fault.other if name != process)
-            if side and other:
-                faults.append(replace(fault, side=side, other=other))
-        if faults != self._faults:
-            self._faults = faults
+            left = replace(fault, side=side, other=other)
+            if left.pairs:
+                self._faults[handle] = left
+            else:
+                self._publish(Kind.FAULT_HEALED, fault)
+        if self._faults != before:
             await self._tell(self._links)
 
     def told(self) -> list[dict[str, object]]:
         """Each fault that there is, as `status` shows it."""
-        return [{"kind": fault.kind, **self._fields(fault)} for fault in self._faults]
+        return [
+            {"kind": fault.kind, **self._fields(fault), **self.time_left(handle)}
+            for handle, fault in self._faults.items()
+        ]
 
     def pids_changed(self) -> None:
         """A member was started or has ended."""
         if self._links is not None:
             self._links.note_pids(self._pids())
 
-    async def _tell(self, links: Links) -> None:
+    async def _tell(self, links: Links, resets: Collection[Pair] = ()) -> None:
         try:
             async with asyncio.timeout(IN_FORCE_WITHIN_S):
-                await links.tell(self._pids(), self.rules)
+                await links.tell(self._pids(), self.rules, resets)
         except TimeoutError:
             raise TimedOut(
                 f"the peer links did not take the rules within {IN_FORCE_WITHIN_S:g} s",
                 hint="the supervisor's log says why they do not stay up",
             ) from None
 
-    def _links_of(self, members: set[str]) -> Links:
-        for process in sorted(members):
+    def _links_of(self, fault: LinkFault) -> Links:
+        for process in sorted({member for pair in fault.pairs for member in pair}):
             member = self._roster.member(process)
             if member.link is None:
                 raise SandboxError(
@@ -139,9 +164,9 @@ class LinkFaults(Fault):
             "members": [self._roster.title(name) for name in fault.side],
             "versus": [self._roster.title(name) for name in fault.other],
         }
-        if fault.delay_s is not None:
-            fields |= {"delay_s": fault.delay_s, "jitter_s": fault.jitter_s}
-        return fields
+        if fault.one_way:
+            fields[ONE_WAY.parameter] = True
+        return {**fields, **fault.how}
 
     def _check_sides(self, verb: Verb, side: Sequence[str], other: Sequence[str]) -> None:
         if not other:
@@ -191,12 +216,6 @@ class LinkFaults(Fault):
             if verb.targets is Targets.LINKS
             else tuple(n for n in everyone if n not in names)
         )
-
-
-def _replaces(fault: LinkFault, known: LinkFault) -> bool:
-    """A delay replaces an earlier one on the same links."""
-    slow = known.delay_s is not None and fault.delay_s is not None
-    return known == fault or (slow and known.pairs <= fault.pairs)
 
 
 LINKS_NAME = "peer links"

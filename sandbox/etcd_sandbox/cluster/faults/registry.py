@@ -1,63 +1,41 @@
-"""Which live half each fault has, and all faults of one cluster together. A paused process is one of them."""
+"""Which live half each fault has, and all faults of one cluster together."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+import logging
+from collections.abc import Collection, Hashable, Mapping, Sequence
 
 from etcd_sandbox.cluster.faults.fault import Applied, Fault, Ground
 from etcd_sandbox.cluster.faults.links import LinkFaults
+from etcd_sandbox.cluster.faults.plans import Plans
+from etcd_sandbox.cluster.faults.processes import Pauses, Starvation
 from etcd_sandbox.model.fault import Pair, Rule
 from etcd_sandbox.model.order import Order
 from etcd_sandbox.model.spec import ProcessSpec
-from etcd_sandbox.model.state import ProcessState
-from etcd_sandbox.verbs import CUT, PARTITION, PAUSE, SLOW, Verb
+from etcd_sandbox.verbs import (
+    CUT,
+    FLAKY,
+    PARTITION,
+    PAUSE,
+    RESET,
+    SLOW,
+    STARVE,
+    THROTTLE,
+    Verb,
+)
 
-
-class Pauses(Fault):
-    """Processes that hang: the process itself knows that it is paused, and tells its events."""
-
-    async def apply(self, order: Order, names: Sequence[str], versus: Sequence[str]) -> Applied:
-        """Let them hang."""
-        processes = [self._supervisor.processes[name] for name in names]
-        before = [process.state for process in processes]
-        await asyncio.gather(*(process.pause() for process in processes))
-        changed = [
-            process.name
-            for process, state in zip(processes, before, strict=True)
-            if process.state is not state
-        ]
-        return Applied(names, versus, changed)
-
-    async def heal(self) -> Collection[str]:
-        """Let all go on."""
-        paused = [
-            process
-            for process in self._supervisor.processes.values()
-            if process.state is ProcessState.PAUSED
-        ]
-        for process in paused:
-            await process.resume()
-        return [process.name for process in paused]
-
-    def told(self) -> list[dict[str, object]]:
-        """Each process that hangs."""
-        return [
-            {
-                "kind": PAUSE.name,
-                "process": process.name,
-                "member": process.spec.member.name if process.spec.member else None,
-            }
-            for process in self._supervisor.processes.values()
-            if process.state is ProcessState.PAUSED
-        ]
-
+_log = logging.getLogger(__name__)
 
 LIVE: dict[Verb, type[Fault]] = {
     PAUSE: Pauses,
+    STARVE: Starvation,
     PARTITION: LinkFaults,
     CUT: LinkFaults,
     SLOW: LinkFaults,
+    THROTTLE: LinkFaults,
+    FLAKY: LinkFaults,
+    RESET: LinkFaults,
 }
 
 
@@ -66,19 +44,63 @@ class Faults:
 
     def __init__(self, ground: Ground) -> None:
         self._live = {kind: kind(ground) for kind in LIVE.values()}
+        self.plans = Plans(ground.bus)
+        self._timers: set[asyncio.TimerHandle] = set()
+        self._ends: set[asyncio.Task[None]] = set()
 
     @property
     def rules(self) -> Mapping[Pair, Rule]:
         """What holds for each pair of members that is not as it should be."""
         return {pair: rule for fault in self._all for pair, rule in fault.rules.items()}
 
+    def check(self, order: Order, names: Sequence[str], versus: Sequence[str]) -> None:
+        """Raises SandboxError for what `apply` would refuse now."""
+        self._live[LIVE[order.verb]].check(order, names, versus)
+
     async def apply(self, order: Order, names: Sequence[str], versus: Sequence[str]) -> Applied:
-        """Break what the order says; returns when it is in force."""
-        return await self._live[LIVE[order.verb]].apply(order, names, versus)
+        """Break what the order says; returns when it is in force. It heals by itself when its time is over."""
+        fault = self._live[LIVE[order.verb]]
+        applied = await fault.apply(order, names, versus)
+        if order.for_s is not None:
+            for handle in applied.handles:
+                self._end_later(fault, handle, order.for_s)
+        return applied
+
+    def _end_later(self, fault: Fault, handle: Hashable, after_s: float) -> None:
+        loop = asyncio.get_running_loop()
+
+        def over() -> None:
+            self._timers.discard(timer)
+            fault.ends_at.pop(handle, None)
+            task = loop.create_task(fault.end(handle))
+            self._ends.add(task)
+            task.add_done_callback(self._ended)
+
+        timer = loop.call_later(after_s, over)
+        self._timers.add(timer)
+        fault.ends_at[handle] = loop.time() + after_s
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._ends.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("a fault whose time is over was not healed", exc_info=error)
+
+    def close(self) -> None:
+        """Do nothing any more by itself: the cluster ends."""
+        self.plans.close()
+        for timer in self._timers:
+            timer.cancel()
+        for task in self._ends:
+            task.cancel()
 
     async def heal(self) -> Collection[str]:
         """Undo everything; the processes that were hit. Who hangs hears first of links that are whole."""
         return {name for fault in reversed(self._all) for name in await fault.heal()}
+
+    async def undo(self, verb: Verb, names: Collection[str]) -> Collection[str]:
+        """Undo for these processes what that verb undoes; those that were hit."""
+        kinds = {LIVE[each] for each in LIVE if each.undone_by == verb.name}
+        return {name for kind in kinds for name in await self._live[kind].undo(names)}
 
     def told(self) -> list[dict[str, object]]:
         """Each fault that there is, as `status` shows it."""

@@ -28,6 +28,7 @@ class ClusterArguments(TypedDict, total=False):
     base_port: int | str | None
     name: str | None
     links: bool | None
+    client_links: bool | None
     bootstrap: str | None
     discovery: str | None
     runtime: str | None
@@ -52,6 +53,7 @@ class ClusterFacts:
         base_port: int | str | None = None,
         name: str | None = None,
         links: bool | None = None,
+        client_links: bool | None = None,
         bootstrap: str | None = None,
         discovery: str | None = None,
         runtime: str | None = None,
@@ -70,7 +72,8 @@ class ClusterFacts:
         `base_port`: the first member's client port; `"auto"` finds a free block; None is 12379,
         or what the profile says. `name`: what `etcd-sandbox -c NAME` calls it; a unique one by
         default. `links`: whether the members' peer traffic goes through links, so that it can be
-        cut and slowed down; None means yes, but no for a Procfile. `bootstrap`: how the members are
+        cut and slowed down; None means yes, but no for a Procfile. `client_links`: whether clients
+        reach the members through links, too; `endpoints` are those of the links then. `bootstrap`: how the members are
         told of each other, `"static"`, `"discovery"` or `"dns"`; `discovery`: the URL of a discovery
         service that runs already. `runtime`: `"process"`, `"podman"` or `"docker"`; `image`: the
         containers' image, by default etcd's official one; `image_from_binary`: it is built from the

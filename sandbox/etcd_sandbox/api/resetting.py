@@ -82,7 +82,7 @@ class _Running:
         leader = next((each for each in status.members if each.name == status.leader), None)
         if leader is None:  # a Procfile without members
             return
-        urls = [each.client_url for each in status.members if each.role is not Role.PROXY]
+        urls = [each.asked_url for each in status.members if each.role is not Role.PROXY]
         within_s = self._left_s()
         revision = self._asking(leader, within_s, lambda clearing: clearing.clear(urls))
         # Who asks a follower for what it has itself must not see what was there before.
@@ -134,7 +134,7 @@ class _Running:
         async def ask() -> T:
             http = Exchange(tls)
             try:
-                return await question(Clearing(http, member.client_url, within_s))
+                return await question(Clearing(http, member.asked_url, within_s))
             finally:
                 await http.aclose()
 

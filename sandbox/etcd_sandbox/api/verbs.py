@@ -133,6 +133,7 @@ class Verbs(ClusterFacts, Generic[Done]):
         *select: str,
         versus: str | Iterable[str] = (),
         one_way: bool = False,
+        refuse: bool = False,
         for_s: float | None = None,
         after_s: float | None = None,
         seed: int | None = None,
@@ -141,13 +142,15 @@ class Verbs(ClusterFacts, Generic[Done]):
     ) -> Done:
         """Cut all peer traffic between the selected members and `versus`; everyone else by default.
 
-        With `one_way` only what the selected members send is cut.
+        With `one_way` only what the selected members send is cut. `versus="clients"` cuts them off from clients (see
+        `client_links`); with `refuse` these are refused, instead of waiting for ever.
         """
         return self._act(
             verbs.PARTITION,
             select,
             versus=versus,
             one_way=one_way,
+            refuse=refuse,
             for_s=for_s,
             after_s=after_s,
             seed=seed,
@@ -161,6 +164,7 @@ class Verbs(ClusterFacts, Generic[Done]):
         other: str,
         *,
         one_way: bool = False,
+        refuse: bool = False,
         for_s: float | None = None,
         after_s: float | None = None,
         seed: int | None = None,
@@ -173,6 +177,7 @@ class Verbs(ClusterFacts, Generic[Done]):
             (one,),
             versus=other,
             one_way=one_way,
+            refuse=refuse,
             for_s=for_s,
             after_s=after_s,
             seed=seed,

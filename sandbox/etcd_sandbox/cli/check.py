@@ -191,7 +191,7 @@ def _member_facts(member: MemberSpec) -> list[tuple[str, str]]:
     facts = [
         ("member", member.name),
         ("id", member.id or "known once it runs"),
-        ("client", member.client_url),
+        ("client", member.advertised_client_url),
         *([] if member.proxy else [("peer", member.peer_url)]),
         ("data", member.data_dir),
     ]

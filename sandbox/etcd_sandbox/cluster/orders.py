@@ -17,11 +17,12 @@ from etcd_sandbox.cluster.memberlist import Report
 from etcd_sandbox.cluster.settling import LEAST_S, MOST_S
 from etcd_sandbox.cluster.verbs import Before
 from etcd_sandbox.errors import InputError, SandboxError
+from etcd_sandbox.model.fault import CLIENTS
 from etcd_sandbox.model.order import Order
 from etcd_sandbox.model.selector import NoLeader
 from etcd_sandbox.model.state import Peer, ProcessState
 from etcd_sandbox.model.verdict import Target, Verdict
-from etcd_sandbox.verbs import HEAL, MOVE_LEADER
+from etcd_sandbox.verbs import HEAL, MOVE_LEADER, Targets
 
 if TYPE_CHECKING:
     from etcd_sandbox.cluster.cluster import Cluster
@@ -97,14 +98,17 @@ class Orders:
                 notes=(*meant.notes, *report.notes),
                 equivalents=tuple(report.equivalents),
             )
+            if meant.versus == (CLIENTS,):
+                # What was measured came past the links of clients, and says nothing of these.
+                return verdict
             return await measured.verdict(verdict, order.verb, deadline)
 
     async def _plan(self, order: Order) -> Verdict:
         """Have it carried out when its time is there; what could never be meant is refused now."""
         look = await self._members.look(deadline_s=MOST_S)
         try:
+            versus = await self._other_side(order, look)
             names = await self._listing.resolved(order.select, look.candidates, order.seed)
-            versus = await self._listing.resolved(order.versus, look.candidates, order.seed)
         except InputError:
             raise
         except SandboxError:
@@ -120,6 +124,17 @@ class Orders:
             in_s=order.after_s,
         )
 
+    async def _other_side(self, order: Order, look: Observation) -> tuple[str, ...]:
+        """The other side of a fault on links: members, and clients."""
+        if CLIENTS in order.select:
+            raise InputError(
+                f"{CLIENTS} are the other side of {order.verb}, not the first",
+                hint=f"etcd-sandbox {order.verb} leader {'vs ' * (order.verb.targets is not Targets.PAIR)}{CLIENTS}",
+            )
+        words = tuple(word for word in order.versus if word != CLIENTS)
+        names = await self._listing.resolved(words, look.candidates, order.seed) if words else ()
+        return (*names, CLIENTS) if CLIENTS in order.versus else tuple(names)
+
     async def _meant(self, order: Order, deadline: float, patience_s: float) -> _Meant | None:
         """Whom the order means; None while there is no leader yet, but may be one soon."""
         look = await self._members.look(deadline_s=patience_s)
@@ -128,8 +143,8 @@ class Orders:
             strangers = await self._listing.meant(words, look.candidates)
             words = tuple(word for word in words if word not in strangers)
         try:
+            versus = await self._other_side(order, look)
             names = await self._listing.resolved(words, look.candidates, order.seed)
-            versus = await self._listing.resolved(order.versus, look.candidates, order.seed)
         except NoLeader:
             if not self._members.could_elect() or time.monotonic() > deadline:
                 raise

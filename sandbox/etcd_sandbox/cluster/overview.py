@@ -274,7 +274,8 @@ class Overview:
             hash=hashed.hash if hashed is not None else None,
             version=(answer.version if answer is not None else "")
             or (member.etcd.version if member.etcd is not None else None),
-            client_url=member.client_url,
+            client_url=member.advertised_client_url,
+            asked_url=member.client_url,
             peer_url=member.peer_url,
             metrics_url=member.metrics_url or member.client_url,
             data_dir=member.data_dir,

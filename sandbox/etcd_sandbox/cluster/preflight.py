@@ -39,8 +39,8 @@ def check_ports(process: MemberProcess) -> None:
 def check_links(processes: Iterable[ProcessSpec]) -> None:
     """The addresses that members are dialled at through links must be free, too."""
     for process in members_of(processes):
-        if process.member.link is not None:
-            check_free(process.member.name, (process.member.link.listen_url,))
+        for link in filter(None, (process.member.link, process.member.client_link)):
+            check_free(process.member.name, (link.listen_url,))
 
 
 def check_free(member: str, urls: Iterable[Address]) -> None:

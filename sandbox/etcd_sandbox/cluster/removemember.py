@@ -173,7 +173,11 @@ async def take_off(change: Change, peer: Peer, *, force: bool) -> None:
 
 async def _is_there(members: Members, peer: Peer) -> bool:
     """Whether it runs: a member of another supervisor, say."""
-    own = {member.client_url for _, member in members.items()}
+    own = {
+        url
+        for _, member in members.items()
+        for url in (member.client_url, member.advertised_client_url)
+    }
     urls = (url for url in peer.client_urls if url not in own)
     answers = await asyncio.gather(*(members.gateway.status(url, ANSWER_WITHIN_S) for url in urls))
     # A member that refuses to tell who it is, is there.

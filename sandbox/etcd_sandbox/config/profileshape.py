@@ -34,7 +34,7 @@ class ClusterTable(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
     `discovery` is the URL of an existing service, `discovery_size` the number of members that
     the token is for, `dns_records` a file of records in dnsmasq's words, `image` the containers', `user` is
-    `NAME:PASSWORD` of the user of etcd to ask the members as.
+    `NAME:PASSWORD` of the user of etcd to ask the members as. With `client_links` clients reach members through links.
     """
 
     members: int | None = None
@@ -50,6 +50,7 @@ class ClusterTable(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     container_network: ContainerNetwork | None = None
     base_port: int = 12379
     port_step: int | None = None
+    client_links: bool = False
     token: str | None = None
     user: str = ""
 

@@ -187,7 +187,7 @@ def _discovery(spec: ClusterSpec, discovery: DiscoverySpec) -> Table:
 
 def _published(member: MemberSpec) -> str:
     """Where the member's clients on this machine find it: at the port that it has here."""
-    return f"127.0.0.1:{member.client_url.port or _CLIENT}"
+    return f"127.0.0.1:{member.advertised_client_url.port or _CLIENT}"
 
 
 def _volume(service: str) -> str:

@@ -69,7 +69,7 @@ def own_dns(spec: ClusterSpec) -> DnsSpec:
 
 
 def _ports(member: MemberSpec) -> MemberPorts:
-    client, peer = member.client_url.port, member.peer_url.port
+    client, peer = member.advertised_client_url.port, member.peer_url.port
     if client is None or peer is None:
         raise InputError(
             f"{member.name} has no port in {member.client_url!r} or {member.peer_url!r}",

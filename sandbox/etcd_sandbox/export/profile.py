@@ -94,6 +94,8 @@ def _cluster(spec: ClusterSpec, wish: Callable[[EtcdBinary], str]) -> Table:
         table["base_port"], table["port_step"] = block
         if len(spec.members) == 1:
             del table["port_step"]
+    if any(process.member.client_link for process in spec.members):
+        table["client_links"] = True
     if "token" in way:
         table["token"] = way["token"]
     return table
@@ -142,7 +144,7 @@ def _member(
     if member.etcd is not None and (wished := wish(member.etcd)) != _common_etcd(spec, wish):
         table["etcd"] = wished
     if _port_block(spec) is None:
-        table["client_port"] = member.client_url.port
+        table["client_port"] = member.advertised_client_url.port
     if flags := {name: value for name, value in own.items() if shared.get(name) != value}:
         table["flags"] = _typed(flags)
     return {"name": member.name, **table} if table or _lists_members(spec) else {}
@@ -175,7 +177,7 @@ def _client_ports(spec: ClusterSpec) -> list[int]:
     """The client port of each member. Raises InputError for a URL without one."""
     ports = []
     for process in spec.members:
-        url = process.member.client_url
+        url = process.member.advertised_client_url
         if (port := url.port) is None:
             raise InputError(f"{process.name} has no port in its client URL {url!r}")
         ports.append(port)
@@ -211,7 +213,7 @@ def _other_than_in_the_procfile(spec: ClusterSpec) -> list[str]:
     for process, client in zip(spec.members, _client_ports(spec), strict=True):
         member = process.member
         for word, url, port in (
-            ("clients", member.client_url, client),
+            ("clients", member.advertised_client_url, client),
             ("peers", member.peer_url, ports_from(client).peer),
         ):
             wanted = f"http://127.0.0.1:{port}"

@@ -153,7 +153,9 @@ def _until(condition: str) -> str:
 def _end(spec: ClusterSpec, found: list[Command]) -> str:
     members = {command.member for command in found if command.member}
     urls = ",".join(
-        process.member.client_url for process in spec.members if process.member.name in members
+        process.member.advertised_client_url
+        for process in spec.members
+        if process.member.name in members
     )
     told = [f"ETCDCTL_ENDPOINTS={urls} etcdctl endpoint health"] if urls else []
     lines = [*told, "Ctrl-C stops all."]
@@ -255,6 +257,10 @@ def _composed(spec: ClusterSpec, process: MemberProcess, on_path: str) -> Comman
 def _on_this_machine(process: MemberProcess) -> MemberSpec:
     """The member without a link, and without a network on which names are hosts."""
     member = process.member
+    if member.client_link is not None:
+        clients = member.client_link.listen_url
+        listen = (clients, *member.listen_urls[1:])
+        member = replace(member, client_url=clients, listen_urls=listen, client_link=None)
     if member.link is not None:
         clients, _, *others = member.listen_urls
         member = replace(member, listen_urls=(clients, member.link.listen_url, *others))
@@ -282,7 +288,7 @@ def _binaries(spec: ClusterSpec) -> Iterator[EtcdBinary]:
 
 def _cluster_is_ready(spec: ClusterSpec) -> str:
     """The command that fails until a member knows a leader (`/health` is 503 before that)."""
-    urls = [process.member.client_url for process in spec.members]
+    urls = [process.member.advertised_client_url for process in spec.members]
     return shlex.join(("curl", "-fs", "-o", "/dev/null", f"{urls[0]}/health")) if urls else ""
 
 

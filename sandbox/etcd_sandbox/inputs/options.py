@@ -108,6 +108,11 @@ _PORT_VARIABLE = Misfit(
     "is for the variable PORT of a Procfile's processes",
     "--base-port says at which port the members' ports begin",
 )
+_CLIENTS = Misfit(
+    (SourceKind.PROCFILE,),
+    "does not apply to a Procfile: its commands name where clients are served",
+    "use -n or -p for members that etcd-sandbox composes",
+)
 _STDIN = Misfit(
     (SourceKind.MEMBERS, SourceKind.PROFILE),
     "is for the processes of a Procfile",
@@ -185,6 +190,14 @@ class Options(Struct, frozen=True, kw_only=True):
         help="Peers reach each other through links that can be cut and slowed, or directly. "
         "Links are on, but for a Procfile's members.",
         python="True or False",
+    )
+    client_links: bool | None = _option(
+        Kind.SWITCH,
+        "--client-links",
+        off="--no-client-links",
+        help="Clients reach the members through links, too, which can be cut, slowed and reset: see partition.",
+        python="True or False",
+        misfit=_CLIENTS,
     )
     bootstrap: str | None = _option(
         flag="--bootstrap",

@@ -26,6 +26,7 @@ PORT_STEP = 10
 """Between the client ports of neighbours in a block."""
 
 _PORTS_OF_A_MEMBER = 4
+_CLIENT_LISTENER = 8
 _WELL_KNOWN = {
     12379 + 10_000 * index + part for index in range(3) for part in range(_PORTS_OF_A_MEMBER)
 }
@@ -105,9 +106,10 @@ def last_port() -> int:
 def _ports(base: int, members: int) -> Iterable[int]:
     # Behind the first member's stand those of a discovery service.
     yield from range(base, base + 2 * _PORTS_OF_A_MEMBER)
-    for index in range(1, members):
+    for index in range(members):
         first = base + PORT_STEP * index
         yield from range(first, first + _PORTS_OF_A_MEMBER)
+        yield first + _CLIENT_LISTENER
 
 
 def _lock_path(directory: Path, base: int) -> Path:

@@ -111,6 +111,9 @@ def _from_profile(
             exit_on_error=options.exit_on_error,
             port_lock=block.lock if block is not None else "",
             direct=options.links is False,
+            client_links=profile.cluster.client_links
+            if options.client_links is None
+            else options.client_links,
             token=options.token,
             inputs=inputs,
             runtime=runtime,

@@ -116,7 +116,7 @@ class Watch:
 
     async def _keys(self, status: ClusterStatus) -> dict[str, Pairs]:
         """The keys of each condition, by its key or prefix; left out where the leader did not answer."""
-        url = next((each.client_url for each in status.members if each.name == status.leader), None)
+        url = next((each.asked_url for each in status.members if each.name == status.leader), None)
         keys: dict[str, Pairs] = {}
         if url is None:
             return keys
@@ -137,7 +137,7 @@ class Watch:
                 except SandboxError:
                     continue
             if Asks.VERSION in self.guide.asks and version is None:
-                version = await self._gateway.cluster_version(member.client_url, ANSWER_WITHIN_S)
+                version = await self._gateway.cluster_version(member.asked_url, ANSWER_WITHIN_S)
         return Known(listed=listed, cluster_version=version)
 
     async def _more(self, within_s: float) -> None:

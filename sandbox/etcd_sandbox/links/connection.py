@@ -13,7 +13,7 @@ from etcd_sandbox.links.flow import Flow
 from etcd_sandbox.links.lane import Lane
 from etcd_sandbox.links.owners import Ends, ends_of
 from etcd_sandbox.links.wire import Line
-from etcd_sandbox.model.fault import Pair, Rule
+from etcd_sandbox.model.fault import CLIENTS, Pair, Rule
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
@@ -42,7 +42,7 @@ class Connection:
         on_closed: Callable[[Connection], None],
     ) -> None:
         self.line = line
-        self.dialler: str | None = None
+        self.dialler: str | None = CLIENTS if line.clients else None
         self.ends: Ends | None = None
         self.stage = Stage.WAITING
         loop = asyncio.get_running_loop()
@@ -66,11 +66,18 @@ class Connection:
     def obey(self, onward: Lane, back: Lane) -> None:
         """Go these ways from now on: what the dialler sends, and what it is sent.
 
-        A cut both ways resets what was there and holds what comes; one that is one way holds the bytes. The end of
+        A cut both ways resets what peers had and holds what comes; for clients it is a black hole, and what is there
+        stands. One that is one way holds the bytes. The end of
         either resets what was held, so that the peer dials anew: what is held may be half a message of long ago.
         """
         self._lanes = (onward, back)
-        match self.stage, onward.rule.cut and back.rule.cut:
+        if onward.rule.refuse or back.rule.refuse:
+            self.abort()
+            return
+        cut = onward.rule.cut and back.rule.cut
+        if self.stage is Stage.OPEN and self.line.clients:
+            cut = False
+        match self.stage, cut:
             case Stage.WAITING, True:
                 self.stage = Stage.HELD
                 if self.accepted.source_ended:

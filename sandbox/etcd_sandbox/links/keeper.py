@@ -31,11 +31,20 @@ log = logging.getLogger(__name__)
 
 
 class Link(Struct, frozen=True, kw_only=True):
-    """The link in front of one member: the address that it advertises, and where it really listens."""
+    """The link in front of one member: the address that it advertises, and where it really listens.
+
+    It is its peers' link, or that of its `clients`.
+    """
 
     member: str
     listen: tuple[str, int]
     target: tuple[str, int]
+    clients: bool = False
+
+    @property
+    def key(self) -> str:
+        """What it is known by."""
+        return wire.key_of(self.member, clients=self.clients)
 
 
 class Links:
@@ -71,7 +80,7 @@ class Links:
         """
         for link in self._links:
             try:
-                self._sockets[link.member] = _bound(*link.listen)
+                self._sockets[link.key] = _bound(*link.listen)
             except OSError as error:
                 self._release_addresses()
                 host, port = link.listen
@@ -94,8 +103,8 @@ class Links:
         """
         if link in self._links:
             return
-        self.drop(link.member)
-        bound = self._sockets[link.member] = _bound(*link.listen)
+        self._drop(link.key)
+        bound = self._sockets[link.key] = _bound(*link.listen)
         self._links.append(link)
         if self._changes is not None:
             # A process that has just died gets nothing; its successor is told of all links.
@@ -107,13 +116,17 @@ class Links:
         return link in self._links
 
     def drop(self, member: str) -> None:
-        """The link in front of that member goes, and its address is given back."""
-        self._links = [link for link in self._links if link.member != member]
-        if (bound := self._sockets.pop(member, None)) is not None:
+        """The links in front of that member go, and their addresses are given back."""
+        for clients in (False, True):
+            self._drop(wire.key_of(member, clients=clients))
+
+    def _drop(self, key: str) -> None:
+        self._links = [link for link in self._links if link.key != key]
+        if (bound := self._sockets.pop(key, None)) is not None:
             bound.close()
             if self._changes is not None:
                 with contextlib.suppress(OSError):
-                    self._changes.send(wire.encode_change(member))
+                    self._changes.send(wire.encode_change(key))
 
     async def tell(
         self, pids: Mapping[str, int], rules: Mapping[Pair, Rule], resets: Collection[Pair] = ()
@@ -170,7 +183,7 @@ class Links:
             process = successor
 
     async def _execute(self) -> Process:
-        lines = [_line(link, self._sockets[link.member]) for link in self._links]
+        lines = [_line(link, self._sockets[link.key]) for link in self._links]
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         # What changes from now on is said there, and read when the process is up.
@@ -249,7 +262,9 @@ class Links:
 
 def _line(link: Link, bound: socket.socket) -> wire.Line:
     host, port = link.target
-    return wire.Line(member=link.member, fd=bound.fileno(), host=host, port=port)
+    return wire.Line(
+        member=link.member, fd=bound.fileno(), host=host, port=port, clients=link.clients
+    )
 
 
 def _bound(host: str, port: int) -> socket.socket:

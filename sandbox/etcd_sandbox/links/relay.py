@@ -83,7 +83,7 @@ class Listeners:
 
     def __init__(self, switchboard: Switchboard, lines: list[wire.Line], fd: int) -> None:
         self._switchboard = switchboard
-        self._lines = {line.member: line for line in lines}
+        self._lines = {line.key: line for line in lines}
         self._servers: dict[str, asyncio.Server] = {}
         self._opened = False
         self._turn = asyncio.Lock()
@@ -108,7 +108,7 @@ class Listeners:
         *changes, self._unfinished = (self._unfinished + content).split(b"\n")
         for change in map(wire.decode_change, changes):
             if isinstance(change, wire.Line):
-                self._lines[change.member] = replace(change, fd=self._passed.pop(0))
+                self._lines[change.key] = replace(change, fd=self._passed.pop(0))
             elif server := self._servers.pop(change, None):
                 del self._lines[change]
                 server.close()
@@ -122,14 +122,12 @@ class Listeners:
     async def _follow(self) -> None:
         loop = asyncio.get_running_loop()
         async with self._turn:
-            for member in self._lines.keys() - self._servers.keys():
-                line = self._lines[member]
+            for key in self._lines.keys() - self._servers.keys():
+                line = self._lines[key]
                 listener = socket.socket(fileno=line.fd)
                 listener.setblocking(False)
                 make = partial(self._switchboard.protocol, line)
-                self._servers[member] = await loop.create_server(
-                    make, sock=listener, backlog=BACKLOG
-                )
+                self._servers[key] = await loop.create_server(make, sock=listener, backlog=BACKLOG)
 
 
 async def serve(lines: list[wire.Line], fd: int) -> None:

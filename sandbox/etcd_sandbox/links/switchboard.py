@@ -60,7 +60,7 @@ class Switchboard:
 
     def _accepted(self, connection: Connection) -> None:
         self._connections.add(connection)
-        if self._state.rules:
+        if self._state.rules and connection.dialler is None:
             task = asyncio.create_task(self._attribute({connection}))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)

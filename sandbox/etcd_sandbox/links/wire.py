@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 from msgspec import Struct, field
 
-from etcd_sandbox.model.fault import Pair, Rule
+from etcd_sandbox.model.fault import CLIENTS, Pair, Rule
 
 
 class Line(Struct, frozen=True, kw_only=True):
@@ -21,6 +21,17 @@ class Line(Struct, frozen=True, kw_only=True):
     fd: int
     host: str
     port: int
+    clients: bool = False
+
+    @property
+    def key(self) -> str:
+        """What the link is known by."""
+        return key_of(self.member, clients=self.clients)
+
+
+def key_of(member: str, *, clients: bool) -> str:
+    """What a member's link is known by: that of its peers, or of its clients."""
+    return f"{CLIENTS} of {member}" if clients else member
 
 
 class LinkState(Struct, frozen=True, kw_only=True):

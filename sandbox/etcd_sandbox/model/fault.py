@@ -8,6 +8,9 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+CLIENTS = "clients"
+"""All clients together, where the name of a process stands."""
+
 Pair = tuple[str, str]
 """Who sends, and who receives, by process name: one direction, whoever of the two dialled."""
 
@@ -15,12 +18,13 @@ Pair = tuple[str, str]
 class Rule(Struct, frozen=True, kw_only=True):
     """What becomes of what one of a pair sends to the other.
 
-    With `cut` nothing passes. `delay_s` is added, give or take up to `jitter_s`; `bytes_per_s` is how much passes, None
+    With `cut` nothing passes, and with `refuse` clients are told so by a reset. `delay_s` is added, give or take up to `jitter_s`; `bytes_per_s` is how much passes, None
     for as much as can. Of the pieces that are sent, the share `stall` is late as after a retransmission, and
     the share `reset` ends its connection; `seed` is what is drawn from, None for anything.
     """
 
     cut: bool = False
+    refuse: bool = False
     delay_s: float = 0.0
     jitter_s: float = 0.0
     bytes_per_s: float | None = None
@@ -59,7 +63,7 @@ class LinkFault(Struct, frozen=True, kw_only=True):
 
     def replaces(self, known: LinkFault) -> bool:
         """Whether nothing is left of a fault that was there before: the same, or the same kind with other figures."""
-        if not self.how:
+        if not self.how.keys() - {"refuse"}:
             return known == self
         return known.kind == self.kind and known.pairs <= self.pairs
 
@@ -70,8 +74,8 @@ def rules_of(faults: Iterable[LinkFault]) -> dict[Pair, Rule]:
     for fault in faults:
         for pair in fault.pairs:
             known = rules.get(pair, _OPEN)
-            if not fault.how:
-                rules[pair] = CUT
+            if not fault.how.keys() - {"refuse"}:
+                rules[pair] = replace(CUT, refuse=known.refuse or bool(fault.how))
             elif not known.cut:
                 rules[pair] = replace(known, **fault.how)
     return rules

@@ -118,9 +118,9 @@ class EtcdBinary(Struct, frozen=True, kw_only=True):
 
 
 class PeerLink(Struct, frozen=True, kw_only=True):
-    """A relay in front of a member's peer listener.
+    """A relay in front of a member's listener for peers, or for clients.
 
-    `listen_url` is where the member's peers dial, `target_url` where the member itself listens.
+    `listen_url` is where these dial, `target_url` where the member itself listens.
     """
 
     listen_url: Address
@@ -158,7 +158,8 @@ class MemberSpec(Struct, frozen=True, kw_only=True):
     every address that etcd binds (client, peer and metrics), `data_dir` is
     absolute. `data_owned`: the directory is ours to delete. `wal_dir` is where else it keeps data, absolute,
     and `wal_owned` says the same of that. `log_files` are where etcd itself logs to, absolute. `link` is None for a member whose
-    peers reach it directly, and then `no_link` says why. `election_timeout_s` is etcd's own.
+    peers reach it directly, and then `no_link` says why. `client_link` is the one before its clients: these know its `endpoint`
+    only, and `client_url` is where it is asked past the link. `election_timeout_s` is etcd's own.
     `upgraded_from` are the versions that ran its data before `etcd`, the first one first.
     `learner`: it has no vote. `joined`: it came to a cluster that was there; etcd chose its ID.
     `endpoint` is where clients of gRPC reach it, if that is apart from `client_url`, which HTTP needs.
@@ -181,6 +182,7 @@ class MemberSpec(Struct, frozen=True, kw_only=True):
     client_key: str = ""
     link: PeerLink | None = None
     no_link: str = ""
+    client_link: PeerLink | None = None
     election_timeout_s: float = 1.0
     upgraded_from: tuple[str, ...] = ()
     learner: bool = False
@@ -189,6 +191,11 @@ class MemberSpec(Struct, frozen=True, kw_only=True):
     wal_dir: str = ""
     wal_owned: bool = False
     log_files: tuple[str, ...] = ()
+
+    @property
+    def advertised_client_url(self) -> Address:
+        """Where it tells clients to go."""
+        return self.client_url if self.client_link is None else self.client_link.listen_url
 
     @property
     def peer_port_url(self) -> Address:

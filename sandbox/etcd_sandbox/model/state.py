@@ -90,6 +90,7 @@ class MemberStatus(Struct, frozen=True, kw_only=True):
     answered, and knows a leader. `alarms` are those that it has raised (`NOSPACE`, `CORRUPT`). `why`
     is what else is to be said of it: why it does not answer, or answers no more than that it is there.
     `own_cluster`: it leads by a list of members of its own, and not against the cluster's leader.
+    `client_url` is where clients go, `asked_url` where the sandbox asks: past a link in front of clients.
     `metrics_url` with `/metrics` behind it is the page for Prometheus.
     """
 
@@ -108,6 +109,7 @@ class MemberStatus(Struct, frozen=True, kw_only=True):
     hash: int | None
     version: str | None
     client_url: str
+    asked_url: str = ""
     peer_url: str
     metrics_url: str | None = None
     data_dir: str

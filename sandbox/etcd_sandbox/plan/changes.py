@@ -157,12 +157,18 @@ def _link(process: ProcessSpec) -> PeerLink | None:
     return process.member.link if process.member is not None else None
 
 
+def _has_client_links(spec: ClusterSpec) -> bool:
+    return any(process.member.client_link is not None for process in spec.members)
+
+
 def _refused(running: ClusterSpec, wanted: ClusterSpec, moved: Sequence[Moved]) -> str:
     # The other ways give members other peer URLs and other programs: what is the cause comes first.
     if running.runtime is not wanted.runtime:
         return "runtime"
     if _introduction(running) != _introduction(wanted):
         return "bootstrap"
+    if _has_client_links(running) is not _has_client_links(wanted):
+        return "client links"
     if _membership(running, wanted) != _membership(wanted, running):
         return "member list"
     # A name in the DNS, or a container's, is where the others look for a member.

@@ -54,6 +54,7 @@ def plan_members(
     exit_on_error: bool = False,
     port_lock: str = "",
     direct: bool = False,
+    client_links: bool = False,
     token: str | None = None,
     inputs: BootstrapInputs | None = None,
     runtime: Process = Process(),  # noqa: B008 - frozen
@@ -62,7 +63,7 @@ def plan_members(
 
     `members`, `base_port`, `port_step`, `etcd` and `token` are options that win over the profile (a
     member's own `etcd` stays). `choose_etcd` finds an etcd by path, version or "" for the
-    best. `direct` leaves out the links between the members. `inputs` says how the members are told of
+    best. `direct` leaves out the links between the members, `client_links` puts some before clients. `inputs` says how the members are told of
     each other, `runtime` what runs them. Raises InputError for numbers out of range, ports or
     names used twice, flags that a member's etcd does not know, and ways that it cannot go.
     """
@@ -78,6 +79,7 @@ def plan_members(
         cwd=cwd,
         choose_etcd=choose_etcd,
         direct=direct,
+        client_links=client_links,
         runtime=runtime,
     )
     ports = profile_ports(
@@ -85,6 +87,7 @@ def plan_members(
         asked.names,
         profile.cluster.base_port if base_port is None else base_port,
         profile.cluster.port_step if port_step is None else port_step,
+        client_links=client_links,
     )
     everyone = tuple(zip(asked.names, ports, strict=True))
     by_name = tuple(each for each in everyone if each[0] not in asked.learners)
@@ -156,6 +159,7 @@ class _Asked(Struct, frozen=True, kw_only=True):
     cwd: str
     choose_etcd: Callable[[str], EtcdBinary]
     direct: bool
+    client_links: bool
     runtime: Process
     chosen: dict[str, EtcdBinary] = field(default_factory=dict)
 
@@ -209,10 +213,20 @@ def _member(
     link, no_link = None, APART if asked.runtime.is_apart else DIRECT
     if not asked.direct and not asked.runtime.is_apart:
         link = PeerLink(listen_url=dialled, target_url=Address.here(ports.peer_listener, scheme))
+    client_link, endpoint = None, Address("")
+    if asked.client_links:
+        if asked.runtime.is_apart:
+            raise InputError(
+                f"there cannot be a link in front of clients: {APART}",
+                hint="--container-network host, or members that are processes, can have client links",
+            )
+        client_link = PeerLink(listen_url=client, target_url=Address.here(ports.client_listener))
+        client, endpoint = client_link.target_url, client
     member = MemberSpec(
         name=name,
         id=member_id([peer], way.token),
         client_url=client,
+        endpoint=endpoint,
         peer_url=peer,
         metrics_url=metrics,
         listen_urls=(client, link.target_url if link else dialled, metrics),
@@ -223,6 +237,7 @@ def _member(
         etcd=asked.binary(name),
         link=link,
         no_link="" if link else no_link,
+        client_link=client_link,
     )
     flags = member_flags(member, asked.profile, way.flags)
     member = asked.runtime.placed(member, asked.profile, asked.cwd, asked.data_root)

@@ -85,6 +85,8 @@ def newcomer(
             name: (peer_url,),
         },
         link=_moved_link(like.link, shift) if like.link else None,
+        client_link=_moved_link(like.client_link, shift) if like.client_link else None,
+        endpoint=like.endpoint.moved(shift) if like.client_link else like.endpoint,
         election_timeout_s=float(flags.get("election-timeout", "1000")) / 1000,
         upgraded_from=(),
         learner=learner,
@@ -225,8 +227,8 @@ def _client_port(process: MemberProcess) -> int:
 def _ports_of(process: MemberProcess) -> set[int]:
     member = process.member
     urls = [member.client_url, member.peer_url, *member.listen_urls]
-    if member.link is not None:
-        urls += [member.link.listen_url, member.link.target_url]
+    for link in filter(None, (member.link, member.client_link)):
+        urls += [link.listen_url, link.target_url]
     return {url.port for url in urls if url.port}
 
 

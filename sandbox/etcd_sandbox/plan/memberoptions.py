@@ -54,7 +54,7 @@ def told(process: ProcessSpec) -> dict[str, str]:
         "name": member.name,
         "data-dir": member.data_dir,
         "listen-client-urls": listen_client,
-        "advertise-client-urls": member.client_url,
+        "advertise-client-urls": member.advertised_client_url,
         "listen-peer-urls": listen_peer,
         "initial-advertise-peer-urls": member.peer_url,
         **({"listen-metrics-urls": member.metrics_url} if member.metrics_url else {}),

@@ -13,6 +13,9 @@ DEFAULT_BASE_PORT = 12379
 PORTS_PER_MEMBER = 4
 """Client, advertised peer, metrics, and the peer listener behind the links."""
 
+CLIENT_LISTENER = 8
+"""How far above the client port a member serves clients itself, behind a link of theirs: what stands between is services'."""
+
 PORT_LIMIT = 65535
 _IN_A_ROW = f"each member takes {PORTS_PER_MEMBER} ports in a row, from its client port on"
 _WIDE_STEP = 10000
@@ -27,6 +30,11 @@ class MemberPorts(Struct, frozen=True):
     peer: int
     metrics: int
     peer_listener: int
+
+    @property
+    def client_listener(self) -> int:
+        """Used behind a link for clients only."""
+        return self.client + CLIENT_LISTENER
 
 
 def ports_from(client: int) -> MemberPorts:
@@ -67,7 +75,12 @@ def member_ports(
 
 
 def profile_ports(
-    profile: Profile, names: Sequence[str], base_port: int, step: int | None
+    profile: Profile,
+    names: Sequence[str],
+    base_port: int,
+    step: int | None,
+    *,
+    client_links: bool = False,
 ) -> tuple[MemberPorts, ...]:
     """The ports of the members `names`, of which some have a `client_port` of their own.
 
@@ -84,7 +97,8 @@ def profile_ports(
         planned = [ports_from(port) for port in own if port is not None]
     taken: dict[int, str] = {}
     for name, each in zip(names, planned, strict=True):
-        for port in range(each.client, each.client + PORTS_PER_MEMBER):
+        behind = [each.client_listener] if client_links else []
+        for port in (*range(each.client, each.client + PORTS_PER_MEMBER), *behind):
             if port > PORT_LIMIT:
                 raise InputError(
                     f"the ports of {name} from {each.client} on pass {PORT_LIMIT}",

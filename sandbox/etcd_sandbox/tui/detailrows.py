@@ -77,7 +77,11 @@ def spec_lines(detail: Detail, width: int) -> list[Line]:
 
 def _places(member: MemberSpec) -> Iterator[tuple[str, str]]:
     yield "data", member.data_dir
-    yield "client", member.client_url
+    if member.client_link is None:
+        yield "client", member.client_url
+    else:
+        yield "client", f"{member.advertised_client_url}, a link"
+        yield "behind it", f"{member.client_url}, the member's own listener"
     shown = {member.client_url, member.metrics_url}
     if member.link is None:
         yield "peer", member.peer_url

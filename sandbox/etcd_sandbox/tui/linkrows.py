@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from etcd_sandbox.model.fault import LinkFault, Pair, Rule, rules_of
+from etcd_sandbox.model.fault import CLIENTS, LinkFault, Pair, Rule, rules_of
 from etcd_sandbox.verbs import VERBS, fault_of, figures
 
 _LINK_FAULTS = frozenset(name for name, verb in VERBS.items() if verb.targets.has_sides)
@@ -32,9 +32,15 @@ def rules_in(faults: Iterable[Mapping[str, Any]]) -> dict[Pair, Rule]:
 def words_for(member: str, others: Iterable[str], rules: Mapping[Pair, Rule]) -> str:
     """What is wrong with a member's links: `cut off`, `unheard by infra2`, `slow links`; empty if nothing."""
     peers = [other for other in others if other != member]
+    words = (_ails_of(member, peers, rules), _ails_of(member, [CLIENTS], rules))
+    return ", ".join(filter(None, words))
+
+
+def _ails_of(member: str, peers: Sequence[str], rules: Mapping[Pair, Rule]) -> str:
+    """What is wrong between a member and these, its peers or its clients."""
     said = {peer for peer in peers if (rule := rules.get((member, peer))) and rule.cut}
     heard = {peer for peer in peers if (rule := rules.get((peer, member))) and rule.cut}
-    if len(said & heard) == len(peers) and peers:
+    if len(said & heard) == len(peers) and peers and peers != [CLIENTS]:
         return "cut off"
     ails = (("cut from", said & heard), ("unheard by", said - heard), ("deaf to", heard - said))
     words = [f"{what} {_whom(whom, peers)}" for what, whom in ails if whom]

@@ -43,6 +43,13 @@ def _hit(verdict: Outcome, how: Told) -> str:
     return f"the links of {listed(verdict.targets)}{where}"
 
 
+REFUSE = Option(
+    ("--refuse",),
+    "refuse",
+    Type.SWITCH,
+    "Reset the connections of clients, and new ones at once, instead of letting them wait for ever.",
+    default=False,
+)
 ONE_WAY = Option(
     ("--one-way",),
     "one_way",
@@ -54,6 +61,8 @@ ONE_WAY = Option(
 
 def _cut_off(told: Told) -> str:
     side, other = _sides(told)
+    if told.get("refuse"):
+        return f"{side} {'refuse' if ', ' in side else 'refuses'} {other}"
     if told.get("one_way"):
         return f"nothing that {side} {_send(side)} reaches {other}"
     return f"{side} {'are' if ', ' in side else 'is'} cut off from {other}"
@@ -67,8 +76,11 @@ def _says_partition(verdict: Outcome, how: Told) -> str:
     leader = next((each.name for each in verdict.processes if each.was_leader), None)
     side, other = listed(verdict.targets), listed(verdict.versus)
     off = f"cut {side} off from {other}"
-    if how.get("one_way"):
+    if how.get("refuse"):
+        off = f"cut {side} off from {other}, who are refused"
+    elif how.get("one_way"):
         off = f"cut what {side} {_send(side)} to {other}"
+    if how.get("refuse") or how.get("one_way"):
         return off if leader is None else f"{off}; {leader} was the leader"
     return f"{off}{leads(leader, len(verdict.targets))}"
 
@@ -77,9 +89,10 @@ PARTITION = Verb(
     name="partition",
     summary="Cut peer traffic between two sides.",
     help="Cut all peer traffic between two sides, both ways; clients still reach every member.\n\n"
-    "The other side is everyone else, if it is not given.",
+    "The other side is everyone else, if it is not given. 'vs clients' cuts members off from their clients, where "
+    "the cluster was started with --client-links.",
     targets=Targets.SIDES,
-    options=(ONE_WAY,),
+    options=(ONE_WAY, REFUSE),
     past="partitioned",
     says=_says_partition,
     instant=True,
@@ -92,7 +105,7 @@ PARTITION = Verb(
 
 def _one_cut(told: Told) -> str:
     side, other = _sides(told)
-    if told.get("one_way"):
+    if told.get("one_way") or told.get("refuse"):
         return _cut_off(told)
     return f"the link between {side} and {other} is cut"
 
@@ -101,6 +114,8 @@ def _says_cut(verdict: Outcome, how: Told) -> str:
     side, other = listed(verdict.targets), listed(verdict.versus)
     if how.get("one_way"):
         return f"cut what {side} sends to {other}"
+    if how.get("refuse"):
+        return f"cut {side} off from {other}, who are refused"
     return f"cut the link between {side} and {other}"
 
 
@@ -109,7 +124,7 @@ CUT = Verb(
     summary="Cut the one link between two members.",
     help="Cut the one link between two members, both ways.",
     targets=Targets.PAIR,
-    options=(ONE_WAY,),
+    options=(ONE_WAY, REFUSE),
     past="cut",
     says=_says_cut,
     instant=True,
@@ -257,19 +272,23 @@ def _broken(told: Told) -> str:
     side, other = _sides(told)
     if set(told.get("members", ())) <= set(told.get("versus", ())):
         return f"the peer connections of {side} were reset"
-    return f"the peer connections between {side} and {other} were reset"
+    return f"the connections between {side} and {other} were reset"
+
+
+def _says_reset(verdict: Outcome, how: Told) -> str:
+    links = _hit(verdict, how)
+    what = "connections" if how.get("versus") else "peer connections"
+    return f"reset the {what}{links.removeprefix('the links')}"
 
 
 RESET = Verb(
     name="reset",
-    summary="Reset the peer connections that are open now.",
+    summary="Reset the connections that are open now.",
     help="Reset the peer connections that are open now, also in the middle of an answer: all those of the selected "
-    "members, or only those to the other side.\n\nNew ones are as good as ever.",
+    "members, or only those to the other side, which can be 'clients'.\n\nNew ones are as good as ever.",
     targets=Targets.LINKS,
     past="reset",
-    says=lambda verdict, how: (
-        f"reset the peer connections{_hit(verdict, how).removeprefix('the links')}"
-    ),
+    says=_says_reset,
     instant=True,
     fault=Fault(state=_broken, passes=True),
     python="reset_links",

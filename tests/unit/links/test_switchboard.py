@@ -14,6 +14,7 @@ from etcd_sandbox.links.owners import Ends
 from etcd_sandbox.links.switchboard import Switchboard
 from etcd_sandbox.links.wire import Line, LinkState
 from etcd_sandbox.model.fault import Pair, Rule
+from msgspec.structs import replace
 
 from tests.unit.links.sockets import FakeTransport
 
@@ -243,5 +244,66 @@ def test_a_reset_aborts_what_is_open_between_the_pair_now_and_nothing_else() -> 
             assert later.aborted
             assert not spared.aborted
             spared.abort()
+
+    run(test())
+
+
+@contextlib.asynccontextmanager
+async def of_clients() -> AsyncIterator[tuple[Board, list[bytes], FakeTransport]]:
+    """A link in front of clients, one of whom has had an answer."""
+    async with answering() as (line, got):
+        board = Board(replace(line, clients=True))
+        await board.tell({})
+        client = board.accept(9999)
+        client.protocol.data_received(b"hello")
+        await until(lambda: client.written == [b"hello"])
+        yield board, got, client
+        client.abort()
+
+
+def both_ways(rule: Rule) -> dict[Pair, Rule]:
+    return {("b", "clients"): rule, ("clients", "b"): rule}
+
+
+def test_clients_that_are_cut_off_are_in_a_black_hole_until_that_is_healed() -> None:
+    async def test() -> None:
+        async with of_clients() as (board, got, client):
+            await board.tell(both_ways(CUT))
+            new = board.accept(9998)
+            for each in (client, new):
+                each.protocol.data_received(b"more")
+            await asyncio.sleep(0.02)
+            assert got == [b"hello"]
+            assert not client.aborted
+            assert not new.aborted
+            await board.tell({})
+            assert client.aborted
+            assert new.aborted
+            assert board.sweeps.asked == []  # a client need not be known
+
+    run(test())
+
+
+def test_clients_that_are_refused_are_reset_now_and_later() -> None:
+    async def test() -> None:
+        async with of_clients() as (board, _, client):
+            await board.tell(both_ways(Rule(cut=True, refuse=True)))
+            assert client.aborted
+            new = board.accept(9998)
+            await until(lambda: new.aborted)
+
+    run(test())
+
+
+def test_a_cut_between_members_leaves_clients_alone_and_the_other_way_round() -> None:
+    async def test() -> None:
+        async with of_clients() as (board, _, client):
+            await board.tell(APART)
+            client.protocol.data_received(b"more")
+            await until(lambda: client.written == [b"hello", b"more"])
+            await board.tell({}, {("a", "b"): 1})
+            assert not client.aborted
+            await board.tell({}, {("a", "b"): 1, ("b", "clients"): 1})
+            assert client.aborted
 
     run(test())

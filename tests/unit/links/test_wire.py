@@ -45,7 +45,7 @@ def test_a_state_is_spelt_as_documented() -> None:
     )
     assert wire.encode_state(state) == (
         b'{"id":3,"pids":{"etcd1":42},'
-        b'"rules":[["etcd1","etcd2",{"cut":true,"delay_s":0.0,"jitter_s":0.0,'
+        b'"rules":[["etcd1","etcd2",{"cut":true,"refuse":false,"delay_s":0.0,"jitter_s":0.0,'
         b'"bytes_per_s":null,"stall":0.0,"reset":0.0,"seed":null}]],'
         b'"resets":[["etcd1","etcd2",1]]}\n'
     )

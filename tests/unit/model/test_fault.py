@@ -78,6 +78,17 @@ def test_a_member_has_no_link_to_itself() -> None:
             },
         ),
         ([one_way(cut("a", "b")), one_way(cut("b", "a"))], {"a→b": CUT, "b→a": CUT}),
+        # Clients that are refused are cut off as well, whichever came first.
+        (
+            [
+                LinkFault(kind="cut", side=("a",), other=("clients",), how={"refuse": True}),
+                LinkFault(kind="cut", side=("a",), other=("clients",)),
+            ],
+            {
+                "a→clients": Rule(cut=True, refuse=True),
+                "clients→a": Rule(cut=True, refuse=True),
+            },
+        ),
         # Different kinds add up on one pair; a later figure replaces an earlier one of its kind.
         (
             [

@@ -116,6 +116,32 @@ def test_each_member_stands_behind_a_link_unless_they_are_to_be_direct() -> None
         assert (one.member.id, one.member.peer_url) == (other.member.id, other.member.peer_url)
 
 
+def test_clients_have_links_where_that_is_asked_for_and_the_member_is_asked_past_them() -> None:
+    for spec in (
+        plan(Profile(), members=3, client_links=True),
+        plan("[cluster]\nmembers = 3\n", client_links=True),
+    ):
+        second = spec.members[1]
+        assert second.member.client_link == PeerLink(
+            listen_url=Address("http://127.0.0.1:22379"),
+            target_url=Address("http://127.0.0.1:22387"),
+        )
+        assert second.member.client_url == "http://127.0.0.1:22387"
+        assert "--listen-client-urls=http://127.0.0.1:22387" in second.argv
+        assert "--advertise-client-urls=http://127.0.0.1:22379" in second.argv
+        assert spec.client_urls[1] == "http://127.0.0.1:22379"
+    assert plan(Profile(), members=3).members[1].member.client_link is None
+
+
+def test_a_link_for_clients_needs_a_port_of_its_own() -> None:
+    members = "".join(
+        f"[[member]]\nname = 'm{port}'\nclient_port = {port}\n" for port in (7000, 7005)
+    )
+    assert plan(members).members[1].member.client_url == "http://127.0.0.1:7005"
+    what, _ = refusal(members, client_links=True)
+    assert "would share the port 7008" in what
+
+
 def test_the_election_timeout_is_the_members_own() -> None:
     spec = plan(
         "[etcd]\nelection-timeout=500\n[cluster]\nmembers=2\n"

@@ -65,6 +65,15 @@ PAUSE: dict[str, object] = {"kind": "pause", "process": "etcd2", "member": "infr
                 "slow links, throttled links, flaky links",
             ),
         ),
+        ([{**CUT, "versus": ["clients"]}], ("cut from clients", "", "")),
+        (
+            [{**SLOW, "versus": ["clients"]}, {**CUT, "versus": ["clients"], "one_way": True}],
+            ("unheard by clients", "", ""),
+        ),
+        (
+            [CUT, {**SLOW, "versus": ["clients"]}],
+            ("cut from infra2, slow links", "cut from infra1", ""),
+        ),
         ([{"kind": "something new", "members": ["infra1"]}], ("", "", "")),
     ],
 )

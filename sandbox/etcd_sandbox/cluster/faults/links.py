@@ -13,7 +13,7 @@ from etcd_sandbox.cluster.preflight import check_links
 from etcd_sandbox.errors import InputError, SandboxError, TimedOut
 from etcd_sandbox.links.keeper import Link, Links
 from etcd_sandbox.model.event import Kind
-from etcd_sandbox.model.fault import LinkFault, Pair, Rule, rules_of
+from etcd_sandbox.model.fault import CLIENTS, LinkFault, Pair, Rule, rules_of
 from etcd_sandbox.model.order import Order
 from etcd_sandbox.model.spec import ProcessSpec, members_of
 from etcd_sandbox.model.state import ProcessState
@@ -70,7 +70,12 @@ class LinkFaults(Fault):
         other = self._members(order.versus, versus) or self._other_side(verb, side)
         self._check_sides(verb, side, other)
         fields = [each.parameter for each in verb.options if each.parameter in _FIELDS]
-        how = {name: order.given(name) for name in fields}
+        how = {name: value for name in fields if (value := order.given(name)) is not False}
+        if how.get("refuse") and other != (CLIENTS,):
+            raise InputError(
+                "--refuse is for clients: a cut between members resets their connections anyway",
+                hint=f"etcd-sandbox {verb} {self._roster.title(side[0])} vs {CLIENTS} --refuse",
+            )
         if order.seed is not None and (verb.draws or how.get("jitter_s")):
             how["seed"] = order.seed
         one_way = bool(order.given(ONE_WAY.parameter))
@@ -141,9 +146,16 @@ class LinkFaults(Fault):
             ) from None
 
     def _links_of(self, fault: LinkFault) -> Links:
-        for process in sorted({member for pair in fault.pairs for member in pair}):
+        ends = {pair for pair in fault.pairs if pair[0] != CLIENTS}
+        for process, other in sorted(ends):
             member = self._roster.member(process)
-            if member.link is None:
+            if other == CLIENTS:
+                if member.client_link is None:
+                    raise SandboxError(
+                        f"there is no link between {member.name} and its clients",
+                        hint="etcd-sandbox down, then etcd-sandbox up --client-links",
+                    )
+            elif member.link is None:
                 raise SandboxError(
                     f"there is no link in front of {member.name}: {member.no_link}",
                     hint=MENDS.get(member.no_link, OTHER_MEND),
@@ -189,7 +201,9 @@ class LinkFaults(Fault):
     def _members(self, words: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
         """Only members have links; what runs beside them is passed over where `all` was said."""
         removed = {
-            name for name in names if self._supervisor.processes[name].state is ProcessState.REMOVED
+            name
+            for name in names
+            if name != CLIENTS and self._supervisor.processes[name].state is ProcessState.REMOVED
         }
         if removed and removed == set(names):
             raise InputError(
@@ -197,13 +211,13 @@ class LinkFaults(Fault):
                 hint="etcd-sandbox replace brings a new member of that name",
             )
         names = [name for name in names if name not in removed]
-        others = [name for name in names if name not in self._roster]
+        others = [name for name in names if name not in self._roster and name != CLIENTS]
         if others and "all" not in words:
             raise InputError(
                 f"{others[0]} is no member of the cluster, so no peer link leads to it",
                 hint=f"members: {', '.join(map(self._roster.title, self._roster.names))}",
             )
-        return tuple(name for name in names if name in self._roster)
+        return tuple(name for name in names if name in self._roster or name == CLIENTS)
 
     def _other_side(self, verb: Verb, names: Sequence[str]) -> tuple[str, ...]:
         processes = self._supervisor.processes
@@ -226,12 +240,13 @@ def links_for(processes: Iterable[ProcessSpec]) -> list[Link]:
     """The links that these members need."""
     found = []
     for process in members_of(processes):
-        if process.member.link is None:
-            continue
-        listen = process.member.link.listen_url.bound
-        target = process.member.link.target_url.bound
-        if listen is not None and target is not None:
-            found.append(Link(member=process.name, listen=listen, target=target))
+        for link, clients in ((process.member.link, False), (process.member.client_link, True)):
+            listen = link.listen_url.bound if link is not None else None
+            target = link.target_url.bound if link is not None else None
+            if listen is not None and target is not None:
+                found.append(
+                    Link(member=process.name, listen=listen, target=target, clients=clients)
+                )
     return found
 
 

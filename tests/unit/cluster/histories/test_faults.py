@@ -112,7 +112,7 @@ def test_a_reset_is_told_once_and_leaves_nothing_behind(tmp_path: Path) -> None:
         verdict = await sandbox.do("reset", "infra1", versus=("infra2",))
         assert verdict.leader_after == verdict.leader_before
         assert await faults(sandbox) == []
-        assert told(sandbox) == ["the peer connections between infra1 and infra2 were reset"]
+        assert told(sandbox) == ["the connections between infra1 and infra2 were reset"]
         links = cast(FakeLinks, sandbox.cluster.links)
         assert [set(pairs) for pairs in links.resets] == [{("etcd1", "etcd2"), ("etcd2", "etcd1")}]
         assert not (await sandbox.do("heal")).targets
@@ -416,5 +416,77 @@ def test_a_process_that_gets_a_signal_from_us_is_starved_on(tmp_path: Path) -> N
         assert len(await faults(sandbox)) == 1
         await sandbox.until(lambda: follower.paused, 1)
         await sandbox.until(lambda: not follower.paused, 1)
+
+    play(tmp_path, history)
+
+
+# Clients.
+
+
+def test_clients_are_the_other_side_and_the_product_asks_past_their_links(tmp_path: Path) -> None:
+    async def history(sandbox: Sandbox) -> None:
+        leader = sandbox.leader.member
+        assert leader.client_url != leader.endpoint == leader.advertised_client_url
+        links = cast(FakeLinks, sandbox.cluster.links)
+        assert len(links._links) == 6
+        verdict = await sandbox.do("partition", "leader", versus=("clients",))
+        # Nothing is said of reads: those that are tried came past the links of clients.
+        assert (verdict.versus, verdict.reads, verdict.quorum) == (("clients",), None, None)
+        words = f"{leader.name} is cut off from clients"
+        assert await faults(sandbox) == [words]
+        assert (await sandbox.status()).quorum.healthy == 3
+        await sandbox.do("slow", "infra1", versus=("infra2", "clients"), delay_s=0.1, wait=False)
+        (slow, *_) = [fault for fault in (await sandbox.status()).faults if fault["kind"] == "slow"]
+        assert slow["versus"] == ["infra2", "clients"]
+        await sandbox.do("heal", wait=False)
+        assert sandbox.machine.rules == {}
+
+    play(tmp_path, history, client_links=True)
+
+
+def test_a_member_that_comes_has_a_link_for_clients_and_one_that_goes_takes_its_faults(
+    tmp_path: Path,
+) -> None:
+    async def history(sandbox: Sandbox) -> None:
+        await asyncio.sleep(6)
+        await sandbox.do("add", timeout_s=60.0)
+        assert ("etcd4", True) in {
+            (link.member, link.clients) for link in cast(FakeLinks, sandbox.cluster.links)._links
+        }
+        await sandbox.do("cut", "infra4", versus=("clients",), refuse=True)
+        assert await faults(sandbox) == ["infra4 refuses clients"]
+        await sandbox.do("restart", "infra4", wait=False)
+        assert await faults(sandbox) == ["infra4 refuses clients"]
+        await sandbox.do("remove", "infra4", wait=False, timeout_s=60.0)
+        assert await faults(sandbox) == []
+        assert told(sandbox) == ["infra4 refuses clients", "infra4 refuses clients no more"]
+
+    play(tmp_path, history, client_links=True)
+
+
+@pytest.mark.parametrize(
+    ("verb", "select", "versus", "options", "says"),
+    [
+        ("partition", "clients", "infra1", {}, "clients are the other side of partition"),
+        ("cut", "infra1", "infra2", {"refuse": True}, "--refuse is for clients"),
+        ("partition", "infra1", "customers", {}, "'customers'"),
+    ],
+)
+def test_what_cannot_be_meant_of_clients_is_refused(
+    tmp_path: Path, verb: str, select: str, versus: str, options: dict[str, Any], says: str
+) -> None:
+    async def history(sandbox: Sandbox) -> None:
+        with pytest.raises(InputError, match=says):
+            await sandbox.do(verb, select, versus=(versus,), **options)
+        assert sandbox.machine.rules == {}
+
+    play(tmp_path, history, client_links=True)
+
+
+def test_without_client_links_the_mend_is_named(tmp_path: Path) -> None:
+    async def history(sandbox: Sandbox) -> None:
+        with pytest.raises(SandboxError, match="no link between infra1 and its clients") as refused:
+            await sandbox.do("cut", "infra1", versus=("clients",))
+        assert "up --client-links" in refused.value.hint
 
     play(tmp_path, history)

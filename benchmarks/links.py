@@ -89,21 +89,21 @@ async def _pair(
     """Two clusters, started in turns' order, and their turns."""
     async with AsyncExitStack() as stack:
         ports = {
-            way: await stack.enter_async_context(_cluster(bench, linked=way == LINKED))
+            way: await stack.enter_async_context(cluster(bench, linked=way == LINKED))
             for way in rotated((LINKED, DIRECT), number)
         }
         for port in ports.values():
-            await _put(port, CLIENTS, WARM_UP_S)
+            await put(port, CLIENTS, WARM_UP_S)
         for turn in range(QUICK_TURNS if bench.quick else TURNS):
             for way in rotated((LINKED, DIRECT), turn):
-                answer = await _put(ports[way], 1, SEQUENTIAL_S)
+                answer = await put(ports[way], 1, SEQUENTIAL_S)
                 latency_ms[way].append(answer["median_s"] * 1e3)
             for way in rotated((LINKED, DIRECT), turn):
-                answer = await _put(ports[way], CLIENTS, PARALLEL_S)
+                answer = await put(ports[way], CLIENTS, PARALLEL_S)
                 puts_per_s[way].append(answer["puts"] / answer["wall_s"])
 
 
-async def _put(port: int, clients: int, seconds: float) -> dict[str, float]:
+async def put(port: int, clients: int, seconds: float) -> dict[str, float]:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, str(PUTTER), str(port), str(clients), str(seconds)),
         stdin=asyncio.subprocess.DEVNULL,
@@ -117,7 +117,7 @@ async def _put(port: int, clients: int, seconds: float) -> dict[str, float]:
 
 
 @asynccontextmanager
-async def _cluster(bench: Bench, *, linked: bool) -> AsyncIterator[int]:
+async def cluster(bench: Bench, *, linked: bool) -> AsyncIterator[int]:
     """Three new members; the leader's client port. Nothing of them is left afterwards."""
     place = bench.place / f"links-{next(_numbers)}"
     place.mkdir()

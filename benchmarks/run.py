@@ -29,6 +29,7 @@ NAMES = (
     "idle",
     "crash",
     "links",
+    "clientlinks",
     "dashboard",
 )
 

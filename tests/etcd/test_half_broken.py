@@ -116,7 +116,7 @@ def test_a_process_is_starved_to_its_share_and_faults_come_and_go_at_their_time(
 def test_all_faults_at_once_by_lot_and_one_heal_makes_a_whole_cluster(
     cluster_of: ClusterMaker, seed: int
 ) -> None:
-    cluster, draw = cluster_of(5), random.Random(seed)
+    cluster, draw = cluster_of(5, client_links=True), random.Random(seed)
     orders_s = []
     for _ in range(200):
         drawn = faultcourse.fault(draw, cluster.members)
@@ -147,5 +147,6 @@ def test_all_faults_at_once_by_lot_and_one_heal_makes_a_whole_cluster(
     assert (cluster.status().faults, cluster.status().planned) == ((), ())
     cluster.start("all", timeout_s=60)
     cluster.wait_healthy(timeout_s=60)
-    put(url(cluster, leader_and_followers(cluster)[0]), "key", "whole")
+    for endpoint in cluster.endpoints:
+        put(endpoint, "key", "whole")
     assert cluster.status().faults == ()

@@ -395,6 +395,7 @@ class FakeEtcd:
         await asyncio.wait({work, self.ended}, return_when=asyncio.FIRST_COMPLETED)
         going_on: asyncio.Future[Any] = self._spawn(self.resumed.wait())
         await asyncio.wait({going_on, self.ended}, return_when=asyncio.FIRST_COMPLETED)
+        going_on.cancel()  # who ended while it was stopped does not go on
         if work.done() and not work.cancelled():
             return work.result()  # type: ignore[no-any-return]
         raise ConnectionResetError(104, "Connection reset by peer")

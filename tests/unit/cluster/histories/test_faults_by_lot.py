@@ -25,7 +25,10 @@ def shown(status: ClusterStatus) -> dict[Pair, Rule]:
     """The rules that the faults of a status make, by process name."""
     processes = {member.name: member.process for member in status.members}
     rules = rules_in(status.faults)
-    return {(processes[one], processes[other]): rule for (one, other), rule in rules.items()}
+    return {
+        (processes.get(one, one), processes.get(other, other)): rule
+        for (one, other), rule in rules.items()
+    }
 
 
 def leader_of(etcd: FakeEtcd) -> str | None:
@@ -87,4 +90,4 @@ def test_what_is_shown_is_in_force_and_one_heal_makes_a_whole_cluster(
         assert (await sandbox.status()).quorum.healthy == len(names)
         assert len(sandbox.told(Kind.FAULT_APPLIED, Kind.FAULT_PASSED)) == told
 
-    play(tmp_path, history, seed=seed, members=5)
+    play(tmp_path, history, seed=seed, members=5, client_links=True)

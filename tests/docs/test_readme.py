@@ -25,7 +25,7 @@ def test_the_readme_shows_what_happens(
 def test_the_page_on_faults_shows_what_happens(
     sandbox_command: SandboxCommand, well_known_ports: None
 ) -> None:
-    first: Steps = [("etcd-sandbox up -n 3 -d -q --json > /dev/null", [])]
+    first: Steps = [("etcd-sandbox up -n 3 -d --client-links -q --json > /dev/null", [])]
     blocks = console_blocks((ROOT / "docs" / "faults.md").read_text())
     run_console(sandbox_command, [*first, *(step for block in blocks for step in block)])
 

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 from etcd_sandbox.errors import NotRunning
+from etcd_sandbox.model.access import as_text
 from etcd_sandbox.model.event import Kind
 from etcd_sandbox.model.state import Detail
 from etcd_sandbox.tui.screens.details import DetailsScreen, DetailsView
@@ -42,7 +43,7 @@ class Supervisor:
             await asyncio.Event().wait()
         if isinstance(answer, Exception):
             raise answer
-        told: dict[str, Any] = msgspec.to_builtins(answer)
+        told: dict[str, Any] = msgspec.to_builtins(answer, enc_hook=as_text)
         return told
 
 

@@ -166,7 +166,7 @@ def test_the_status_has_the_promised_shape(
     shown = json.loads(on_etcd("status", "--json", "--hash").stdout)
     assert list(shown) == [
         "schema", "cluster", "supervisor", "leader", "term", "quorum", "members", "processes", "faults", "logs",
-        "log_loss", "bootstrap", "alarms", "elsewhere", "notes", "authentication",
+        "log_loss", "bootstrap", "alarms", "elsewhere", "notes", "authentication", "planned",
     ]  # fmt: skip
     assert shown["schema"] == 1
     assert (shown["bootstrap"]["way"], shown["bootstrap"]["runtime"]) == ("static", "process")
@@ -174,7 +174,7 @@ def test_the_status_has_the_promised_shape(
     only = shown["members"][0]
     assert list(only) == [
         "name", "process", "id", "pid", "state", "role", "healthy", "term", "revision", "raft_index",
-        "raft_applied_index", "db_size_bytes", "hash", "version", "client_url", "peer_url", "metrics_url",
+        "raft_applied_index", "db_size_bytes", "hash", "version", "client_url", "asked_url", "peer_url", "metrics_url",
         "data_dir", "cpu_percent", "rss_bytes", "restarts", "uptime_s", "exit", "follows", "alarms",
         "why", "own_cluster",
     ]  # fmt: skip

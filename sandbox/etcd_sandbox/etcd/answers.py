@@ -18,7 +18,10 @@ NO_ANSWER = 4
 """The code where the member answered nothing, or etcd gave up: the change may come yet (gRPC's DEADLINE_EXCEEDED)."""
 
 _UNAUTHENTICATED = 16
-_WANTS_A_TOKEN = ("user name is empty", "invalid auth token", "revision of auth store is old")
+UNKNOWN_TOKEN = "invalid auth token"
+"""How a member refuses a token that was never given, was forgotten, or is not applied yet."""
+
+_WANTS_A_TOKEN = ("user name is empty", UNKNOWN_TOKEN, "revision of auth store is old")
 _WANTS_RIGHTS = ("permission denied", "authentication failed", "user name not found")
 
 _ALARM = re.compile(r"(?:memberID:(\d+)\s+)?alarm:(\w+)")

@@ -15,6 +15,7 @@ import msgspec
 
 from etcd_sandbox.etcd.answers import (
     NO_ANSWER,
+    UNKNOWN_TOKEN,
     Added,
     Hashed,
     Identity,
@@ -51,6 +52,9 @@ _NO_SPACE = 8
 
 _NO_SUCH_METHOD: dict[str, object] = {"code": 5}
 _ZERO_KEY = "AA=="
+
+_APPLIES_S = 0.02
+"""How soon a follower that does not know a new token is asked again."""
 
 
 class Gateway:
@@ -312,18 +316,26 @@ class Gateway:
     ) -> dict[str, object] | None:
         """The answer's JSON object, of an error too; None when there is none in time."""
         deadline = time.monotonic() + timeout_s
-        token = self.login.token
-        answer = await self._exchanged(client_url, method, body, timeout_s)
-        self._note_authentication(method, answer)
-        if answer is not None and "code" in answer and self.login.user is not None:
-            refusal = refusal_in(answer)
-            left_s = deadline - time.monotonic()
-            if wants_token(refusal.code, refusal.message) and await self.login.renew(
-                client_url, token, left_s
-            ):
-                left_s = deadline - time.monotonic()
-                return await self._exchanged(client_url, method, body, left_s) or answer
-        return answer
+        answer, renewed = None, False
+        while True:
+            token, left_s = self.login.token, deadline - time.monotonic()
+            told = await self._exchanged(client_url, method, body, left_s)
+            if told is None:
+                return answer
+            answer = told
+            self._note_authentication(method, answer)
+            if "code" not in answer or self.login.user is None:
+                return answer
+            refusal, left_s = refusal_in(answer), deadline - time.monotonic()
+            if not wants_token(refusal.code, refusal.message):
+                return answer
+            not_applied = UNKNOWN_TOKEN in refusal.message and self.login.is_fresh(token)
+            if not_applied and left_s > _APPLIES_S:
+                await asyncio.sleep(_APPLIES_S)
+            elif renewed or not await self.login.renew(client_url, token, left_s):
+                return answer
+            else:
+                renewed = True
 
     def _note_authentication(self, method: str, answer: dict[str, object] | None) -> None:
         if answer is None:

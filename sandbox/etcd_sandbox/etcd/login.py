@@ -15,6 +15,11 @@ LOGIN_WITHIN_S = 10.0
 HANGS_AFTER_S = 1.0
 """How long one member is asked alone: one that hangs must not keep the others' requests waiting."""
 
+APPLIED_WITHIN_S = 0.5
+"""How long a new token may be unknown to a member: a simple token is an entry of Raft's log, and a follower
+applies the entry a moment after the member that gave the token (3.4 to 3.7: `auth/simple_token.go` waits for
+the entry before that one only)."""
+
 TRY_AGAIN_S = 5.0
 """How long after a refusal, or a silence, no other token is asked for."""
 
@@ -33,6 +38,7 @@ class Login:
         self.token: str | None = None
         self._asking: dict[str, asyncio.Task[None]] = {}
         self._asked = 0.0
+        self._given = 0.0
         self._not_before = 0.0
         self.refused: str | None = None
 
@@ -45,6 +51,11 @@ class Login:
     def headers(self) -> tuple[tuple[str, str], ...]:
         """The headers of a request."""
         return (("Authorization", self.token),) if self.token else ()
+
+    def is_fresh(self, token: str | None) -> bool:
+        """A member that does not know this token may not have applied the token's entry yet."""
+        is_ours = token is not None and token == self.token
+        return is_ours and time.monotonic() - self._given < APPLIED_WITHIN_S
 
     async def renew(self, client_url: str, stale: str | None, within_s: float) -> bool:
         """Have another token than `stale`, from that member; whether there is one in time.
@@ -99,7 +110,7 @@ class Login:
             return
         token = answer.get("token") if isinstance(answer, dict) else None
         if isinstance(token, str) and token:
-            self.token, self.refused = token, None
+            self.token, self.refused, self._given = token, None, time.monotonic()
             self.close()
             return
         self._not_before = time.monotonic() + TRY_AGAIN_S

@@ -222,6 +222,24 @@ def test_a_user_logs_in_once_and_again_when_the_token_is_outdated() -> None:
     )
 
 
+def test_a_member_that_has_not_applied_a_new_token_is_late_and_asked_again() -> None:
+    async def question(gateway: Gateway, leader: FakeMember) -> None:
+        async with fake_member(maintenance__status=(401, OUTDATED)) as follower:
+            gateway.login.become(Credentials("root", "pw"))
+            await gateway.login.renew(leader.url, None, 5)
+            asked = asyncio.create_task(gateway.status(follower.url, 5))
+            async with asyncio.timeout(20):
+                while not follower.asked:  # noqa: ASYNC110 - it is a list
+                    await asyncio.sleep(0.001)
+            follower.answers["/v3/maintenance/status"] = (200, STATUS_35)
+            assert isinstance(await asked, StatusAnswer)
+            assert gateway.login.token == "a.1"
+            assert all("/auth/" not in path for path, _ in follower.asked)
+            await gateway.aclose()
+
+    asking(question, auth__authenticate=(200, '{"token":"a.1"}'))
+
+
 def test_a_member_that_hangs_keeps_no_token_from_those_who_ask_the_others() -> None:
     async def question(gateway: Gateway, member: FakeMember) -> None:
         async with fake_member(

@@ -22,7 +22,9 @@ from pathlib import Path
 import processes
 import psutil
 from bench import Bench, rotated
+from etcd_sandbox.disks.keeper import Disks
 from etcd_sandbox.links.keeper import Link, Links
+from etcd_sandbox.model.spec import ProcessSpec
 from figures import Bar, Row, Unit, ratios
 from health import HealthWatch
 from members import STEP, client_urls, free_base_port
@@ -117,8 +119,13 @@ async def put(port: int, clients: int, seconds: float) -> dict[str, float]:
 
 
 @asynccontextmanager
-async def cluster(bench: Bench, *, linked: bool) -> AsyncIterator[int]:
-    """Three new members; the leader's client port. Nothing of them is left afterwards."""
+async def cluster(
+    bench: Bench, *, linked: bool = False, disks: Disks | None = None
+) -> AsyncIterator[int]:
+    """Three new members, under the filter of `disks` if that is given; the leader's client port.
+
+    Nothing of them is left afterwards.
+    """
     place = bench.place / f"links-{next(_numbers)}"
     place.mkdir()
     base = free_base_port(MEMBERS)
@@ -131,7 +138,8 @@ async def cluster(bench: Bench, *, linked: bool) -> AsyncIterator[int]:
             links.open()
             await links.tell({}, {})
         for member in range(MEMBERS):
-            started.append(_start(bench.etcd, place, base, member, linked=linked))
+            command = _command(bench.etcd, place, base, member, linked=linked)
+            started.append(await _execute(command, place, member, disks))
             await asyncio.sleep(0.1)  # as they start fastest
         yield await asyncio.to_thread(_leaders_port, base)
     finally:
@@ -158,11 +166,11 @@ def _links(base: int) -> Links:
     )
 
 
-def _start(etcd: str, place: Path, base: int, member: int, *, linked: bool) -> psutil.Process:
+def _command(etcd: str, place: Path, base: int, member: int, *, linked: bool) -> tuple[str, ...]:
     port = base + STEP * member
     peers = [f"http://127.0.0.1:{base + STEP * each + 1}" for each in range(MEMBERS)]
     client, listen = f"http://127.0.0.1:{port}", f"http://127.0.0.1:{port + (3 if linked else 1)}"
-    command = (
+    return (
         *(etcd, "--name", f"infra{member + 1}", "--data-dir", str(place / f"infra{member + 1}")),
         *("--listen-client-urls", client, "--advertise-client-urls", client),
         *("--listen-peer-urls", listen, "--initial-advertise-peer-urls", peers[member]),
@@ -170,13 +178,25 @@ def _start(etcd: str, place: Path, base: int, member: int, *, linked: bool) -> p
         *("--initial-cluster-token", place.name, "--initial-cluster-state", "new"),
         *("--logger=zap", "--log-outputs=stderr", "--log-level=error"),
     )
-    return psutil.Popen(
-        command,
-        cwd=place,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+
+
+async def _execute(
+    command: tuple[str, ...], place: Path, member: int, disks: Disks | None
+) -> psutil.Process:
+    if disks is None:
+        return psutil.Popen(
+            command,
+            cwd=place,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+    name = f"etcd{member + 1}"
+    spec = ProcessSpec(name=name, argv=command, shown="etcd", cwd=str(place))
+    data = place / f"infra{member + 1}" / "member"
+    places = {"wal": str(data / "wal"), "db": str(data / "snap")}
+    child = await disks.execute(spec, "sync", places, os.environ, lambda _lines: None)
+    return psutil.Process(child.pid)
 
 
 def _leaders_port(base: int) -> int:

@@ -30,6 +30,7 @@ NAMES = (
     "crash",
     "links",
     "clientlinks",
+    "disks",
     "dashboard",
 )
 

@@ -40,7 +40,13 @@ _ARGUMENTS: dict[Targets, tuple[Callable[[Any], Any], ...]] = {
     Targets.NEW: (click.argument("name", required=False),),
     Targets.NONE: (),
 }
-_TYPES = {Type.SPAN: SPAN, Type.SHARE: SHARE, Type.RATE: RATE, Type.SIGNAL: SIGNAL}
+_TYPES = {
+    Type.SPAN: SPAN,
+    Type.SHARE: SHARE,
+    Type.RATE: RATE,
+    Type.SIGNAL: SIGNAL,
+    Type.COUNT: WHOLE,
+}
 
 
 def command_of(verb: Verb) -> click.Command:
@@ -79,7 +85,7 @@ def _option(option: Option) -> Callable[[Any], Any]:
     return click.option(
         *option.flags,
         option.parameter,
-        type=_TYPES[option.type],
+        type=_TYPES.get(option.type) or click.Choice(option.choices),
         **default,
         show_default=option.show_default,
         metavar=option.metavar,

@@ -213,6 +213,7 @@ class Cluster:
             if self.links is not None:
                 self.links.close()
                 await self.links.wait_closed()
+            await self.members.faults.wait_closed()
             lines = self.logbook.loss.lines
             lost: dict[str, Any] = {"lost_lines": lines} if lines else {}
             if left := self.supervisor.left:

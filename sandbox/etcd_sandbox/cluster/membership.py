@@ -217,6 +217,7 @@ class Membership:
         try:
             # That of one that was removed earlier has gone with it.
             self._members.faults.take_in(process.spec)
+            await self._members.faults.replaced(name)
             await asyncio.to_thread(look_before, as_member(process.spec))
             await addmember.join(change, process, learner=True)
         except SandboxError as error:

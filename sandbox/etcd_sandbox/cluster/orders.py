@@ -23,9 +23,11 @@ from etcd_sandbox.model.selector import NoLeader
 from etcd_sandbox.model.state import Peer, ProcessState
 from etcd_sandbox.model.verdict import Target, Verdict
 from etcd_sandbox.verbs import HEAL, MOVE_LEADER, Targets
+from etcd_sandbox.verbs.links import listed
 
 if TYPE_CHECKING:
     from etcd_sandbox.cluster.cluster import Cluster
+    from etcd_sandbox.cluster.faults.diskmeter import DiskMeter
     from etcd_sandbox.cluster.listing import Listing
     from etcd_sandbox.cluster.members import Observation
     from etcd_sandbox.cluster.membership import Membership
@@ -76,6 +78,10 @@ class Orders:
                 async with self._instant:
                     meant = await self._meant(order, deadline, patience_s)
                     if meant is not None:
+                        meant = await self._prepared(order, meant, deadline)
+                        meter = self._meter(order, meant)
+                        if meter is not None:
+                            await meter.begin(meant.look.leader, deadline)
                         measured.begin(meant.look)
                         if order.verb.instant:
                             targets = await self._do(order, meant, deadline)
@@ -101,7 +107,13 @@ class Orders:
             if meant.versus == (CLIENTS,):
                 # What was measured came past the links of clients, and says nothing of these.
                 return verdict
-            return await measured.verdict(verdict, order.verb, deadline)
+            if meter is not None:
+                await meter.applied()
+            verdict = await measured.verdict(verdict, order.verb, deadline)
+            if meter is not None:
+                look = await self._members.look(deadline_s=MOST_S)
+                verdict = await meter.told(verdict, look.leader, deadline)
+            return verdict
 
     async def _plan(self, order: Order) -> Verdict:
         """Have it carried out when its time is there; what could never be meant is refused now."""
@@ -150,6 +162,38 @@ class Orders:
                 raise
             return None
         return _Meant(look, names, versus, tuple(strangers.values()))
+
+    def _meter(self, order: Order, meant: _Meant) -> DiskMeter | None:
+        if not order.wait or order.verb not in LIVE:
+            return None
+        return self._members.faults.meter(order, self._members, meant.names)
+
+    async def _prepared(self, order: Order, meant: _Meant, deadline: float) -> _Meant:
+        """Have whom the order means run so that the fault can be applied; a leader that was restarted for it leads again."""
+        if order.verb not in LIVE:
+            return meant
+        async with self._verbs.in_time(order, meant.names, deadline):
+            restarted = await self._members.faults.prepare(order, meant.names)
+        if not restarted:
+            return meant
+        led = meant.look.leader
+        look = await self._members.look(deadline_s=MOST_S)
+        if led in restarted and led is not None:
+            look = await self._leads_again(led, deadline)
+        names = listed(map(self._members.title, restarted))
+        note = f"{names} {'was' if len(restarted) == 1 else 'were'} restarted to have the calls of the disk stopped"
+        return replace(meant, look=look, notes=(*meant.notes, note))
+
+    async def _leads_again(self, name: str, deadline: float) -> Observation:
+        """Have a member lead that led before; as it is where that cannot be had in time."""
+        while True:
+            look = await self._members.look(deadline_s=MOST_S)
+            if look.leader == name or time.monotonic() > deadline or len(self._members) < 2:
+                return look
+            if look.leader is not None:
+                with contextlib.suppress(SandboxError):
+                    await self._members.hand_over(look.leader, name, deadline)
+            await asyncio.sleep(LEADER_POLL_S)
 
     async def _do(self, order: Order, meant: _Meant, deadline: float) -> list[Target]:
         if order.verb in LIVE:

@@ -55,6 +55,10 @@ def _field(option: Option) -> tuple[Any, object]:
     match option.type:
         case Type.SPAN | Type.SHARE | Type.RATE:
             return (float, 0.0) if option.default is not None else (float | None, None)
+        case Type.CHOICE:
+            return str, option.default
+        case Type.COUNT:
+            return int | None, None
         case Type.SIGNAL:
             return str | None, None
         case Type.SWITCH:

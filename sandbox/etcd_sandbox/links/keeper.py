@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import socket
 import sys
-import time
 from asyncio.subprocess import PIPE, Process
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -21,13 +19,7 @@ from msgspec import Struct
 from etcd_sandbox.errors import SandboxError
 from etcd_sandbox.links import wire
 from etcd_sandbox.model.fault import Pair, Rule
-
-BACKOFF_FIRST_S = 0.1
-BACKOFF_LAST_S = 5.0
-SHORT_LIFE_S = 1.0
-"""A process that ended sooner than this is one that keeps dying: the next one waits longer."""
-
-log = logging.getLogger(__name__)
+from etcd_sandbox.supervise.kept import Kept
 
 
 class Link(Struct, frozen=True, kw_only=True):
@@ -47,8 +39,8 @@ class Link(Struct, frozen=True, kw_only=True):
         return wire.key_of(self.member, clients=self.clients)
 
 
-class Links:
-    """The links of one cluster. `on_started` and `on_ended` are told the pid of their process."""
+class Links(Kept):
+    """The links of one cluster. Who dials is refused until `open`."""
 
     def __init__(
         self,
@@ -58,19 +50,15 @@ class Links:
         on_ended: Callable[[int], None],
         environment: Mapping[str, str],
     ) -> None:
+        super().__init__("the links' process", on_started=on_started, on_ended=on_ended)
         self._links = list(links)
-        self._on_started = on_started
-        self._on_ended = on_ended
         self._environment = dict(environment)
         self._sockets: dict[str, socket.socket] = {}
         self._changes: socket.socket | None = None
-        self._process: Process | None = None
-        self._keeping: asyncio.Task[None] | None = None
         self._state = wire.LinkState(number=1)
         self._sent = 0
         self._in_force = 0
         self._waiting: dict[asyncio.Future[None], int] = {}
-        self._closed = asyncio.Event()
         self._held = True
 
     def bind(self) -> None:
@@ -85,11 +73,6 @@ class Links:
                 self._release_addresses()
                 host, port = link.listen
                 raise OSError(error.errno, error.strerror, f"{host}:{port}") from error
-
-    async def start(self) -> None:
-        """Execute the process; who dials is refused until `open`. Raises OSError."""
-        process = await self._execute()
-        self._keeping = asyncio.create_task(self._keep(process))
 
     def open(self) -> None:
         """Let it relay from now on."""
@@ -152,35 +135,11 @@ class Links:
 
     def close(self) -> None:
         """End the process and give the addresses back; `wait_closed` waits until it is gone."""
-        self._closed.set()
-        self._kill()
+        self._end()
         self._release_addresses()
         for future in self._waiting:
             if not future.done():
                 future.set_exception(_closed())
-
-    async def wait_closed(self) -> None:
-        """After `close`: return when the process is gone and has been reported."""
-        if self._keeping is not None:
-            await self._keeping
-
-    async def _keep(self, process: Process) -> None:
-        pause_s = 0.0
-        while True:
-            began = time.monotonic()
-            code = await self._attend(process)
-            lived_s, successor = time.monotonic() - began, None
-            while successor is None:
-                if self._closed.is_set():
-                    return
-                pause_s, lived_s = next_pause(pause_s, lived_s), 0.0
-                log.warning("the links' process ended (%d): another in %.1f s", code, pause_s)
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._closed.wait(), pause_s)
-                    return
-                with contextlib.suppress(OSError):
-                    successor = await self._execute()
-            process = successor
 
     async def _execute(self) -> Process:
         lines = [_line(link, self._sockets[link.key]) for link in self._links]
@@ -190,7 +149,7 @@ class Links:
         self._hang_up()
         self._changes = ours
         with theirs:
-            process = await asyncio.create_subprocess_exec(
+            return await asyncio.create_subprocess_exec(
                 *(sys.executable, "-P", "-m", "etcd_sandbox.links.relay"),
                 *(wire.encode_lines(lines), str(theirs.fileno())),
                 stdin=PIPE,
@@ -199,24 +158,16 @@ class Links:
                 pass_fds=[*(line.fd for line in lines), theirs.fileno()],
                 start_new_session=True,
             )
-        self._on_started(process.pid)
-        self._process = process
+
+    def _executed(self) -> None:
         self._sent = self._in_force = 0
         self._send()
-        return process
 
-    async def _attend(self, process: Process) -> int:
-        """Take acknowledgements until the process has ended; its exit code."""
-        try:
-            if self._closed.is_set():
-                self._kill()
-            if process.stdout is not None:
-                while line := await process.stdout.readline():
-                    self._acknowledged(int(line))
-            return await process.wait()
-        finally:
-            self._process = None
-            self._on_ended(process.pid)
+    async def _attend(self, process: Process) -> None:
+        """Take acknowledgements until the process has ended."""
+        if process.stdout is not None:
+            while line := await process.stdout.readline():
+                self._acknowledged(int(line))
 
     def _change(
         self, pids: Mapping[str, int], rules: Mapping[Pair, Rule], resets: Collection[Pair] = ()
@@ -242,11 +193,6 @@ class Links:
             if wanted <= number and not future.done():
                 future.set_result(None)
         self._send()
-
-    def _kill(self) -> None:
-        if self._process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
 
     def _hang_up(self) -> None:
         if self._changes is not None:
@@ -278,13 +224,6 @@ def _bound(host: str, port: int) -> socket.socket:
         bound.close()
         raise
     return bound
-
-
-def next_pause(last_s: float, lived_s: float) -> float:
-    """How long to wait before the next process: not at all, unless they keep dying."""
-    if lived_s >= SHORT_LIFE_S:
-        return 0.0
-    return min(max(BACKOFF_FIRST_S, last_s * 2), BACKOFF_LAST_S)
 
 
 def _closed() -> SandboxError:

@@ -75,19 +75,26 @@ def check_options(
     """Raises InputError for a value that an option of the verb cannot have; `place` says where that stands."""
     for option in verb.takes:
         value, flag = how.get(option.parameter), option.flags[0]
-        if option.type not in _SAID or (value is None and option.optional):
+        if value is None and option.optional:
+            continue
+        if option.type is Type.CHOICE:
+            _check_choice(option, value, place(option))
+        if option.type not in _SAID:
             continue
         say, hint = _SAID[option.type], f"{flag} {option.example}"
         number = math.nan if value is None else float(value)
-        what = f"the time of {flag}" if option.optional else f"the {flag.removeprefix('--')}"
+        is_time = option.optional and option.type is Type.SPAN
+        what = f"the time of {flag}" if is_time else f"the {flag.removeprefix('--')}"
         if option.type is Type.SPAN and option.default is None and not number > 0:
             raise InputError(f"{what} must be longer than nothing", place(option), f"{hint}, say")
         enough = number > 0 if option.default is None else number >= 0
         if not enough or number > option.most:
-            least = "more than " if option.default is None else "at least "
+            least = f"more than {say(0)}" if option.default is None else f"at least {say(0)}"
+            if option.type is Type.COUNT:
+                what, least = flag, f"at least {say(1)}"
             told = "" if math.isnan(number) else f", not {say(number)}"
             raise InputError(
-                f"{what} is {least}{say(0)} and at most {say(option.most)}{told}",
+                f"{what} is {least} and at most {say(option.most)}{told}",
                 place(option),
                 f"{hint}, say",
             )
@@ -106,10 +113,20 @@ def check_options(
         )
 
 
+def _check_choice(option: Option, value: Any, place: str) -> None:
+    if value not in option.choices:
+        raise InputError(
+            f"{option.flags[0]} takes {', '.join(option.choices)}, not {shortened(str(value))}",
+            place,
+            f"{option.flags[0]} {option.choices[0]}, say",
+        )
+
+
 _SAID: dict[Type, Callable[[float], str]] = {
     Type.SPAN: figures.delay,
     Type.SHARE: figures.share,
     Type.RATE: figures.rate,
+    Type.COUNT: figures.count,
 }
 
 

@@ -47,6 +47,17 @@ class Claim(Struct, frozen=True, kw_only=True):
     term: int | None
 
 
+class DiskTimes(Struct, frozen=True, kw_only=True):
+    """How long one sync of a member's write-ahead log takes, and took before, in seconds, by its own metrics.
+
+    None where it made none, or told nothing.
+    """
+
+    member: str
+    wal_sync_s: float | None
+    wal_sync_before_s: float | None
+
+
 class Verdict(Struct, frozen=True, kw_only=True):
     """What a verb did to the cluster; what does not apply, or was not waited for, is None.
 
@@ -63,6 +74,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
     of them reaches, itself included; `up` how many run. `settled` is False when the time was over
     before the cluster agreed on a leader. `seed` is what `random` drew from. `notes` say what a
     change of the members waited for and what it left, `equivalents` are the commands that do the same.
+    `disks` are those that a fault hit, and `write_s` how long a write that changes no key takes, `write_before_s` took before it.
     `in_s` is after what time it will be done, where it was not done yet; `targets` and `versus` are as they were typed then.
     """
 
@@ -90,6 +102,9 @@ class Verdict(Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...] = ()
     equivalents: tuple[str, ...] = ()
     upgrade: UpgradeOutcome | None = None
+    disks: tuple[DiskTimes, ...] = ()
+    write_s: float | None = None
+    write_before_s: float | None = None
     in_s: float | None = None
 
     def __str__(self) -> str:
@@ -114,7 +129,7 @@ def sentence(verdict: Verdict) -> str:
         return ""
     if verdict.leader_after is None:
         return "; ".join((_without_leader(verdict, verdict.quorum), *_believers(verdict.leaders)))
-    parts = [_who(verdict), *_term(verdict), *_gap(verdict)]
+    parts = [*_disks(verdict), _who(verdict), *_term(verdict), *_gap(verdict)]
     parts += filter(None, [words("reads", verdict.reads)])
     parts += writes_words(verdict.reads, verdict.writes, verdict.lost_writes)
     if verdict.leaderless:
@@ -154,6 +169,26 @@ def _who(verdict: Verdict) -> str:
     if before != after:
         return f"{before} → {after}"
     return f"{after} leads again" if _was_lost(verdict) else f"{after} still leads"
+
+
+def _disks(verdict: Verdict) -> Iterable[str]:
+    for disk in verdict.disks:
+        if disk.wal_sync_s is not None:
+            before = _before(disk.wal_sync_before_s)
+            yield f"{disk.member}'s disk: a WAL sync takes {_took(disk.wal_sync_s)}{before}"
+    if verdict.write_s is not None:
+        yield f"writes take {_took(verdict.write_s)}{_before(verdict.write_before_s)}"
+
+
+def _before(seconds: float | None) -> str:
+    return "" if seconds is None else f" ({_took(seconds)} before)"
+
+
+def _took(seconds: float) -> str:
+    """With two figures that count: `1.1 ms`, `501 ms`, `1.0 s`."""
+    if seconds >= 0.9995:
+        return f"{seconds:.1f} s"
+    return f"{seconds * 1000:.{0 if seconds >= 0.00995 else 1}f} ms"
 
 
 def _was_lost(verdict: Verdict) -> bool:

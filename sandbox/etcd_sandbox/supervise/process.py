@@ -15,7 +15,7 @@ import sys
 import termios
 import time
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -213,11 +213,15 @@ class Child:
 
 
 async def execute(
-    spec: ProcessSpec, environment: Mapping[str, str], on_lines: Callable[[memoryview], None]
+    spec: ProcessSpec,
+    environment: Mapping[str, str],
+    on_lines: Callable[[memoryview], None],
+    pass_fds: Sequence[int] = (),
 ) -> Child:
     """Execute `spec`; stdout and stderr go to one pipe, stdin is what the spec says.
 
-    `on_lines` gets every chunk of whole lines, valid until it returns. Raises OSError when it cannot be executed.
+    `on_lines` gets every chunk of whole lines, valid until it returns; `pass_fds` are descriptors that the child has
+    as well. Raises OSError when it cannot be executed.
     """
     stdin = HeldStdin(spec.stdin)
     try:
@@ -240,6 +244,7 @@ async def execute(
             start_new_session=True,
             # A child begins with no signal ignored, whatever our own parent had set.
             restore_signals=True,
+            pass_fds=pass_fds,
         )
     except BaseException:
         os.close(read_end)

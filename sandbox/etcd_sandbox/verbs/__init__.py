@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from etcd_sandbox.verbs.disks import FAIL_DISK, SLOW_DISK
 from etcd_sandbox.verbs.faults import HEAL, PAUSE, STARVE
 from etcd_sandbox.verbs.links import CUT, FLAKY, ONE_WAY, PARTITION, RESET, SLOW, THROTTLE
 from etcd_sandbox.verbs.members import ADD, MOVE_LEADER, PROMOTE, REMOVE, REPLACE
@@ -21,6 +22,7 @@ from etcd_sandbox.verbs.verb import (
 __all__ = [
     "ADD",
     "CUT",
+    "FAIL_DISK",
     "FLAKY",
     "HEAL",
     "KILL",
@@ -39,6 +41,7 @@ __all__ = [
     "RESTART",
     "RESUME",
     "SLOW",
+    "SLOW_DISK",
     "START",
     "STARVE",
     "STOP",
@@ -77,6 +80,8 @@ VERBS: dict[str, Verb] = {
         THROTTLE,
         FLAKY,
         RESET,
+        SLOW_DISK,
+        FAIL_DISK,
         HEAL,
         *OF_MEMBERS,
     )

@@ -16,6 +16,11 @@ def share(value: float) -> str:
     return f"{value * 100:g} %"
 
 
+def count(value: float) -> str:
+    """How many: `3`."""
+    return f"{value:,.0f}"
+
+
 def rate(bytes_per_s: float) -> str:
     """Bytes a second: `64 KB/s`."""
     for step, unit in _STEPS:

@@ -62,6 +62,8 @@ class Type(Enum):
     SPAN = "a span of time in seconds"
     SHARE = "a share of one"
     RATE = "bytes a second"
+    CHOICE = "one of some words"
+    COUNT = "a whole number"
     SIGNAL = "a signal by name or number"
     SWITCH = "on or off"
 
@@ -71,7 +73,8 @@ class Option(NamedTuple):
 
     `parameter` is its name in Python and in a request's body; `default` is as it is typed, and
     None where the option must be given, or, when it is `optional`, where None stands for "not given". A
-    number without a default is more than 0; it is `most` at most, and `example` is one that makes sense.
+    number without a default is more than 0; it is `most` at most, and `example` is one that makes sense. `choices` are the
+    words of a choice.
     """
 
     flags: tuple[str, ...]
@@ -84,6 +87,7 @@ class Option(NamedTuple):
     most: float = LONGEST_DELAY_S
     optional: bool = False
     example: str = "200ms"
+    choices: tuple[str, ...] = ()
 
 
 class Fault(NamedTuple):

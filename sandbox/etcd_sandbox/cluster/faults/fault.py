@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from etcd_sandbox.model.fault import Pair, Rule
 
 if TYPE_CHECKING:
+    from etcd_sandbox.cluster.faults.diskmeter import DiskMeter
+    from etcd_sandbox.cluster.members import Members
     from etcd_sandbox.cluster.roster import Roster
     from etcd_sandbox.links.keeper import Links
     from etcd_sandbox.model.order import Order
@@ -54,6 +56,14 @@ class Fault:
     def check(self, order: Order, names: Sequence[str], versus: Sequence[str]) -> None:
         """Raises SandboxError for what `apply` would refuse now."""
 
+    async def prepare(self, order: Order, names: Sequence[str]) -> Collection[str]:
+        """Have these processes run so that the fault can be applied: those that were restarted for it."""
+        return ()
+
+    def meter(self, order: Order, members: Members, names: Sequence[str]) -> DiskMeter | None:
+        """What measures the fault beside who leads and how clients are served; None where that says all."""
+        return None
+
     async def apply(self, order: Order, names: Sequence[str], versus: Sequence[str]) -> Applied:
         """Break it, and return when that is in force. Raises InputError for what cannot be meant."""
         raise NotImplementedError
@@ -92,6 +102,12 @@ class Fault:
 
     async def let_go(self, process: str) -> None:
         """A member has gone."""
+
+    async def replaced(self, process: str) -> None:
+        """A new member comes in the place of one that has gone."""
+
+    async def close(self) -> None:
+        """All members have ended."""
 
     def pids_changed(self) -> None:
         """A member was started or has ended."""

@@ -19,7 +19,8 @@ TURN_S = 0.1
 _UP = (ProcessState.STARTING, ProcessState.RUNNING, ProcessState.PAUSED)
 
 
-def _hit(process: Supervised) -> dict[str, object]:
+def hit(process: Supervised) -> dict[str, object]:
+    """Whom a fault of a process hits, as events and `status` say it."""
     member = process.spec.member
     return {"process": process.name, "member": member.name if member else None}
 
@@ -66,7 +67,7 @@ class Pauses(Fault):
         return [
             {
                 "kind": PAUSE.name,
-                **_hit(process),
+                **hit(process),
                 **self.time_left(self._handles.get(name)),
             }
             for name, process in self._supervisor.processes.items()
@@ -151,7 +152,7 @@ class Turns:
     @property
     def told(self) -> dict[str, object]:
         """Whom they hit, and how."""
-        return {**_hit(self.process), "share": self.share}
+        return {**hit(self.process), "share": self.share}
 
     @property
     def is_on(self) -> bool:

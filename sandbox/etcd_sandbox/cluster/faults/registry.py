@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Collection, Hashable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
+from etcd_sandbox.cluster.faults.disks import DiskFaults
 from etcd_sandbox.cluster.faults.fault import Applied, Fault, Ground
 from etcd_sandbox.cluster.faults.links import LinkFaults
 from etcd_sandbox.cluster.faults.plans import Plans
@@ -15,15 +17,21 @@ from etcd_sandbox.model.order import Order
 from etcd_sandbox.model.spec import ProcessSpec
 from etcd_sandbox.verbs import (
     CUT,
+    FAIL_DISK,
     FLAKY,
     PARTITION,
     PAUSE,
     RESET,
     SLOW,
+    SLOW_DISK,
     STARVE,
     THROTTLE,
     Verb,
 )
+
+if TYPE_CHECKING:
+    from etcd_sandbox.cluster.faults.diskmeter import DiskMeter
+    from etcd_sandbox.cluster.members import Members
 
 _log = logging.getLogger(__name__)
 
@@ -36,6 +44,8 @@ LIVE: dict[Verb, type[Fault]] = {
     THROTTLE: LinkFaults,
     FLAKY: LinkFaults,
     RESET: LinkFaults,
+    SLOW_DISK: DiskFaults,
+    FAIL_DISK: DiskFaults,
 }
 
 
@@ -56,6 +66,14 @@ class Faults:
     def check(self, order: Order, names: Sequence[str], versus: Sequence[str]) -> None:
         """Raises SandboxError for what `apply` would refuse now."""
         self._live[LIVE[order.verb]].check(order, names, versus)
+
+    async def prepare(self, order: Order, names: Sequence[str]) -> Collection[str]:
+        """Have these processes run so that the fault can be applied: those that were restarted for it."""
+        return await self._live[LIVE[order.verb]].prepare(order, names)
+
+    def meter(self, order: Order, members: Members, names: Sequence[str]) -> DiskMeter | None:
+        """What measures that fault, beside who leads and how clients are served."""
+        return self._live[LIVE[order.verb]].meter(order, members, names)
 
     async def apply(self, order: Order, names: Sequence[str], versus: Sequence[str]) -> Applied:
         """Break what the order says; returns when it is in force. It heals by itself when its time is over."""
@@ -92,6 +110,16 @@ class Faults:
             timer.cancel()
         for task in self._ends:
             task.cancel()
+
+    async def replaced(self, process: str) -> None:
+        """A new member comes in the place of one that has gone."""
+        for fault in self._all:
+            await fault.replaced(process)
+
+    async def wait_closed(self) -> None:
+        """After the last member has ended: what the faults needed beside them ends."""
+        for fault in self._all:
+            await fault.close()
 
     async def heal(self) -> Collection[str]:
         """Undo everything; the processes that were hit. Who hangs hears first of links that are whole."""

@@ -52,6 +52,7 @@ class Engine(Process, frozen=True, kw_only=True):
 
     by_name: ClassVar[bool] = True
     gives_resolver: ClassVar[bool] = True
+    no_filter: ClassVar[str] = "runs in a container: the calls of its disk cannot be stopped there"
 
     @classmethod
     def recorded(cls, planned: ClusterSpec | ProcessSpec) -> Engine:

@@ -38,6 +38,9 @@ class Process(Struct, frozen=True, kw_only=True):
     gives_resolver: ClassVar[bool] = False
     """Whether members get a /etc/resolv.conf of their own from it, and need no mount."""
 
+    no_filter: ClassVar[str] = ""
+    """Why a member's calls of its disk cannot be stopped, after its name; empty where they can."""
+
     # The plan of a new cluster.
 
     @property

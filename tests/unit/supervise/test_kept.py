@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from etcd_sandbox.links.keeper import BACKOFF_LAST_S, next_pause
+from etcd_sandbox.supervise.kept import BACKOFF_LAST_S, next_pause
 
 
 def test_a_process_that_lived_is_replaced_at_once() -> None:

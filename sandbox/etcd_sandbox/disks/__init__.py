@@ -1,0 +1,1 @@
+"""The members' disks: calls that a member makes of its files are held, or fail, on purpose (Linux, seccomp)."""

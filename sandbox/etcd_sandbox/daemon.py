@@ -119,6 +119,7 @@ async def run(options: Options, spec: ClusterSpec, guard: Guard, user: str = "")
     openfiles.check(spec.wanted_processes)
     preflight.check(spec.wanted_processes)
     preflight.check_links(spec.processes)
+    preflight.check_disk_faults(spec)
     way_of(spec).preflight(spec)
     # Old data goes when nothing is in the way of new any more.
     if options.restored:

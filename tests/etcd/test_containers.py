@@ -160,6 +160,8 @@ def test_each_verb_reaches_the_etcd_in_the_container(contained: Contained, quick
     contained("ctl", "--on", led, "put", "k", "2")
     contained("heal")
     until(lambda: contained("ctl", "--on", old, "get", "k").split() == ["k", "2"])
+    refused = contained("slow-disk", "infra1", "--delay", "1s", code=1)
+    assert "runs in a container: the calls of its disk cannot be stopped there" in refused
 
 
 def test_a_container_that_ends_in_whatever_way_has_exited_and_can_be_started_again(

@@ -29,6 +29,7 @@ class ClusterArguments(TypedDict, total=False):
     name: str | None
     links: bool | None
     client_links: bool | None
+    disk_faults: bool | None
     bootstrap: str | None
     discovery: str | None
     runtime: str | None
@@ -54,6 +55,7 @@ class ClusterFacts:
         name: str | None = None,
         links: bool | None = None,
         client_links: bool | None = None,
+        disk_faults: bool | None = None,
         bootstrap: str | None = None,
         discovery: str | None = None,
         runtime: str | None = None,
@@ -73,7 +75,8 @@ class ClusterFacts:
         or what the profile says. `name`: what `etcd-sandbox -c NAME` calls it; a unique one by
         default. `links`: whether the members' peer traffic goes through links, so that it can be
         cut and slowed down; None means yes, but no for a Procfile. `client_links`: whether clients
-        reach the members through links, too; `endpoints` are those of the links then. `bootstrap`: how the members are
+        reach the members through links, too; `endpoints` are those of the links then. `disk_faults`: whether the
+        members are started so that their disks can be slowed and broken without a restart (Linux). `bootstrap`: how the members are
         told of each other, `"static"`, `"discovery"` or `"dns"`; `discovery`: the URL of a discovery
         service that runs already. `runtime`: `"process"`, `"podman"` or `"docker"`; `image`: the
         containers' image, by default etcd's official one; `image_from_binary`: it is built from the

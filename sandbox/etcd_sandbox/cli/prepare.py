@@ -293,6 +293,16 @@ def look_at_names() -> Iterable[Finding]:
         yield Finding("ok", "dns", f"members can be found by DNS, with {server}")
 
 
+def look_at_disk_faults() -> Iterable[Finding]:
+    """Whether a process that we start can have its calls stopped."""
+    from etcd_sandbox.disks.possible import why_not
+
+    if why := why_not():
+        yield Finding("warn", "disk faults", f"no slow-disk and fail-disk: {why}", "")
+    else:
+        yield Finding("ok", "disk faults", "a member's disk can be slowed and broken")
+
+
 def look_at_engines() -> Iterable[Finding]:
     """Whether members can be containers, of which engine."""
     from etcd_sandbox.containers import engine_version, find_engine
@@ -323,6 +333,7 @@ LOOKS: tuple[Callable[[], Iterable[Finding]], ...] = (
     look_at_open_files,
     look_at_names,
     look_at_engines,
+    look_at_disk_faults,
     look_at_leftovers,
 )
 

@@ -85,6 +85,7 @@ class Cluster:
         )
         self.links = make_links(spec.processes, self.supervisor.environment, ledger, guard)
         self.members = Members(self.supervisor, self.links, bus, connect)
+        self.members.faults.begin(spec)
         self.ordering = Ordering(self.supervisor, self.members)
         self.introduction = way_of(spec)(spec, self.supervisor, bus)
         for unfinished in spec.unfinished:

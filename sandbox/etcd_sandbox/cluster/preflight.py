@@ -12,6 +12,7 @@ from etcd_sandbox.host.addresses import why_not_free
 from etcd_sandbox.host.obstacle import no_room, not_writable
 from etcd_sandbox.model.access import Address
 from etcd_sandbox.model.spec import (
+    ClusterSpec,
     MemberProcess,
     MemberSpec,
     ProcessSpec,
@@ -41,6 +42,20 @@ def check_links(processes: Iterable[ProcessSpec]) -> None:
     for process in members_of(processes):
         for link in filter(None, (process.member.link, process.member.client_link)):
             check_free(process.member.name, (link.listen_url,))
+
+
+def check_disk_faults(spec: ClusterSpec) -> None:
+    """Where the plan has members run under the filter for disk faults, they can. Raises SandboxError."""
+    if not spec.disk_faults:
+        return
+    from etcd_sandbox.disks.possible import why_not
+    from etcd_sandbox.plan.runtimes import runtime_of
+
+    no_filter = runtime_of(spec).no_filter
+    if why := f"a member {no_filter}" if no_filter else why_not():
+        raise SandboxError(
+            f"disk faults cannot be had: {why}", hint="--no-disk-faults starts without them"
+        )
 
 
 def check_free(member: str, urls: Iterable[Address]) -> None:

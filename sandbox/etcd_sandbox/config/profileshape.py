@@ -34,7 +34,8 @@ class ClusterTable(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
     `discovery` is the URL of an existing service, `discovery_size` the number of members that
     the token is for, `dns_records` a file of records in dnsmasq's words, `image` the containers', `user` is
-    `NAME:PASSWORD` of the user of etcd to ask the members as. With `client_links` clients reach members through links.
+    `NAME:PASSWORD` of the user of etcd to ask the members as. With `client_links` clients reach members through links; with
+    `disk_faults` members are executed so that their disks can be slowed and broken.
     """
 
     members: int | None = None
@@ -51,6 +52,7 @@ class ClusterTable(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     base_port: int = 12379
     port_step: int | None = None
     client_links: bool = False
+    disk_faults: bool = False
     token: str | None = None
     user: str = ""
 

@@ -19,10 +19,12 @@ def why_not() -> str | None:
     It takes some 30 ms where it can.
     """
     if sys.platform != "linux":
-        return f"disk faults need seccomp, which is Linux's; this is {platform.system()}"
+        return f"they need seccomp, which is Linux's; this is {platform.system()}"
     machine = MACHINES.get(os.uname().machine)
     if machine is None:
-        return f"disk faults know {', '.join(MACHINES)}, and this machine is {os.uname().machine}"
+        return (
+            f"the calls of {os.uname().machine} are not known, only those of {', '.join(MACHINES)}"
+        )
     steps = program(machine, SYNC).hex()
     import socket
 

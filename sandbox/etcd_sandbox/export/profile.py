@@ -96,6 +96,8 @@ def _cluster(spec: ClusterSpec, wish: Callable[[EtcdBinary], str]) -> Table:
             del table["port_step"]
     if any(process.member.client_link for process in spec.members):
         table["client_links"] = True
+    if spec.disk_faults:
+        table["disk_faults"] = True
     if "token" in way:
         table["token"] = way["token"]
     return table

@@ -199,6 +199,13 @@ class Options(Struct, frozen=True, kw_only=True):
         python="True or False",
         misfit=_CLIENTS,
     )
+    disk_faults: bool | None = _option(
+        Kind.SWITCH,
+        "--disk-faults",
+        off="--no-disk-faults",
+        help="Start the members so that their disks can be slowed and broken without a restart: see slow-disk.",
+        python="True or False",
+    )
     bootstrap: str | None = _option(
         flag="--bootstrap",
         words=tuple(Bootstrap),

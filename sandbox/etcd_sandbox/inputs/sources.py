@@ -66,7 +66,7 @@ def _from_procfile(options: Options, paths: ClusterPaths, caller: Caller) -> Pla
         links=options.links is True,
         stdin=Stdin(options.stdin or Stdin.NULL),
     )
-    spec = replace(spec, ephemeral=options.ephemeral)
+    spec = replace(spec, ephemeral=options.ephemeral, disk_faults=options.disk_faults is True)
     says = f"using {shown} ({_contents(spec)}){_etcd_words(spec)}"
     return Planned(spec, says + _port_words(spec, overlay, caller))
 
@@ -122,6 +122,12 @@ def _from_profile(
         if block is not None:
             block.release()
         raise
+    spec = replace(
+        spec,
+        disk_faults=profile.cluster.disk_faults
+        if options.disk_faults is None
+        else options.disk_faults,
+    )
     held = block.fds if block is not None else ()
     return Planned(spec, f"{says} ({_contents(spec)}){_etcd_words(spec)}", held)
 

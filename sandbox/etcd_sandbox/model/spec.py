@@ -328,7 +328,7 @@ class ClusterSpec(Struct, frozen=True, kw_only=True):
     holds a port block found by `--base-port auto`; empty when the ports were given.
     `founders` are the process names of the input's members, once the members are not those any
     more; `unfinished` are changes of them that may be half done, `history` those that are done. `user` is
-    `NAME:PASSWORD` of the user of etcd to ask the members as; empty where the input names none.
+    `NAME:PASSWORD` of the user of etcd to ask the members as; empty where the input names none. `disk_faults`: members are executed under the filter.
     """
 
     schema: int = PLAN_SCHEMA
@@ -349,6 +349,7 @@ class ClusterSpec(Struct, frozen=True, kw_only=True):
     history: tuple[PastChange, ...] = ()
     notes: tuple[str, ...] = ()
     user: str = ""
+    disk_faults: bool = False
 
     @property
     def way(self) -> Bootstrap:

@@ -169,6 +169,8 @@ def _refused(running: ClusterSpec, wanted: ClusterSpec, moved: Sequence[Moved]) 
         return "bootstrap"
     if _has_client_links(running) is not _has_client_links(wanted):
         return "client links"
+    if running.disk_faults is not wanted.disk_faults:
+        return "disk faults"
     if _membership(running, wanted) != _membership(wanted, running):
         return "member list"
     # A name in the DNS, or a container's, is where the others look for a member.

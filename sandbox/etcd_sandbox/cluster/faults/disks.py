@@ -13,7 +13,7 @@ from etcd_sandbox.cluster.faults.processes import hit
 from etcd_sandbox.errors import InputError, SandboxError, TimedOut
 from etcd_sandbox.model.event import Kind
 from etcd_sandbox.model.order import Order
-from etcd_sandbox.model.spec import MemberProcess, MemberSpec, ProcessSpec
+from etcd_sandbox.model.spec import ClusterSpec, MemberProcess, MemberSpec, ProcessSpec
 from etcd_sandbox.model.state import ProcessState
 from etcd_sandbox.plan.runtimes import runtime_of
 from etcd_sandbox.supervise.process import AnyChild
@@ -64,6 +64,14 @@ class DiskFaults(Fault):
         self._plain = ground.supervisor.execute
         self._disks: Disks | None = None
         self._possible = False
+        self._from_the_start = False
+
+    def begin(self, spec: ClusterSpec) -> None:
+        """Have every member run under the filter from the start on, where the plan says so."""
+        if spec.disk_faults:
+            self._from_the_start = True
+            self._possible = True
+            self._supervisor.execute = self._execute
 
     def check(self, order: Order, names: Sequence[str], versus: Sequence[str]) -> None:
         """Raises SandboxError for what has no disk that can be broken."""
@@ -161,7 +169,10 @@ class DiskFaults(Fault):
         from etcd_sandbox.disks.possible import why_not
 
         if why := await asyncio.to_thread(why_not):
-            raise SandboxError(why, hint="etcd-sandbox pause makes a member hang as a whole")
+            raise SandboxError(
+                f"disk faults cannot be had: {why}",
+                hint="etcd-sandbox pause makes a member hang as a whole",
+            )
         self._possible = True
         self._supervisor.execute = self._execute
 
@@ -171,7 +182,7 @@ class DiskFaults(Fault):
         environment: Mapping[str, str],
         on_lines: Callable[[memoryview], None],
     ) -> AnyChild:
-        calls = self._filtered.get(spec.name)
+        calls = self._filtered.get(spec.name, SYNC if self._from_the_start else None)
         if calls is None or not isinstance(spec, MemberProcess):
             return await self._plain(spec, environment, on_lines)
         child = await self._made().execute(

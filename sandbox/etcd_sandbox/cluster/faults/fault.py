@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from etcd_sandbox.cluster.roster import Roster
     from etcd_sandbox.links.keeper import Links
     from etcd_sandbox.model.order import Order
-    from etcd_sandbox.model.spec import ProcessSpec
+    from etcd_sandbox.model.spec import ClusterSpec, ProcessSpec
     from etcd_sandbox.supervise.bus import Bus
     from etcd_sandbox.supervise.supervisor import Supervisor
 
@@ -55,6 +55,9 @@ class Fault:
 
     def check(self, order: Order, names: Sequence[str], versus: Sequence[str]) -> None:
         """Raises SandboxError for what `apply` would refuse now."""
+
+    def begin(self, spec: ClusterSpec) -> None:
+        """Before the first process is executed: what the plan says of faults to come."""
 
     async def prepare(self, order: Order, names: Sequence[str]) -> Collection[str]:
         """Have these processes run so that the fault can be applied: those that were restarted for it."""

@@ -14,7 +14,7 @@ from etcd_sandbox.cluster.faults.plans import Plans
 from etcd_sandbox.cluster.faults.processes import Pauses, Starvation
 from etcd_sandbox.model.fault import Pair, Rule
 from etcd_sandbox.model.order import Order
-from etcd_sandbox.model.spec import ProcessSpec
+from etcd_sandbox.model.spec import ClusterSpec, ProcessSpec
 from etcd_sandbox.verbs import (
     CUT,
     FAIL_DISK,
@@ -66,6 +66,11 @@ class Faults:
     def check(self, order: Order, names: Sequence[str], versus: Sequence[str]) -> None:
         """Raises SandboxError for what `apply` would refuse now."""
         self._live[LIVE[order.verb]].check(order, names, versus)
+
+    def begin(self, spec: ClusterSpec) -> None:
+        """Before the first process is executed: what the plan says of faults to come."""
+        for fault in self._all:
+            fault.begin(spec)
 
     async def prepare(self, order: Order, names: Sequence[str]) -> Collection[str]:
         """Have these processes run so that the fault can be applied: those that were restarted for it."""

@@ -273,12 +273,14 @@ class FakeExchange:
 
 
 class FakeLinks:
-    """As `links.keeper.Links`: the rules hold at once."""
+    """As `links.keeper.Links`: the rules hold at once, or when `relays` is set."""
 
     def __init__(self, machine: Machine, links: list[Link]) -> None:
         self._machine = machine
         self._links = links
         self.resets: list[tuple[Pair, ...]] = []
+        self.relays = asyncio.Event()
+        self.relays.set()
 
     async def start(self) -> None:
         return
@@ -299,6 +301,7 @@ class FakeLinks:
         self, pids: Mapping[str, int], rules: Mapping[Pair, Rule], resets: Collection[Pair] = ()
     ) -> None:
         await asyncio.sleep(_PASSES_S)
+        await self.relays.wait()
         self._machine.obey(rules)
         self.resets += [tuple(resets)] if resets else []
 

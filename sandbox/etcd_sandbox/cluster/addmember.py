@@ -95,6 +95,8 @@ def take_in(change: Change, spec: ProcessSpec) -> Supervised:
 async def join(change: Change, process: Supervised, *, learner: bool) -> None:
     """Have it on etcd's list, and have it run."""
     report = change.report
+    # etcd asks the others for their list at its start, once: a link that does not relay yet would refuse.
+    await change.members.faults.in_force()
     change.asked.discard(process.name)
     placed = await change.listed.add(process.name, learner=learner, asked=change.asked)
     spec = _with_list(process.spec, placed, change.members)

@@ -91,9 +91,9 @@ def _records(wal_dir: Path) -> Iterator[tuple[int, dict[int, Any]]]:
             at = 0
             while frame := int.from_bytes(log[at : at + 8], "little"):
                 size = frame & (1 << 56) - 1
-                record = _fields(log[at + 8 : at + 8 + size])
+                record = fields_of(log[at + 8 : at + 8 + size])
                 if record.get(1) in (_ENTRY, _SNAPSHOT):
-                    yield record[1], _fields(record.get(3, b""))
+                    yield record[1], fields_of(record.get(3, b""))
                 at += 8 + size + (frame >> 56 & 0x7 if frame >> 63 else 0)
 
 
@@ -105,16 +105,16 @@ def _old_path(data: bytes) -> str | None:
     """
     if not data.startswith(b"\x08"):
         return None
-    request = _fields(data)
+    request = fields_of(data)
     if not isinstance(method := request.get(2), bytes):
         return None
     if not method.isalpha():
-        request = _fields(method)
+        request = fields_of(method)
     path = request.get(3, b"") if request.get(2) == b"PUT" else b""
     return bytes(path).decode(errors="replace")
 
 
-def _fields(message: bytes) -> dict[int, Any]:
+def fields_of(message: bytes) -> dict[int, Any]:
     """The fields of a protobuf message, numbers and bytes; of a repeated one the last. Raises ValueError, IndexError."""
     found: dict[int, Any] = {}
     at = 0

@@ -106,6 +106,9 @@ class Fault:
     async def let_go(self, process: str) -> None:
         """A member has gone."""
 
+    async def in_force(self) -> None:
+        """Return when all that this kind has between members and their peers, clients and disks works. Raises TimedOut."""
+
     async def replaced(self, process: str) -> None:
         """A new member comes in the place of one that has gone."""
 

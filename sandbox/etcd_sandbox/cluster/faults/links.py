@@ -97,6 +97,11 @@ class LinkFaults(Fault):
             await self._tell(self._links)
             self._publish(Kind.FAULT_HEALED, fault)
 
+    async def in_force(self) -> None:
+        """Return when the links relay, which takes their process a moment after the start."""
+        if self._links is not None:
+            await self._tell(self._links)
+
     def take_in(self, process: ProcessSpec) -> None:
         """A member comes: the link in front of it, if it is to have one. Raises SandboxError for its address."""
         if self._links is None:

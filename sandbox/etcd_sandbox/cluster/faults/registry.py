@@ -116,6 +116,11 @@ class Faults:
         for task in self._ends:
             task.cancel()
 
+    async def in_force(self) -> None:
+        """Return when all that faults have put between members works. Raises TimedOut."""
+        for fault in self._all:
+            await fault.in_force()
+
     async def replaced(self, process: str) -> None:
         """A new member comes in the place of one that has gone."""
         for fault in self._all:

@@ -9,10 +9,10 @@ import pytest
 from etcd_sandbox.errors import InputError, SandboxError, TimedOut
 from etcd_sandbox.etcd.datadir import has_data
 from etcd_sandbox.model.event import Kind
-from etcd_sandbox.model.fault import Rule
 from etcd_sandbox.model.state import ProcessState, Role
 from etcd_sandbox.model.verdict import Verdict
 
+from tests.fakes.machine import FakeLinks
 from tests.fakes.sandbox import Sandbox, binary, planned, play
 
 CONNECTED = "etcd changes its members only when its voters have been connected for 5 s"
@@ -199,9 +199,8 @@ def test_the_quorum_is_lost_while_etcd_has_been_asked_and_the_error_says_that_it
     async def history(sandbox: Sandbox) -> None:
         await asyncio.sleep(6)
         followers = sandbox.followers
-        late = Rule(delay_s=0.2)
         # So that the addition is in the leader's log alone when they die.
-        sandbox.machine.obey({(sandbox.leader.name, each.name): late for each in followers})
+        await sandbox.do("slow", "leader", delay_s=0.2, wait=False)
         ordered = asyncio.ensure_future(sandbox.do("add", timeout_s=20))
         await sandbox.until(lambda: "/v3/cluster/member/add" in sandbox.asked)
         for each in followers:
@@ -332,6 +331,24 @@ def test_a_member_moves_to_another_peer_url_of_the_plan(tmp_path: Path) -> None:
         assert [event.member for event in sandbox.told(Kind.MEMBER_MOVED)] == ["infra2", "infra3"]
         status = await sandbox.status()
         assert all(each.healthy for each in status.members)
+
+    play(tmp_path, history)
+
+
+def test_a_member_comes_when_the_links_relay_for_its_etcd_asks_the_others_once(
+    tmp_path: Path,
+) -> None:
+    async def history(sandbox: Sandbox) -> None:
+        links = sandbox.cluster.links
+        assert isinstance(links, FakeLinks)
+        links.relays.clear()
+        adding = asyncio.create_task(sandbox.do("add"))
+        await asyncio.sleep(7)
+        assert set(listed(sandbox)) == {"infra1", "infra2", "infra3"}
+        assert not adding.done()
+        links.relays.set()
+        assert (await adding).targets == ("infra4",)
+        assert "infra4" in listed(sandbox)
 
     play(tmp_path, history)
 

@@ -290,6 +290,30 @@ class FaultVerbs(ClusterFacts, Generic[Done]):
             timeout_s=timeout_s,
         )
 
+    def corrupt(
+        self,
+        *select: str,
+        key: str | None = None,
+        wal_tail: bool = False,
+        db: bool = False,
+        after_s: float | None = None,
+        seed: int | None = None,
+        wait: bool = True,
+        timeout_s: float = 30.0,
+    ) -> Done:
+        """Damage the data of stopped members: another value of `key`, a torn end of the log, or a page of the database."""
+        return self._act(
+            verbs.CORRUPT,
+            select,
+            key=key,
+            wal_tail=wal_tail,
+            db=db,
+            after_s=after_s,
+            seed=seed,
+            wait=wait,
+            timeout_s=timeout_s,
+        )
+
     def heal(self, *, wait: bool = True, timeout_s: float = 30.0) -> Done:
         """Undo every fault, and drop those that are to come. What was killed is started with `start`."""
         return self._act(verbs.HEAL, (), wait=wait, timeout_s=timeout_s)

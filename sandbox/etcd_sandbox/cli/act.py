@@ -46,6 +46,7 @@ _TYPES = {
     Type.RATE: RATE,
     Type.SIGNAL: SIGNAL,
     Type.COUNT: WHOLE,
+    Type.TEXT: click.STRING,
 }
 
 

@@ -224,6 +224,7 @@ class Orders:
         async with limit:
             applied = await self._members.faults.apply(order, meant.names, meant.versus)
         meant.versus = tuple(applied.versus)
+        meant.notes = (*meant.notes, *applied.notes)
         return before.targets(applied.names, applied.changed)
 
     async def _heal(self, meant: _Meant) -> list[Target]:

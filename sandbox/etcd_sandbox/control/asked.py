@@ -59,7 +59,7 @@ def _field(option: Option) -> tuple[Any, object]:
             return str, option.default
         case Type.COUNT:
             return int | None, None
-        case Type.SIGNAL:
+        case Type.SIGNAL | Type.TEXT:
             return str | None, None
         case Type.SWITCH:
             return bool, False

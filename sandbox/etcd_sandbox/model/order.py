@@ -104,6 +104,7 @@ def check_options(
                 place(option),
                 "nothing can arrive before it was sent",
             )
+    _check_one_of(verb, how)
     if verb.any_of and not any(how.get(name) for name in verb.any_of):
         options = [option for option in verb.options if option.parameter in verb.any_of]
         flags = " or ".join(option.flags[0] for option in options)
@@ -119,6 +120,18 @@ def _check_choice(option: Option, value: Any, place: str) -> None:
             f"{option.flags[0]} takes {', '.join(option.choices)}, not {shortened(str(value))}",
             place,
             f"{option.flags[0]} {option.choices[0]}, say",
+        )
+
+
+def _check_one_of(verb: Verb, how: Mapping[str, Any]) -> None:
+    """Raises InputError where not just one of the verb's ways is given."""
+    ways = [option for option in verb.options if option.parameter in verb.one_of]
+    given = [option.flags[0] for option in ways if how.get(option.parameter) not in (None, False)]
+    if verb.one_of and len(given) != 1:
+        flags = ", ".join(option.flags[0] for option in ways)
+        raise InputError(
+            f"{verb} takes one of {flags}, not {' and '.join(given) or 'none'}",
+            hint=f"etcd-sandbox {verb} infra1 {ways[0].flags[0]} {ways[0].example}",
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from etcd_sandbox.verbs.data import CORRUPT
 from etcd_sandbox.verbs.disks import FAIL_DISK, SLOW_DISK
 from etcd_sandbox.verbs.faults import HEAL, PAUSE, STARVE
 from etcd_sandbox.verbs.links import CUT, FLAKY, ONE_WAY, PARTITION, RESET, SLOW, THROTTLE
@@ -21,6 +22,7 @@ from etcd_sandbox.verbs.verb import (
 
 __all__ = [
     "ADD",
+    "CORRUPT",
     "CUT",
     "FAIL_DISK",
     "FLAKY",
@@ -83,6 +85,7 @@ VERBS: dict[str, Verb] = {
         SLOW_DISK,
         FAIL_DISK,
         HEAL,
+        CORRUPT,
         *OF_MEMBERS,
     )
 }

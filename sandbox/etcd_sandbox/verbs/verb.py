@@ -64,6 +64,7 @@ class Type(Enum):
     RATE = "bytes a second"
     CHOICE = "one of some words"
     COUNT = "a whole number"
+    TEXT = "a text"
     SIGNAL = "a signal by name or number"
     SWITCH = "on or off"
 
@@ -159,7 +160,7 @@ class Verb(NamedTuple):
 
     `summary` is the line in the list of commands, `help` what the command says of itself. `past` is
     the word for what was done, `tells` the sentence on one process, `says` the one on all of them.
-    One of the options `any_of` has to say something. A verb that `draws` has a seed in any case, and says it. An `instant` verb is done before another one begins. A `silent` one is found out by the members when they
+    One of the options `any_of` has to say something, and just one of those of `one_of`. A verb that `draws` has a seed in any case, and says it. An `instant` verb is done before another one begins. A `silent` one is found out by the members when they
     hear nothing for the election timeout. `undone_by` and, after an option, `then` name the verbs
     that are most likely wanted next. `key` is for what is selected on the dashboard, or for the cluster,
     `key_of_all` for all processes at once. `python` is its name in Python where that of the command is taken there.
@@ -183,6 +184,7 @@ class Verb(NamedTuple):
     key: Key | None = None
     key_of_all: Key | None = None
     any_of: tuple[str, ...] = ()
+    one_of: tuple[str, ...] = ()
     draws: bool = False
     python: str = ""
 

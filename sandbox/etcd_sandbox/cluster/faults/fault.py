@@ -31,13 +31,14 @@ class Ground(NamedTuple):
 class Applied(NamedTuple):
     """Whom a fault hit, by process name: the targets, the other side, and those that were changed.
 
-    `handles` stand for what there is now: by them it is ended when its time is over.
+    `handles` stand for what there is now: by them it is ended when its time is over. `notes` say what is to come of it.
     """
 
     names: Sequence[str]
     versus: Sequence[str] = ()
     changed: Collection[str] = ()
     handles: Collection[Hashable] = ()
+    notes: Sequence[str] = ()
 
 
 class Fault:

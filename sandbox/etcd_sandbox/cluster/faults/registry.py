@@ -7,6 +7,7 @@ import logging
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from etcd_sandbox.cluster.faults.data import DataDamage
 from etcd_sandbox.cluster.faults.disks import DiskFaults
 from etcd_sandbox.cluster.faults.fault import Applied, Fault, Ground
 from etcd_sandbox.cluster.faults.links import LinkFaults
@@ -16,6 +17,7 @@ from etcd_sandbox.model.fault import Pair, Rule
 from etcd_sandbox.model.order import Order
 from etcd_sandbox.model.spec import ClusterSpec, ProcessSpec
 from etcd_sandbox.verbs import (
+    CORRUPT,
     CUT,
     FAIL_DISK,
     FLAKY,
@@ -46,6 +48,7 @@ LIVE: dict[Verb, type[Fault]] = {
     RESET: LinkFaults,
     SLOW_DISK: DiskFaults,
     FAIL_DISK: DiskFaults,
+    CORRUPT: DataDamage,
 }
 
 

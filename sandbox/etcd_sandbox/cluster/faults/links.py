@@ -53,12 +53,15 @@ class LinkFaults(Fault):
         before, known = self.rules, fault in self._faults.values()
         handle = next(self._numbers)
         faults = {each: old for each, old in self._faults.items() if not fault.replaces(old)}
+        replaced = [old for old in self._faults.values() if fault.replaces(old)]
         faults[handle] = fault
         changes = rules_of(faults.values()) != before
         # What others hide is there all the same, where one of the two has its time.
         if changes or known or order.for_s is not None or self.ends_at:
             self._faults = faults
         if handle in self._faults and not known:
+            for old in replaced:
+                self._publish(Kind.FAULT_HEALED, old)
             self._publish(Kind.FAULT_APPLIED, fault)
         await self._tell(links)
         changed = changes or order.for_s is not None

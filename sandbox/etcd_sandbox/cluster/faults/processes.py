@@ -99,6 +99,8 @@ class Starvation(Fault):
                 known.halt()
             self._turns[process.name] = turns
             if known is None or known.share != share:
+                if known is not None:
+                    self._publish(Kind.FAULT_HEALED, known)
                 self._publish(Kind.FAULT_APPLIED, turns)
                 changed.append(process.name)
             turns.run()

@@ -96,6 +96,39 @@ def test_one_way_and_both_ways_are_two_faults_and_different_kinds_add_up(tmp_pat
     play(tmp_path, history)
 
 
+@pytest.mark.parametrize(
+    ("verb", "versus", "before", "after"),
+    [
+        ("slow", ("infra2",), {"delay_s": 0.01}, {"delay_s": 0.02}),
+        ("throttle", (), {"bytes_per_s": 64e3}, {"bytes_per_s": 1e6}),
+        ("starve", (), {"share": 0.5}, {"share": 0.9}),
+    ],
+)
+def test_what_a_later_fault_replaces_is_told_to_be_gone(
+    tmp_path: Path,
+    verb: str,
+    versus: tuple[str, ...],
+    before: dict[str, float],
+    after: dict[str, float],
+) -> None:
+    async def history(sandbox: Sandbox) -> None:
+        for how in (before, after, after):
+            await sandbox.do(verb, "infra1", versus=versus, wait=False, **how)
+        await sandbox.do("heal", wait=False)
+        ((figure, _),) = before.items()
+        told = [
+            (event.kind, event.fields[figure])
+            for event in sandbox.told(Kind.FAULT_APPLIED, Kind.FAULT_HEALED)
+        ]
+        assert told == [
+            (kind, how[figure])
+            for how in (before, after)
+            for kind in (Kind.FAULT_APPLIED, Kind.FAULT_HEALED)
+        ]
+
+    play(tmp_path, history)
+
+
 def test_flaky_links_have_a_seed_and_say_it(tmp_path: Path) -> None:
     async def history(sandbox: Sandbox) -> None:
         verdict = await sandbox.do("flaky", "all", stall=0.05, reset=0.0, wait=False)

@@ -34,6 +34,7 @@ DEBIAN = {
     "/usr/lib/podman/aardvark-dns": "aardvark-dns",
     "dnsmasq": "dnsmasq-base",
     "dig": "bind9-dnsutils",
+    "strace": "strace",
     "dockerd": "docker.io",
     "docker-compose": "docker-compose",
 }

@@ -263,7 +263,9 @@ class Overview:
         hashes: dict[str, Hashed | None],
         serves_as_proxy: bool,
     ) -> MemberStatus:
-        answer, hashed = answers.get(process), hashes.get(process)
+        # What one said that has ended since is nothing that it says now.
+        answer = answers.get(process) if self._members.runs(process) else None
+        hashed = hashes.get(process) if answer is not None else None
         told: dict[str, Any] = {name: getattr(answer, name, None) for name in _ANSWERED}
         return MemberStatus(
             name=member.name,

@@ -135,7 +135,11 @@ def candidates_of(members: Iterable[Mapping[str, Any]]) -> list[Candidate]:
     ]
 
 
-class NoLeader(SandboxError):
+class NotYet(SandboxError):
+    """Nobody is meant by a word now, and later answers may tell otherwise."""
+
+
+class NoLeader(NotYet):
     """`leader` was asked for, and no member claims to lead."""
 
 
@@ -219,6 +223,8 @@ def _resolve_one(word: str, candidates: Sequence[Candidate], draw: random.Random
                 if word in (candidate.process, composed(candidate.member or ""))
                 or (wanted and candidate.id == wanted)
             ]
+    if not found and word == "followers" and any(_is_late(member) for member in members):
+        raise NotYet(_NOBODY[word], hint="etcd-sandbox status shows the members")
     if not found and word in _NOBODY:
         raise SandboxError(_NOBODY[word], hint="etcd-sandbox status shows the members")
     if not found:
@@ -234,6 +240,11 @@ _NOBODY = {
     "minority": "'minority' matches nothing: the majority is every voter",
     "random": "'random' matches nothing: no member runs",
 }
+
+
+def _is_late(member: Candidate) -> bool:
+    """It runs, and has not said what it is."""
+    return member.running and member.role is None and not member.outsider
 
 
 def _majority(members: Sequence[Candidate]) -> list[Candidate]:

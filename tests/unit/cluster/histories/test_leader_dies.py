@@ -195,3 +195,22 @@ def test_whoever_does_not_run_cannot_lead(tmp_path: Path) -> None:
             await sandbox.do("move-leader", leader)
 
     play(tmp_path, history)
+
+
+def test_followers_whose_answers_are_late_are_meant_and_those_that_stay_silent_are_told(
+    tmp_path: Path,
+) -> None:
+    async def history(sandbox: Sandbox) -> None:
+        names = {each.member.name for each in sandbox.followers}
+        for each in sandbox.followers:
+            sandbox.machine.answer_late_s[each.name] = 0.5
+        verdict = await sandbox.do("slow", "followers", delay_s=0.01, wait=False)
+        assert set(verdict.targets) == names
+        for each in sandbox.followers:
+            sandbox.machine.answer_late_s[each.name] = 30.0
+        began = sandbox.machine.clock.now_s
+        with pytest.raises(SandboxError, match="no follower answers"):
+            await sandbox.do("slow", "followers", delay_s=0.01, wait=False)
+        assert sandbox.machine.clock.now_s - began < 10
+
+    play(tmp_path, history)

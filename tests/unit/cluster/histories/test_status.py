@@ -12,7 +12,7 @@ from etcd_sandbox.errors import InputError, SandboxError
 from etcd_sandbox.model.access import Credentials
 from etcd_sandbox.model.event import Kind
 from etcd_sandbox.model.service import Bucket
-from etcd_sandbox.model.state import ClusterStatus, MemberStatus, Role
+from etcd_sandbox.model.state import ClusterStatus, MemberStatus, ProcessState, Role
 
 from tests.fakes.sandbox import Sandbox, play
 
@@ -239,6 +239,25 @@ def test_what_clients_get_is_told_each_tenth_of_a_second_through_an_outage(tmp_p
         assert all(
             later - earlier == pytest.approx(100_000, abs=2)
             for earlier, later in itertools.pairwise(times)
+        )
+
+    play(tmp_path, history)
+
+
+def test_what_a_member_said_that_ends_meanwhile_is_not_told_of_it(tmp_path: Path) -> None:
+    async def history(sandbox: Sandbox) -> None:
+        sandbox.machine.answer_late_s[sandbox.leader.name] = 0.1
+        ends = sandbox.followers[0]
+        asked = asyncio.create_task(sandbox.status())
+        await asyncio.sleep(0.05)
+        ends.signal(9)
+        await sandbox.until(lambda: not sandbox.cluster.members.processes[ends.name].state.alive)
+        row = next(each for each in (await asked).members if each.process == ends.name)
+        assert (row.state, row.role, row.healthy, row.revision) == (
+            ProcessState.EXITED,
+            None,
+            False,
+            None,
         )
 
     play(tmp_path, history)

@@ -39,6 +39,10 @@ and serves the reads that others hand on to it, until it has handed over."""
 
 LOOK_EVERY_S = 0.05
 
+HAND_OVER_TIMEOUTS = 4
+"""How many election timeouts etcd has for a hand-over; raft drops one after the first."""
+
+
 _T = TypeVar("_T")
 
 
@@ -235,6 +239,26 @@ class Members(Roster):
             await asyncio.sleep(every_s)
         return found
 
+    async def _asked_to_hand_over(
+        self, leader: str, url: str, heir_id: str, until: float
+    ) -> str | None:
+        """None when etcd says that it has handed over, else why not.
+
+        etcd drops a hand-over whose heir has not taken it within an election timeout, and goes on waiting for the heir to lead
+        (3.4 to 3.7: `MoveLeader`): it is asked once more, as long as that member leads.
+        """
+        from etcd_sandbox.etcd.troubles import LATE
+
+        patience_s = HAND_OVER_TIMEOUTS * self.member(leader).election_timeout_s
+        while True:
+            left_s = max(0.1, until - time.monotonic())
+            refusal = await self.gateway.move_leader(url, heir_id, min(left_s, patience_s))
+            if refusal is None or self.gateway.trouble(url) != LATE or left_s <= patience_s:
+                return refusal
+            leads = (await self.look()).leader
+            if leads not in (None, leader):
+                return None if self.id_of(leads) == heir_id else refusal
+
     async def hand_over(
         self,
         leader: str,
@@ -251,8 +275,8 @@ class Members(Roster):
         not answered within `answered_within_s`, TimedOut where the time is over. `hint` is the error's.
         """
         url, heir_id = self.member(leader).client_url, self.id_of(heir) or ""
-        left_s = max(0.1, min(answered_within_s, deadline - time.monotonic()))
-        refusal = await self.gateway.move_leader(url, heir_id, left_s)
+        until = min(deadline, time.monotonic() + answered_within_s)
+        refusal = await self._asked_to_hand_over(leader, url, heir_id, until)
         if refusal is not None:
             from etcd_sandbox.etcd.answers import GIVE_A_USER, is_about_users
 

@@ -89,6 +89,10 @@ class Handler:
             self._add(said, fds[0])
         elif "gone" in said:
             self._drop(said["gone"])
+        elif "told_all" in said:
+            for held in self._orphans:  # Their processes have ended.
+                self._journal.clear(held.entry)
+            self._orphans = []
         elif "rules" in said:
             self._rule([Rule(*each) for each in said["rules"]])
             self._say(in_force=said["number"])

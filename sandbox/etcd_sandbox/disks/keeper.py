@@ -6,7 +6,6 @@ A copy of each listener stays here: a listener that nobody holds has the kernel 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import os
 import socket
@@ -172,6 +171,7 @@ class Disks(Kept):
         self._tell_rules()
         for number in self._listeners:
             self._tell_of(number)
+        self._send({"told_all": True})
 
     async def _attend(self, process: Process) -> None:
         control = self._control
@@ -219,10 +219,15 @@ class Disks(Kept):
         self._send({"listener": number, "process": process, "places": places}, fd)
 
     def _send(self, message: Mapping[str, object], *fds: int) -> None:
-        # A handler that has just died, or that stands still, gets nothing: its successor is told all.
-        if self._control is not None:
-            with contextlib.suppress(OSError):
-                socket.send_fds(self._control, [json.dumps(message).encode()], fds)
+        # A handler that has just died gets nothing: its successor is told all. One that reads nothing is to have one.
+        if self._control is None:
+            return
+        try:
+            socket.send_fds(self._control, [json.dumps(message).encode()], fds)
+        except BlockingIOError:
+            self._kill()
+        except OSError:
+            return
 
 
 _HERE = Path(shim.__file__).parent

@@ -14,7 +14,7 @@ from etcd_sandbox.disks.calls import (
     Machine,
     program,
 )
-from etcd_sandbox.disks.possible import why_of
+from etcd_sandbox.disks.possible import too_old, why_of
 
 ELSEWHERE = 0x40000003
 """The architecture of 32-bit programs on an x86-64: they count their calls otherwise."""
@@ -57,3 +57,14 @@ def test_a_trial_that_failed_says_why() -> None:
     assert why is not None
     assert why.startswith("the filter for disk faults cannot be had: Operation not permitted; ")
     assert "the trial ended with -31" in str(why_of(-31, ""))
+
+
+def test_a_linux_that_cannot_let_a_call_happen_is_too_old() -> None:
+    assert (
+        too_old("5.4.0-150-generic")
+        == "they need Linux 5.5 or newer, and this is 5.4.0-150-generic"
+    )
+    assert too_old("4.19.0") is not None
+    assert {too_old(release) for release in ("5.5.0", "5.15.0-1", "6.18.44", "10.0", "odd")} == {
+        None
+    }

@@ -214,3 +214,23 @@ def test_followers_whose_answers_are_late_are_meant_and_those_that_stay_silent_a
         assert sandbox.machine.clock.now_s - began < 10
 
     play(tmp_path, history)
+
+
+def test_a_hand_over_that_raft_has_dropped_is_asked_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def history(sandbox: Sandbox) -> None:
+        old, heir = sandbox.leader, sandbox.followers[0].member.name
+        assert old.raft is not None
+        transfer, asked = old.raft.transfer, list[str]()
+
+        def drops_the_first(to: str) -> None:
+            asked.append(to)
+            if len(asked) > 1:
+                transfer(to)
+
+        monkeypatch.setattr(old.raft, "transfer", drops_the_first)
+        verdict = await sandbox.do("move-leader", heir)
+        assert (verdict.leader_after, len(asked)) == (heir, 2)
+
+    play(tmp_path, history)

@@ -62,8 +62,8 @@ def run_console(sandbox: SandboxCommand, steps: Steps) -> None:
         assert done.returncode == 0, (line, done.stderr)
         told, wanted = _shapes(done.stdout.splitlines()), _shapes(shown)
         if " events " in line:
-            # How many candidates there are before one leads is chance.
-            told, wanted = told[-1:], wanted[-1:]
+            # How many candidates there are before one leads is chance, and whether they split the vote.
+            told, wanted = _shapes(done.stdout.splitlines()[-1:]), _shapes(shown[-1:])
         if " restart members" in line:
             # Who leads when all of them come back is chance.
             told, wanted = _without_verdict(told), _without_verdict(wanted)
